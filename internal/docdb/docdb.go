@@ -1,0 +1,203 @@
+// Package docdb is orgd's one storage seam: a small document engine with
+// create, read, compare-and-swap, index and drop, and nothing more.
+//
+// Crash recovery and everything an organization is live above it, in package
+// tenant, written once. An engine only has to keep the promises stated on the
+// methods below; each sentence that says what an engine does has a case in
+// docdbtest.Run, which every engine passes. Package embedded keeps the promises
+// on one directory, package mongodb on a MongoDB deployment of any topology.
+// Nothing here needs a transaction over two documents, a change stream, a
+// rename or a server-side script.
+//
+// # Documents
+//
+// A document is a bson.Raw whose first element is its _id. An _id is any BSON
+// value but an array, a regular expression or undefined, and is unique in its collection.
+// A document is at most [MaxDocumentSize] bytes and [MaxDepth] levels deep, and
+// no name at its top level is empty or begins with "$". What breaks these rules is refused with
+// [ErrInvalid] or [ErrTooLarge] and changes nothing; see [Validate].
+// A document is read back byte for byte as it was written, every BSON type
+// included, with one exception that MongoDB makes: a Timestamp(0,0) at the top
+// level may come back as the time of the write.
+//
+// # Durability and visibility
+//
+// A write that returned nil survives a crash of the process, of the machine and,
+// on a replicated deployment, of a minority of its members. A read returns only
+// what would survive in the same way, so nothing that was once read is lost; and
+// it sees every write that was acknowledged before it began.
+//
+// # Concurrency
+//
+// Everything is safe for concurrent use. A single-document write is atomic
+// together with its index entries.
+package docdb
+
+import (
+	"context"
+	"iter"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+const (
+	// MaxDocumentSize is the largest document in bytes: MongoDB's limit, 16 MiB.
+	MaxDocumentSize = 16 << 20
+	// MaxDepth is how deep documents and arrays may nest, the document itself
+	// included: MongoDB's limit.
+	MaxDepth = 100
+	// MaxIndexKeys is how many paths one index may cover: MongoDB's limit.
+	MaxIndexKeys = 32
+	// MaxIndexes is how many indexes a collection may have besides the one on
+	// _id: one less than MongoDB's limit of 64.
+	MaxIndexes = 63
+	// IDIndex is the name of the index on _id, which every collection has and
+	// which cannot be dropped or listed.
+	IDIndex = "_id_"
+)
+
+// An Engine holds named databases.
+type Engine interface {
+	// Database returns the database of that name. It does no I/O and does not
+	// fail; a bad name is refused by the first call that uses it.
+	Database(name string) Database
+
+	// Ping reports whether the engine can serve a read now. ErrUnavailable if not.
+	Ping(ctx context.Context) error
+
+	// Close waits for calls in progress and releases what the engine holds.
+	// Calls that come later fail with ErrClosed. A second Close does nothing.
+	Close() error
+}
+
+// A Database holds named collections.
+//
+// A collection's name is 1 to 200 bytes of ASCII letters, digits, "_", "-"
+// and ".", does not begin with "system." and does not begin or end with "." or hold "..";
+// other names are refused with ErrInvalid.
+type Database interface {
+	// Create creates an empty collection. ErrExists if there is one of that
+	// name: among racing calls exactly one succeeds.
+	Create(ctx context.Context, name string) error
+
+	// Drop removes a collection with its documents and indexes. Dropping what
+	// does not exist succeeds. Its cost does not grow with the number of
+	// documents by more than the storage beneath makes it. A collection created
+	// again under the name is empty and has no index.
+	Drop(ctx context.Context, name string) error
+
+	// List returns the names of the collections that begin with prefix, sorted.
+	List(ctx context.Context, prefix string) ([]string, error)
+
+	// Collection returns the collection of that name. It does no I/O and does
+	// not fail.
+	Collection(name string) Collection
+}
+
+// A Collection holds documents.
+//
+// A collection that does not exist reads as an empty one, and a conditional
+// write to it matches nothing. Insert into one that does not exist either fails
+// with ErrNoCollection or creates it, as the engine beneath does: callers
+// create first, and must not insert after a drop.
+type Collection interface {
+	// Insert adds one document. *DuplicateError (which is ErrDuplicate) when
+	// its _id, or its key in a unique index, is taken; among racing inserts of
+	// one key exactly one succeeds.
+	Insert(ctx context.Context, doc bson.Raw) error
+
+	// InsertMany adds documents independently of each other, in any order, and
+	// returns one error per position, nil where the document was added, and
+	// the call's own error when the whole of it failed (then any subset may
+	// have been added). It is meant for copies, so it may be called again with
+	// the same documents: those that are there answer ErrDuplicate.
+	// It takes at most 1000 documents and 48 MiB, else ErrTooLarge.
+	InsertMany(ctx context.Context, docs []bson.Raw) ([]error, error)
+
+	// Get returns the document with that _id; ErrNotFound if there is none.
+	Get(ctx context.Context, id bson.RawValue) (bson.Raw, error)
+
+	// Replace puts doc in the place of the document with that _id if that
+	// document satisfies when (the zero Filter: any does); ErrNoMatch if none
+	// does. doc has the same _id, else ErrInvalid. *DuplicateError as in
+	// Insert. Of racing calls whose condition the first to succeed makes
+	// untrue, exactly one succeeds: this is the compare-and-swap that
+	// everything above is built on.
+	Replace(ctx context.Context, id bson.RawValue, when Filter, doc bson.Raw) error
+
+	// Delete removes the document with that _id under the same condition;
+	// ErrNoMatch if none satisfies it.
+	Delete(ctx context.Context, id bson.RawValue, when Filter) error
+
+	// Find streams the documents that satisfy q in its order, in memory that
+	// does not grow with their number. Every document is the caller's to keep.
+	// A document that was there, and unchanged, from before the call to after
+	// it is yielded exactly once; of others nothing is said. The sequence ends
+	// with a nil document and the error if there is one, ctx's included.
+	Find(ctx context.Context, q Query) iter.Seq2[bson.Raw, error]
+
+	// Count returns how many documents satisfy the filter; exact when nothing
+	// is writing.
+	Count(ctx context.Context, f Filter) (int64, error)
+
+	// CreateIndex adds an index and indexes what is there. *DuplicateError
+	// when the index is unique and what is there violates it, ErrExists when
+	// an index of that name with other keys or uniqueness, or an index with
+	// the same keys, is there, ErrInvalid when a document has arrays at two of
+	// its paths; in all these cases nothing is changed. Creating the same
+	// index again succeeds. A collection that does not exist: ErrNoCollection.
+	CreateIndex(ctx context.Context, ix Index) error
+
+	// DropIndex removes an index; ErrNotFound if there is none of that name.
+	DropIndex(ctx context.Context, name string) error
+
+	// Indexes lists the indexes in the order of their names, without the one
+	// on _id. A collection that does not exist has none.
+	Indexes(ctx context.Context) ([]Index, error)
+}
+
+// An Index orders a collection by its keys and, if unique, refuses a second
+// document with an equal key. The rules are MongoDB's: a missing path indexes
+// as null, so a unique index admits one document without it; a path that leads
+// to an array indexes every element, and an empty array as undefined; two
+// elements of one document may be equal, but no two documents may share one; at
+// most one path of an index may lead to an array in a document (ErrInvalid).
+// Values compare as [Compare] has it: the integer 1 and the double 1.0 are equal.
+type Index struct {
+	// Name is 1 to 64 bytes of ASCII letters, digits, "_" and "-".
+	Name string
+	// Keys are 1 to MaxIndexKeys distinct dotted paths, none of them "_id".
+	Keys   []Key
+	Unique bool
+}
+
+// A Key is one path of an index or of an order.
+type Key struct {
+	Path string
+	Desc bool
+}
+
+// A Query says what Find yields. The zero Query yields everything by _id.
+type Query struct {
+	// Filter selects documents.
+	Filter Filter
+	// Order is empty for the order of _id, or else the Keys of an existing
+	// index; then documents of equal keys come in ascending order of _id.
+	// ErrNoIndex if there is no such index: an engine never sorts in memory.
+	Order []Key
+	// Desc reverses the whole order, the tie-break by _id included.
+	Desc bool
+	// After, if not nil, skips everything up to and including that position
+	// in the order. The document it was taken from need not exist any more.
+	After *Position
+	// Limit, if above 0, is the most documents to yield.
+	Limit int
+}
+
+// A Position is a place in an order: see [PositionOf].
+type Position struct {
+	// Keys has one value for each of Query.Order's keys.
+	Keys []bson.RawValue
+	// ID is the _id.
+	ID bson.RawValue
+}

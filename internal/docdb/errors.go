@@ -1,0 +1,44 @@
+package docdb
+
+import "errors"
+
+// What an engine answers. Wrapped errors are recognised with errors.Is; every
+// other error is a fault of the storage beneath and says nothing of the outcome.
+var (
+	// ErrNotFound: no such document or index.
+	ErrNotFound = errors.New("docdb: not found")
+	// ErrNoMatch: no document has the _id and satisfies the condition.
+	ErrNoMatch = errors.New("docdb: no document matches the condition")
+	// ErrDuplicate: a unique key is taken. The error is a *DuplicateError.
+	ErrDuplicate = errors.New("docdb: duplicate key")
+	// ErrExists: a collection or another index of that name is there.
+	ErrExists = errors.New("docdb: already exists")
+	// ErrNoCollection: the collection does not exist.
+	ErrNoCollection = errors.New("docdb: no such collection")
+	// ErrNoIndex: no index gives the order asked for.
+	ErrNoIndex = errors.New("docdb: no index for this order")
+	// ErrTooLarge: a document, or a bulk of them, is over the limit.
+	ErrTooLarge = errors.New("docdb: too large")
+	// ErrInvalid: a document, name, index or filter breaks a rule.
+	ErrInvalid = errors.New("docdb: invalid")
+	// ErrUnavailable: the engine cannot be reached or does not answer in time.
+	// A read may be tried again. Of a write it says that nothing was done.
+	ErrUnavailable = errors.New("docdb: unavailable")
+	// ErrOutcomeUnknown: a write was sent and no answer came, so it may or may
+	// not have been done, now or a little later.
+	ErrOutcomeUnknown = errors.New("docdb: outcome unknown")
+	// ErrClosed: the engine was closed.
+	ErrClosed = errors.New("docdb: closed")
+)
+
+// DuplicateError says which unique key is taken.
+type DuplicateError struct {
+	// Index is the name of the index: IDIndex or an Index.Name.
+	Index string
+}
+
+// Error implements error. It does not hold the key's value.
+func (e *DuplicateError) Error() string { return "docdb: duplicate key in index " + e.Index }
+
+// Is reports that a DuplicateError is ErrDuplicate.
+func (e *DuplicateError) Is(target error) bool { return target == ErrDuplicate }
