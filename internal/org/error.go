@@ -1,6 +1,9 @@
 package org
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // A Kind classifies what went wrong, from the caller's point of view. It is the
 // `code` that clients see, and is itself an error, so that
@@ -37,6 +40,9 @@ type Error struct {
 	Fields []FieldError
 	// Operation is the id of the operation in the way, for OperationInProgress.
 	Operation string
+	// RetryAfter is how long to wait before trying again, for RateLimited and
+	// Unavailable; zero when that is not known.
+	RetryAfter time.Duration
 	// Err is the cause, for the log; it is never shown to a client.
 	Err error
 }

@@ -1,53 +1,220 @@
-// Package tenant is the tenant store.
+// Package tenant is the tenant store: the master metadata, the collection of
+// each organization, and the operations that create, change and delete them.
+//
+// Nothing here needs a transaction over documents. Every change of several
+// documents is an operation (see operation.go): a persisted plan, run step by
+// step, whose steps can be repeated. Master's documents and their rules are in
+// records.go.
 package tenant
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
 
+	"github.com/google/uuid"
+
+	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
 )
 
-// Store is the tenant store.
-type Store struct{}
-
-// CreateInput is a new organization and its first admin.
-type CreateInput struct {
-	Name, Email, Password string
+// Passwords hashes and checks passwords. *auth.Passwords is one.
+type Passwords interface {
+	Hash(ctx context.Context, password string) (string, error)
+	// Verify takes the same time whether the password is right or not, and
+	// with an empty hash, which none matches.
+	Verify(ctx context.Context, hash, password string) (bool, error)
 }
 
-// UpdateInput says what to change; nil leaves a thing as it is.
-type UpdateInput struct {
-	Name, Email, Password *string
-	// Migrate moves the data into a fresh collection.
-	Migrate bool
+// Config is what a Store works with. Engine, MasterDB, TenantDB and Passwords
+// are required.
+type Config struct {
+	Engine    docdb.Engine
+	MasterDB  string // the database of organizations, admins and operations
+	TenantDB  string // the database of the organizations' collections
+	Passwords Passwords
+	Logger    *slog.Logger
+	Now       func() time.Time
+	// Instance names this process among those that share the databases.
+	// Default: a random name.
+	Instance string
+	// Exclusive says that no other process can use the databases, so that
+	// what is unfinished at the start has no owner.
+	Exclusive bool
+	// LeaseTTL is how long an operation is left alone when its owner is not
+	// heard of. Default 15 s.
+	LeaseTTL time.Duration
 }
 
-// Create makes an organization.
-func (s *Store) Create(ctx context.Context, in CreateInput) (org.Organization, error) { panic("TODO") }
+// Store is the tenant store. It is safe for concurrent use.
+type Store struct {
+	cfg    Config
+	master docdb.Database
+	tenant docdb.Database
 
-// Lookup returns the organization of that name, in any spelling.
-func (s *Store) Lookup(ctx context.Context, name string) (org.Organization, error) { panic("TODO") }
+	organizations table[organization, *organization]
+	admins        table[admin, *admin]
+	collections   table[collection, *collection]
+	reservations  table[reservation, *reservation]
+	operations    table[operation, *operation]
 
-// Update changes the principal's organization.
-func (s *Store) Update(ctx context.Context, p org.Principal, in UpdateInput) (org.Organization, error) {
-	panic("TODO")
+	// life ends when Close stops waiting for operations.
+	life context.Context
+	end  context.CancelFunc
+	runs runs
 }
 
-// Delete removes the principal's organization with every trace.
-func (s *Store) Delete(ctx context.Context, p org.Principal) (org.DeletionReceipt, error) {
-	panic("TODO")
+// Open prepares the master database and returns a Store. With cfg.Exclusive it
+// first finishes what a crash left unfinished.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Instance == "" {
+		cfg.Instance = uuid.NewString()
+	}
+	if cfg.LeaseTTL == 0 {
+		cfg.LeaseTTL = 15 * time.Second
+	}
+	s := &Store{cfg: cfg, master: cfg.Engine.Database(cfg.MasterDB), tenant: cfg.Engine.Database(cfg.TenantDB)}
+	s.organizations.c = s.master.Collection("organizations")
+	s.admins.c = s.master.Collection("admins")
+	s.collections.c = s.master.Collection("collections")
+	s.reservations.c = s.master.Collection("reservations")
+	s.operations.c = s.master.Collection("operations")
+	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
+	if err := s.prepare(ctx); err != nil {
+		s.end()
+		return nil, fmt.Errorf("prepare database %q: %w", cfg.MasterDB, err)
+	}
+	if cfg.Exclusive {
+		if err := s.recoverAll(ctx); err != nil {
+			s.end()
+			return nil, fmt.Errorf("finish interrupted operations: %w", err)
+		}
+	}
+	return s, nil
 }
 
-// Login checks an admin's credentials.
-func (s *Store) Login(ctx context.Context, email, password string) (org.Principal, error) {
-	panic("TODO")
+// masterIndexes are all that the store searches by besides _id.
+var masterIndexes = map[string][]string{
+	"organizations": {},
+	"admins":        {"org_id"},
+	"collections":   {"org_id", "op_id"},
+	"reservations":  {"org_id"},
+	"operations":    {"org_id", "outcome"},
 }
 
-// Authenticate checks that what a token says is still so: the organization and
-// the admin exist, belong together, the credentials are the same, and the state permits.
-func (s *Store) Authenticate(ctx context.Context, p org.Principal) (org.Organization, error) {
-	panic("TODO")
+func (s *Store) prepare(ctx context.Context) error {
+	for name, paths := range masterIndexes {
+		if err := s.master.Create(ctx, name); err != nil && !errors.Is(err, docdb.ErrExists) {
+			return err
+		}
+		for _, path := range paths {
+			ix := docdb.Index{Name: "by_" + path, Keys: []docdb.Key{{Path: path}}}
+			if err := s.master.Collection(name).CreateIndex(ctx, ix); err != nil {
+				return fmt.Errorf("index %s of %s: %w", ix.Name, name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// Close waits for the operations in progress. When ctx ends first, they are
+// stopped where they are, to be resumed by the next start or another instance,
+// and ctx's error is returned. The engine stays open.
+func (s *Store) Close(ctx context.Context) error {
+	defer s.end()
+	stop := context.AfterFunc(ctx, s.end)
+	defer stop()
+	s.runs.close()
+	return ctx.Err()
 }
 
 // Ready reports whether the storage can be read.
-func (s *Store) Ready(ctx context.Context) error { panic("TODO") }
+func (s *Store) Ready(ctx context.Context) error {
+	return fault(s.cfg.Engine.Ping(ctx))
+}
+
+// now is the time as documents hold it.
+func (s *Store) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Millisecond) }
+
+// newID returns a UUID that sorts by the time it was made.
+func newID() (string, error) {
+	id, err := uuid.NewV7()
+	return id.String(), err
+}
+
+// fault turns what an engine answers into what a caller may see.
+func fault(err error) error {
+	var known *org.Error
+	switch {
+	case err == nil || errors.As(err, &known):
+		return err
+	case errors.Is(err, docdb.ErrOutcomeUnknown):
+		return outcomeUnknown(err)
+	case errors.Is(err, docdb.ErrUnavailable), errors.Is(err, docdb.ErrClosed),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return &org.Error{Kind: org.Unavailable, Message: "The storage does not answer. Try again in a moment.", Err: err}
+	}
+	return &org.Error{Kind: org.Internal, Err: err}
+}
+
+func outcomeUnknown(err error) error {
+	return &org.Error{
+		Kind:    org.OutcomeUnknown,
+		Message: "The storage stopped answering half-way. The change will be finished or undone as soon as it answers again: look before you try again.",
+		Err:     err,
+	}
+}
+
+// runs are the operations that this process is running.
+type runs struct {
+	mu     sync.Mutex
+	ids    map[string]struct{}
+	closed bool
+	wg     sync.WaitGroup
+}
+
+// enter reports false when the operation runs already or runs are closed.
+func (r *runs) enter(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, ok := r.ids[id]; ok || r.closed {
+		return false
+	}
+	if r.ids == nil {
+		r.ids = map[string]struct{}{}
+	}
+	r.ids[id] = struct{}{}
+	r.wg.Add(1)
+	return true
+}
+
+func (r *runs) leave(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.ids, id)
+	r.wg.Done()
+}
+
+func (r *runs) has(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, ok := r.ids[id]
+	return ok
+}
+
+// close lets none enter and waits for those that have.
+func (r *runs) close() {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	r.wg.Wait()
+}

@@ -1,0 +1,124 @@
+package tenant
+
+import (
+	"context"
+	"errors"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/org"
+)
+
+// Login checks an admin's credentials and returns what a token for them says.
+// An unknown address, a wrong password and an organization that is not there
+// read the same and take the same time. Kinds: BadCredentials, Suspended,
+// RateLimited, Unavailable.
+func (s *Store) Login(ctx context.Context, email, password string) (org.Principal, error) {
+	a, o, err := s.account(ctx, email)
+	if err != nil {
+		return org.Principal{}, fault(err)
+	}
+	ok, err := s.cfg.Passwords.Verify(ctx, a.PasswordHash, password)
+	if err != nil {
+		return org.Principal{}, fault(err)
+	}
+	if !ok {
+		return org.Principal{}, org.Errorf(org.BadCredentials, "The e-mail address or the password is wrong.")
+	}
+	if o.State == org.StateSuspended {
+		return org.Principal{}, suspended()
+	}
+	return org.Principal{AdminID: a.ID, OrgID: a.OrgID, Role: a.Role, Credential: a.Credential}, nil
+}
+
+// account returns the admin of that address and its organization, and an admin
+// without a password hash, whom no password fits, if there is none to log in.
+func (s *Store) account(ctx context.Context, address string) (*admin, *organization, error) {
+	nobody := &admin{}
+	email, err := org.ParseEmail(address)
+	if err != nil {
+		return nobody, nil, nil
+	}
+	res, err := s.reservations.get(ctx, emailReservation(email.Key))
+	if errors.Is(err, docdb.ErrNotFound) {
+		return nobody, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	o, a, err := s.pair(ctx, res.OrgID, res.AdminID)
+	if errors.Is(err, docdb.ErrNotFound) {
+		return nobody, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	// An address is reserved before its change is decided, and until after.
+	if a.EmailKey != email.Key || o.State == org.StateProvisioning || o.State == org.StateDeleting {
+		return nobody, nil, nil
+	}
+	return a, o, nil
+}
+
+// pair reads an organization and an admin at the same time.
+func (s *Store) pair(ctx context.Context, orgID, adminID string) (*organization, *admin, error) {
+	type result struct {
+		a   *admin
+		err error
+	}
+	other := make(chan result, 1)
+	go func() {
+		a, err := s.admins.get(ctx, adminID)
+		other <- result{a, err}
+	}()
+	o, err := s.organizations.get(ctx, orgID)
+	r := <-other
+	if err == nil {
+		err = r.err
+	}
+	return o, r.a, err
+}
+
+// Authenticate checks that what a token says is still so, in the storage and
+// without a cache: the organization and the admin exist and belong together, the
+// credentials are the ones the token was issued for, and the state permits use.
+// It is the one way to an organization's data. Kinds: TokenRevoked, Suspended,
+// Unavailable.
+func (s *Store) Authenticate(ctx context.Context, p org.Principal) (org.Organization, error) {
+	o, _, err := s.authenticate(ctx, p)
+	if err != nil {
+		return org.Organization{}, fault(err)
+	}
+	return o.public(), nil
+}
+
+func (s *Store) authenticate(ctx context.Context, p org.Principal) (*organization, *admin, error) {
+	o, a, err := s.pair(ctx, p.OrgID, p.AdminID)
+	switch {
+	case errors.Is(err, docdb.ErrNotFound):
+		return nil, nil, revoked()
+	case err != nil:
+		return nil, nil, err
+	case a.OrgID != o.ID || a.Credential != p.Credential:
+		return nil, nil, revoked()
+	}
+	return o, a, usable(o)
+}
+
+// usable refuses an organization that its own admins may not use now.
+func usable(o *organization) error {
+	switch o.State {
+	case org.StateActive:
+		return nil
+	case org.StateSuspended:
+		return suspended()
+	}
+	return revoked()
+}
+
+func revoked() *org.Error {
+	return org.Errorf(org.TokenRevoked, "The token is no longer good: its credentials were changed, or its organization is gone. Log in again.")
+}
+
+func suspended() *org.Error {
+	return org.Errorf(org.Suspended, "The organization is suspended. Ask the operator of this service.")
+}

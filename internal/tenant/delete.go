@@ -1,0 +1,98 @@
+package tenant
+
+import (
+	"context"
+	"errors"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/org"
+)
+
+// Delete removes the principal's organization with its data, its admins and all
+// metadata. When it returns nil the name and the e-mail addresses are free.
+// Kinds: TokenRevoked, OperationInProgress, Suspended, Unavailable, OutcomeUnknown.
+func (s *Store) Delete(ctx context.Context, p org.Principal) (org.DeletionReceipt, error) {
+	o, _, err := s.attachable(ctx, p)
+	if err != nil {
+		return org.DeletionReceipt{}, fault(err)
+	}
+	r, err := s.start(ctx, kindDelete, p.OrgID, plan{AdminID: p.AdminID, Credential: p.Credential}, "")
+	if err != nil {
+		return org.DeletionReceipt{}, err
+	}
+	return org.DeletionReceipt{
+		OrganizationID: o.ID, Name: o.Name, Collections: r.dropped, DeletedAt: s.now(),
+	}, nil
+}
+
+func deleteKind() kind {
+	return kind{
+		steps: []step{
+			{name: "attach", do: (*run).attach},
+			{name: "collections", do: (*run).dropCollections},
+			{name: "admins", do: (*run).removeAdmins},
+			{name: "reservations", do: (*run).removeReservations},
+			{name: "organization", do: (*run).removeOrganization},
+			{name: "operations", do: (*run).removeOperations},
+		},
+		undo:   func(*run, context.Context) error { return nil }, // only attach refuses, and has then done nothing
+		forget: func(*operation, outcome) bool { return true },
+	}
+}
+
+func (r *run) dropCollections(ctx context.Context) error {
+	all, err := r.collections.find(ctx, docdb.Eq("org_id", r.op.OrgID))
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		if err := r.retire(ctx, c); err != nil {
+			return err
+		}
+		r.dropped = append(r.dropped, c.ID)
+	}
+	return nil
+}
+
+func (r *run) removeAdmins(ctx context.Context) error {
+	return removeAll(ctx, r.admins, docdb.Eq("org_id", r.op.OrgID))
+}
+
+func (r *run) removeReservations(ctx context.Context) error {
+	return removeAll(ctx, r.reservations, docdb.Eq("org_id", r.op.OrgID))
+}
+
+// removeOperations forgets the organization's history. One that still runs is
+// this one, or one that waits to be refused, and goes by itself.
+func (r *run) removeOperations(ctx context.Context) error {
+	for _, out := range []outcome{succeeded, failed} {
+		if err := removeAll(ctx, r.operations, docdb.And(docdb.Eq("org_id", r.op.OrgID), docdb.Eq("outcome", out))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeAll deletes all documents that satisfy the filter.
+func removeAll[T any, P record[T]](ctx context.Context, t table[T, P], f docdb.Filter) error {
+	all, err := t.find(ctx, f)
+	if err != nil {
+		return err
+	}
+	for _, v := range all {
+		err := t.c.Delete(ctx, docdb.StringID(v.meta().ID), f)
+		if err != nil && !errors.Is(err, docdb.ErrNoMatch) {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeOrganization removes it if it is this operation's to remove.
+func (r *run) removeOrganization(ctx context.Context) error {
+	err := r.organizations.c.Delete(ctx, docdb.StringID(r.op.OrgID), docdb.Eq("operation", r.op.ID))
+	if errors.Is(err, docdb.ErrNoMatch) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,290 @@
+package tenant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/org"
+)
+
+// kindName says what an operation does.
+type kindName string
+
+const (
+	kindCreate kindName = "create"
+	kindUpdate kindName = "update"
+	kindDelete kindName = "delete"
+)
+
+// A kind is what its operations go through. Each step's effect can be repeated
+// and comes before the mark that it is done, so that the function which runs an
+// operation in a request is the one that takes it up again after a crash.
+type kind struct {
+	steps []step
+	// undo takes back, repeatably, whatever the steps may have done; nil for
+	// kinds that, once begun, only go forward.
+	undo func(*run, context.Context) error
+	// forget says whether the operation's document goes when it has this outcome.
+	forget func(*operation, outcome) bool
+}
+
+// A step has one effect. It returns an *org.Error to refuse the operation,
+// which is then undone; any other error leaves the operation as it is, to be
+// tried again. It may decide things in the plan; the mark keeps them.
+type step struct {
+	name string
+	do   func(*run, context.Context) error
+	// moves marks the steps of a migration, which a plan may do without.
+	moves bool
+}
+
+// undoing is the step of an operation that was refused.
+const undoing = "undo"
+
+func kindOf(name kindName) (kind, error) {
+	switch name {
+	case kindCreate:
+		return createKind(), nil
+	case kindUpdate:
+		return updateKind(), nil
+	case kindDelete:
+		return deleteKind(), nil
+	}
+	return kind{}, fmt.Errorf("operation of unknown kind %q: made by a later version?", name)
+}
+
+// errLeaseLost: another instance has taken the operation over.
+var errLeaseLost = errors.New("operation was taken over by another instance")
+
+// run is one owner's work on one operation.
+type run struct {
+	*Store
+	op   *operation
+	kind kind
+	// hash is the new password's, known only where the request came in, until
+	// it is stored in admins.
+	hash string
+	// detached is the organization as an update left it.
+	detached *organization
+	// dropped are the collections that a deletion dropped.
+	dropped []string
+}
+
+// start persists an operation and runs it to its end. It goes on when the
+// caller's ctx ends: the client's leaving does not stop a change half-way.
+func (s *Store) start(ctx context.Context, name kindName, orgID string, p plan, hash string) (*run, error) {
+	id, err := newID()
+	if err != nil {
+		return nil, fault(err)
+	}
+	k, err := kindOf(name)
+	if err != nil {
+		return nil, fault(err)
+	}
+	now := s.now()
+	r := &run{Store: s, kind: k, hash: hash, op: &operation{
+		Meta: Meta{ID: id}, Kind: name, OrgID: orgID, Plan: p, Step: k.steps[0].name, Outcome: running,
+		Lease:     lease{Owner: s.cfg.Instance, Until: now.Add(s.cfg.LeaseTTL), Fence: 1},
+		CreatedAt: now, UpdatedAt: now,
+	}}
+	if !s.runs.enter(id) {
+		return nil, &org.Error{Kind: org.Unavailable, Message: "The server is stopping. Try again in a moment."}
+	}
+	defer s.runs.leave(id)
+	ctx, stop := s.outlive(ctx)
+	defer stop()
+	if err := r.persist(ctx); err != nil {
+		return nil, fault(err)
+	}
+	return r, r.finish(ctx)
+}
+
+// outlive returns a context with ctx's values that ends with the store.
+func (s *Store) outlive(ctx context.Context) (context.Context, func()) {
+	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(s.life, cancel)
+	return out, func() { stop(); cancel() }
+}
+
+// persist inserts the operation. Its _id is ours alone, so a duplicate after an
+// unknown outcome is our own first try.
+func (r *run) persist(ctx context.Context) error {
+	unknown := false
+	return retry(ctx, func() error {
+		err := r.operations.insert(ctx, r.op)
+		if unknown && errors.Is(err, docdb.ErrDuplicate) {
+			return nil
+		}
+		unknown = unknown || errors.Is(err, docdb.ErrOutcomeUnknown)
+		return err
+	})
+}
+
+// finish runs the operation to its outcome, for a caller who waits for it.
+func (r *run) finish(ctx context.Context) error {
+	err := r.execute(ctx)
+	if err != nil {
+		r.cfg.Logger.WarnContext(ctx, "operation interrupted", "operation", r.op.ID, "kind", r.op.Kind,
+			"step", r.op.Step, "error", err)
+		return outcomeUnknown(err)
+	}
+	return r.refused()
+}
+
+// refused is why the operation failed; nil if it did not.
+func (r *run) refused() error {
+	f := r.op.Refusal
+	if f == nil {
+		return nil
+	}
+	e := &org.Error{Kind: f.Kind, Message: f.Message, Operation: f.Operation}
+	if f.Field != "" {
+		e.Fields = []org.FieldError{{Field: f.Field, Detail: "is taken"}}
+	}
+	return e
+}
+
+// execute takes step after step until the operation has an outcome. An owner
+// that fails because another has taken over tidies up after itself.
+func (r *run) execute(ctx context.Context) error {
+	for r.op.Outcome == running {
+		err := retry(ctx, func() error { return r.advance(ctx) })
+		if err == nil {
+			continue
+		}
+		if errors.Is(err, errLeaseLost) || r.deposed(ctx) {
+			return errors.Join(errLeaseLost, err, r.tidy(ctx))
+		}
+		return err
+	}
+	return nil
+}
+
+// deposed reports whether the operation is known to have another owner now, or
+// to be over.
+func (r *run) deposed(ctx context.Context) bool {
+	now, err := r.operations.get(ctx, r.op.ID)
+	return errors.Is(err, docdb.ErrNotFound) ||
+		err == nil && (now.Outcome != running || now.Lease.Fence != r.op.Lease.Fence)
+}
+
+// advance takes one step and marks it.
+func (r *run) advance(ctx context.Context) error {
+	if r.op.Step == undoing {
+		if err := r.kind.undo(r, ctx); err != nil {
+			return err
+		}
+		return r.conclude(ctx, failed)
+	}
+	at := r.position()
+	if at < 0 {
+		return fmt.Errorf("operation %s is at unknown step %q: made by a later version?", r.op.ID, r.op.Step)
+	}
+	if err := r.kind.steps[at].do(r, ctx); err != nil {
+		return r.refuse(ctx, err)
+	}
+	for at++; at < len(r.kind.steps); at++ {
+		if next := r.kind.steps[at]; !next.moves || r.op.Plan.Migrate {
+			return r.mark(ctx, func(op *operation) { op.Step = next.name })
+		}
+	}
+	return r.conclude(ctx, succeeded)
+}
+
+func (r *run) position() int {
+	for i, st := range r.kind.steps {
+		if st.name == r.op.Step {
+			return i
+		}
+	}
+	return -1
+}
+
+// refuse sends the operation back if the step refused it, and returns the error
+// if not.
+func (r *run) refuse(ctx context.Context, err error) error {
+	var no *org.Error
+	if !errors.As(err, &no) {
+		return err
+	}
+	f := &refusal{Kind: no.Kind, Message: no.Message, Operation: no.Operation}
+	if len(no.Fields) > 0 {
+		f.Field = no.Fields[0].Field
+	}
+	return r.mark(ctx, func(op *operation) { op.Step, op.Refusal = undoing, f })
+}
+
+// conclude is the last mark.
+func (r *run) conclude(ctx context.Context, out outcome) error {
+	if !r.kind.forget(r.op, out) {
+		return r.mark(ctx, func(op *operation) { op.Outcome = out })
+	}
+	if err := r.operations.remove(ctx, r.op); err != nil {
+		return lost(err)
+	}
+	r.op.Outcome = out
+	return nil
+}
+
+// mark records progress and extends the lease. errLeaseLost when another has
+// the operation now; then this owner must not go on.
+func (r *run) mark(ctx context.Context, edit func(*operation)) error {
+	was := *r.op
+	edit(r.op)
+	r.op.UpdatedAt = r.now()
+	r.op.Lease.Until = r.now().Add(r.cfg.LeaseTTL)
+	err := r.operations.swap(ctx, r.op)
+	if errors.Is(err, docdb.ErrOutcomeUnknown) && r.marked(ctx, was.Version+1) {
+		r.op.Version = was.Version + 1
+		return nil
+	}
+	if err != nil {
+		*r.op = was
+	}
+	return lost(err)
+}
+
+// marked reports whether a mark of which no answer came was made: the version
+// is the next one, and nobody but the lease's owner writes under its fence.
+func (r *run) marked(ctx context.Context, version int64) bool {
+	now, err := r.operations.get(ctx, r.op.ID)
+	mine := func(l lease) bool { return l.Owner == r.op.Lease.Owner && l.Fence == r.op.Lease.Fence }
+	return err == nil && now.Version == version && mine(now.Lease)
+}
+
+func lost(err error) error {
+	if errors.Is(err, docdb.ErrNoMatch) || errors.Is(err, docdb.ErrNotFound) {
+		return errLeaseLost
+	}
+	return err
+}
+
+// How often and how long retry tries: about three seconds in all, which bridges
+// a short stall of the storage; an election of a new primary is bridged by the
+// driver's own server selection.
+const (
+	retries    = 6
+	firstPause = 50 * time.Millisecond
+)
+
+// retry calls f again when the storage may answer the next time. f is a step,
+// so that what an unknown outcome hides may be done twice.
+func retry(ctx context.Context, f func() error) error {
+	pause := firstPause
+	for try := 0; ; try++ {
+		err := f()
+		again := errors.Is(err, docdb.ErrUnavailable) || errors.Is(err, docdb.ErrOutcomeUnknown)
+		if !again || try == retries {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+		pause *= 2
+	}
+}

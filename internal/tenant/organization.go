@@ -1,0 +1,68 @@
+package tenant
+
+import (
+	"context"
+	"errors"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/org"
+)
+
+// Lookup returns the organization of that name, in any spelling. Kinds: Invalid,
+// NotFound, Unavailable.
+func (s *Store) Lookup(ctx context.Context, name string) (org.Organization, error) {
+	n, err := org.ParseName(name)
+	if err != nil {
+		return org.Organization{}, atField("organization_name", err)
+	}
+	o, err := s.named(ctx, n.Key)
+	if errors.Is(err, docdb.ErrNotFound) {
+		return org.Organization{}, org.Errorf(org.NotFound, "There is no organization of this name.")
+	}
+	if err != nil {
+		return org.Organization{}, fault(err)
+	}
+	return o.public(), nil
+}
+
+// named returns docdb.ErrNotFound if nobody has the name now. A name is reserved
+// before its organization has it, and until after it had it.
+func (s *Store) named(ctx context.Context, key string) (*organization, error) {
+	res, err := s.reservations.get(ctx, nameReservation(key))
+	if err != nil {
+		return nil, err
+	}
+	o, err := s.organizations.get(ctx, res.OrgID)
+	if err != nil {
+		return nil, err
+	}
+	if o.NameKey != key || o.Collection == "" {
+		return nil, docdb.ErrNotFound
+	}
+	return o, nil
+}
+
+// atField says which input an Invalid error without a field is about.
+func atField(name string, err error) error {
+	var e *org.Error
+	if !errors.As(err, &e) || e.Kind != org.Invalid || len(e.Fields) > 0 {
+		return err
+	}
+	return &org.Error{Kind: org.Invalid, Message: "A value is refused.",
+		Fields: []org.FieldError{{Field: name, Detail: e.Message}}}
+}
+
+// invalid joins the Invalid errors of several inputs into one; nil if there are none.
+func invalid(errs ...error) error {
+	joined := &org.Error{Kind: org.Invalid, Message: "A value is refused."}
+	for _, err := range errs {
+		var e *org.Error
+		if errors.As(err, &e) {
+			joined.Fields = append(joined.Fields, e.Fields...)
+		}
+	}
+	if len(joined.Fields) == 0 {
+		return nil
+	}
+	return joined
+}

@@ -1,0 +1,132 @@
+package tenant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb"
+)
+
+// Meta begins every master document.
+type Meta struct {
+	ID string `bson:"_id"`
+	// Version is what compare-and-swap compares: 1, and one more per change.
+	Version int64 `bson:"version"`
+}
+
+func (m *Meta) meta() *Meta { return m }
+
+// record is a pointer to a master document.
+type record[T any] interface {
+	*T
+	meta() *Meta
+}
+
+// table is a typed view of one master collection.
+type table[T any, P record[T]] struct {
+	c docdb.Collection
+}
+
+// get returns docdb.ErrNotFound if there is no such document.
+func (t table[T, P]) get(ctx context.Context, id string) (P, error) {
+	raw, err := t.c.Get(ctx, docdb.StringID(id))
+	if err != nil {
+		return nil, err
+	}
+	return t.decode(raw)
+}
+
+func (t table[T, P]) decode(raw bson.Raw) (P, error) {
+	v := P(new(T))
+	if err := bson.Unmarshal(raw, v); err != nil {
+		return nil, fmt.Errorf("decode master document: %w", err)
+	}
+	return v, nil
+}
+
+// insert adds v with version 1.
+func (t table[T, P]) insert(ctx context.Context, v P) error {
+	v.meta().Version = 1
+	raw, err := bson.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return t.c.Insert(ctx, raw)
+}
+
+// swap writes v if the stored document still has v's version;
+// docdb.ErrNoMatch if not.
+func (t table[T, P]) swap(ctx context.Context, v P) error {
+	m := v.meta()
+	was := m.Version
+	m.Version++
+	raw, err := bson.Marshal(v)
+	if err == nil {
+		err = t.c.Replace(ctx, docdb.StringID(m.ID), docdb.Eq("version", was), raw)
+	}
+	if err != nil {
+		m.Version = was
+	}
+	return err
+}
+
+// remove deletes the document if it still has v's version. One that is gone
+// already counts as removed.
+func (t table[T, P]) remove(ctx context.Context, v P) error {
+	m := v.meta()
+	err := t.c.Delete(ctx, docdb.StringID(m.ID), docdb.Eq("version", m.Version))
+	if !errors.Is(err, docdb.ErrNoMatch) {
+		return err
+	}
+	if _, err = t.get(ctx, m.ID); errors.Is(err, docdb.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return docdb.ErrNoMatch
+}
+
+// swapAttempts bounds how often change tries again. Each failure means that
+// another writer succeeded, so it is only met under heavy contention.
+const swapAttempts = 20
+
+// change reads a document, lets edit alter it, and swaps it in, again from the
+// start when another writer came between. edit returns false when there is
+// nothing to write.
+func (t table[T, P]) change(ctx context.Context, id string, edit func(P) (bool, error)) (P, error) {
+	for range swapAttempts {
+		v, err := t.get(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		write, err := edit(v)
+		if err != nil || !write {
+			return v, err
+		}
+		err = t.swap(ctx, v)
+		if !errors.Is(err, docdb.ErrNoMatch) {
+			return v, err
+		}
+	}
+	return nil, fmt.Errorf("change document: %w", docdb.ErrUnavailable)
+}
+
+// find returns the documents that satisfy the filter, in the order of _id.
+func (t table[T, P]) find(ctx context.Context, f docdb.Filter) ([]P, error) {
+	var out []P
+	for raw, err := range t.c.Find(ctx, docdb.Query{Filter: f}) {
+		if err != nil {
+			return nil, err
+		}
+		v, err := t.decode(raw)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
