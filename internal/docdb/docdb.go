@@ -30,7 +30,8 @@
 // # Concurrency
 //
 // Everything is safe for concurrent use. A single-document write is atomic
-// together with its index entries.
+// together with its index entries. A call whose context is over already has no
+// effect and returns the context's error.
 package docdb
 
 import (
@@ -58,21 +59,22 @@ const (
 
 // An Engine holds named databases.
 type Engine interface {
-	// Database returns the database of that name. It does no I/O and does not
-	// fail; a bad name is refused by the first call that uses it.
+	// Database returns the database of that name, 1 to 63 ASCII letters,
+	// digits, "_" and "-". It does no I/O and does not fail; another name is
+	// refused with ErrInvalid by the first call that uses it.
 	Database(name string) Database
 
 	// Ping reports whether the engine can serve a read now. ErrUnavailable if not.
 	Ping(ctx context.Context) error
 
-	// Close waits for calls in progress and releases what the engine holds.
+	// Close waits for calls in progress, a running Find included, and releases what the engine holds.
 	// Calls that come later fail with ErrClosed. A second Close does nothing.
 	Close() error
 }
 
 // A Database holds named collections.
 //
-// A collection's name is 1 to 200 bytes of ASCII letters, digits, "_", "-"
+// A collection's name is 1 to 170 bytes of ASCII letters, digits, "_", "-"
 // and ".", does not begin with "system." and does not begin or end with "." or hold "..";
 // other names are refused with ErrInvalid.
 type Database interface {
@@ -144,7 +146,8 @@ type Collection interface {
 	// when the index is unique and what is there violates it, ErrExists when
 	// an index of that name with other keys or uniqueness, or an index with
 	// the same keys, is there, ErrInvalid when a document has arrays at two of
-	// its paths; in all these cases nothing is changed. Creating the same
+	// its paths or the collection has MaxIndexes; in all these cases nothing
+	// is changed. Creating the same
 	// index again succeeds. A collection that does not exist: ErrNoCollection.
 	CreateIndex(ctx context.Context, ix Index) error
 
@@ -160,11 +163,12 @@ type Collection interface {
 // document with an equal key. The rules are MongoDB's: a missing path indexes
 // as null, so a unique index admits one document without it; a path that leads
 // to an array indexes every element, and an empty array as undefined; two
-// elements of one document may be equal, but no two documents may share one; at
-// most one path of an index may lead to an array in a document (ErrInvalid).
+// elements of one document may be equal, but no two documents may share one; no
+// two paths of an index may lead to different arrays of a document (ErrInvalid).
 // Values compare as [Compare] has it: the integer 1 and the double 1.0 are equal.
 type Index struct {
-	// Name is 1 to 64 bytes of ASCII letters, digits, "_" and "-".
+	// Name is 1 to 64 bytes of ASCII letters, digits, "_" and "-", and not
+	// IDIndex.
 	Name string
 	// Keys are 1 to MaxIndexKeys distinct dotted paths, none of them "_id".
 	Keys   []Key

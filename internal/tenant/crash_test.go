@@ -30,6 +30,8 @@ type lifecycle struct {
 
 const rotated = "another password"
 
+func plain(c *tenant.Config) { c.Passwords = plainPasswords{} }
+
 func lifecycles() []lifecycle {
 	update := func(in tenant.UpdateInput) func(context.Context, *tenant.Store, org.Principal) error {
 		return func(ctx context.Context, s *tenant.Store, p org.Principal) error {
@@ -68,7 +70,7 @@ type crashed struct {
 // newCrashed seeds an engine with an organization to change and a bystander.
 func newCrashed(t *testing.T, e docdb.Engine, l lifecycle, after state) *crashed {
 	t.Helper()
-	w := newWorld(t, e)
+	w := newWorld(t, e, plain)
 	w.put(w.create("Bystander", "by@x.example").Collection, bson.D{{Key: "_id", Value: "by"}})
 	w.fill(w.create("Acme", "acme@x.example").Collection, 20)
 	return &crashed{lifecycle: l, engine: e, principal: w.login("acme@x.example"),
@@ -80,6 +82,7 @@ func newCrashed(t *testing.T, e docdb.Engine, l lifecycle, after state) *crashed
 func (c *crashed) instance(t *testing.T, name string, hours int) (*docdbtest.Faulty, *tenant.Store) {
 	f := docdbtest.NewFaulty(c.engine)
 	return f, openStore(t, f, func(cfg *tenant.Config) {
+		plain(cfg)
 		cfg.Instance, cfg.Exclusive = name, false
 		cfg.Now = func() time.Time { return time.Date(2026, 11, 23, 12+hours, 0, 0, 0, time.UTC) }
 	})
@@ -191,7 +194,7 @@ func restart(t *testing.T, c *crashed, k int, mode docdbtest.Mode) {
 	if _, died := f.Died(); !died {
 		t.Fatal("did not die: fewer calls than before")
 	}
-	again := openStore(t, c.engine, nil)
+	again := openStore(t, c.engine, plain)
 	done := c.settled(t, again)
 	if err == nil && !done {
 		t.Error("acknowledged and lost")
@@ -239,6 +242,7 @@ func TestCrashAndTakeOver(t *testing.T) {
 // engine goes on. The caller is told what is so.
 func TestStallAtEveryCall(t *testing.T) {
 	eachCrash(t, model, func(t *testing.T, c *crashed, k int, mode docdbtest.Mode) {
+		t.Parallel() // most of it waits before it tries again
 		f, s := c.instance(t, "a", 0)
 		f.FailAt(f.Calls()+k, mode)
 		err := c.call(t.Context(), s, c.principal)

@@ -50,7 +50,7 @@ func dump(ctx context.Context, t testing.TB, e docdb.Engine) state {
 		t.Fatal(err)
 	}
 	for _, name := range names {
-		out["data "+plain(name)] = contents(ctx, t, tenant.Collection(name))
+		out["data "+bare(name)] = contents(ctx, t, tenant.Collection(name))
 	}
 	for _, lines := range out {
 		sort.Strings(lines)
@@ -61,15 +61,15 @@ func dump(ctx context.Context, t testing.TB, e docdb.Engine) state {
 func line(doc bson.Raw, fields []string) string {
 	var b strings.Builder
 	for _, f := range fields {
-		fmt.Fprintf(&b, "%s=%s ", f, plain(doc.Lookup(f).String()))
+		fmt.Fprintf(&b, "%s=%s ", f, bare(doc.Lookup(f).String()))
 	}
 	return b.String()
 }
 
 var suffix = regexp.MustCompile(`\.(x[0-9a-f]+|[0-9]+)\b`)
 
-// plain hides a collection's suffix, which depends on who made it.
-func plain(s string) string { return suffix.ReplaceAllString(s, "") }
+// bare hides a collection's suffix, which depends on who made it.
+func bare(s string) string { return suffix.ReplaceAllString(s, "") }
 
 func contents(ctx context.Context, t testing.TB, c docdb.Collection) []string {
 	t.Helper()

@@ -1,6 +1,7 @@
 package tenant_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -39,9 +40,23 @@ type world struct {
 	slow   bool // the engine is: do less
 }
 
-func newWorld(t *testing.T, e docdb.Engine) *world {
+// plainPasswords stand in for bcrypt where a test logs in thousands of times and
+// is not about passwords.
+type plainPasswords struct{}
+
+func (plainPasswords) Hash(_ context.Context, p string) (string, error) { return "plain:" + p, nil }
+func (plainPasswords) Verify(_ context.Context, h, p string) (bool, error) {
+	return h == "plain:"+p, nil
+}
+
+func newWorld(t *testing.T, e docdb.Engine, edits ...func(*tenant.Config)) *world {
 	w := &world{t: t, engine: e, clock: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
-	w.Store = openStore(t, e, func(c *tenant.Config) { c.Now = func() time.Time { return w.clock } })
+	w.Store = openStore(t, e, func(c *tenant.Config) {
+		c.Now = func() time.Time { return w.clock }
+		for _, edit := range edits {
+			edit(c)
+		}
+	})
 	return w
 }
 

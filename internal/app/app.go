@@ -1,0 +1,180 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/orgd/orgd"
+	"github.com/orgd/orgd/internal/auth"
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded"
+	"github.com/orgd/orgd/internal/docdb/mongodb"
+	"github.com/orgd/orgd/internal/httpapi"
+	"github.com/orgd/orgd/internal/tenant"
+	"github.com/orgd/orgd/internal/webui"
+	"github.com/orgd/orgd/internal/worker"
+)
+
+// resumeEvery is how often the unfinished operations of dead instances are
+// looked for.
+const resumeEvery = 5 * time.Second
+
+// issuer is who tokens say they are from, and for.
+const issuer = "orgd"
+
+// openTimeout bounds what a start does before it can serve: reaching the
+// storage and finishing what a crash interrupted.
+const openTimeout = 5 * time.Minute
+
+// App is a whole orgd: storage, store and HTTP. Open it, Serve, Close.
+type App struct {
+	cfg       Config
+	log       *slog.Logger
+	engine    docdb.Engine
+	passwords *auth.Passwords
+	store     *tenant.Store
+	api       *httpapi.API
+}
+
+// Open opens the storage, finishes what a crash interrupted, and builds the
+// rest. An error is one line that says what to do.
+func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	a := &App{cfg: cfg, log: log}
+	defer func() {
+		if err != nil {
+			a.release()
+		}
+	}()
+	if a.engine, err = openEngine(ctx, cfg, log); err != nil {
+		return nil, err
+	}
+	workers := auth.RaiseMaxProcs()
+	if a.passwords, err = auth.NewPasswords(auth.PasswordsConfig{Cost: cfg.BcryptCost, Workers: workers}); err != nil {
+		return nil, err
+	}
+	if a.store, err = openStore(ctx, a); err != nil {
+		return nil, err
+	}
+	a.api, err = newAPI(a)
+	return a, err
+}
+
+func openEngine(ctx context.Context, cfg Config, log *slog.Logger) (docdb.Engine, error) {
+	if !cfg.Embedded() {
+		return mongodb.Open(ctx, mongodb.Config{URI: cfg.MongoURI.Reveal(), AppName: "orgd"})
+	}
+	return embedded.Open(embedded.Config{Dir: filepath.Join(cfg.DataDir, "db"), Logger: log})
+}
+
+func openStore(ctx context.Context, a *App) (*tenant.Store, error) {
+	return tenant.Open(ctx, tenant.Config{
+		Engine: a.engine, MasterDB: a.cfg.MasterDBName, TenantDB: a.cfg.TenantDBName,
+		Passwords: a.passwords, Logger: a.log, Exclusive: a.cfg.Embedded(),
+	})
+}
+
+func newAPI(a *App) (*httpapi.API, error) {
+	secret := []byte(a.cfg.JWTSecret.Reveal())
+	if len(secret) == 0 {
+		var err error
+		if secret, err = auth.LoadOrCreateSecret(a.cfg.DataDir, a.log); err != nil {
+			return nil, err
+		}
+	}
+	tokens, err := auth.NewTokens(auth.TokensConfig{
+		Algorithm: a.cfg.JWTAlgorithm, Secret: secret, TTL: a.cfg.TokenTTL(), Issuer: issuer, Audience: issuer,
+	})
+	if err != nil {
+		return nil, err
+	}
+	pages, err := webui.Pages(orgd.OpenAPI)
+	if err != nil {
+		return nil, err
+	}
+	return httpapi.New(httpapi.Config{
+		Store: a.store, Tokens: tokens, Logger: a.log, Pages: pages,
+		SignupsPerMinute: a.cfg.RateLimitSignup, LoginsPerMinute: a.cfg.RateLimitLogin,
+		TrustedProxies: a.cfg.TrustedProxies,
+	})
+}
+
+// storage says where the data is, without credentials.
+func (a *App) storage() string {
+	if a.cfg.Embedded() {
+		return a.cfg.DataDir
+	}
+	return "MongoDB"
+}
+
+// Handler returns the whole HTTP surface.
+func (a *App) Handler() http.Handler { return a.api }
+
+// Serve answers on the listener until ctx ends. Then it stops being ready, lets
+// the requests in progress end, for as long as Config.ShutdownTimeout, and
+// returns nil; or what went wrong. Call Close after it.
+func (a *App) Serve(ctx context.Context, l net.Listener) error {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		worker.Run(work, a.log, worker.Job{Name: "resume operations", Every: resumeEvery, Do: a.resume})
+	}()
+	defer func() { stop(); <-done }()
+
+	server := httpapi.NewServer(a.api, a.log)
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	a.log.Info("orgd is ready", "url", "http://"+l.Addr().String(), "docs", "http://"+l.Addr().String()+"/docs",
+		"storage", a.storage(), "version", Version())
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve HTTP: %w", err)
+	case <-ctx.Done():
+	}
+	a.log.Info("stopping: letting requests end", "at_most", a.cfg.ShutdownTimeout)
+	a.api.Drain()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.ShutdownTimeout)
+	defer cancel()
+	err := server.Shutdown(ctx)
+	if err = errors.Join(err, a.store.Close(ctx)); err != nil {
+		a.log.Warn("some requests were cut off; their operations go on at the next start", "error", err)
+		return errors.Join(server.Close(), nil)
+	}
+	return nil
+}
+
+func (a *App) resume(ctx context.Context) error {
+	_, err := a.store.Resume(ctx)
+	return err
+}
+
+// Close releases the storage. It stops what Serve has not.
+func (a *App) Close() error {
+	err := a.release()
+	a.log.Info("stopped")
+	return err
+}
+
+// release closes what was opened, in the reverse order.
+func (a *App) release() error {
+	if a.store != nil {
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = a.store.Close(ended) // nothing is left to wait for
+	}
+	if a.passwords != nil {
+		a.passwords.Close()
+	}
+	if a.engine != nil {
+		return a.engine.Close()
+	}
+	return nil
+}

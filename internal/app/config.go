@@ -1,0 +1,222 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/kelseyhightower/envconfig"
+)
+
+// Config is the configuration of a server. Its fields are the variables that Load
+// reads, and their tags are the one place where name, default, bounds and description
+// of a variable are written down:
+//
+//	envconfig  the variable
+//	default    the value when the variable is not set, or empty
+//	min, max   bounds of a number or a duration
+//	oneof      the values there are; upper and lower case do not matter
+//	allowed    the rule in words, where the tags above do not say it; see checks
+//	unset      what takes effect when there is neither value nor default
+//	desc       what it does
+type Config struct {
+	MongoURI        Secret        `envconfig:"MONGO_URI" unset:"embedded engine" allowed:"mongodb://host[:port],…/… or mongodb+srv://host/…, with special characters in user and password percent-encoded" desc:"MongoDB that keeps everything; not set: the embedded engine in DATA_DIR"`
+	MasterDBName    string        `envconfig:"MASTER_DB_NAME" default:"master_db" allowed:"1 to 63 bytes, none of them / \\ . \" $ * < > : | ? or a space" desc:"database of the metadata: organizations, admins, operations"`
+	TenantDBName    string        `envconfig:"TENANT_DB_NAME" default:"tenant_db" allowed:"as for MASTER_DB_NAME, and another name than that" desc:"database of the organizations' own collections"`
+	JWTSecret       Secret        `envconfig:"JWT_SECRET" unset:"made once, kept in DATA_DIR" allowed:"32 random bytes or more" desc:"secret that signs tokens; required with MONGO_URI"`
+	JWTAlgorithm    string        `envconfig:"JWT_ALGORITHM" default:"HS256" oneof:"HS256 HS384 HS512" desc:"algorithm that signs tokens; no other is accepted"`
+	JWTExpMinutes   int           `envconfig:"JWT_EXP_MINUTES" default:"60" min:"1" max:"43200" desc:"minutes until a token expires"`
+	ListenAddr      string        `envconfig:"LISTEN_ADDR" default:"127.0.0.1:8000" allowed:"host:port, or :port for all addresses; port 0 takes a free one" desc:"address to serve HTTP on"`
+	DataDir         string        `envconfig:"DATA_DIR" default:"./data" allowed:"a directory" desc:"directory of the embedded engine and of the secret that orgd makes"`
+	BcryptCost      int           `envconfig:"BCRYPT_COST" default:"12" min:"4" max:"16" desc:"cost of password hashes, each step doubles it; less than 10 is for tests only"`
+	OperatorKey     Secret        `envconfig:"OPERATOR_KEY" unset:"no operator plane" allowed:"32 random bytes or more, visible ASCII characters only" desc:"key of the operator plane, which answers 404 without it"`
+	RateLimitSignup int           `envconfig:"RATE_LIMIT_SIGNUP" default:"60" min:"0" max:"100000" desc:"sign-ups a minute, for each client address and each e-mail; 0: no limit"`
+	RateLimitLogin  int           `envconfig:"RATE_LIMIT_LOGIN" default:"60" min:"0" max:"100000" desc:"logins a minute, for each client address and each e-mail; 0: no limit"`
+	TrustedProxies  Prefixes      `envconfig:"TRUSTED_PROXIES" unset:"none" allowed:"IP addresses and networks such as 10.0.0.0/8, separated by commas" desc:"proxies whose X-Forwarded-For is believed"`
+	LogLevel        slog.Level    `envconfig:"LOG_LEVEL" default:"info" oneof:"debug info warn error" desc:"least level that is logged"`
+	LogFormat       string        `envconfig:"LOG_FORMAT" default:"text" oneof:"text json" desc:"format of log lines"`
+	ShutdownTimeout time.Duration `envconfig:"SHUTDOWN_TIMEOUT" default:"10s" min:"1s" max:"10m" desc:"how long a shutdown waits for requests that are being answered"`
+
+	sources map[string]string // where each variable was found; "" or nothing: it has its default
+}
+
+// TokenTTL is how long a token is good.
+func (c Config) TokenTTL() time.Duration { return time.Duration(c.JWTExpMinutes) * time.Minute }
+
+// Embedded reports whether the embedded engine is in use.
+func (c Config) Embedded() bool { return !c.MongoURI.IsSet() }
+
+// Prefixes are networks; a single address is a network of one.
+type Prefixes []netip.Prefix
+
+// Decode is called by envconfig.
+func (p *Prefixes) Decode(value string) error {
+	var all Prefixes
+	for item := range strings.SplitSeq(value, ",") {
+		item = strings.TrimSpace(item)
+		if addr, err := netip.ParseAddr(item); err == nil && addr.Zone() == "" {
+			addr = addr.Unmap()
+			all = append(all, netip.PrefixFrom(addr, addr.BitLen()))
+			continue
+		}
+		prefix, err := netip.ParsePrefix(item)
+		if err != nil || prefix.Addr().Is4In6() {
+			return fmt.Errorf("holds %s, which is neither an IP address nor a network", quote(item))
+		}
+		all = append(all, prefix.Masked())
+	}
+	*p = all
+	return nil
+}
+
+// String lists the networks as Decode takes them.
+func (p Prefixes) String() string {
+	texts := make([]string, len(p))
+	for i, prefix := range p {
+		texts[i] = prefix.String()
+	}
+	return strings.Join(texts, ",")
+}
+
+// Load reads the configuration from the environment (as os.Environ returns it) and,
+// for what that does not set, from the file at path dotenv, which need not exist; ""
+// means no file. A variable set to nothing counts as not set, except that in the
+// environment it hides the one in the file.
+//
+// The error, if any, has one line for everything that is wrong, each of which names
+// the variable; no line holds the value of a secret.
+func Load(environ []string, dotenv string) (Config, error) {
+	file, err := readDotenv(dotenv)
+	problems := []error{err}
+	env := map[string]string{}
+	for _, pair := range environ {
+		if name, value, ok := strings.Cut(pair, "="); ok {
+			env[name] = value
+		}
+	}
+	c := Config{sources: map[string]string{}}
+	refused := map[string]bool{}
+	for _, field := range fields() {
+		name := field.Tag.Get("envconfig")
+		value, source := find(name, env, file, dotenv)
+		c.sources[name] = source
+		if err := c.set(field, value); err != nil {
+			refused[name] = true
+			problems = append(problems, problem(field, source, err))
+		}
+	}
+	problems = append(problems, c.checkTogether(refused)...)
+	problems = append(problems, unknown(file, dotenv)...)
+	problems = append(problems, misspelled(env, file)...)
+	if err := errors.Join(problems...); err != nil {
+		return Config{}, err
+	}
+	return c, nil
+}
+
+// find returns a variable's value, and where it is from; source is "" when it is not set.
+func find(name string, env, file map[string]string, dotenv string) (value, source string) {
+	if v, ok := env[name]; ok {
+		return v, "environment"
+	}
+	if v, ok := file[name]; ok {
+		return v, dotenv
+	}
+	return "", ""
+}
+
+// fields returns the fields of Config that are variables.
+func fields() []reflect.StructField {
+	var all []reflect.StructField
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[Config]()) {
+		if f.Tag.Get("envconfig") != "" {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// set checks one variable's value and stores it in its field.
+func (c *Config) set(field reflect.StructField, value string) error {
+	if field.Type != reflect.TypeFor[Secret]() {
+		value = strings.TrimSpace(value)
+	}
+	if value == "" {
+		value = field.Tag.Get("default")
+	}
+	if value == "" {
+		return nil
+	}
+	value, err := oneOf(field, value)
+	if err != nil {
+		return err
+	}
+	v, err := parse(field, value)
+	if err != nil {
+		return err
+	}
+	if err := check(field, v, value); err != nil {
+		return err
+	}
+	reflect.ValueOf(c).Elem().FieldByIndex(field.Index).Set(v)
+	return nil
+}
+
+// parse has envconfig convert a value to the type of its field. It gets each
+// variable alone, since it stops at its first error, and as the default of a name
+// that no environment can hold, since it knows no other source than os.Getenv.
+func parse(field reflect.StructField, value string) (reflect.Value, error) {
+	field.Tag = reflect.StructTag(fmt.Sprintf(`envconfig:"\x00" default:%q`, value))
+	spec := reflect.New(reflect.StructOf([]reflect.StructField{field}))
+	err := envconfig.Process("", spec.Interface())
+	if err == nil {
+		return spec.Elem().Field(0), nil
+	}
+	switch field.Type.Kind() {
+	case reflect.Int:
+		err = fmt.Errorf("%s is not a whole number", quote(value))
+	case reflect.Int64:
+		err = fmt.Errorf("%s is not a duration such as 10s", quote(value))
+	default:
+		if parse := (*envconfig.ParseError)(nil); errors.As(err, &parse) {
+			err = parse.Err // without the value
+		}
+	}
+	return reflect.Value{}, err
+}
+
+// oneOf returns the value as the oneof tag spells it; any value, if there is no such tag.
+func oneOf(field reflect.StructField, value string) (string, error) {
+	all := strings.Fields(field.Tag.Get("oneof"))
+	for _, one := range all {
+		if strings.EqualFold(one, value) {
+			return one, nil
+		}
+	}
+	if len(all) > 0 {
+		return "", fmt.Errorf("%s is not one of the values there are", quote(value))
+	}
+	return value, nil
+}
+
+// problem says in one line what is wrong with a variable, and what is allowed.
+func problem(field reflect.StructField, source string, err error) error {
+	where := ""
+	if source != "" && source != "environment" {
+		where = " in " + source
+	}
+	return fmt.Errorf("%s%s: %w; allowed: %s", field.Tag.Get("envconfig"), where, err, allowed(field))
+}
+
+// quote shows a value that may be anything in a line of text.
+func quote(value string) string {
+	const most = 60
+	if r := []rune(value); len(r) > most {
+		value = string(r[:most]) + "…"
+	}
+	return fmt.Sprintf("%q", value)
+}

@@ -1,0 +1,266 @@
+// Package auth holds what proves who somebody is: passwords, access tokens and
+// the secrets they rest on. It does no I/O except for the secret's file.
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/orgd/orgd/internal/org"
+)
+
+// A password has 8 to 72 bytes, not characters: bcrypt looks at no more than 72
+// bytes, and a longer one is refused rather than cut.
+const (
+	MinPasswordBytes = 8
+	MaxPasswordBytes = 72
+)
+
+// PasswordProblem says, in words for the person who chose it, why a password
+// cannot be accepted; "" means that it can.
+func PasswordProblem(password string) string {
+	switch n := len(password); {
+	case n < MinPasswordBytes:
+		return fmt.Sprintf("must have at least %d bytes; this one has %d", MinPasswordBytes, n)
+	case n > MaxPasswordBytes:
+		return fmt.Sprintf("must have at most %d bytes, which is all that bcrypt looks at; this one has %d "+
+			"(letters outside ASCII take 2 to 4 bytes)", MaxPasswordBytes, n)
+	case strings.IndexByte(password, 0) >= 0:
+		// bcrypt repeats the password, closed by a NUL, to fill 72 bytes:
+		// "password" and "password\x00password" have the same hash.
+		return "must not hold a NUL character"
+	}
+	return ""
+}
+
+// PasswordsConfig is how to make a Passwords. Zero values mean the defaults.
+type PasswordsConfig struct {
+	Cost    int // of new hashes, as bcrypt counts it; default 12
+	Workers int // hashes computed at the same time; see RaiseMaxProcs; default one a processor
+
+	// A request that finds MaxWaiting others waiting, or would wait for longer
+	// than MaxWait, is refused. Defaults: 1024 and 10 seconds.
+	MaxWaiting int
+	MaxWait    time.Duration
+}
+
+// Passwords makes and checks bcrypt hashes, a bounded number at a time.
+//
+// A hash takes a processor for a quarter of a second, so that a storm of logins
+// could hold them all while requests that need microseconds wait. Therefore the
+// hashes are computed by a few threads of their own with the lowest priority
+// (on Linux; elsewhere the priority stays): they use every processor that is
+// idle, and yield within microseconds to any other thread that wakes. That needs
+// more Go processors (GOMAXPROCS) than there are workers; see RaiseMaxProcs.
+type Passwords struct {
+	cost       int
+	workers    int
+	maxWaiting int64
+	maxWait    time.Duration
+
+	jobs    chan job // unbuffered: who waits is a blocked sender, and can leave
+	waiting atomic.Int64
+	lasts   atomic.Int64 // nanoseconds one job lasts, as a moving average
+
+	closing chan struct{}
+	close   sync.Once
+	running sync.WaitGroup
+}
+
+type job struct {
+	do   func()
+	done chan struct{}
+}
+
+// NewPasswords starts the workers; Close ends them.
+func NewPasswords(c PasswordsConfig) (*Passwords, error) {
+	if c.Cost == 0 {
+		c.Cost = 12
+	}
+	if c.Cost < bcrypt.MinCost || c.Cost > bcrypt.MaxCost {
+		return nil, fmt.Errorf("bcrypt cost %d is not between %d and %d", c.Cost, bcrypt.MinCost, bcrypt.MaxCost)
+	}
+	if c.Workers <= 0 {
+		c.Workers = runtime.NumCPU()
+	}
+	if c.MaxWaiting <= 0 {
+		c.MaxWaiting = 1024
+	}
+	if c.MaxWait <= 0 {
+		c.MaxWait = 10 * time.Second
+	}
+	p := &Passwords{
+		cost: c.Cost, workers: c.Workers, maxWaiting: int64(c.MaxWaiting), maxWait: c.MaxWait,
+		jobs: make(chan job), closing: make(chan struct{}),
+	}
+	for range c.Workers {
+		p.running.Go(p.work)
+	}
+	return p, nil
+}
+
+// Close lets the hashes being computed end, refuses those that wait, and returns
+// when no worker is left.
+func (p *Passwords) Close() {
+	p.close.Do(func() { close(p.closing) })
+	p.running.Wait()
+}
+
+// Hash returns the bcrypt hash of a password at the configured cost. A password
+// that PasswordProblem objects to is an org.Invalid error; when too many
+// wait the error is org.Unavailable, with RetryAfter.
+func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
+	if problem := PasswordProblem(password); problem != "" {
+		return "", &org.Error{Kind: org.Invalid, Message: "The password cannot be accepted.",
+			Fields: []org.FieldError{{Field: "password", Detail: problem}}}
+	}
+	var (
+		hash []byte
+		err  error
+	)
+	if e := p.run(ctx, func() { hash, err = bcrypt.GenerateFromPassword([]byte(password), p.cost) }); e != nil {
+		return "", e
+	}
+	if err != nil {
+		return "", &org.Error{Kind: org.Internal, Err: fmt.Errorf("hash password: %w", err)}
+	}
+	return string(hash), nil
+}
+
+// Verify reports whether the password is the one that the hash was made of.
+//
+// An empty hash stands for an account that does not exist: the answer is false,
+// and takes as long as for one that does, so that nobody can tell by the time.
+// The same holds for a password that Hash would have refused, and for a hash made
+// at a lower cost than the configured one. (A hash of a higher cost takes longer.)
+func (p *Passwords) Verify(ctx context.Context, hash, password string) (bool, error) {
+	var (
+		same bool
+		err  error
+	)
+	if e := p.run(ctx, func() { same, err = p.compare(hash, password) }); e != nil {
+		return false, e
+	}
+	if err != nil {
+		return false, &org.Error{Kind: org.Internal, Err: fmt.Errorf("compare with stored hash: %w", err)}
+	}
+	return same, nil
+}
+
+// compare costs 2^p.cost rounds, whatever it is given.
+func (p *Passwords) compare(hash, password string) (bool, error) {
+	if hash == "" {
+		burn(p.cost)
+		return false, nil
+	}
+	cost, err := bcrypt.Cost([]byte(hash))
+	if err != nil {
+		return false, err
+	}
+	acceptable := PasswordProblem(password) == ""
+	if !acceptable {
+		// bcrypt would compare the first 72 bytes only.
+		password = "refused"
+	}
+	err = bcrypt.CompareHashAndPassword([]byte(hash), []byte(password))
+	for c := cost; c < p.cost; c++ {
+		burn(c) // 2^cost + 2^cost + 2^(cost+1) + … + 2^(p.cost-1) = 2^p.cost
+	}
+	if errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
+		return false, nil
+	}
+	return acceptable && err == nil, err
+}
+
+// burn spends the time of one comparison at that cost.
+func burn(cost int) {
+	nobody := fmt.Sprintf("$2a$%02d$%s", cost, strings.Repeat(".", 22+31)) // a salt and a hash, of no known password
+	if err := bcrypt.CompareHashAndPassword([]byte(nobody), []byte("nobody's")); !errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
+		panic(fmt.Sprintf("auth: the hash that stands for nobody: %v", err))
+	}
+}
+
+// run has a worker call do and waits for it. The context's end takes a job out of
+// the queue; one that has begun is left to end by itself, unheeded: do must not
+// touch what its caller reads after an error.
+func (p *Passwords) run(ctx context.Context, do func()) error {
+	defer p.waiting.Add(-1)
+	if err := p.admit(p.waiting.Add(1)); err != nil {
+		return err
+	}
+	j := job{do: do, done: make(chan struct{})}
+	tooLong := time.NewTimer(p.maxWait)
+	defer tooLong.Stop()
+	select {
+	case p.jobs <- j:
+	case <-tooLong.C:
+		return busy(p.maxWait)
+	case <-p.closing:
+		return org.Errorf(org.Unavailable, "This server is shutting down; try again.")
+	case <-ctx.Done():
+		return fmt.Errorf("wait to compute a password hash: %w", ctx.Err())
+	}
+	select {
+	case <-j.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("compute a password hash: %w", ctx.Err())
+	}
+}
+
+// admit refuses the n-th of those in the queue and in work when it would have to
+// wait too long.
+func (p *Passwords) admit(n int64) error {
+	ahead := n - int64(p.workers)
+	if ahead <= 0 {
+		return nil
+	}
+	wait := time.Duration(ahead * p.lasts.Load() / int64(p.workers))
+	if ahead > p.maxWaiting || wait > p.maxWait {
+		return busy(wait)
+	}
+	return nil
+}
+
+func busy(wait time.Duration) error {
+	wait = max(time.Second, wait.Round(time.Second))
+	return &org.Error{Kind: org.Unavailable, RetryAfter: wait,
+		Message: fmt.Sprintf("Too many passwords are being checked at the moment; try again in %d seconds.", wait/time.Second)}
+}
+
+// work computes hashes until Close, on a thread of its own.
+func (p *Passwords) work() {
+	// Never unlocked: the thread, whose priority cannot be raised again, ends with
+	// this goroutine.
+	runtime.LockOSThread()
+	lowerPriority()
+	for {
+		select {
+		case <-p.closing:
+			return
+		case j := <-p.jobs:
+			began := time.Now()
+			j.do()
+			p.note(time.Since(began))
+			close(j.done)
+		}
+	}
+}
+
+// note keeps the moving average; a lost race loses one sample of it.
+func (p *Passwords) note(d time.Duration) {
+	old := p.lasts.Load()
+	if old == 0 {
+		p.lasts.Store(int64(d))
+		return
+	}
+	p.lasts.Store(old + (int64(d)-old)/8)
+}

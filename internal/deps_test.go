@@ -1,0 +1,60 @@
+package internal_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/orgd/orgd/"
+
+// mayImport says which packages of orgd a package may import, tests apart. What
+// is not listed here is a package that nobody has thought about yet.
+var mayImport = map[string][]string{
+	"internal/org":                     {},
+	"internal/worker":                  {},
+	"internal/docdb":                   {},
+	"internal/docdb/docdbtest":         {"internal/docdb"},
+	"internal/docdb/embedded":          {"internal/docdb"},
+	"internal/docdb/mongodb":           {"internal/docdb"},
+	"internal/docdb/mongodb/mongotest": {},
+	"internal/auth":                    {"internal/org"},
+	"internal/tenant":                  {"internal/docdb", "internal/org"},
+	"internal/webui":                   {},
+	"internal/httpapi":                 {"", "gen/api", "internal/auth", "internal/org", "internal/tenant"},
+	"internal/app": {"", "internal/auth", "internal/docdb", "internal/docdb/embedded", "internal/docdb/mongodb",
+		"internal/httpapi", "internal/org", "internal/tenant", "internal/webui", "internal/worker"},
+	"internal/app/apptest": {"internal/app"},
+}
+
+// TestImportsGoOneWay: app → httpapi → tenant → docdb; what is further down
+// knows nothing of HTTP.
+func TestImportsGoOneWay(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...").CombinedOutput()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, out)
+	}
+	noHTTP := []string{"internal/org", "internal/docdb", "internal/docdb/embedded", "internal/tenant", "internal/worker", "internal/auth"}
+	for line := range strings.Lines(string(out)) {
+		words := strings.Fields(line)
+		pkg := strings.TrimPrefix(words[0], module)
+		allowed, known := mayImport[pkg]
+		if pkg == "internal" { // this test
+			continue
+		}
+		if !known {
+			t.Errorf("%s is not in mayImport", pkg)
+			continue
+		}
+		for _, imported := range words[1:] {
+			if imported == "net/http" && slices.Contains(noHTTP, pkg) {
+				t.Errorf("%s imports net/http", pkg)
+			}
+			ours, ok := strings.CutPrefix(imported+"/", module)
+			if ours = strings.TrimSuffix(ours, "/"); ok && !slices.Contains(allowed, ours) {
+				t.Errorf("%s imports %s", pkg, ours)
+			}
+		}
+	}
+}

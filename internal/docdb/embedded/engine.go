@@ -1,0 +1,194 @@
+// Package embedded keeps docdb's promises on one directory, with Pebble beneath
+// and no server to start.
+//
+// One key space holds everything; a collection is a prefix of it (keys.go), so
+// collections cost nothing until they are used. Documents are stored as they were
+// given, under an encoding of their _id that sorts as docdb.Compare does
+// (encode.go), together with their index entries in one batch. Every write is
+// synced before it is acknowledged, many of them with one sync; nobody reads
+// it before that (gate.go). Find and Count read page by page and hold no
+// iterator in between (find.go), so that slow callers, however many, keep no
+// memtables and files from being released; a document that changes while a Find goes
+// on may be met twice or not at all, as the contract has it.
+//
+// What happens when the disk fails is stated on health.
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/orgd/orgd/internal/docdb"
+)
+
+// Config says where and how to open an engine.
+type Config struct {
+	// Dir is the engine's own directory. It is created if it is missing, used if it is empty
+	// or an engine's, refused otherwise, and made private (0700).
+	Dir string
+	// Logger gets what goes wrong in the background, and at level Debug what
+	// Pebble does; nil: nobody.
+	Logger *slog.Logger
+	// CacheBytes is the size of the cache of blocks read; 0: 32 MiB.
+	CacheBytes int64
+	// MemTableBytes is how much is written before it goes into tables. Up to
+	// three such memtables exist at a time; 0: 16 MiB.
+	MemTableBytes uint64
+	// MinFreeBytes is the free space on the disk below which what takes room
+	// is refused with ErrUnavailable; 0: 128 MiB, negative: no limit.
+	MinFreeBytes int64
+
+	fs vfs.FS // for tests; nil: the operating system's
+}
+
+func (c Config) withDefaults() Config {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.CacheBytes == 0 {
+		c.CacheBytes = 32 << 20
+	}
+	if c.MemTableBytes == 0 {
+		c.MemTableBytes = 16 << 20
+	}
+	if c.MinFreeBytes == 0 {
+		c.MinFreeBytes = 128 << 20
+	}
+	return c
+}
+
+// An Engine is a docdb.Engine on one directory.
+type Engine struct {
+	db      *pebble.DB
+	lock    *pebble.Lock
+	log     *slog.Logger
+	health  *health
+	calls   closing
+	stripes *stripes
+	catalog *catalog
+}
+
+var _ docdb.Engine = (*Engine)(nil)
+
+// begin begins a call; the caller must end it with e.calls.leave unless there is
+// an error.
+func (e *Engine) begin(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := e.calls.enter(); err != nil {
+		return err
+	}
+	if err := e.health.err(); err != nil {
+		e.calls.leave()
+		return err
+	}
+	return nil
+}
+
+// Database implements docdb.Engine.
+func (e *Engine) Database(name string) docdb.Database { return database{e, name} }
+
+// Ping implements docdb.Engine: it reads the catalog.
+func (e *Engine) Ping(ctx context.Context) error {
+	if err := e.begin(ctx); err != nil {
+		return err
+	}
+	defer e.calls.leave()
+	_, _, err := e.get([]byte{spaceCounter})
+	return err
+}
+
+// Failed is closed when the storage has failed and the engine answers nothing
+// but ErrUnavailable until the process is restarted. A service should end then.
+func (e *Engine) Failed() <-chan struct{} { return e.health.failed }
+
+// closeTimeout is how long a failed engine may take to close.
+const closeTimeout = 5 * time.Second
+
+// Close implements docdb.Engine. Closing an engine that has failed returns why;
+// if a part of it is stuck, the directory stays locked until the process ends.
+func (e *Engine) Close() error {
+	if !e.calls.close() {
+		return nil
+	}
+	failure := e.health.err()
+	if failure == nil {
+		return errors.Join(e.db.Close(), e.lock.Close())
+	}
+	if e.health.stuck.Load() {
+		return failure
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() { _ = recover() }() // Pebble panics where it cannot go on
+		_, _ = e.db.Close(), e.lock.Close()
+	}()
+	select {
+	case <-done:
+	case <-time.After(closeTimeout):
+	}
+	return failure
+}
+
+// get reads a key. The value is the caller's.
+func (e *Engine) get(key []byte) (value []byte, ok bool, err error) {
+	v, closer, err := e.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("reading storage: %w", err)
+	}
+	value = append(make([]byte, 0, len(v)), v...)
+	return value, true, closer.Close()
+}
+
+// commit writes a batch and, if sync, waits until it is on disk; the batch must
+// not be used any more. What frees room goes on when there is little of it.
+// ErrUnavailable: nothing was done. ErrOutcomeUnknown: the engine has failed meanwhile.
+//
+// The write goes on in a goroutine of its own, since Pebble neither returns from
+// a commit that it cannot finish nor lets those behind it go: they are left there,
+// the process being about to end, and their callers get an answer.
+func (e *Engine) commit(batch *pebble.Batch, sync, frees bool) error {
+	if err := e.health.writable(frees); err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if p := recover(); p != nil {
+				e.health.fail(fmt.Errorf("writing the log: %v", p))
+			}
+		}()
+		if err := e.db.Apply(batch, &pebble.WriteOptions{Sync: sync}); err != nil {
+			e.health.fail(fmt.Errorf("writing the log: %w", err))
+		}
+	}()
+	select {
+	case <-done:
+	case <-e.health.failed:
+	}
+	if err := e.health.err(); err != nil {
+		return fmt.Errorf("%w: %w", docdb.ErrOutcomeUnknown, err)
+	}
+	return batch.Close() // only here, where Pebble is done with it
+}
+
+// sync waits until all that was committed before is on disk.
+func (e *Engine) sync() error {
+	batch := e.db.NewBatch()
+	if err := batch.LogData(nil, nil); err != nil {
+		return err
+	}
+	return e.commit(batch, true, true)
+}

@@ -1,0 +1,143 @@
+package embedded
+
+import (
+	"context"
+	"hash/maphash"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/orgd/orgd/internal/docdb"
+)
+
+// closing counts the calls in progress, so that Close can wait for them.
+type closing struct {
+	state atomic.Int64 // the number of calls, plus closed once Close has begun
+	once  sync.Once
+	idle  chan struct{}
+}
+
+const closed = int64(1) << 62
+
+// enter begins a call; ErrClosed if the engine is closed. A call within a call
+// (from the body of a Find loop) must not wait for anything here, or Close
+// between the two would stop all three.
+func (c *closing) enter() error {
+	if c.state.Add(1) >= closed {
+		c.leave()
+		return docdb.ErrClosed
+	}
+	return nil
+}
+
+func (c *closing) leave() {
+	if c.state.Add(-1) == closed {
+		c.once.Do(func() { close(c.idle) })
+	}
+}
+
+// close waits for the calls in progress. It reports false if it was called before.
+func (c *closing) close() bool {
+	if c.state.Or(closed) >= closed {
+		return false
+	}
+	if c.state.Load() == closed {
+		c.once.Do(func() { close(c.idle) })
+	}
+	<-c.idle
+	return true
+}
+
+// stripes are the locks on keys: of documents, and of entries of unique indexes.
+// A writer holds those of all keys it checks from the check until its write is on
+// disk; a reader of one document holds that document's for reading. So a reader
+// neither sees a write that a crash could still undo, nor waits for the disk
+// unless that very document is being written (or, once in ten thousand, another one
+// that shares the stripe).
+type stripes struct {
+	seed  maphash.Seed
+	locks [1 << stripeBits]sync.RWMutex
+}
+
+const stripeBits = 14
+
+func (s *stripes) of(key []byte) uint16 {
+	return uint16(maphash.Bytes(s.seed, key) & (1<<stripeBits - 1))
+}
+
+func (s *stripes) read(key []byte) *sync.RWMutex { return &s.locks[s.of(key)] }
+
+// lock locks the given stripes, in their order so that no two callers wait for
+// each other, and returns them as unlock takes them. It reorders ids.
+func (s *stripes) lock(ids []uint16) []uint16 {
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	for _, id := range ids {
+		s.locks[id].Lock()
+	}
+	return ids
+}
+
+func (s *stripes) unlock(ids []uint16) {
+	for _, id := range ids {
+		s.locks[id].Unlock()
+	}
+}
+
+// inflight knows the commits that readers may already see but that are not on disk
+// yet: Pebble makes a batch visible before its log is synced. A scan, which
+// can't hold the stripes of what it is going to find, takes its iterator and
+// then waits in settle for the commits that were in flight. That costs no sync of its
+// own, and new commits don't prolong it.
+type inflight struct {
+	mu      sync.Mutex
+	current *generation
+	older   []*generation // those that someone waits for
+}
+
+// A generation is the commits begun between two calls of settle.
+type generation struct {
+	commits int
+	done    chan struct{} // nil while nobody waits
+}
+
+func (f *inflight) begin() *generation {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.current == nil {
+		f.current = new(generation)
+	}
+	f.current.commits++
+	return f.current
+}
+
+// end says that a commit of g is on disk, or has failed and the engine with it.
+func (f *inflight) end(g *generation) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	g.commits--
+	if g.commits == 0 && g.done != nil {
+		close(g.done)
+		f.older = slices.DeleteFunc(f.older, func(o *generation) bool { return o == g })
+	}
+}
+
+// settle waits for the commits that have begun.
+func (f *inflight) settle(ctx context.Context) error {
+	f.mu.Lock()
+	if g := f.current; g != nil && g.commits > 0 {
+		g.done = make(chan struct{})
+		f.older = append(f.older, g)
+		f.current = nil
+	}
+	wait := slices.Clone(f.older)
+	f.mu.Unlock()
+	for _, g := range wait {
+		select {
+		case <-g.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}

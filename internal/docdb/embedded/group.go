@@ -1,0 +1,157 @@
+package embedded
+
+import (
+	"bytes"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb"
+)
+
+// A group is the keys that are not in order among themselves: they have a long
+// part (see maxPart) and agree in all of it that is ordered. A group is all
+// within one span or outside it. Its members are sorted by what their documents
+// hold, in bounded memory: of a large group the first ones are picked, then the
+// next, each time going over all of it.
+
+// maxGroup is how many bytes of places are sorted at a time.
+const maxGroup = 4 << 20
+
+// A member is a key of a group.
+type member struct {
+	place        // in full
+	id    []byte // the part of a document's key
+}
+
+// group returns the prefix that the keys of a place's group share; nil if the
+// place is in none.
+func (w *walk) group(at place) []byte {
+	switch {
+	case len(at.tuple) > maxPart:
+		return slices.Concat(w.plan.prefix, head(at.tuple))
+	case len(at.id) > maxPart && !w.uniqueEntries():
+		return slices.Concat(w.plan.prefix, at.tuple, head(at.id))
+	default:
+		return nil
+	}
+}
+
+// walkGroup visits the documents of a group. It moves w.after along.
+func (w *walk) walkGroup(prefix []byte) (more bool, err error) {
+	for {
+		members, rest, err := w.collect(prefix)
+		if err != nil {
+			return false, err
+		}
+		for _, m := range members {
+			more, err := w.visitMember(m)
+			if err != nil {
+				return false, err
+			}
+			w.after = &place{m.place.tuple, m.place.id}
+			if err := w.pause.step(); err != nil || !more {
+				return false, err
+			}
+		}
+		if !rest {
+			return true, nil
+		}
+	}
+}
+
+// collect returns the first members of a group beyond w.after, in order, and
+// whether there are others behind them.
+func (w *walk) collect(prefix []byte) (members []member, rest bool, err error) {
+	size := 0
+	inOrder := func(a, b member) int {
+		if a.place.beyond(b.place, w.query.Desc) {
+			return 1
+		}
+		return -1
+	}
+	for ok := w.enter(prefix); ok && bytes.HasPrefix(w.it.Key(), prefix); ok = w.next() {
+		if err := w.pause.ctx.Err(); err != nil {
+			return nil, false, err
+		}
+		m, err := w.member()
+		if err != nil {
+			return nil, false, err
+		}
+		if w.after != nil && !m.place.beyond(*w.after, w.query.Desc) {
+			continue
+		}
+		members = append(members, m)
+		if size += len(m.place.tuple) + len(m.place.id) + len(m.id); size > maxGroup && len(members) > 1 {
+			slices.SortFunc(members, inOrder)
+			members = slices.Clone(members[:len(members)/2])
+			size, rest = 0, true
+			for _, m := range members {
+				size += len(m.place.tuple) + len(m.place.id) + len(m.id)
+			}
+		}
+	}
+	slices.SortFunc(members, inOrder)
+	return members, rest, w.it.Error()
+}
+
+// enter goes to the first key with a prefix in the direction of the walk.
+func (w *walk) enter(prefix []byte) bool {
+	if w.query.Desc {
+		return w.it.SeekLT(successor(prefix))
+	}
+	return w.it.SeekGE(prefix)
+}
+
+// leave goes to the first key behind those with a prefix.
+func (w *walk) leave(prefix []byte) bool {
+	if w.query.Desc {
+		return w.it.SeekLT(prefix)
+	}
+	return w.it.SeekGE(successor(prefix))
+}
+
+// member returns what the current key stands for.
+func (w *walk) member() (member, error) {
+	at, _, err := w.entry()
+	if err != nil {
+		return member{}, err
+	}
+	m := member{id: bytes.Clone(at.id)}
+	doc, err := w.fetchByKey(append(documentPrefix(w.state.id), at.id...))
+	if err != nil {
+		return member{}, err
+	}
+	m.place.id = appendValue(nil, docdb.ID(doc))
+	if len(at.tuple) == 0 {
+		return m, nil
+	}
+	m.place.tuple, err = w.fullTuple(doc, at.tuple)
+	return m, err
+}
+
+// fullTuple returns the tuple of a document that a key holds the part of.
+func (w *walk) fullTuple(doc bson.Raw, part []byte) ([]byte, error) {
+	rows, err := docdb.IndexKeys(doc, w.plan.ix.Keys)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		if tuple := appendTuple(nil, w.plan.ix.Keys, row); bytes.Equal(appendPart(nil, tuple), part) {
+			return tuple, nil
+		}
+	}
+	return bytes.Clone(part), nil
+}
+
+// visitMember is visitEntry for a member.
+func (w *walk) visitMember(m member) (more bool, err error) {
+	doc, err := w.fetchByKey(append(documentPrefix(w.state.id), m.id...))
+	if err != nil {
+		return false, err
+	}
+	if !bytes.Equal(w.tupleOf(doc), m.place.tuple) || !w.query.Filter.Match(doc) {
+		return true, nil
+	}
+	return w.visit(doc), nil
+}

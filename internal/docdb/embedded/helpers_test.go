@@ -1,0 +1,169 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb"
+)
+
+var bg = context.Background()
+
+// open opens an engine and closes it with the test.
+func open(t testing.TB, c Config) *Engine {
+	t.Helper()
+	if c.Dir == "" {
+		c.Dir = t.TempDir()
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	}
+	e, err := Open(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil && e.health.err() == nil {
+			t.Error(err)
+		}
+	})
+	return e
+}
+
+// openMem opens an engine in a memory file system.
+func openMem(t testing.TB, fs vfs.FS) *Engine {
+	t.Helper()
+	return open(t, Config{Dir: "data", fs: fs, MinFreeBytes: -1})
+}
+
+// newCollection creates a collection "c" in a database "db".
+func newCollection(t testing.TB, e *Engine) docdb.Collection {
+	t.Helper()
+	if err := e.Database("db").Create(bg, "c"); err != nil {
+		t.Fatal(err)
+	}
+	return e.Database("db").Collection("c")
+}
+
+// doc makes a document of names and values.
+func doc(pairs ...any) bson.Raw {
+	d := bson.D{}
+	for i := 0; i < len(pairs); i += 2 {
+		d = append(d, bson.E{Key: pairs[i].(string), Value: pairs[i+1]})
+	}
+	raw, err := bson.Marshal(d)
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}
+
+func key(path string) []docdb.Key { return []docdb.Key{{Path: path}} }
+
+func mustIndex(t testing.TB, c docdb.Collection, ix docdb.Index) {
+	t.Helper()
+	if err := c.CreateIndex(bg, ix); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustInsert(t testing.TB, c docdb.Collection, docs ...bson.Raw) {
+	t.Helper()
+	for _, d := range docs {
+		if err := c.Insert(bg, d); err != nil {
+			t.Fatalf("inserting %v: %v", d, err)
+		}
+	}
+}
+
+func find(t testing.TB, c docdb.Collection, q docdb.Query) []bson.Raw {
+	t.Helper()
+	var docs []bson.Raw
+	for d, err := range c.Find(bg, q) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		docs = append(docs, d)
+	}
+	return docs
+}
+
+// checkConsistent compares what the indexes hold with what the documents say
+// they should: every entry has its document, every document its entries, and
+// there is nothing else in the key space.
+func checkConsistent(t testing.TB, e *Engine) {
+	t.Helper()
+	names := map[uint32]*collState{}
+	scanKeys(t, e, []byte{spaceCatalog}, func(key, value []byte) {
+		state, err := decodeState(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if names[state.id] != nil {
+			t.Errorf("two collections have the number %d", state.id)
+		}
+		names[state.id] = state
+	})
+	scanKeys(t, e, []byte{spaceBuilding}, func(key, _ []byte) { t.Errorf("an index is marked as being built: %x", key) })
+	want := map[string]string{}
+	scanKeys(t, e, []byte{spaceData}, func(key, value []byte) {
+		coll := uint32(key[1])<<24 | uint32(key[2])<<16 | uint32(key[3])<<8 | uint32(key[4])
+		state := names[coll]
+		if state == nil {
+			t.Fatalf("the key %x belongs to no collection", key)
+		}
+		if key[5] != partDocuments {
+			return
+		}
+		r := newRecord(state, value)
+		if r.err != nil {
+			t.Fatal(r.err)
+		}
+		if !bytes.Equal(r.key, key) {
+			t.Errorf("the document %v is under the key %x, not %x", bson.Raw(value), key, r.key)
+		}
+		for _, en := range r.entries {
+			if owner, ok := want[string(en.key)]; ok {
+				t.Errorf("two documents have the entry %x: %s", en.key, owner)
+			}
+			want[string(en.key)] = string(en.value)
+		}
+	})
+	scanKeys(t, e, []byte{spaceData}, func(key, value []byte) {
+		if key[5] == partDocuments {
+			return
+		}
+		if wanted, ok := want[string(key)]; !ok {
+			t.Errorf("the entry %x has no document", key)
+		} else if wanted != string(value) {
+			t.Errorf("the entry %x is %x, not %x", key, value, wanted)
+		}
+		delete(want, string(key))
+	})
+	for key := range want {
+		t.Errorf("the entry %x is missing", key)
+	}
+}
+
+func scanKeys(t testing.TB, e *Engine, prefix []byte, visit func(key, value []byte)) {
+	t.Helper()
+	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: successor(prefix)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		visit(it.Key(), it.Value())
+	}
+	if err := it.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func name(prefix string, i int) string { return fmt.Sprintf("%s%06d", prefix, i) }

@@ -1,0 +1,234 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/orgd/orgd/internal/docdb"
+)
+
+// CreateIndex implements docdb.Collection. Writers to the collection wait while
+// it is built, readers don't.
+func (c collection) CreateIndex(ctx context.Context, ix docdb.Index) error {
+	if err := docdb.ValidateIndex(ix); err != nil {
+		return err
+	}
+	return c.change(ctx, func(co *coll, state *collState) error {
+		if state == nil {
+			return c.noCollection()
+		}
+		for _, other := range state.indexes {
+			sameKeys := slices.Equal(other.Keys, ix.Keys)
+			if other.Name == ix.Name && sameKeys && other.Unique == ix.Unique {
+				return nil
+			}
+			if other.Name == ix.Name || sameKeys {
+				return fmt.Errorf("%w: index %q of collection %q", docdb.ErrExists, other.Name, c.name.collection)
+			}
+		}
+		if len(state.indexes) >= docdb.MaxIndexes {
+			return fmt.Errorf("%w: collection %q has %d indexes already, the most there may be", docdb.ErrInvalid, c.name.collection, docdb.MaxIndexes)
+		}
+		ix.Keys = slices.Clone(ix.Keys)
+		b := builder{e: c.e, coll: state.id, ix: &index{Index: ix, id: state.nextIndex}}
+		return b.build(ctx, co, state)
+	})
+}
+
+// DropIndex implements docdb.Collection.
+func (c collection) DropIndex(ctx context.Context, name string) error {
+	return c.change(ctx, func(co *coll, state *collState) error {
+		if state == nil {
+			return fmt.Errorf("%w: index %q", docdb.ErrNotFound, name)
+		}
+		i := slices.IndexFunc(state.indexes, func(ix *index) bool { return ix.Name == name })
+		if i < 0 {
+			return fmt.Errorf("%w: index %q", docdb.ErrNotFound, name)
+		}
+		next := *state
+		next.indexes = slices.Delete(slices.Clone(state.indexes), i, i+1)
+		batch := c.e.db.NewBatch()
+		if err := c.e.deleteAll(batch, indexPrefix(state.id, state.indexes[i].id)); err != nil {
+			return err
+		}
+		return c.e.setState(co, batch, &next, true)
+	})
+}
+
+// Indexes implements docdb.Collection.
+func (c collection) Indexes(ctx context.Context) ([]docdb.Index, error) {
+	if err := c.e.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer c.e.calls.leave()
+	co, err := c.e.catalog.acquire(c.name)
+	if err != nil {
+		return nil, err
+	}
+	defer c.e.catalog.release(co)
+	indexes := []docdb.Index{}
+	if state := co.state.Load(); state != nil {
+		for _, ix := range state.indexes {
+			indexes = append(indexes, docdb.Index{Name: ix.Name, Keys: slices.Clone(ix.Keys), Unique: ix.Unique})
+		}
+	}
+	return indexes, nil
+}
+
+// A builder makes an index of what is in a collection, which nobody writes to
+// meanwhile. The catalog is written last; until then the entries are under a
+// number that nothing refers to. If there are too many for one batch, a key says
+// that they are being made, by which Open finds what a crash left of them.
+type builder struct {
+	e       *Engine
+	coll    uint32
+	ix      *index
+	batch   *pebble.Batch // indexed if the index is unique, to find duplicates in it
+	spilled bool          // a part of the entries was committed
+}
+
+func (b *builder) build(ctx context.Context, co *coll, state *collState) error {
+	b.newBatch()
+	err := b.addAll(ctx)
+	if err != nil {
+		return b.undo(err)
+	}
+	if b.spilled {
+		if err := b.batch.Delete(buildingKey(b.coll, b.ix.id), nil); err != nil {
+			return b.undo(err)
+		}
+	}
+	next := &collState{id: state.id, nextIndex: state.nextIndex + 1, indexes: append(slices.Clone(state.indexes), b.ix)}
+	slices.SortFunc(next.indexes, func(x, y *index) int { return strings.Compare(x.Name, y.Name) })
+	if err := b.e.setState(co, b.batch, next, false); err != nil {
+		return b.undo(err)
+	}
+	return nil
+}
+
+func (b *builder) newBatch() {
+	if b.ix.Unique {
+		b.batch = b.e.db.NewIndexedBatch()
+	} else {
+		b.batch = b.e.db.NewBatch()
+	}
+}
+
+// addAll adds the entries of all documents.
+func (b *builder) addAll(ctx context.Context) (err error) {
+	prefix := documentPrefix(b.coll)
+	it, err := b.e.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: successor(prefix)})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closeErr := it.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	for ok := it.First(); ok; ok = it.Next() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		doc, err := it.ValueAndErr()
+		if err != nil {
+			return err
+		}
+		if err := b.add(doc, it.Key()[len(prefix):]); err != nil {
+			return err
+		}
+	}
+	return it.Error()
+}
+
+// add adds the entries of a document; *docdb.DuplicateError if one is taken.
+func (b *builder) add(doc, id []byte) error {
+	entries, err := appendEntries(nil, b.coll, b.ix, doc, id)
+	if err != nil {
+		return err
+	}
+	for _, en := range entries {
+		if en.unique != nil {
+			taken, err := b.e.taken(b.batch, en, id)
+			if err != nil {
+				return err
+			}
+			if taken {
+				return &docdb.DuplicateError{Index: b.ix.Name}
+			}
+		}
+		if err := b.batch.Set(en.key, en.value, nil); err != nil {
+			return err
+		}
+		if b.batch.Len() >= maxBatch {
+			if err := b.spill(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// spill commits what there is. It need not be synced: the log keeps the order.
+func (b *builder) spill() error {
+	full := b.batch
+	b.newBatch()
+	if !b.spilled {
+		mark := b.e.db.NewBatch()
+		if err := mark.Set(buildingKey(b.coll, b.ix.id), nil, nil); err != nil {
+			return err
+		}
+		if err := b.e.commit(mark, false, false); err != nil {
+			return err
+		}
+		b.spilled = true
+	}
+	return b.e.commit(full, false, false)
+}
+
+// undo removes what was committed, so that the number may be used again. If it
+// can't, it never will be: the engine has failed, and Open does it.
+func (b *builder) undo(cause error) error {
+	if b.spilled {
+		batch := b.e.db.NewBatch()
+		if err := b.e.deleteUnfinished(batch, buildingKey(b.coll, b.ix.id)); err == nil {
+			_ = b.e.commit(batch, false, true)
+		}
+	}
+	return cause
+}
+
+// deleteUnfinished adds to a batch the removal of an index's entries and of the
+// key that says they are being made.
+func (e *Engine) deleteUnfinished(batch *pebble.Batch, building []byte) error {
+	coll, ix := parseBuilding(building)
+	prefix := indexPrefix(coll, ix)
+	if err := batch.DeleteRange(prefix, successor(prefix), nil); err != nil {
+		return err
+	}
+	return batch.Delete(building, nil)
+}
+
+// sweepUnfinishedIndexes removes what a crash left of indexes being built.
+func (e *Engine) sweepUnfinishedIndexes() error {
+	prefix := []byte{spaceBuilding}
+	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: successor(prefix)})
+	if err != nil {
+		return err
+	}
+	batch := e.db.NewBatch()
+	for ok := it.First(); ok && err == nil; ok = it.Next() {
+		err = e.deleteUnfinished(batch, slices.Clone(it.Key()))
+	}
+	if closeErr := it.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil || batch.Empty() {
+		return err
+	}
+	return e.commit(batch, true, true)
+}

@@ -1,0 +1,147 @@
+package embedded
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb"
+)
+
+// The key space. Numbers are big-endian; this is the format on disk.
+//
+//	01                            → the first collection number not yet reserved (8 bytes)
+//	02 <database> 00 <collection> → the collection's catalogRecord (BSON)
+//	03 <coll:4> <index:4>         → an index is being built; empty
+//	10 <coll:4> 00 <id>           → a document, as it was given
+//	10 <coll:4> 01 <index:4> 00 <id>            → this document has several entries in the index; empty
+//	10 <coll:4> 01 <index:4> 01 <tuple> [<id>]  → an entry of an index: entryValue
+//
+// A collection's number is never used again, so what a dropped one leaves behind
+// can't come back. Entries of a unique index end with the tuple, and the id is in the
+// value: one point lookup tells whether a key is taken, and Pebble itself
+// could not hold two.
+const (
+	spaceCounter  = 0x01
+	spaceCatalog  = 0x02
+	spaceBuilding = 0x03
+	spaceData     = 0x10
+
+	partDocuments = 0x00
+	partIndexes   = 0x01
+
+	indexMulti   = 0x00
+	indexEntries = 0x01
+)
+
+// maxPart is the longest encoding of an id or a tuple that a key holds as it is.
+// Of a longer one the key holds the first maxPart bytes and the SHA-256 of the
+// whole: Pebble keeps the bounds of every file in memory and in its manifest, so
+// keys of megabytes would be paid for twice. Equality is still exact. Order is
+// too, except among long ones that begin with the same maxPart bytes, which a walk
+// sorts by looking at the documents (see group.go). No encoding of at most maxPart
+// bytes can begin with the same maxPart bytes as a longer one, since none is a
+// prefix of another.
+const maxPart = 2048
+
+// appendPart appends an encoding as it stands in a key.
+func appendPart(dst, encoded []byte) []byte {
+	if len(encoded) <= maxPart {
+		return append(dst, encoded...)
+	}
+	sum := sha256.Sum256(encoded)
+	return append(append(dst, encoded[:maxPart]...), sum[:]...)
+}
+
+// head is what is ordered of a part: all of a short one.
+func head(part []byte) []byte { return part[:min(len(part), maxPart)] }
+
+// appendTuple appends the encoding of an index's values, or of the first of them.
+func appendTuple(dst []byte, keys []docdb.Key, values []bson.RawValue) []byte {
+	for i, v := range values {
+		start := len(dst)
+		dst = appendValue(dst, v)
+		if keys[i].Desc {
+			invert(dst[start:])
+		}
+	}
+	return dst
+}
+
+func collectionPrefix(coll uint32) []byte {
+	return binary.BigEndian.AppendUint32(append(make([]byte, 0, 64), spaceData), coll)
+}
+
+func documentPrefix(coll uint32) []byte { return append(collectionPrefix(coll), partDocuments) }
+
+// indexPrefix begins all that an index has; indexEntries and indexMulti follow.
+func indexPrefix(coll, index uint32) []byte {
+	return binary.BigEndian.AppendUint32(append(collectionPrefix(coll), partIndexes), index)
+}
+
+func buildingKey(coll, index uint32) []byte {
+	key := binary.BigEndian.AppendUint32([]byte{spaceBuilding}, coll)
+	return binary.BigEndian.AppendUint32(key, index)
+}
+
+// documentKey is the key of a document, from the encoding of its _id.
+func documentKey(coll uint32, id []byte) []byte { return appendPart(documentPrefix(coll), id) }
+
+// catalogKey needs no escaping: names hold no NUL. With an empty name it is the
+// prefix of all of a database's collections.
+func catalogKey(name collName) []byte {
+	key := append([]byte{spaceCatalog}, name.database...)
+	return append(append(key, 0), name.collection...)
+}
+
+// successor is the least key above all that begin with prefix; nil if there is none.
+func successor(prefix []byte) []byte {
+	for i := len(prefix) - 1; i >= 0; i-- {
+		if prefix[i] != 0xff {
+			end := append([]byte(nil), prefix[:i+1]...)
+			end[i]++
+			return end
+		}
+	}
+	return nil
+}
+
+// entryValue is the value of an index entry: the length of the tuple part, which
+// is what tells it from the id part behind it; whether the document has other
+// entries in the index; for a unique index the id part.
+func entryValue(tupleLen int, multi bool, id []byte) []byte {
+	header := uint64(tupleLen) << 1
+	if multi {
+		header |= 1
+	}
+	return append(binary.AppendUvarint(make([]byte, 0, 3+len(id)), header), id...)
+}
+
+// parseEntry splits an entry whose key, without the prefix, is key. It reports
+// false for what no version of this package wrote.
+func parseEntry(key, value []byte) (tuple, id []byte, multi, ok bool) {
+	header, n := binary.Uvarint(value)
+	length := header >> 1
+	if n <= 0 || length > uint64(len(key)) {
+		return nil, nil, false, false
+	}
+	id = key[length:]
+	if len(id) == 0 {
+		id = value[n:]
+	}
+	return key[:length], id, header&1 == 1, len(id) > 0
+}
+
+// owner is the id part in the value of a unique index's entry.
+func owner(value []byte) []byte {
+	_, n := binary.Uvarint(value)
+	return value[max(n, 0):]
+}
+
+func parseBuilding(key []byte) (coll, index uint32) {
+	if len(key) != 9 {
+		return 0, 0 // which no collection has
+	}
+	return binary.BigEndian.Uint32(key[1:]), binary.BigEndian.Uint32(key[5:])
+}

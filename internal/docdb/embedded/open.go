@@ -1,0 +1,250 @@
+package embedded
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// What Open answers when it is not the directory's or the disk's fault.
+var (
+	// ErrLocked: the directory is in use by another engine, mostly in another process.
+	ErrLocked = errors.New("embedded: directory in use")
+	// ErrFormat: the directory holds something else, or was written by a
+	// version of this package that this one does not know.
+	ErrFormat = errors.New("embedded: unknown format")
+)
+
+const (
+	// formatLine is what the file FORMAT holds. It changes with the key space.
+	formatLine = "orgd docdb embedded 1\n"
+	formatFile = "FORMAT"
+	// creatingFile is FORMAT until the database is there. Without the two
+	// steps a FORMAT without its database, all of whose files were
+	// lost, would look like a new one.
+	creatingFile = "FORMAT.creating"
+	lockFile     = "LOCK" // Pebble's
+)
+
+// Open opens the engine in a directory, creating it if need be.
+func Open(config Config) (*Engine, error) {
+	c := config.withDefaults()
+	if err := c.prepareDir(); err != nil {
+		return nil, err
+	}
+	lock, err := c.lockDir()
+	if err != nil {
+		return nil, err
+	}
+	e, err := c.openLocked(lock)
+	if err != nil {
+		_ = lock.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+// prepareDir creates the directory and resolves its name: Pebble's lock would
+// let one process open one directory twice under two names.
+func (c *Config) prepareDir() error {
+	if c.fs != nil {
+		return c.fs.MkdirAll(c.Dir, 0o700)
+	}
+	c.fs = vfs.Default
+	if c.Dir == "" {
+		return errors.New("embedded: no directory given")
+	}
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return fmt.Errorf("creating data directory %q: %w", c.Dir, err)
+	}
+	dir, err := filepath.Abs(c.Dir)
+	if err == nil {
+		dir, err = filepath.EvalSymlinks(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("resolving data directory %q: %w", c.Dir, err)
+	}
+	c.Dir = dir
+	// What is looked at before the lock is taken is only whether to create files here at all.
+	if _, err := c.state(); err != nil {
+		return err
+	}
+	return c.makePrivate()
+}
+
+// makePrivate takes everybody else's permissions away: the directory holds the
+// documents of all organizations.
+func (c *Config) makePrivate() error {
+	info, err := os.Stat(c.Dir)
+	if err != nil {
+		return fmt.Errorf("reading data directory %q: %w", c.Dir, err)
+	}
+	if info.Mode().Perm()&0o077 == 0 {
+		return nil
+	}
+	if err := os.Chmod(c.Dir, 0o700); err != nil {
+		return fmt.Errorf("data directory %q must be accessible to its owner only (chmod 700): %w", c.Dir, err)
+	}
+	c.Logger.Warn("data directory was accessible to others, now it is private", "dir", c.Dir, "mode", info.Mode().Perm().String())
+	return nil
+}
+
+func (c *Config) lockDir() (*pebble.Lock, error) {
+	lock, err := pebble.LockDirectory(c.Dir, c.fs)
+	var path *fs.PathError
+	var errno syscall.Errno
+	switch {
+	case err == nil:
+		return lock, nil
+	case errors.As(err, &path):
+		return nil, fmt.Errorf("data directory %q is not writable: %w", c.Dir, err)
+	case errors.As(err, &errno) && errno != syscall.EAGAIN && errno != syscall.EACCES:
+		return nil, fmt.Errorf("locking data directory %q: %w", c.Dir, err)
+	default:
+		return nil, fmt.Errorf("%w: %q is open in another process; stop that one, or use another directory", ErrLocked, c.Dir)
+	}
+}
+
+// A dirState is how far a directory has come.
+type dirState int
+
+const (
+	dirEmpty    dirState = iota
+	dirCreating          // a database may be there, but nothing was ever acknowledged
+	dirReady
+)
+
+// state looks at what is in the directory; ErrFormat if it isn't an engine's.
+func (c *Config) state() (dirState, error) {
+	names, err := c.fs.List(c.Dir)
+	if err != nil {
+		return 0, fmt.Errorf("reading data directory %q: %w", c.Dir, err)
+	}
+	if slices.Contains(names, formatFile) {
+		line, err := c.readFile(formatFile)
+		if err != nil {
+			return 0, fmt.Errorf("reading data directory %q: %w", c.Dir, err)
+		}
+		if line != formatLine {
+			return 0, fmt.Errorf("%w: data directory %q is of format %q, this program knows %q",
+				ErrFormat, c.Dir, strings.TrimSpace(line), strings.TrimSpace(formatLine))
+		}
+		return dirReady, nil
+	}
+	if slices.Contains(names, creatingFile) {
+		return dirCreating, nil
+	}
+	for _, name := range names {
+		if name != lockFile {
+			return 0, fmt.Errorf("%w: directory %q is not empty and has no file %s (it has %q); it must be the storage's own",
+				ErrFormat, c.Dir, formatFile, name)
+		}
+	}
+	return dirEmpty, nil
+}
+
+// openLocked opens the database in the locked directory, which has been looked
+// at before: another process may have been faster.
+func (c *Config) openLocked(lock *pebble.Lock) (*Engine, error) {
+	state, err := c.state()
+	if err != nil {
+		return nil, err
+	}
+	if state == dirEmpty {
+		if err := c.writeFile(creatingFile, formatLine); err != nil {
+			return nil, fmt.Errorf("creating data directory %q: %w", c.Dir, err)
+		}
+	}
+	h := newHealth(c.Logger)
+	h.space = space{fs: c.fs, dir: c.Dir, minFree: uint64(max(c.MinFreeBytes, 0)), start: time.Now()}
+	db, err := c.openPebble(h, lock, state == dirReady)
+	if err != nil {
+		return nil, fmt.Errorf("opening data directory %q: %w", c.Dir, err)
+	}
+	e := &Engine{db: db, lock: lock, log: c.Logger, health: h, stripes: &stripes{seed: maphash.MakeSeed()}}
+	e.calls.idle = make(chan struct{})
+	e.catalog = newCatalog(e)
+	err = e.sweepUnfinishedIndexes()
+	if err == nil && state != dirReady {
+		err = c.finishCreating()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("opening data directory %q: %w", c.Dir, err), db.Close())
+	}
+	return e, nil
+}
+
+// openPebble opens the database; one that should be there must be.
+func (c *Config) openPebble(h *health, lock *pebble.Lock, mustExist bool) (db *pebble.DB, err error) {
+	h.opening.Store(true)
+	defer h.opening.Store(false)
+	defer func() {
+		if p := recover(); p != nil {
+			failure, ok := p.(openFailure)
+			if !ok {
+				panic(p)
+			}
+			err = failure.error
+		}
+	}()
+	options := c.pebbleOptions(h)
+	defer options.Cache.Unref()
+	options.Lock = lock
+	options.ErrorIfNotExists = mustExist
+	return pebble.Open(c.Dir, options)
+}
+
+func (c *Config) finishCreating() error {
+	if err := c.fs.Rename(c.fs.PathJoin(c.Dir, creatingFile), c.fs.PathJoin(c.Dir, formatFile)); err != nil {
+		return err
+	}
+	return c.syncDir(c.Dir)
+}
+
+func (c *Config) readFile(name string) (string, error) {
+	f, err := c.fs.Open(c.fs.PathJoin(c.Dir, name))
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	const enough = 256 // for any format's line
+	var b bytes.Buffer
+	_, err = io.Copy(&b, io.LimitReader(f, enough))
+	return b.String(), err
+}
+
+// writeFile writes a file and the names of it and of the directory to disk.
+func (c *Config) writeFile(name, text string) error {
+	f, err := c.fs.Create(c.fs.PathJoin(c.Dir, name), vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write([]byte(text))
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return errors.Join(c.syncDir(c.Dir), c.syncDir(c.fs.PathDir(c.Dir)))
+}
+
+func (c *Config) syncDir(dir string) error {
+	d, err := c.fs.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

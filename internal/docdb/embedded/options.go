@@ -1,0 +1,65 @@
+package embedded
+
+import (
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// memTables is how many memtables there may be, the one being filled included,
+// before writers wait for the disk.
+const memTables = 3
+
+// pebbleOptions returns Pebble's options. The caller must Unref the cache once
+// the database is open.
+func (c *Config) pebbleOptions(h *health) *pebble.Options {
+	o := &pebble.Options{
+		Cache: pebble.NewCache(c.CacheBytes),
+		// Pinned: raising it makes older programs unable to open the directory.
+		FormatMajorVersion:          pebble.FormatTableFormatV6,
+		Logger:                      pebbleLogger{h},
+		EventListener:               eventListener(h),
+		MemTableSize:                c.MemTableBytes,
+		MemTableStopWritesThreshold: memTables,
+		// Tables of dropped collections and indexes are given back soon, and
+		// range deletions don't pile up in a memtable, where each makes
+		// the next read sort all of them.
+		FlushDelayDeleteRange:      time.Second,
+		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
+		MaxOpenFiles:               1000,
+		WALBytesPerSync:            1 << 20,
+	}
+	if c.fs != vfs.Default { // which Pebble itself takes, and watches for slowness
+		o.FS = c.fs
+	}
+	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionBalanced })
+	for i := range o.Levels {
+		// Every insert looks for what isn't there: with 10 bits a key, one such
+		// look in a hundred reads a table.
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		o.Levels[i].FilterType = pebble.TableFilter
+	}
+	return o
+}
+
+// eventListener logs what Pebble can't tell a caller.
+func eventListener(h *health) *pebble.EventListener {
+	return &pebble.EventListener{
+		// Flushes and compactions that fail are tried again at once, so each of them
+		// is not news; a flush's end says how it went, and compactions only tidy up.
+		BackgroundError: func(err error) { h.background(err) },
+		FlushEnd:        func(info pebble.FlushInfo) { h.flushed(info.Err) },
+		DataCorruption: func(info pebble.DataCorruptionInfo) {
+			// The read that met it gets an error; all other data can be read.
+			h.log.Error("a table is corrupt", "path", info.Path, "details", info.Details)
+		},
+		DiskSlow: func(info pebble.DiskSlowInfo) {
+			h.log.Warn("the disk is slow", "path", info.Path, "operation", info.OpType.String(), "duration", info.Duration)
+		},
+		WriteStallBegin: func(info pebble.WriteStallBeginInfo) {
+			h.log.Warn("writes wait for the disk", "reason", info.Reason)
+		},
+	}
+}

@@ -1,0 +1,246 @@
+package embedded
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/orgd/orgd/internal/docdb"
+)
+
+// A plan says which keys a scan walks over, and what their order is.
+type plan struct {
+	ix     *index // nil: the documents
+	prefix []byte // of all keys; what follows it is ordered
+	spans  []span // to walk, disjoint and in ascending order
+	// fixed: all entries have one tuple, which is a part of prefix. So their
+	// order is that of _id, and no document has two of them.
+	fixed bool
+}
+
+// A span is the keys from lower on and below upper.
+type span struct{ lower, upper []byte }
+
+// A planner chooses a plan for a query on a collection as it is in an iterator's view.
+type planner struct {
+	state      *collState
+	query      docdb.Query
+	conditions []docdb.Condition
+	// hasMulti reports whether a document has several entries in an index.
+	hasMulti func(*index) (bool, error)
+}
+
+// plan returns the plan for a query; docdb.ErrNoIndex if there is none. An empty
+// order is by _id: a range of that, or the entries of an index that all have the
+// tuple the filter asks for; any other index would need sorting.
+func (p *planner) plan() (plan, error) {
+	if len(p.query.Order) == 0 {
+		return p.planByID()
+	}
+	i := slices.IndexFunc(p.state.indexes, func(ix *index) bool { return slices.Equal(ix.Keys, p.query.Order) })
+	if i < 0 {
+		return plan{}, fmt.Errorf("%w: %v", docdb.ErrNoIndex, p.query.Order)
+	}
+	return p.planByIndex(p.state.indexes[i])
+}
+
+func (p *planner) planByID() (plan, error) {
+	documents := plan{prefix: documentPrefix(p.state.id)}
+	all := interval{}
+	var in []docdb.Condition
+	restricted := false
+	for _, c := range p.conditions {
+		if c.Path == "_id" {
+			all = all.and(intervalOf(c))
+			restricted = true
+			if c.Op == "$in" {
+				in = append(in, c)
+			}
+		}
+	}
+	if len(in) > 0 {
+		if spans, ok := pointSpans(documents.prefix, in[0], all); ok {
+			documents.spans = spans
+			return documents, nil
+		}
+	}
+	if !restricted {
+		if fixed, ok, err := p.planFixed(); ok || err != nil {
+			return fixed, err
+		}
+	}
+	documents.spans = []span{spanOf(documents.prefix, all)}
+	return documents, nil
+}
+
+// pointSpans returns a span for each value of an $in on _id that is within an
+// interval. It reports false if one is too long for its key to be in their order.
+func pointSpans(prefix []byte, in docdb.Condition, within interval) (spans []span, ok bool) {
+	var last []byte
+	for _, v := range in.Values {
+		at := point(v)
+		if len(at.lo) > maxPart {
+			return nil, false
+		}
+		if bytes.Equal(at.lo, last) || bytes.Compare(at.lo, within.lo) < 0 ||
+			within.hi != nil && bytes.Compare(at.lo, within.hi) >= 0 {
+			continue
+		}
+		last = at.lo
+		spans = append(spans, spanOf(prefix, at))
+	}
+	return spans, true
+}
+
+// planFixed looks for an index for all of whose keys the filter has an equality;
+// of several the unique one, then the one with the most keys.
+func (p *planner) planFixed() (best plan, found bool, err error) {
+	for _, ix := range p.state.indexes {
+		if found && (best.ix.Unique && !ix.Unique || best.ix.Unique == ix.Unique && len(best.ix.Keys) >= len(ix.Keys)) {
+			continue
+		}
+		tuple, equal := p.equalities(ix.Keys)
+		if equal < len(ix.Keys) {
+			continue
+		}
+		if len(ix.Keys) > 1 {
+			// Two keys may lead through one array, and each equality be met by
+			// another element: no entry has both.
+			if multi, err := p.hasMulti(ix); err != nil {
+				return plan{}, false, err
+			} else if multi {
+				continue
+			}
+		}
+		prefix := appendPart(append(indexPrefix(p.state.id, ix.id), indexEntries), tuple)
+		best = plan{ix: ix, prefix: prefix, fixed: true, spans: []span{{prefix, successor(prefix)}}}
+		found = true
+	}
+	return best, found, nil
+}
+
+// equalities encodes the values that the filter fixes for the first of some keys,
+// and says for how many.
+func (p *planner) equalities(keys []docdb.Key) (tuple []byte, n int) {
+	for _, key := range keys {
+		usable := conditionsOn(p.conditions, key.Path)
+		i := slices.IndexFunc(usable, func(c docdb.Condition) bool { return c.Op == "$eq" })
+		if i < 0 {
+			break
+		}
+		tuple = appendTuple(tuple, keys[n:], usable[i].Values)
+		n++
+	}
+	return tuple, n
+}
+
+// planCount returns the plan for a count, whose order doesn't matter. It is bare if
+// the number of keys is the answer: all says that the conditions are all that the
+// filter asks, and they are on one path that an index begins with.
+func (p *planner) planCount(all bool) (result plan, bare bool, err error) {
+	if !all {
+		result, err = p.planByID()
+		return result, false, err
+	}
+	if len(p.conditions) == 0 {
+		result, err = p.planByID()
+		return result, true, err
+	}
+	path := p.conditions[0].Path
+	usable := conditionsOn(p.conditions, path)
+	exact := len(usable) == len(p.conditions) && !slices.ContainsFunc(usable, func(c docdb.Condition) bool {
+		return c.Op == "$in" || len(appendValue(nil, c.Values[0])) > maxPart
+	})
+	for _, ix := range p.state.indexes {
+		if !exact || ix.Keys[0].Path != path {
+			continue
+		}
+		if multi, err := p.hasMulti(ix); err != nil {
+			return plan{}, false, err
+		} else if !multi {
+			within, _ := p.keyInterval(ix.Keys[0])
+			prefix := append(indexPrefix(p.state.id, ix.id), indexEntries)
+			return plan{ix: ix, prefix: prefix, spans: []span{spanOf(prefix, within)}}, true, nil
+		}
+	}
+	result, err = p.planByID()
+	return result, false, err
+}
+
+// planByIndex walks over an index, as little of it as the filter allows.
+//
+// A document with several entries has its place at the first one in the
+// direction of the walk. The entry that meets the filter may be a later one, so
+// while there are such documents the walk can't begin later than at the
+// beginning; but it can end early, since the first entry comes before the later one.
+func (p *planner) planByIndex(ix *index) (plan, error) {
+	prefix := append(indexPrefix(p.state.id, ix.id), indexEntries)
+	result := plan{ix: ix, prefix: prefix, spans: []span{spanOf(prefix, interval{})}}
+	tuple, n := p.equalities(ix.Keys[:len(ix.Keys)-1]) // the last key has an interval in any case
+	within := interval{tuple, successor(tuple)}
+	if n == 0 {
+		within = interval{}
+	}
+	if bounds, ok := p.keyInterval(ix.Keys[n]); ok {
+		within = extend(tuple, within, bounds)
+	} else if n == 0 {
+		return result, nil
+	}
+	multi, err := p.hasMulti(ix)
+	if err != nil {
+		return plan{}, err
+	}
+	if multi {
+		within, _ = p.keyInterval(ix.Keys[0])
+		if p.query.Desc {
+			within.hi = nil
+		} else {
+			within.lo = nil
+		}
+	}
+	result.spans[0] = spanOf(prefix, within)
+	return result, nil
+}
+
+// keyInterval returns the encodings that the filter allows for one key, as they
+// are in the index.
+func (p *planner) keyInterval(key docdb.Key) (within interval, ok bool) {
+	for _, c := range conditionsOn(p.conditions, key.Path) {
+		within = within.and(intervalOf(c))
+		ok = true
+	}
+	if key.Desc {
+		within = within.inverted()
+	}
+	return within, ok
+}
+
+// extend narrows an interval of tuples that begin with tuple by one of the value that follows.
+func extend(tuple []byte, within, next interval) interval {
+	if next.lo != nil {
+		within.lo = slices.Concat(tuple, next.lo)
+	}
+	if next.hi != nil {
+		within.hi = slices.Concat(tuple, next.hi)
+	}
+	return within
+}
+
+// empty reports whether the span has no keys: its conditions exclude each other.
+func (s span) empty() bool { return bytes.Compare(s.lower, s.upper) >= 0 }
+
+// spanOf returns the span of the keys whose first part is in an interval. Of long
+// bounds it takes what keys hold, which may let in a few more.
+func spanOf(prefix []byte, within interval) span {
+	s := span{prefix, successor(prefix)}
+	if within.lo != nil {
+		s.lower = slices.Concat(prefix, head(within.lo))
+	}
+	if within.hi != nil {
+		s.upper = slices.Concat(prefix, head(within.hi))
+		if len(within.hi) > maxPart {
+			s.upper = successor(s.upper)
+		}
+	}
+	return s
+}

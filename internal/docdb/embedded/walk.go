@@ -1,0 +1,234 @@
+package embedded
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb"
+)
+
+// A place is a position in a scan's order as it is encoded, in full. By _id,
+// the tuple is empty.
+type place struct{ tuple, id []byte }
+
+// beyond reports whether p comes after q in the direction of the walk.
+func (p place) beyond(q place, desc bool) bool {
+	c := cmp.Or(bytes.Compare(p.tuple, q.tuple), bytes.Compare(p.id, q.id))
+	if desc {
+		return c < 0
+	}
+	return c > 0
+}
+
+// A walk goes over a plan's keys, in one view of the database, and visits the
+// documents that satisfy the filter in order.
+type walk struct {
+	e     *Engine
+	state *collState
+	plan  plan
+	query docdb.Query
+	after *place // what has been visited, and what the query skips
+	it    *pebble.Iterator
+	docs  *pebble.Iterator // to fetch documents for an index's entries; nil until then
+	// bare: the keys say all, so that visit gets no documents.
+	bare bool
+	// visit gets a document, in memory that is valid within the call.
+	visit func(doc bson.Raw) (more bool)
+	pause pause
+}
+
+// errPause ends a walk that is to go on later, after w.after.
+var errPause = errors.New("pause")
+
+// A pause is when a walk that finds little lets go of what it holds.
+type pause struct {
+	ctx   context.Context
+	until time.Time
+	steps int
+}
+
+// maxWalk is how long a walk holds on to one view of the database. It keeps
+// memtables and tables from being given up.
+const maxWalk = 500 * time.Millisecond
+
+// step is called for each key; it looks at the clock at every 128th.
+func (p *pause) step() error {
+	p.steps++
+	if p.steps%128 != 0 {
+		return nil
+	}
+	if err := p.ctx.Err(); err != nil {
+		return err
+	}
+	if time.Now().After(p.until) {
+		return errPause
+	}
+	return nil
+}
+
+// close gives up the view.
+func (w *walk) close() error {
+	var err error
+	if w.docs != nil {
+		err = w.docs.Close()
+	}
+	return errors.Join(err, w.it.Close())
+}
+
+// run walks until visit has enough (false), the end (true), or an error.
+func (w *walk) run() (done bool, err error) {
+	spans := w.plan.spans
+	for i := range spans {
+		s := spans[i]
+		if w.query.Desc {
+			s = spans[len(spans)-1-i]
+		}
+		if s.empty() { // which is not for Pebble to be asked
+			continue
+		}
+		w.it.SetBounds(s.lower, s.upper)
+		more, err := w.walkSpan()
+		if err != nil || !more {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// walkSpan walks over the keys within the iterator's bounds. When it stops early,
+// w.after is the last place it has been at.
+func (w *walk) walkSpan() (more bool, err error) {
+	for ok := w.seek(); ok; {
+		at, multi, err := w.entry()
+		if err != nil {
+			return false, err
+		}
+		if group := w.group(at); group != nil {
+			if more, err := w.walkGroup(group); err != nil || !more {
+				return false, err
+			}
+			ok = w.leave(group)
+			continue
+		}
+		more := true
+		if w.after == nil || at.beyond(*w.after, w.query.Desc) {
+			if more, err = w.visitEntry(at, multi); err != nil {
+				return false, err
+			}
+		}
+		if err = w.pause.step(); err != nil || !more {
+			w.after = &place{bytes.Clone(at.tuple), bytes.Clone(at.id)}
+			return false, err
+		}
+		ok = w.next()
+	}
+	return true, w.it.Error()
+}
+
+// seek goes to the first key that may be beyond w.after.
+func (w *walk) seek() bool {
+	if w.after == nil {
+		if w.query.Desc {
+			return w.it.Last()
+		}
+		return w.it.First()
+	}
+	key := append(bytes.Clone(w.plan.prefix), head(w.after.tuple)...)
+	if len(w.after.tuple) <= maxPart && !w.uniqueEntries() {
+		key = append(key, head(w.after.id)...)
+	}
+	if w.query.Desc {
+		return w.it.SeekLT(successor(key))
+	}
+	return w.it.SeekGE(key)
+}
+
+// uniqueEntries reports whether keys hold no id.
+func (w *walk) uniqueEntries() bool { return w.plan.ix != nil && w.plan.ix.Unique }
+
+func (w *walk) next() bool {
+	if w.query.Desc {
+		return w.it.Prev()
+	}
+	return w.it.Next()
+}
+
+// entry returns the place that the current key stands for, in the iterator's
+// memory. In what is long it is not the full one.
+func (w *walk) entry() (at place, multi bool, err error) {
+	key := w.it.Key()
+	if w.plan.ix == nil {
+		return place{id: key[len(w.plan.prefix):]}, false, nil
+	}
+	value, err := w.it.ValueAndErr()
+	if err != nil {
+		return place{}, false, err
+	}
+	base := len(indexPrefix(w.state.id, w.plan.ix.id)) + 1
+	tuple, id, multi, ok := parseEntry(key[base:], value)
+	if !ok {
+		return place{}, false, fmt.Errorf("index %q: malformed entry", w.plan.ix.Name)
+	}
+	if w.plan.fixed {
+		return place{id: id}, false, nil
+	}
+	return place{tuple, id}, multi, nil
+}
+
+// visitEntry visits the document of an entry, unless the filter refuses it or it
+// has its place at another of its entries.
+func (w *walk) visitEntry(at place, multi bool) (more bool, err error) {
+	if w.bare {
+		return w.visit(nil), nil
+	}
+	doc, err := w.fetch(at.id)
+	if err != nil {
+		return false, err
+	}
+	if multi && !bytes.Equal(appendPart(nil, w.tupleOf(doc)), at.tuple) || !w.query.Filter.Match(doc) {
+		return true, nil
+	}
+	return w.visit(doc), nil
+}
+
+// tupleOf is the tuple by which a document has its place.
+func (w *walk) tupleOf(doc bson.Raw) []byte {
+	if w.plan.ix == nil || w.plan.fixed {
+		return nil
+	}
+	keys := w.plan.ix.Keys
+	return appendTuple(nil, keys, docdb.PositionOf(doc, keys, w.query.Desc).Keys)
+}
+
+// fetch returns the document with an id, in an iterator's memory.
+func (w *walk) fetch(id []byte) (bson.Raw, error) {
+	if w.plan.ix == nil {
+		return w.it.ValueAndErr()
+	}
+	return w.fetchByKey(append(documentPrefix(w.state.id), id...))
+}
+
+func (w *walk) fetchByKey(key []byte) (bson.Raw, error) {
+	if w.docs == nil {
+		prefix := documentPrefix(w.state.id)
+		var err error
+		w.docs, err = w.it.Clone(pebble.CloneOptions{IterOptions: &pebble.IterOptions{LowerBound: prefix, UpperBound: successor(prefix)}})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if w.docs.SeekGE(key) && bytes.Equal(w.docs.Key(), key) {
+		return w.docs.ValueAndErr()
+	}
+	if err := w.docs.Error(); err != nil {
+		return nil, err
+	}
+	return nil, errors.New("an index entry has no document")
+}

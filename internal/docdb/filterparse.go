@@ -1,0 +1,287 @@
+package docdb
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+const (
+	allowedAtTop  = "allowed here are paths, $and and $or"
+	allowedAtPath = "allowed are $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $exists and $not"
+)
+
+// ParseFilter reads a filter from its MongoDB form: the grammar stated on Filter,
+// within the bounds MaxFilterSize and so on. What is refused is a *FilterError,
+// which is ErrInvalid. An empty document is the zero Filter.
+func ParseFilter(raw bson.Raw) (Filter, error) {
+	if len(raw) > MaxFilterSize {
+		return Filter{}, &FilterError{Reason: fmt.Sprintf("it is larger than %d bytes", MaxFilterSize)}
+	}
+	if err := checkBody(raw, MaxDepth); err != nil {
+		return Filter{}, &FilterError{Reason: strings.TrimPrefix(err.Error(), ErrInvalid.Error()+": ")}
+	}
+	root, err := parseDocument(slices.Clone(raw))
+	if err != nil {
+		return Filter{}, err
+	}
+	if root != nil {
+		operators := 0
+		if err := checkBounds(root, 1, &operators); err != nil {
+			return Filter{}, err
+		}
+	}
+	return Filter{root}, nil
+}
+
+// checkBounds counts on the tree rather than the text, so that a filter and its
+// Document measure the same.
+func checkBounds(n *node, depth int, operators *int) error {
+	*operators++
+	if *operators > MaxFilterOperators {
+		return &FilterError{Reason: fmt.Sprintf("it has more than %d operators", MaxFilterOperators)}
+	}
+	if depth > MaxFilterDepth {
+		return &FilterError{Operator: operatorNames[n.op], Path: n.path.name,
+			Reason: fmt.Sprintf("it nests deeper than %d operators", MaxFilterDepth)}
+	}
+	for _, kid := range n.nodes {
+		if err := checkBounds(kid, depth+1, operators); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parseDocument parses a filter document; nil if it is empty.
+func parseDocument(doc []byte) (*node, error) {
+	var nodes []*node
+	for b := body(doc); ; {
+		name, v, rest, ok := next(b)
+		if !ok {
+			return conjunction(nodes), nil
+		}
+		var err error
+		switch {
+		case string(name) == "$and":
+			nodes, err = parseList(nodes, opAnd, v)
+		case string(name) == "$or":
+			nodes, err = parseList(nodes, opOr, v)
+		case len(name) > 0 && name[0] == '$':
+			err = &FilterError{Operator: string(name), Reason: "it is not supported; " + allowedAtTop}
+		default:
+			nodes, err = parseElement(nodes, string(name), v)
+		}
+		if err != nil {
+			return nil, err
+		}
+		b = rest
+	}
+}
+
+// parseList parses the operand of $and or $or.
+func parseList(nodes []*node, op operator, list bson.RawValue) ([]*node, error) {
+	fail := &FilterError{Operator: operatorNames[op], Reason: "it takes an array of one filter or more"}
+	if list.Type != bson.TypeArray {
+		return nil, fail
+	}
+	n := &node{op: op}
+	for b := body(list.Value); ; {
+		_, v, rest, ok := next(b)
+		if !ok {
+			break
+		}
+		if v.Type != bson.TypeEmbeddedDocument {
+			return nil, fail
+		}
+		kid, err := parseDocument(v.Value)
+		if err != nil {
+			return nil, err
+		}
+		if kid == nil {
+			kid = &node{op: opAnd} // an empty filter, which selects all
+		}
+		n.nodes = append(n.nodes, kid)
+		b = rest
+	}
+	if len(n.nodes) == 0 {
+		return nil, fail
+	}
+	return append(nodes, n), nil
+}
+
+// parseElement parses what is asked of one path.
+func parseElement(nodes []*node, name string, v bson.RawValue) ([]*node, error) {
+	p, err := parsePath(name)
+	if err != nil {
+		return nil, err
+	}
+	first, dollar := dollarName(v)
+	if dollar == "" {
+		if err := checkEqualityOperand("$eq", name, v); err != nil {
+			return nil, err
+		}
+		return append(nodes, &node{op: opEq, path: p, value: v}), nil
+	}
+	if !first {
+		return nil, &FilterError{Operator: dollar, Path: name,
+			Reason: "operators cannot stand beside plain names; to compare with a document that has such names use $eq"}
+	}
+	return parseOperators(nodes, p, v.Value)
+}
+
+// dollarName finds a document's first name that begins with "$", and whether it
+// is the first of its names.
+func dollarName(v bson.RawValue) (first bool, name string) {
+	if v.Type != bson.TypeEmbeddedDocument {
+		return false, ""
+	}
+	first = true
+	for b := body(v.Value); ; first = false {
+		name, _, rest, ok := next(b)
+		if !ok {
+			return false, ""
+		}
+		if len(name) > 0 && name[0] == '$' {
+			return first, string(name)
+		}
+		b = rest
+	}
+}
+
+// parseOperators parses a document of operators on a path.
+func parseOperators(nodes []*node, p path, doc []byte) ([]*node, error) {
+	for b := body(doc); ; {
+		name, v, rest, ok := next(b)
+		if !ok {
+			return nodes, nil
+		}
+		op := operator(slices.Index(operatorNames[:], string(name)))
+		if int(op) >= len(operatorNames) || op == opAnd || op == opOr {
+			return nil, &FilterError{Operator: string(name), Path: p.name, Reason: "it is not supported; " + allowedAtPath}
+		}
+		n, err := parseOperand(op, p, v)
+		if err != nil {
+			return nil, err
+		}
+		nodes = append(nodes, n)
+		b = rest
+	}
+}
+
+func parseOperand(op operator, p path, v bson.RawValue) (*node, error) {
+	n := &node{op: op, path: p}
+	var err error
+	switch op {
+	case opEq, opNe:
+		n.value = v
+		err = checkEqualityOperand(operatorNames[op], p.name, v)
+	case opGt, opGte, opLt, opLte:
+		n.value = v
+		err = checkOrderOperand(operatorNames[op], p.name, v)
+	case opIn, opNin:
+		n.in, err = parseIn(operatorNames[op], p, v)
+	case opExists:
+		n.yes, err = parseExists(p, v)
+	case opNot:
+		n.nodes, err = parseNot(p, v)
+	}
+	return n, err
+}
+
+func parseNot(p path, v bson.RawValue) ([]*node, error) {
+	if v.Type != bson.TypeEmbeddedDocument || len(body(v.Value)) == 0 {
+		return nil, &FilterError{Operator: "$not", Path: p.name, Reason: "it takes a document of one operator or more"}
+	}
+	return parseOperators(nil, p, v.Value)
+}
+
+func parseIn(op string, p path, list bson.RawValue) ([]bson.RawValue, error) {
+	if list.Type != bson.TypeArray {
+		return nil, &FilterError{Operator: op, Path: p.name, Reason: "it takes an array"}
+	}
+	values := []bson.RawValue{}
+	for b := body(list.Value); ; {
+		_, v, rest, ok := next(b)
+		if !ok {
+			break
+		}
+		if len(values) == MaxInValues {
+			return nil, &FilterError{Operator: op, Path: p.name, Reason: fmt.Sprintf("it lists more than %d values", MaxInValues)}
+		}
+		if err := checkEqualityOperand(op, p.name, v); err != nil {
+			return nil, err
+		}
+		// MongoDB refuses these, since they look like operators.
+		if _, dollar := dollarName(v); dollar != "" {
+			return nil, &FilterError{Operator: op, Path: p.name,
+				Reason: "it cannot list a document with a name that begins with $: " + strconv.Quote(dollar)}
+		}
+		values = append(values, v)
+		b = rest
+	}
+	slices.SortStableFunc(values, Compare)
+	return values, nil
+}
+
+func parseExists(p path, v bson.RawValue) (bool, error) {
+	if v.Type == bson.TypeBoolean {
+		return v.Value[0] == 1, nil
+	}
+	if v.Type == bson.TypeInt32 || v.Type == bson.TypeInt64 || v.Type == bson.TypeDouble {
+		for i, yes := range []bool{false, true} {
+			if compareNumbers(v, bson.RawValue{Type: bson.TypeInt32, Value: []byte{byte(i), 0, 0, 0}}) == 0 {
+				return yes, nil
+			}
+		}
+	}
+	return false, &FilterError{Operator: "$exists", Path: p.name, Reason: "it takes true or false"}
+}
+
+// checkEqualityOperand refuses what MongoDB would take for a pattern, and types
+// that no JSON client has a use for.
+func checkEqualityOperand(op, path string, v bson.RawValue) error {
+	switch v.Type {
+	case bson.TypeNull, bson.TypeInt32, bson.TypeInt64, bson.TypeDouble, bson.TypeDecimal128,
+		bson.TypeString, bson.TypeEmbeddedDocument, bson.TypeArray, bson.TypeBinary,
+		bson.TypeObjectID, bson.TypeBoolean, bson.TypeDateTime, bson.TypeTimestamp:
+		return nil
+	}
+	return &FilterError{Operator: op, Path: path, Reason: fmt.Sprintf("it does not take a value of type %s; "+
+		"allowed are null, number, string, document, array, binary, objectID, boolean, date and timestamp", v.Type)}
+}
+
+func checkOrderOperand(op, path string, v bson.RawValue) error {
+	const allowed = "allowed are number, string, binary, objectID, boolean, date and timestamp"
+	switch v.Type {
+	case bson.TypeInt32, bson.TypeInt64, bson.TypeDouble, bson.TypeDecimal128:
+		if isNaN(v) {
+			return &FilterError{Operator: op, Path: path, Reason: "it does not take NaN; " + allowed}
+		}
+		return nil
+	case bson.TypeString, bson.TypeBinary, bson.TypeObjectID, bson.TypeBoolean, bson.TypeDateTime, bson.TypeTimestamp:
+		return nil
+	}
+	return &FilterError{Operator: op, Path: path,
+		Reason: fmt.Sprintf("it does not take a value of type %s; %s", v.Type, allowed)}
+}
+
+func parsePath(name string) (path, error) {
+	if problem := pathProblem(name); problem != "" {
+		return path{}, &FilterError{Path: name, Reason: problem}
+	}
+	p := path{name, splitPath(name)}
+	numbers := 0
+	for _, s := range p.segments {
+		if s.index >= 0 {
+			numbers++
+		}
+	}
+	if numbers > MaxPathIndexes {
+		return path{}, &FilterError{Path: name, Reason: fmt.Sprintf("more than %d parts of it are numbers", MaxPathIndexes)}
+	}
+	return p, nil
+}

@@ -1,0 +1,140 @@
+package mongodb
+
+import (
+	"context"
+	"errors"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
+
+	"github.com/orgd/orgd/internal/docdb"
+)
+
+type collection struct {
+	database *database
+	ns       string
+	coll     *mongo.Collection
+}
+
+func (c *collection) engine() *Engine { return c.database.engine }
+
+func (c *collection) validate() error { return c.database.validate(c.coll.Name()) }
+
+// Insert implements docdb.Collection. Into a collection that does not exist it
+// creates it, as MongoDB does.
+func (c *collection) Insert(ctx context.Context, doc bson.Raw) error {
+	if err := c.validate(); err != nil {
+		return err
+	}
+	if err := docdb.Validate(doc); err != nil {
+		return err
+	}
+	return c.engine().write(ctx, "insert into "+c.ns, func(ctx context.Context) error {
+		_, err := c.coll.InsertOne(ctx, doc)
+		return c.duplicate(ctx, doc, err)
+	})
+}
+
+// Get implements docdb.Collection.
+func (c *collection) Get(ctx context.Context, id bson.RawValue) (bson.Raw, error) {
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	coll := c.coll
+	if c.engine().linearizable {
+		coll = coll.Clone(options.Collection().SetReadConcern(readconcern.Linearizable()))
+	}
+	var doc bson.Raw
+	err := c.engine().read(ctx, "get from "+c.ns, func(ctx context.Context) error {
+		if docdb.ValidateID(id) != nil {
+			return docdb.ErrNotFound // the server would refuse to compare with some of these
+		}
+		var err error
+		doc, err = coll.FindOne(ctx, byID(id)).Raw()
+		if errors.Is(err, mongo.ErrNoDocuments) {
+			return docdb.ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return doc, nil
+}
+
+// Replace implements docdb.Collection.
+func (c *collection) Replace(ctx context.Context, id bson.RawValue, when docdb.Filter, doc bson.Raw) error {
+	if err := c.validate(); err != nil {
+		return err
+	}
+	if err := docdb.Validate(doc); err != nil {
+		return err
+	}
+	if docdb.Compare(docdb.ID(doc), id) != 0 {
+		return &fault{is: docdb.ErrInvalid, text: "replace in " + c.ns + ": the document has another _id"}
+	}
+	return c.engine().write(ctx, "replace in "+c.ns, func(ctx context.Context) error {
+		result, err := c.coll.ReplaceOne(ctx, byIDWhen(id, when), doc)
+		if err != nil {
+			return c.duplicate(ctx, nil, err)
+		}
+		if result.MatchedCount == 0 {
+			return docdb.ErrNoMatch
+		}
+		return nil
+	})
+}
+
+// Delete implements docdb.Collection.
+func (c *collection) Delete(ctx context.Context, id bson.RawValue, when docdb.Filter) error {
+	if err := c.validate(); err != nil {
+		return err
+	}
+	return c.engine().write(ctx, "delete from "+c.ns, func(ctx context.Context) error {
+		if docdb.ValidateID(id) != nil {
+			return docdb.ErrNoMatch
+		}
+		result, err := c.coll.DeleteOne(ctx, byIDWhen(id, when))
+		if err != nil {
+			return err
+		}
+		if result.DeletedCount == 0 {
+			return docdb.ErrNoMatch
+		}
+		return nil
+	})
+}
+
+// Count implements docdb.Collection. It looks at the documents: the count in a
+// collection's metadata is wrong after a crash and, on a sharded cluster, while
+// documents migrate.
+func (c *collection) Count(ctx context.Context, f docdb.Filter) (int64, error) {
+	if err := c.validate(); err != nil {
+		return 0, err
+	}
+	var n int64
+	err := c.engine().read(ctx, "count "+c.ns, func(ctx context.Context) error {
+		var err error
+		n, err = c.coll.CountDocuments(ctx, f.Document())
+		return err
+	})
+	return n, err
+}
+
+// byID selects the document with that _id. $eq, because an _id may be a document
+// whose names would read as operators without it.
+func byID(id bson.RawValue) bson.D {
+	return bson.D{{Key: "_id", Value: bson.D{{Key: "$eq", Value: id}}}}
+}
+
+// byIDWhen selects it under a condition. The _id stands outside the $and so that a
+// sharded cluster finds the one shard to ask.
+func byIDWhen(id bson.RawValue, when docdb.Filter) bson.D {
+	filter := byID(id)
+	if !when.IsZero() {
+		filter = append(filter, bson.E{Key: "$and", Value: bson.A{when.Document()}})
+	}
+	return filter
+}

@@ -1,0 +1,271 @@
+package mongodb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
+
+	"github.com/orgd/orgd/internal/docdb"
+)
+
+// secretText is in the server's messages below and must be in none of ours.
+const secretText = "jane@example.com"
+
+func command(code int32, labels ...string) error {
+	return mongo.CommandError{Code: code, Name: "Name", Message: "dup key: " + secretText, Labels: labels}
+}
+
+func writeError(code int) error {
+	return mongo.WriteException{WriteErrors: mongo.WriteErrors{{Code: code, Message: "dup key: " + secretText}}}
+}
+
+func concernError(code int) error {
+	return mongo.WriteException{WriteConcernError: &mongo.WriteConcernError{Code: code, Message: secretText}}
+}
+
+var network = mongo.CommandError{Labels: []string{labelNetwork}, Message: "connection reset",
+	Wrapped: driver.Error{Message: "connection reset", Labels: []string{labelNetwork}}}
+
+func TestFaults(t *testing.T) {
+	lost := attempts{lost: true}
+	answered := attempts{answered: true}
+	for name, test := range map[string]struct {
+		err         error
+		tries       attempts
+		read, write error // nil: an error that is none of docdb's
+	}{
+		"namespace exists":           {err: command(48), read: docdb.ErrExists, write: docdb.ErrExists},
+		"namespace not found":        {err: command(26), read: docdb.ErrNoCollection, write: docdb.ErrNoCollection},
+		"index not found":            {err: command(27), read: docdb.ErrNotFound, write: docdb.ErrNotFound},
+		"index options conflict":     {err: command(85), read: docdb.ErrExists, write: docdb.ErrExists},
+		"index key specs conflict":   {err: command(86), read: docdb.ErrExists, write: docdb.ErrExists},
+		"too large":                  {err: writeError(10334), read: docdb.ErrTooLarge, write: docdb.ErrTooLarge},
+		"key too long":               {err: writeError(17280), read: docdb.ErrTooLarge, write: docdb.ErrTooLarge},
+		"parallel arrays":            {err: writeError(171), read: docdb.ErrInvalid, write: docdb.ErrInvalid},
+		"another _id":                {err: writeError(66), read: docdb.ErrInvalid, write: docdb.ErrInvalid},
+		"conflict, to the last":      {err: writeError(112), read: docdb.ErrUnavailable, write: docdb.ErrUnavailable},
+		"conflict of a command":      {err: command(112), read: docdb.ErrUnavailable, write: docdb.ErrUnavailable},
+		"time over on the server":    {err: command(50), read: docdb.ErrUnavailable, write: docdb.ErrOutcomeUnknown},
+		"write concern timed out":    {err: concernError(64), read: docdb.ErrUnavailable, write: docdb.ErrOutcomeUnknown},
+		"stepped down meanwhile":     {err: concernError(189), read: docdb.ErrUnavailable, write: docdb.ErrOutcomeUnknown},
+		"not the primary":            {err: command(10107), read: docdb.ErrUnavailable, write: docdb.ErrUnavailable},
+		"stepped down":               {err: command(189), read: docdb.ErrUnavailable, write: docdb.ErrOutcomeUnknown},
+		"stepped down, nothing done": {err: command(189, labelNoWrites), read: docdb.ErrUnavailable, write: docdb.ErrUnavailable},
+		"shutting down":              {err: command(91), read: docdb.ErrUnavailable, write: docdb.ErrOutcomeUnknown},
+		"cursor not found":           {err: command(43), read: docdb.ErrUnavailable},
+		"no authentication":          {err: command(18), read: docdb.ErrUnavailable, write: docdb.ErrUnavailable},
+		"not authorized":             {err: command(13)},
+		"no server found":            {err: topology.ServerSelectionError{Wrapped: context.DeadlineExceeded}, read: docdb.ErrUnavailable, write: docdb.ErrUnavailable},
+		"no connection to be had":    {err: topology.WaitQueueTimeoutError{Wrapped: context.DeadlineExceeded}, read: docdb.ErrUnavailable, write: docdb.ErrUnavailable},
+		"no connection made":         {err: topology.ConnectionError{Wrapped: errors.New("refused")}, read: docdb.ErrUnavailable, write: docdb.ErrUnavailable},
+		"connection lost":            {err: network, tries: lost, read: docdb.ErrUnavailable, write: docdb.ErrOutcomeUnknown},
+		"lost, then not the primary": {err: command(10107), tries: lost, read: docdb.ErrUnavailable, write: docdb.ErrOutcomeUnknown},
+		"lost, then no match":        {err: docdb.ErrNoMatch, tries: lost, read: docdb.ErrNoMatch, write: docdb.ErrOutcomeUnknown},
+		"lost, then duplicate":       {err: &docdb.DuplicateError{Index: "x"}, tries: lost, read: docdb.ErrDuplicate, write: docdb.ErrOutcomeUnknown},
+		"lost, then time over":       {err: context.DeadlineExceeded, tries: lost, read: docdb.ErrUnavailable, write: docdb.ErrOutcomeUnknown},
+		"time over before":           {err: context.DeadlineExceeded, read: docdb.ErrUnavailable, write: docdb.ErrUnavailable},
+		"answer not understood":      {err: errors.New("cursor"), tries: answered, read: docdb.ErrUnavailable, write: docdb.ErrOutcomeUnknown},
+		"disconnected":               {err: mongo.ErrClientDisconnected, read: docdb.ErrClosed, write: docdb.ErrClosed},
+		"no match":                   {err: docdb.ErrNoMatch, read: docdb.ErrNoMatch, write: docdb.ErrNoMatch},
+		"duplicate":                  {err: &docdb.DuplicateError{Index: "x"}, read: docdb.ErrDuplicate, write: docdb.ErrDuplicate},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := &Engine{}
+			check(t, "read", e.readFault(t.Context(), "read", test.err), test.read)
+			check(t, "write", e.writeFault(t.Context(), "write", &test.tries, test.err), test.write)
+		})
+	}
+}
+
+func check(t *testing.T, what string, err, want error) {
+	t.Helper()
+	for _, answer := range answers {
+		if is := errors.Is(err, answer); is != (answer == want) {
+			t.Errorf("%s: %v: is %v: %t", what, err, answer, is)
+		}
+	}
+	if strings.Contains(err.Error(), secretText) {
+		t.Errorf("%s: the error shows a key: %v", what, err)
+	}
+}
+
+func TestFaultsKeepTheCallersContext(t *testing.T) {
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	passed, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	soon, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	late := fmt.Errorf("not sent: %w", context.DeadlineExceeded)
+	for name, test := range map[string]struct {
+		ctx  context.Context
+		err  error
+		want error
+	}{
+		"cancelled":                         {cancelled, network, context.Canceled},
+		"deadline passed":                   {passed, network, context.DeadlineExceeded},
+		"the driver gave up just before it": {soon, late, context.DeadlineExceeded},
+		"the engine's timeout, not theirs":  {t.Context(), late, nil},
+		"a lost connection with time to go": {soon, network, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := &Engine{}
+			for _, err := range []error{
+				e.readFault(test.ctx, "read", test.err), e.writeFault(test.ctx, "write", &attempts{}, test.err),
+				e.writeFault(test.ctx, "write", &attempts{lost: true}, test.err),
+			} {
+				for _, end := range []error{context.Canceled, context.DeadlineExceeded} {
+					if is := errors.Is(err, end); is != (end == test.want) {
+						t.Errorf("%v: is %v: %t", err, end, is)
+					}
+				}
+				if !errors.Is(err, docdb.ErrUnavailable) && !errors.Is(err, docdb.ErrOutcomeUnknown) {
+					t.Errorf("%v has no sentinel", err)
+				}
+			}
+		})
+	}
+}
+
+func TestMayHaveRun(t *testing.T) {
+	for name, test := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"connection lost":            {driver.Error{Labels: []string{labelNetwork}, Wrapped: context.Canceled}, true},
+		"context over before":        {context.Canceled, false},
+		"no time for a round trip":   {driver.ErrDeadlineWouldBeExceeded, false},
+		"not the primary":            {driver.Error{Code: 10107}, false},
+		"stepped down":               {driver.Error{Code: 189}, true},
+		"stepped down, nothing done": {driver.Error{Code: 189, Labels: []string{labelNoWrites}}, false},
+		"conflict":                   {driver.Error{Code: 112}, false},
+		"not understood":             {errors.New("malformed wire message"), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := mayHaveRun(test.err); got != test.want {
+				t.Errorf("got %t, want %t", got, test.want)
+			}
+		})
+	}
+}
+
+func TestRetryConflicts(t *testing.T) {
+	for name, test := range map[string]struct {
+		err    error
+		until  int // the call that succeeds
+		calls  int
+		failed bool
+	}{
+		"at once":           {err: command(112), until: 1, calls: 1},
+		"after a conflict":  {err: command(112), until: 2, calls: 2},
+		"of a write":        {err: writeError(112), until: 3, calls: 3},
+		"never":             {err: command(112), until: 1000, calls: conflictTries, failed: true},
+		"another error":     {err: command(48), until: 1000, calls: 1, failed: true},
+		"the write concern": {err: concernError(64), until: 1000, calls: 1, failed: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			calls := 0
+			err := retryConflicts(t.Context(), func() error {
+				if calls++; calls == test.until {
+					return nil
+				}
+				return test.err
+			})
+			if calls != test.calls || (err != nil) != test.failed {
+				t.Errorf("got %d calls and %v", calls, err)
+			}
+		})
+	}
+	t.Run("cancelled", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		calls := 0
+		err := retryConflicts(ctx, func() error { calls++; cancel(); return command(112) })
+		if calls != 1 || err == nil {
+			t.Errorf("got %d calls and %v", calls, err)
+		}
+	})
+}
+
+func TestSecrets(t *testing.T) {
+	for _, uri := range []string{
+		"mongodb://user:p%40ss+word@host/db", "mongodb://user:p%40ss+word@host:1/?authMechanismProperties=AWS_SESSION_TOKEN:p%40ss+word",
+		"mongodb://host/?tlsCertificateKeyFilePassword=p%40ss+word",
+	} {
+		hidden := secretsOf(uri, options.Client().ApplyURI(uri))
+		line := hidden.line("cannot use p@ss+word, nor\n p%40ss+word:\tsorry")
+		if strings.Contains(line, "ss+word") || strings.ContainsAny(line, "\n\t") {
+			t.Errorf("%s: %q", uri, line)
+		}
+	}
+	if got := oneLine(strings.Repeat("é", 1000)); len(got) > 600 || !strings.HasSuffix(got, "...") {
+		t.Errorf("a long line: %d bytes", len(got))
+	}
+}
+
+func TestClientOptionsOverride(t *testing.T) {
+	opts, _, err := clientOptions(Config{
+		URI:     "mongodb://host/?w=1&journal=false&wtimeoutMS=5&readConcernLevel=local&readPreference=secondary&maxPoolSize=7&appName=a",
+		AppName: "b",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if wc := opts.WriteConcern; wc.W != "majority" || wc.Journal == nil || !*wc.Journal {
+		t.Errorf("write concern %+v", wc)
+	}
+	if opts.ReadConcern.Level != "majority" || opts.ReadPreference.Mode().String() != "primary" {
+		t.Errorf("read concern %+v, preference %v", opts.ReadConcern, opts.ReadPreference)
+	}
+	if *opts.MaxPoolSize != 7 || *opts.AppName != "b" {
+		t.Errorf("pool %d, name %q", *opts.MaxPoolSize, *opts.AppName)
+	}
+}
+
+func TestParseIndex(t *testing.T) {
+	key := func(path string, direction any) bson.E { return bson.E{Key: path, Value: direction} }
+	spec := func(keys bson.D, more ...bson.E) bson.D {
+		return append(bson.D{{Key: "v", Value: 2}, {Key: "key", Value: keys}, {Key: "name", Value: "n"}}, more...)
+	}
+	unique := bson.E{Key: "unique", Value: true}
+	for name, test := range map[string]struct {
+		spec bson.D
+		ours bool
+	}{
+		"plain":               {spec(bson.D{key("a", 1), key("_id", 1)}), true},
+		"plain, doubles":      {spec(bson.D{key("a", -1.0), key("_id", 1.0)}), true},
+		"unique":              {spec(bson.D{key("a", 1)}, unique), true},
+		"sparse: false":       {spec(bson.D{key("a", 1)}, unique, bson.E{Key: "sparse", Value: false}), true},
+		"on _id":              {spec(bson.D{key("_id", 1)}), false},
+		"without _id":         {spec(bson.D{key("a", 1)}), false},
+		"_id descending":      {spec(bson.D{key("a", 1), key("_id", -1)}), false},
+		"unique with _id":     {spec(bson.D{key("a", 1), key("_id", 1)}, unique), false},
+		"text":                {spec(bson.D{key("a", "text"), key("_id", 1)}), false},
+		"hashed":              {spec(bson.D{key("a", "hashed"), key("_id", 1)}), false},
+		"sparse":              {spec(bson.D{key("a", 1)}, unique, bson.E{Key: "sparse", Value: true}), false},
+		"hidden":              {spec(bson.D{key("a", 1)}, unique, bson.E{Key: "hidden", Value: true}), false},
+		"expiring":            {spec(bson.D{key("a", 1), key("_id", 1)}, bson.E{Key: "expireAfterSeconds", Value: 1}), false},
+		"partial":             {spec(bson.D{key("a", 1)}, unique, bson.E{Key: "partialFilterExpression", Value: bson.D{}}), false},
+		"collation":           {spec(bson.D{key("a", 1)}, unique, bson.E{Key: "collation", Value: bson.D{{Key: "locale", Value: "fr"}}}), false},
+		"wildcard":            {spec(bson.D{key("$**", 1), key("_id", 1)}), false},
+		"a name we can't use": {bson.D{{Key: "key", Value: bson.D{key("a", 1)}}, {Key: "name", Value: "a.b_1"}, unique}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			raw, err := bson.Marshal(test.spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := parseIndex(raw); got.ours != test.ours {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}

@@ -1,0 +1,248 @@
+package mongodb
+
+import (
+	"bytes"
+	"context"
+	"iter"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/orgd/orgd/internal/docdb"
+)
+
+const (
+	// batchDocuments bounds a batch by number; the server bounds it by 16 MiB. A
+	// stream holds one batch.
+	batchDocuments = 500
+	// resumeTries is how often in a row a stream is taken up again without a
+	// document in between.
+	resumeTries = 3
+	// closeTimeout bounds telling the server that a cursor is not needed any more.
+	closeTimeout = 2 * time.Second
+)
+
+// Find implements docdb.Collection.
+//
+// It reads one cursor over the index that has the order. A cursor does not
+// survive a change of the primary, nor ten minutes without a read; then the stream goes on
+// with a new one from its last document, which the order, being total, permits.
+func (c *collection) Find(ctx context.Context, q docdb.Query) iter.Seq2[bson.Raw, error] {
+	return func(yield func(bson.Raw, error) bool) {
+		s := &stream{c: c, q: q, yield: yield, after: q.After}
+		if err := s.run(ctx); err != nil && !s.stopped {
+			yield(nil, err)
+		}
+	}
+}
+
+// stream is one Find under way.
+type stream struct {
+	c     *collection
+	q     docdb.Query
+	yield func(bson.Raw, error) bool
+
+	after    *docdb.Position // where the next cursor begins
+	prev     bson.RawValue   // the _id yielded last, in an order by _id
+	yielded  int
+	skipped  int  // documents of the cursor that were before after
+	progress bool // whether the cursor gave a document
+	stopped  bool // the loop over the stream was left
+}
+
+func (s *stream) run(ctx context.Context) error {
+	e := s.c.engine()
+	if err := s.validate(); err != nil {
+		return err
+	}
+	if err := e.enter(); err != nil {
+		return err
+	}
+	defer e.leave()
+	what := "find in " + s.c.ns
+	// With a limit the server ends the cursor by itself, which saves a message,
+	// but then what is skipped is missing at the end.
+	limit := s.q.Limit
+	for tries := 0; ; {
+		served, err := s.pass(ctx, limit)
+		switch {
+		case s.stopped || err == nil && (limit == 0 || s.skipped == 0 || served < limit || s.yielded == s.q.Limit):
+			return nil
+		case err == nil:
+			limit = 0
+			continue
+		}
+		if tries++; s.progress {
+			tries = 1
+		}
+		if tries > resumeTries || !resumable(err) || ctx.Err() != nil || !pause(ctx, tries) {
+			return e.readFault(ctx, what, err)
+		}
+	}
+}
+
+func (s *stream) validate() error {
+	if err := s.c.validate(); err != nil {
+		return err
+	}
+	if s.after == nil {
+		return nil
+	}
+	if len(s.after.Keys) != len(s.q.Order) {
+		return &fault{is: docdb.ErrInvalid, text: "find in " + s.c.ns + ": the position is not one of this order"}
+	}
+	return docdb.ValidateID(s.after.ID)
+}
+
+// resumable reports whether a stream that broke with this error may go on with
+// another cursor.
+func resumable(err error) bool {
+	code := codeOf(err)
+	return hasLabel(err, labelNetwork) || code == codeCursorNotFound || notPrimaryCodes[code] ||
+		interruptedCodes[code] && code != 50 && code != 175
+}
+
+// pass reads one cursor to its end and returns how many documents it gave.
+func (s *stream) pass(ctx context.Context, limit int) (served int, err error) {
+	s.skipped, s.progress = 0, false
+	cursor, err := s.open(ctx, limit)
+	if err != nil || cursor == nil {
+		return 0, err
+	}
+	defer s.close(ctx, cursor)
+	for s.next(ctx, cursor) {
+		served++
+		s.progress = true
+		more, err := s.take(cursor.Current, cursor.RemainingBatchLength() == 0)
+		if !more {
+			return served, err
+		}
+	}
+	if err := cursor.Err(); err != nil {
+		return served, err
+	}
+	return served, ctx.Err()
+}
+
+// next moves the cursor on. Only a step that asks the server is bounded.
+func (s *stream) next(ctx context.Context, cursor *mongo.Cursor) bool {
+	if cursor.RemainingBatchLength() > 0 {
+		return ctx.Err() == nil && cursor.Next(ctx)
+	}
+	ctx, cancel := s.c.engine().bounded(ctx)
+	defer cancel()
+	return cursor.Next(ctx)
+}
+
+// take yields a document, unless the position is behind it; false ends the
+// stream. At the end of a batch the next cursor's beginning is noted: only
+// there can the cursor break.
+func (s *stream) take(current bson.Raw, last bool) (more bool, err error) {
+	p := docdb.PositionOf(current, s.q.Order, s.q.Desc)
+	if s.after != nil && docdb.ComparePositions(p, *s.after, s.q.Order, s.q.Desc) <= 0 {
+		s.skipped++
+		return true, nil
+	}
+	if err := s.inOrder(p.ID); err != nil {
+		return false, err
+	}
+	if last {
+		s.after = clone(p)
+		s.prev = s.after.ID
+	}
+	if !s.yield(bytes.Clone(current), nil) {
+		s.stopped = true
+		return false, nil
+	}
+	s.yielded++
+	return s.yielded != s.q.Limit, nil
+}
+
+// inOrder checks that a stream by _id goes forward. An _id never changes, so if it
+// does not, the server orders values otherwise than MongoDB, and to go on
+// from a position would leave documents out of a copy. Of an index that cannot be
+// told: a document may have moved in it meanwhile.
+func (s *stream) inOrder(id bson.RawValue) error {
+	if len(s.q.Order) > 0 {
+		return nil
+	}
+	if s.prev.Type != 0 && (docdb.Compare(s.prev, id) < 0) == s.q.Desc {
+		return &fault{text: "find in " + s.c.ns + ": the server does not keep MongoDB's order of _id"}
+	}
+	s.prev = id // the memory of the batch, which last replaces
+	return nil
+}
+
+// clone copies a position out of the memory of its document.
+func clone(p docdb.Position) *docdb.Position {
+	c := docdb.Position{Keys: make([]bson.RawValue, len(p.Keys)), ID: cloneValue(p.ID)}
+	for i, key := range p.Keys {
+		c.Keys[i] = cloneValue(key)
+	}
+	return &c
+}
+
+func cloneValue(v bson.RawValue) bson.RawValue {
+	return bson.RawValue{Type: v.Type, Value: bytes.Clone(v.Value)}
+}
+
+// close tells the server that the cursor is done, also when the caller's context
+// has ended. A failure is no concern: the server closes idle cursors.
+func (s *stream) close(ctx context.Context, cursor *mongo.Cursor) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	_ = cursor.Close(ctx)
+}
+
+// open begins a cursor at the stream's place; nil if the collection does not exist.
+func (s *stream) open(ctx context.Context, limit int) (*mongo.Cursor, error) {
+	ctx, cancel := s.c.engine().bounded(ctx)
+	defer cancel()
+	order, err := s.c.order(ctx, s.q.Order, false)
+	if err != nil || order == nil {
+		return nil, err
+	}
+	cursor, err := s.cursor(ctx, order, limit)
+	if !hasCode(err, codeBadValue) {
+		return cursor, err
+	}
+	// The hint was refused: the index is gone, or is another one by now.
+	if order, err = s.c.order(ctx, s.q.Order, true); err != nil || order == nil {
+		return nil, err
+	}
+	return s.cursor(ctx, order, limit)
+}
+
+func (s *stream) cursor(ctx context.Context, order bson.D, limit int) (*mongo.Cursor, error) {
+	opts := options.Find().SetHint(order).SetSort(directed(order, s.q.Desc)).SetBatchSize(batchDocuments)
+	if s.q.Limit > 0 {
+		// One more, so that a page that ends with the collection ends the cursor as well.
+		opts.SetBatchSize(int32(min(s.q.Limit-s.yielded+1, batchDocuments)))
+	}
+	if limit > 0 {
+		opts.SetLimit(int64(limit - s.yielded))
+	}
+	var filter any = s.q.Filter.Document()
+	if s.after != nil {
+		position := after(s.q.Order, s.q.Desc, *s.after)
+		filter = position
+		if !s.q.Filter.IsZero() {
+			filter = bson.D{{Key: "$and", Value: bson.A{s.q.Filter.Document(), position}}}
+		}
+	}
+	return s.c.coll.Find(ctx, filter, opts)
+}
+
+// directed returns the order of a walk along an index.
+func directed(order bson.D, desc bool) bson.D {
+	if !desc {
+		return order
+	}
+	reversed := make(bson.D, len(order))
+	for i, e := range order {
+		reversed[i] = bson.E{Key: e.Key, Value: -e.Value.(int32)}
+	}
+	return reversed
+}

@@ -1,0 +1,42 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/orgd/orgd/gen/api"
+	"github.com/orgd/orgd/internal/auth"
+	"github.com/orgd/orgd/internal/org"
+)
+
+// Login implements api.StrictServerInterface.
+func (h handlers) Login(ctx context.Context, req api.LoginRequestObject) (api.LoginResponseObject, error) {
+	if err := h.logins.byEmail.take(emailKey(req.Body.Email)); err != nil {
+		return nil, err
+	}
+	p, err := h.Store.Login(ctx, req.Body.Email, req.Body.Password)
+	if err != nil {
+		return nil, err
+	}
+	token, expires, err := h.Tokens.Issue(auth.Claims{AdminID: p.AdminID, OrgID: p.OrgID, Role: p.Role, Cred: p.Credential})
+	if err != nil {
+		return nil, &org.Error{Kind: org.Internal, Err: fmt.Errorf("issue a token: %w", err)}
+	}
+	admin, err := parseID("admin", p.AdminID)
+	if err != nil {
+		return nil, err
+	}
+	organization, err := parseID("organization", p.OrgID)
+	if err != nil {
+		return nil, err
+	}
+	return api.Login200JSONResponse{
+		Body: api.Token{
+			AccessToken: token, TokenType: api.Bearer,
+			ExpiresAt: instant(expires), ExpiresIn: max(int32(math.Ceil(expires.Sub(h.Now()).Seconds())), 1),
+			AdminID: admin, OrgID: organization,
+		},
+		Headers: api.Login200ResponseHeaders{CacheControl: "no-store"},
+	}, nil
+}

@@ -1,0 +1,204 @@
+package httpapi
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/orgd/orgd/internal/org"
+)
+
+// A clock that stands still until it is set.
+type clock struct{ at atomic.Int64 }
+
+func (c *clock) now() time.Time          { return noon.Add(time.Duration(c.at.Load())) }
+func (c *clock) advance(d time.Duration) { c.at.Add(int64(d)) }
+
+func TestLimits(t *testing.T) {
+	c := &clock{}
+	l := newLimits(6, c.now) // one every ten seconds
+	take := func(key string) time.Duration {
+		if err := l.take(key); err != nil {
+			return err.(*org.Error).RetryAfter
+		}
+		return 0
+	}
+	for i := range 6 {
+		if wait := take("a"); wait != 0 {
+			t.Fatalf("attempt %d must wait %v", i, wait)
+		}
+	}
+	for range 3 { // being refused costs nothing
+		if wait := take("a"); wait != 10*time.Second {
+			t.Fatalf("the seventh must wait %v, want 10s", wait)
+		}
+	}
+	if wait := take("b"); wait != 0 {
+		t.Errorf("another key must wait %v", wait)
+	}
+	c.advance(9500 * time.Millisecond)
+	if wait := take("a"); wait != 500*time.Millisecond {
+		t.Errorf("must wait %v, want 0.5s", wait)
+	}
+	c.advance(500 * time.Millisecond)
+	if wait := take("a"); wait != 0 {
+		t.Errorf("after ten seconds must wait %v", wait)
+	}
+	// Neither generation that ends on the way may forgive anything.
+	for range 12 {
+		c.advance(10 * time.Second)
+		if first, second := take("a"), take("a"); first != 0 || second != 10*time.Second {
+			t.Fatalf("at %v: %v then %v", c.now(), first, second)
+		}
+	}
+}
+
+func TestNoLimit(t *testing.T) {
+	var l *limits
+	if newLimits(0, time.Now) != nil || newLimits(-1, time.Now) != nil || l.take("a") != nil {
+		t.Error("0 must not limit anything")
+	}
+}
+
+func TestLimitsForgetWhatRested(t *testing.T) {
+	c := &clock{}
+	l := newLimits(5, c.now)
+	for i := range 1000 {
+		_ = l.take(fmt.Sprint(i))
+	}
+	for range 2 {
+		c.advance(time.Minute)
+		_ = l.take("last")
+	}
+	if n := len(l.current) + len(l.previous); n > 2 {
+		t.Errorf("%d keys are remembered", n)
+	}
+}
+
+func TestAFloodOfKeysIsBounded(t *testing.T) {
+	c := &clock{}
+	l := newLimits(5, c.now)
+	for i := range 5 * maxKeys {
+		_ = l.take(fmt.Sprint(i))
+		if len(l.current)+len(l.previous) > 2*maxKeys {
+			t.Fatalf("%d keys are remembered", len(l.current)+len(l.previous))
+		}
+	}
+}
+
+func TestLimitsAreSafeForConcurrentUse(t *testing.T) {
+	c := &clock{}
+	l := newLimits(100, c.now)
+	var granted atomic.Int64
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			for i := range 200 {
+				if l.take("shared") == nil {
+					granted.Add(1)
+				}
+				_ = l.take(fmt.Sprintf("own %d %d", g, i))
+			}
+		})
+	}
+	wg.Wait()
+	if granted.Load() != 100 {
+		t.Errorf("%d attempts granted, want 100", granted.Load())
+	}
+}
+
+func TestAddressKey(t *testing.T) {
+	for in, want := range map[string]string{
+		"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64",
+		"2001:db8:1:2::1": "2001:db8:1:2::/64", "2001:db8:1:3::1": "2001:db8:1:3::/64", "fe80::1%eth0": "fe80::/64", "@": "@", "": "",
+	} {
+		if got := addressKey(in); got != want {
+			t.Errorf("addressKey(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestAttemptsOverHTTP(t *testing.T) {
+	c := &clock{}
+	s := start(t, func(cfg *Config, _ *script) {
+		cfg.SignupsPerMinute, cfg.LoginsPerMinute, cfg.Now = 2, 3, c.now
+		cfg.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	})
+	from := func(addr string) string { return "X-Forwarded-For: " + addr }
+	as := func(email string) string { return strings.Replace(login, "admin@", email+"@", 1) }
+	expect := func(what string, got answer, status int, retryAfter string) {
+		t.Helper()
+		if got.status != status || got.header.Get("Retry-After") != retryAfter {
+			t.Errorf("%s: %d, Retry-After %q, want %d, %q", what, got.status, got.header.Get("Retry-After"), status, retryAfter)
+		}
+	}
+	for i := range 3 {
+		expect("within", s.do("POST", "/admin/login", as(fmt.Sprint("u", i)), from("192.0.2.1")), 200, "")
+	}
+	s.store.took()
+	expect("one address", s.do("POST", "/admin/login", as("u4"), from("192.0.2.1")), 429, "20")
+	expect("one address, whatever it sends", s.do("POST", "/admin/login", "rubbish", from("192.0.2.1")), 429, "20")
+	if calls := s.store.took(); calls != "" {
+		t.Errorf("a refused attempt reached the store: %s", calls)
+	}
+	expect("another operation", s.do("POST", "/org/create", create, from("192.0.2.1")), 201, "")
+	for i := range 3 {
+		expect("spread over addresses", s.do("POST", "/admin/login", as([]string{"victim", "Victim", "VICTIM"}[i]), from(fmt.Sprint("192.0.2.", 10+i))), 200, "")
+	}
+	s.store.took()
+	expect("one e-mail", s.do("POST", "/admin/login", as("vicTim"), from("192.0.2.20")), 429, "20")
+	if calls := s.store.took(); calls != "" {
+		t.Errorf("a refused attempt reached the store: %s", calls)
+	}
+	for i := range 3 {
+		expect("one /64", s.do("POST", "/admin/login", as(fmt.Sprint("v", i)), from(fmt.Sprintf("2001:db8::%d", i))), 200, "")
+	}
+	expect("one /64", s.do("POST", "/admin/login", as("v4"), from("2001:db8::ffff")), 429, "20")
+	expect("another /64", s.do("POST", "/admin/login", as("v5"), from("2001:db8:0:1::1")), 200, "")
+	c.advance(20 * time.Second)
+	expect("after the wait", s.do("POST", "/admin/login", as("u5"), from("192.0.2.1")), 200, "")
+	expect("a lookup", s.do("GET", "/org/get?organization_name=Acme", "", from("192.0.2.1")), 200, "")
+}
+
+func TestClientAddress(t *testing.T) {
+	trust := func(prefixes ...string) []netip.Prefix {
+		var out []netip.Prefix
+		for _, p := range prefixes {
+			out = append(out, netip.MustParsePrefix(p))
+		}
+		return out
+	}
+	for _, c := range []struct {
+		what      string
+		trusted   []netip.Prefix
+		peer      string
+		forwarded []string
+		want      string
+	}{
+		{"nobody is trusted", nil, "127.0.0.1:1", []string{"192.0.2.1"}, "127.0.0.1"},
+		{"another is trusted", trust("10.0.0.0/8"), "127.0.0.1:1", []string{"192.0.2.1"}, "127.0.0.1"},
+		{"private networks are not trusted by themselves", trust("10.0.0.1/32"), "10.0.0.2:1", []string{"192.0.2.1"}, "10.0.0.2"},
+		{"a trusted peer", trust("10.0.0.0/8"), "10.0.0.2:1", []string{"192.0.2.1"}, "192.0.2.1"},
+		{"what the client adds is not believed", trust("10.0.0.0/8"), "10.0.0.2:1", []string{"203.0.113.9, 192.0.2.1"}, "192.0.2.1"},
+		{"two proxies", trust("10.0.0.0/8"), "10.0.0.2:1", []string{"203.0.113.9, 192.0.2.1, 10.9.9.9"}, "192.0.2.1"},
+		{"two headers", trust("10.0.0.0/8"), "10.0.0.2:1", []string{"203.0.113.9", "192.0.2.1"}, "192.0.2.1"},
+		{"rubbish", trust("10.0.0.0/8"), "10.0.0.2:1", []string{"rubbish"}, "10.0.0.2"},
+		{"rubbish that the client put first", trust("10.0.0.0/8"), "10.0.0.2:1", []string{"rubbish, 192.0.2.1"}, "192.0.2.1"},
+		{"no header", trust("10.0.0.0/8"), "10.0.0.2:1", nil, "10.0.0.2"},
+		{"over IPv6", trust("fd00::/8"), "[fd00::1]:1", []string{"2001:db8::1"}, "2001:db8::1"},
+		{"an unmasked prefix", trust("10.0.0.7/8"), "10.0.0.2:1", []string{"192.0.2.1"}, "192.0.2.1"},
+	} {
+		r, err := newRequest(c.peer, c.forwarded)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := clientAddress(c.trusted)(r); got != c.want || net.ParseIP(got) == nil {
+			t.Errorf("%s: %s, want %s", c.what, got, c.want)
+		}
+	}
+}

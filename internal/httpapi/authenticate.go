@@ -1,0 +1,92 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/orgd/orgd/internal/org"
+)
+
+// maxTokenLength is maxLength of the contract's Token.access_token.
+const maxTokenLength = 4096
+
+// authenticate is the one choke point: whatever the contract asks a credential
+// for passes here on every request, and what is remembered of it lasts no longer
+// than the request.
+func (a *API) authenticate(op *operation, ec echo.Context) error {
+	if op.auth == public {
+		return nil
+	}
+	c := callOf(ec)
+	token, given, err := bearerToken(ec.Request().Header)
+	c.token = given
+	switch {
+	case err != nil:
+		return err
+	case !given && op.auth == optional:
+		return nil
+	case !given:
+		return org.Errorf(org.Unauthenticated, "There is no token. Log in and send it as Authorization: Bearer <access_token>.")
+	}
+	claims, err := a.Tokens.Verify(token)
+	if err != nil {
+		return asUnauthenticated(err)
+	}
+	p := org.Principal{AdminID: claims.AdminID, OrgID: claims.OrgID, Role: claims.Role, Credential: claims.Cred}
+	if _, err := a.Store.Authenticate(ec.Request().Context(), p); err != nil {
+		return err
+	}
+	c.principal = &p
+	return nil
+}
+
+// asUnauthenticated makes sure that a token that was not verified is never
+// taken for a fault of the server.
+func asUnauthenticated(err error) error {
+	var known *org.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	return &org.Error{Kind: org.Unauthenticated, Message: "The token is not valid. Log in again.", Err: err}
+}
+
+// bearerToken takes the token out of the Authorization header (RFC 6750, 2.1).
+// The header without a usable token is an error, not an absent credential:
+// a client that believes itself authenticated must learn that it is not.
+func bearerToken(h http.Header) (token string, given bool, err error) {
+	values := h["Authorization"]
+	if len(values) == 0 {
+		return "", false, nil
+	}
+	if len(values) > 1 {
+		return "", true, org.Errorf(org.Unauthenticated, "There is more than one Authorization header.")
+	}
+	scheme, rest, _ := strings.Cut(values[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", false, org.Errorf(org.Unauthenticated, "Send a token as Authorization: Bearer <access_token>.")
+	}
+	token = strings.TrimLeft(rest, " ")
+	if !isToken68(token) {
+		return "", true, org.Errorf(org.Unauthenticated, "The token is not well-formed. Log in again.")
+	}
+	return token, true, nil
+}
+
+// isToken68 is RFC 9110, 11.2: letters, digits and -._~+/, then any number of =.
+func isToken68(s string) bool {
+	if len(s) > maxTokenLength {
+		return false
+	}
+	s = strings.TrimRight(s, "=")
+	for _, c := range []byte(s) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte("-._~+/", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return s != ""
+}

@@ -1,0 +1,135 @@
+package httpapi
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/oapi-codegen/runtime"
+)
+
+// bodyTimeout is for how long a request may take to send its body. It does not
+// bound what is done with it.
+const bodyTimeout = 20 * time.Second
+
+// hurryBody sets the deadline for the body, whether or not anybody is going to
+// read it: what is left of it net/http itself waits for before it answers.
+// readBody lifts it. (A writer without deadlines is a test's.)
+func (a *API) hurryBody(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(ec echo.Context) error {
+		if ec.Request().ContentLength != 0 {
+			_ = http.NewResponseController(ec.Response().Writer).SetReadDeadline(time.Now().Add(a.bodyTimeout))
+		}
+		return next(ec)
+	}
+}
+
+// readBody reads the body, once its media type is known to be one the operation
+// takes, and puts it back for openapi3filter.
+func (a *API) readBody(op *operation, ec echo.Context) ([]byte, error) {
+	r := ec.Request()
+	if r.ContentLength == 0 { // and not chunked, which is -1
+		return nil, nil
+	}
+	data, err := a.readTyped(op, ec)
+	if err != nil {
+		return nil, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(data))
+	// Left in place, the deadline would end the request's context in the middle
+	// of a long operation.
+	_ = http.NewResponseController(ec.Response().Writer).SetReadDeadline(time.Time{})
+	return data, nil
+}
+
+func (a *API) readTyped(op *operation, ec echo.Context) ([]byte, error) {
+	r := ec.Request()
+	if op.body == nil {
+		return nil, refuseBody(r)
+	}
+	mediaType, problem := bodyType(op, r.Header)
+	if problem != "" {
+		return nil, &requestError{kind: unsupportedMediaType, detail: problem}
+	}
+	r.Header["Content-Type"] = []string{mediaType} // as the contract spells it
+	return a.readLimited(ec)
+}
+
+// readLimited reads at most the limit and a byte. Past it, MaxBytesReader also
+// has net/http close the connection instead of reading the rest.
+func (a *API) readLimited(ec echo.Context) ([]byte, error) {
+	r, w := ec.Request(), ec.Response().Writer
+	var data bytes.Buffer
+	if r.ContentLength > 0 {
+		data.Grow(int(r.ContentLength) + bytes.MinRead)
+	}
+	_, err := data.ReadFrom(http.MaxBytesReader(w, r.Body, a.BodyLimit))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, a.tooLarge()
+	case err != nil:
+		return nil, errCutOff
+	}
+	return data.Bytes(), nil
+}
+
+// refuseBody looks whether a body of unknown length is there at all.
+func refuseBody(r *http.Request) error {
+	var one [1]byte
+	switch n, err := io.ReadFull(r.Body, one[:]); {
+	case n > 0:
+		return errBodyNotAllowed
+	case err != io.EOF:
+		return errCutOff
+	}
+	return nil
+}
+
+var errCutOff = &requestError{kind: malformed, detail: "The body did not arrive whole."}
+
+// bodyType returns the operation's media type that the request names, or what
+// to send instead.
+func bodyType(op *operation, h http.Header) (mediaType, problem string) {
+	const wanted = "Send Content-Type: application/json."
+	if encoding := h.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return "", "Send the body without Content-Encoding."
+	}
+	given := h["Content-Type"]
+	if len(given) != 1 {
+		return "", wanted
+	}
+	mediaType, params, err := mime.ParseMediaType(given[0])
+	if err != nil || !op.takes(mediaType) {
+		return "", wanted
+	}
+	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
+		return "", "Send the body in UTF-8."
+	}
+	return mediaType, ""
+}
+
+// binder gives a handler the value that was validated, member names matched
+// exactly, and nothing else: what was not validated is not bound.
+type binder struct{}
+
+// Bind implements echo.Binder.
+func (binder) Bind(v any, ec echo.Context) error {
+	validated, ok := ec.Request().Body.(interface{ ValidatedValue() any })
+	if !ok && ec.Request().ContentLength == 0 {
+		return nil // none came, which the guard lets pass where it is optional
+	}
+	if !ok {
+		return fmt.Errorf("bind the body of %s: it was not validated", ec.Path())
+	}
+	if err := runtime.BindJSONValue(validated.ValidatedValue(), v); err != nil {
+		return fmt.Errorf("bind the body of %s: %w", ec.Path(), err)
+	}
+	return nil
+}

@@ -1,0 +1,45 @@
+package httpapi
+
+import (
+	"context"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/orgd/orgd/internal/org"
+)
+
+// A call is what the middleware knows of one request. It travels in the
+// request's context, because that is all that strict handlers are given. It
+// belongs to the goroutine of the request.
+type call struct {
+	id string // X-Request-Id
+	op *operation
+	// token says that a bearer token came, good or bad.
+	token bool
+	// principal is set once that token is known to be good, or nil.
+	principal *org.Principal
+	// left says that the client went away before there was an answer.
+	left bool
+}
+
+type callKey struct{}
+
+// callOf returns the request's call. Without the middleware, which only a test
+// of a part can manage, it is an empty one.
+func callOf(ec echo.Context) *call { return callFrom(ec.Request().Context()) }
+
+func callFrom(ctx context.Context) *call {
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
+		return c
+	}
+	return &call{}
+}
+
+// principalOf returns who the request acts for. An operation that reaches its
+// handler without one, against its contract, is stopped here.
+func principalOf(ctx context.Context) (org.Principal, error) {
+	if p := callFrom(ctx).principal; p != nil {
+		return *p, nil
+	}
+	return org.Principal{}, org.Errorf(org.Internal, "the handler was reached without a principal")
+}

@@ -1,0 +1,171 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/labstack/echo/v4"
+)
+
+// guard lets a request through to the operation's handler only when it fits the
+// contract. The order matters: what is cheap comes first, nothing of a body is
+// read for a client that may not send one, and all that is wrong with an
+// otherwise acceptable request is told at once.
+//
+//  1. attempts of this client address (429)
+//  2. declared length of the body (413)
+//  3. credential (401, 423): authenticate, the one choke point
+//  4. media type (415)
+//  5. reading the body, no further than its limit (413)
+//  6. query parameters, strict JSON, schemas (400)
+func (a *API) guard(op *operation) echo.MiddlewareFunc {
+	limit := a.attemptsOf(op.id).byAddress
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(ec echo.Context) error {
+			callOf(ec).op = op
+			if limit != nil {
+				if err := limit.take(addressKey(ec.RealIP())); err != nil {
+					return err
+				}
+			}
+			if err := a.checkLength(op, ec.Request()); err != nil {
+				return err
+			}
+			if err := a.authenticate(op, ec); err != nil {
+				return err
+			}
+			if err := a.checkRequest(op, ec); err != nil {
+				return err
+			}
+			return next(ec)
+		}
+	}
+}
+
+// checkRequest holds query and body against the contract.
+func (a *API) checkRequest(op *operation, ec echo.Context) error {
+	body, err := a.readBody(op, ec)
+	if err != nil {
+		return err
+	}
+	values, wrong := checkQuery(op, ec)
+	if len(body) > 0 {
+		if e := checkJSON(body, requestJSON); e != nil {
+			// What is not JSON cannot be held against a schema.
+			return &requestError{kind: malformed, fields: append(wrong, *e)}
+		}
+	}
+	err = openapi3filter.ValidateRequest(ec.Request().Context(), &openapi3filter.RequestValidationInput{
+		Request:     ec.Request(),
+		Route:       op.route,
+		PathParams:  pathParams(ec),
+		QueryParams: values,
+		Options:     &validation,
+	})
+	if wrong = append(wrong, violations(err)...); len(wrong) > 0 {
+		return &requestError{kind: malformed, fields: wrong[:min(len(wrong), maxFieldErrors)]}
+	}
+	return nil
+}
+
+// maxFieldErrors is maxItems of the contract's Problem.errors.
+const maxFieldErrors = 100
+
+// validation reports everything at once; hands the handler the very value that
+// was validated, because decoding the bytes again with encoding/json would also
+// take "ROLE" for "role"; and leaves defaults to the handlers.
+var validation = openapi3filter.Options{
+	MultiError:          true,
+	KeepValidatedValue:  true,
+	SkipSettingDefaults: true,
+}
+
+// checkQuery returns the query parameters and what is wrong with them as such:
+// those that the operation does not have or that come twice, and bytes that
+// are no text.
+func checkQuery(op *operation, ec echo.Context) (url.Values, []fieldError) {
+	raw := ec.Request().URL.RawQuery
+	if raw == "" {
+		return url.Values{}, nil
+	}
+	values := ec.QueryParams() // parsed once for all who ask; drops what is not well-formed
+	var wrong []fieldError
+	switch {
+	case !wellFormed(raw):
+		wrong = append(wrong, fieldError{Detail: "the query string is not well-formed"})
+	case strings.Count(raw, "&") > maxFieldErrors: // of 10,000 url.ParseQuery would drop all
+		wrong = append(wrong, fieldError{Detail: "the query string has too many parameters"})
+	}
+	for name, given := range values {
+		detail := ""
+		switch {
+		case !op.query[name]:
+			detail = "there is no such parameter"
+		case len(given) > 1:
+			detail = "is given more than once"
+		case !utf8.ValidString(given[0]):
+			detail = "is not valid UTF-8"
+		}
+		if detail != "" {
+			wrong = append(wrong, fieldError{Parameter: clip(name, 256), Detail: detail})
+		}
+	}
+	slices.SortFunc(wrong, func(a, b fieldError) int { return strings.Compare(a.Parameter, b.Parameter) })
+	return values, wrong
+}
+
+// wellFormed reports whether url.ParseQuery has no error for that query.
+func wellFormed(raw string) bool {
+	for i := 0; i < len(raw); i++ {
+		switch raw[i] {
+		case ';': // once a separator, and proxies still differ on it
+			return false
+		case '%':
+			if i+2 >= len(raw) || !isHex(raw[i+1]) || !isHex(raw[i+2]) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func isHex(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+}
+
+// pathParams are echo's, by name.
+func pathParams(ec echo.Context) map[string]string {
+	names := ec.ParamNames()
+	if len(names) == 0 {
+		return nil
+	}
+	params := make(map[string]string, len(names))
+	for _, name := range names {
+		params[name] = ec.Param(name)
+	}
+	return params
+}
+
+// checkLength refuses by its declared length a body that is too large, without
+// reading any of it, and any body where none belongs: whoever sends one to
+// DELETE /org/delete believes that it says what is deleted.
+func (a *API) checkLength(op *operation, r *http.Request) error {
+	switch {
+	case op.body == nil && r.ContentLength > 0:
+		return errBodyNotAllowed
+	case op.body != nil && r.ContentLength > a.BodyLimit:
+		return a.tooLarge()
+	}
+	return nil
+}
+
+var errBodyNotAllowed = &requestError{kind: malformed, fields: []fieldError{{Pointer: "#", Detail: "this operation takes no body"}}}
+
+func (a *API) tooLarge() error {
+	return &requestError{kind: bodyTooLarge, detail: fmt.Sprintf("The body is larger than %d bytes.", a.BodyLimit)}
+}

@@ -1,0 +1,30 @@
+package httpapi
+
+import (
+	"context"
+	"time"
+
+	"github.com/orgd/orgd/gen/api"
+	"github.com/orgd/orgd/internal/org"
+)
+
+// readyTimeout is how long the storage may take to show that it can be read.
+const readyTimeout = 2 * time.Second
+
+// GetLiveness implements api.StrictServerInterface.
+func (h handlers) GetLiveness(context.Context, api.GetLivenessRequestObject) (api.GetLivenessResponseObject, error) {
+	return api.GetLiveness200JSONResponse{Status: api.Ok}, nil
+}
+
+// GetReadiness implements api.StrictServerInterface.
+func (h handlers) GetReadiness(ctx context.Context, _ api.GetReadinessRequestObject) (api.GetReadinessResponseObject, error) {
+	if h.draining.Load() {
+		return nil, org.Errorf(org.Unavailable, "This server is shutting down.")
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	if err := h.Store.Ready(ctx); err != nil {
+		return nil, &org.Error{Kind: org.Unavailable, Message: "The storage cannot be read at the moment.", Err: err}
+	}
+	return api.GetReadiness200JSONResponse{Status: api.Ok}, nil
+}

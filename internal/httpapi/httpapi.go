@@ -1,0 +1,167 @@
+// Package httpapi is orgd over HTTP. It implements the strict interface that is
+// generated from openapi.yaml, one file per noun, and holds every request
+// against that contract before a handler sees it (see guard.go for the order).
+//
+// Errors are Go errors until problem.go, the one place that knows of statuses,
+// writes them as application/problem+json.
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/orgd/orgd"
+	"github.com/orgd/orgd/gen/api"
+	"github.com/orgd/orgd/internal/auth"
+	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant"
+)
+
+// Store is what httpapi needs of the tenant store; *tenant.Store has it. Its
+// errors are *org.Error; any other is taken for a fault of orgd.
+type Store interface {
+	Create(ctx context.Context, in tenant.CreateInput) (org.Organization, error)
+	Lookup(ctx context.Context, name string) (org.Organization, error)
+	Update(ctx context.Context, p org.Principal, in tenant.UpdateInput) (org.Organization, error)
+	Delete(ctx context.Context, p org.Principal) (org.DeletionReceipt, error)
+	Login(ctx context.Context, email, password string) (org.Principal, error)
+	// Authenticate checks that what a token says is still so. It is asked
+	// again for every request: nothing here remembers the answer.
+	Authenticate(ctx context.Context, p org.Principal) (org.Organization, error)
+	Ready(ctx context.Context) error
+}
+
+// Tokens makes and checks bearer tokens; *auth.Tokens has it.
+type Tokens interface {
+	Issue(c auth.Claims) (token string, expires time.Time, err error)
+	// Verify checks what can be checked without the store: signature, issuer,
+	// audience, times.
+	Verify(token string) (auth.Claims, error)
+}
+
+// Config is what an API is made of. Store, Tokens and Logger are required.
+type Config struct {
+	Store  Store
+	Tokens Tokens
+	Logger *slog.Logger
+	// Pages are served by path for GET and HEAD, within the same middleware as
+	// the operations; they may set headers of their own. webui.Pages makes them.
+	Pages map[string]http.Handler
+	// SignupsPerMinute and LoginsPerMinute limit attempts, for each client
+	// address and, apart from that, for each e-mail address. 0 is no limit.
+	SignupsPerMinute, LoginsPerMinute int
+	// TrustedProxies are believed when they say, by X-Forwarded-For, on whose
+	// behalf they come. Without any, the client is who the connection is from.
+	TrustedProxies []netip.Prefix
+	// BodyLimit is the largest request body in bytes. Default: 64 KiB.
+	BodyLimit int64
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+}
+
+// DefaultBodyLimit is the default of Config.BodyLimit, in bytes.
+const DefaultBodyLimit = 64 << 10
+
+// API is the whole HTTP surface. Make it with New.
+type API struct {
+	Config
+	echo        *echo.Echo
+	draining    atomic.Bool
+	signups     attempts
+	logins      attempts
+	bodyTimeout time.Duration
+}
+
+// handlers implements api.StrictServerInterface; API itself does not, so that
+// its own methods are few.
+type handlers struct{ *API }
+
+var (
+	_ api.StrictServerInterface = handlers{}
+	_ Store                     = (*tenant.Store)(nil)
+	_ Tokens                    = (*auth.Tokens)(nil)
+)
+
+// New reads the contract and builds the router. It fails when the contract
+// uses what the guard does not know how to enforce.
+func New(c Config) (*API, error) {
+	if c.Store == nil || c.Tokens == nil || c.Logger == nil {
+		return nil, errors.New("httpapi: Store, Tokens and Logger are required")
+	}
+	if c.BodyLimit <= 0 {
+		c.BodyLimit = DefaultBodyLimit
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	ct, err := loadContract(orgd.OpenAPI)
+	if err != nil {
+		return nil, fmt.Errorf("read the contract: %w", err)
+	}
+	a := &API{
+		Config:      c,
+		signups:     newAttempts(c.SignupsPerMinute, c.Now),
+		logins:      newAttempts(c.LoginsPerMinute, c.Now),
+		bodyTimeout: bodyTimeout,
+	}
+	a.echo = a.newEcho()
+	a.route(ct)
+	return a, nil
+}
+
+// newEcho is an echo without routes. Middleware runs in the order it is given
+// here, then the operation's own guard, then the handler.
+func (a *API) newEcho() *echo.Echo {
+	e := echo.New()
+	e.Logger.SetOutput(io.Discard) // it would write past the log's format and level
+	e.Binder = binder{}
+	e.HTTPErrorHandler = a.renderError
+	e.IPExtractor = clientAddress(a.TrustedProxies)
+	e.Use(a.identify, a.logAccess, secureHeaders, a.recoverPanics, a.hurryBody)
+	return e
+}
+
+// route registers the contract's operations and the pages. Middleware comes
+// with each route and never with a group: echo's groups answer 404 where 405 is
+// due.
+func (a *API) route(ct contract) {
+	guards := make(map[string][]echo.MiddlewareFunc, len(ct))
+	for id, op := range ct {
+		guards[id] = []echo.MiddlewareFunc{a.guard(op)}
+	}
+	r := withHead{a.echo}
+	api.RegisterHandlersWithOptions(r, api.NewStrictHandler(handlers{a}, nil),
+		api.RegisterHandlersOptions{OperationMiddlewares: guards})
+	for path, page := range a.Pages {
+		var m []echo.MiddlewareFunc
+		if op := ct.at(http.MethodGet, path); op != nil {
+			m = guards[op.id]
+		}
+		r.GET(path, echo.WrapHandler(page), m...)
+	}
+}
+
+// withHead answers HEAD wherever it answers GET, as HTTP asks (RFC 9110, 9.1);
+// net/http drops the body.
+type withHead struct{ *echo.Echo }
+
+func (r withHead) GET(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
+	r.Echo.HEAD(path, h, m...)
+	return r.Echo.GET(path, h, m...)
+}
+
+// ServeHTTP implements http.Handler.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.echo.ServeHTTP(w, r) }
+
+// Drain makes /readyz answer 503 from now on, so that load balancers send
+// requests elsewhere before the server stops. Everything else goes on.
+func (a *API) Drain() { a.draining.Store(true) }

@@ -1,0 +1,130 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/orgd/orgd/gen/api"
+	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant"
+)
+
+// CreateOrganization implements api.StrictServerInterface.
+func (h handlers) CreateOrganization(ctx context.Context, req api.CreateOrganizationRequestObject) (api.CreateOrganizationResponseObject, error) {
+	if err := h.signups.byEmail.take(emailKey(req.Body.Email)); err != nil {
+		return nil, err
+	}
+	o, err := h.Store.Create(ctx, tenant.CreateInput{
+		Name: req.Body.OrganizationName, Email: req.Body.Email, Password: req.Body.Password,
+	})
+	if err != nil {
+		return nil, err
+	}
+	body, err := organization(o)
+	if err != nil {
+		return nil, err
+	}
+	return api.CreateOrganization201JSONResponse{
+		Body:    body,
+		Headers: api.CreateOrganization201ResponseHeaders{Location: "/org/get?organization_name=" + url.QueryEscape(o.Name)},
+	}, nil
+}
+
+// GetOrganization implements api.StrictServerInterface.
+func (h handlers) GetOrganization(ctx context.Context, req api.GetOrganizationRequestObject) (api.GetOrganizationResponseObject, error) {
+	o, err := h.Store.Lookup(ctx, req.Params.OrganizationName)
+	if err != nil {
+		return nil, err
+	}
+	all, err := organization(o)
+	if err != nil {
+		return nil, err
+	}
+	out := api.GetOrganization200JSONResponse{
+		ID: all.ID, OrganizationName: all.OrganizationName, CollectionName: all.CollectionName,
+		State: all.State, CreatedAt: all.CreatedAt,
+	}
+	// A good token of another organization shows no more than none does.
+	if p := callFrom(ctx).principal; p != nil && p.OrgID == o.ID {
+		own := all
+		out.Generation, out.AdminID, out.UpdatedAt, out.Operation = &own.Generation, &own.AdminID, &own.UpdatedAt, own.Operation
+	}
+	return out, nil
+}
+
+// UpdateOrganization implements api.StrictServerInterface.
+func (h handlers) UpdateOrganization(ctx context.Context, req api.UpdateOrganizationRequestObject) (api.UpdateOrganizationResponseObject, error) {
+	p, err := principalOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	o, err := h.Store.Update(ctx, p, tenant.UpdateInput{
+		Name: req.Body.OrganizationName, Email: req.Body.Email, Password: req.Body.Password,
+		Migrate: req.Body.Migrate == nil || *req.Body.Migrate,
+	})
+	if err != nil {
+		return nil, err
+	}
+	body, err := organization(o)
+	return api.UpdateOrganization200JSONResponse(body), err
+}
+
+// DeleteOrganization implements api.StrictServerInterface.
+func (h handlers) DeleteOrganization(ctx context.Context, _ api.DeleteOrganizationRequestObject) (api.DeleteOrganizationResponseObject, error) {
+	p, err := principalOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	receipt, err := h.Store.Delete(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	id, err := parseID("organization", receipt.OrganizationID)
+	if err != nil {
+		return nil, err
+	}
+	return api.DeleteOrganization200JSONResponse{
+		ID: id, OrganizationName: receipt.Name, DeletedAt: instant(receipt.DeletedAt),
+		Collections: append([]string{}, receipt.Collections...), // never null
+	}, nil
+}
+
+// organization is an organization as the contract has it.
+func organization(o org.Organization) (api.Organization, error) {
+	id, err := parseID("organization", o.ID)
+	if err != nil {
+		return api.Organization{}, err
+	}
+	admin, err := parseID("admin", o.AdminID)
+	if err != nil {
+		return api.Organization{}, err
+	}
+	out := api.Organization{
+		ID: id, OrganizationName: o.Name, CollectionName: o.Collection, State: api.State(o.State),
+		Generation: o.Generation, AdminID: admin, CreatedAt: instant(o.CreatedAt), UpdatedAt: instant(o.UpdatedAt),
+	}
+	if o.Operation != "" {
+		operation, err := parseID("operation", o.Operation)
+		if err != nil {
+			return api.Organization{}, err
+		}
+		out.Operation = &operation
+	}
+	return out, nil
+}
+
+// parseID is for ids that orgd itself made: a bad one is a fault.
+func parseID(what, id string) (uuid.UUID, error) {
+	u, err := uuid.Parse(id)
+	if err != nil {
+		return u, &org.Error{Kind: org.Internal, Err: fmt.Errorf("parse the id of an %s: %w", what, err)}
+	}
+	return u, nil
+}
+
+// instant is UTC to the millisecond, which is all that BSON keeps.
+func instant(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }

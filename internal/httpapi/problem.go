@@ -1,0 +1,234 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/orgd/orgd/internal/org"
+)
+
+// The kinds that only HTTP knows; the others are package org's.
+const (
+	malformed            org.Kind = "malformed"
+	methodNotAllowed     org.Kind = "method_not_allowed"
+	bodyTooLarge         org.Kind = "body_too_large"
+	unsupportedMediaType org.Kind = "unsupported_media_type"
+)
+
+// kinds is the one table from kind to status, with what to tell a client when
+// the error itself does not say.
+var kinds = []struct {
+	kind   org.Kind
+	status int
+	detail string
+}{
+	{malformed, http.StatusBadRequest, "The request does not fit the contract."},
+	{org.Unauthenticated, http.StatusUnauthorized, "Log in and send the token."},
+	{org.TokenRevoked, http.StatusUnauthorized, "The token is no longer good. Log in again."},
+	{org.BadCredentials, http.StatusUnauthorized, "The e-mail address or the password is wrong."},
+	{org.NotFound, http.StatusNotFound, "There is no such thing."},
+	{methodNotAllowed, http.StatusMethodNotAllowed, "Use one of the methods that Allow names."},
+	{org.NameTaken, http.StatusConflict, "Another organization has this name. Choose another."},
+	{org.EmailTaken, http.StatusConflict, "Another admin has this e-mail address. Choose another."},
+	{org.OperationInProgress, http.StatusConflict, "The organization is being changed. Try again when that is done."},
+	{bodyTooLarge, http.StatusRequestEntityTooLarge, "The body is too large."},
+	{unsupportedMediaType, http.StatusUnsupportedMediaType, "Send Content-Type: application/json."},
+	{org.Invalid, http.StatusUnprocessableEntity, "A value is refused."},
+	{org.Suspended, http.StatusLocked, "The organization is suspended. Ask the operator of this service."},
+	{org.RateLimited, http.StatusTooManyRequests, "Too many attempts. Try again later."},
+	{org.Unavailable, http.StatusServiceUnavailable, "The service cannot answer at the moment. Nothing was done. Try again later."},
+	{org.OutcomeUnknown, http.StatusServiceUnavailable, "The service stopped answering half-way; it may have been done. Look before you try again."},
+	{org.Internal, http.StatusInternalServerError, "A fault of the server. Its log has the details under request_id."},
+}
+
+// A problem is an RFC 9457 problem, the contract's schema Problem.
+type problem struct {
+	Type        string       `json:"type"`
+	Title       string       `json:"title"`
+	Status      int          `json:"status"`
+	Code        org.Kind     `json:"code"`
+	Detail      string       `json:"detail,omitempty"`
+	RequestID   string       `json:"request_id"`
+	OperationID string       `json:"operation_id,omitempty"`
+	Errors      []fieldError `json:"errors,omitempty"`
+
+	retryAfter time.Duration
+}
+
+// A fieldError says what is wrong with one input, the contract's FieldError.
+type fieldError struct {
+	Pointer   string `json:"pointer,omitempty"`
+	Parameter string `json:"parameter,omitempty"`
+	Detail    string `json:"detail"`
+}
+
+// A requestError is a request that HTTP alone, without any domain, refuses.
+type requestError struct {
+	kind   org.Kind
+	detail string // empty: as the table says
+	fields []fieldError
+}
+
+func (e *requestError) Error() string { return string(e.kind) + ": " + e.detail }
+
+// problemOf tells an error to the client of a call: all that a client ever
+// learns of one.
+func problemOf(err error, c *call) problem {
+	p := problem{Type: "about:blank", Code: org.Internal, RequestID: c.id}
+	var (
+		refused *requestError
+		domain  *org.Error
+		routed  *echo.HTTPError
+	)
+	switch {
+	case errors.As(err, &refused):
+		p.Code, p.Detail, p.Errors = refused.kind, refused.detail, refused.fields
+	case errors.As(err, &domain):
+		p.Code, p.Detail, p.Errors = domain.Kind, domain.Message, domainFields(domain, c)
+		p.OperationID, p.retryAfter = domain.Operation, domain.RetryAfter
+	case errors.As(err, &routed):
+		p.Code, p.Detail = routedKind(routed.Code)
+	case errors.As(err, &p.Code): // a bare kind
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		// Nobody said how far it came, so it must not read as "nothing was done".
+		p.Code = org.OutcomeUnknown
+	}
+	p.fill()
+	return p
+}
+
+// fill adds what follows from the kind. A kind that the table does not know is
+// a fault of orgd.
+func (p *problem) fill() {
+	row := kinds[len(kinds)-1]
+	for _, k := range kinds {
+		if k.kind == p.Code {
+			row = k
+		}
+	}
+	if row.kind != p.Code || row.kind == org.Internal {
+		*p = problem{Type: p.Type, Code: row.kind, RequestID: p.RequestID}
+	}
+	p.Status, p.Title = row.status, http.StatusText(row.status)
+	if p.Detail == "" {
+		p.Detail = row.detail
+	}
+	p.Detail = clip(p.Detail, 2048)
+}
+
+// routedKind is for the errors of echo's router and of the generated code.
+func routedKind(status int) (org.Kind, string) {
+	switch {
+	case status == http.StatusNotFound:
+		return org.NotFound, "There is nothing at this path."
+	case status == http.StatusMethodNotAllowed:
+		return methodNotAllowed, ""
+	case status >= 400 && status < 500:
+		return malformed, ""
+	}
+	return org.Internal, ""
+}
+
+// domainFields names the inputs that a domain error is about as the contract
+// does: a query parameter by name, anything else by its place in the body.
+func domainFields(e *org.Error, c *call) []fieldError {
+	fields := e.Fields
+	if len(fields) == 0 {
+		switch e.Kind {
+		case org.NameTaken:
+			fields = []org.FieldError{{Field: "organization_name", Detail: "is taken"}}
+		case org.EmailTaken:
+			fields = []org.FieldError{{Field: "email", Detail: "is taken"}}
+		}
+	}
+	var out []fieldError
+	for _, f := range fields {
+		fe := fieldError{Detail: clip(f.Detail, 1024)}
+		if c.op != nil && c.op.query[f.Field] {
+			fe.Parameter = f.Field
+		} else {
+			fe.Pointer = pointer(f.Field)
+		}
+		out = append(out, fe)
+	}
+	return out
+}
+
+// renderError writes an error as the answer: the one place that does. It logs
+// what the client is not told, once. An answer that has already begun cannot be
+// turned into an error, so it is cut off, which the client notices.
+func (a *API) renderError(err error, ec echo.Context) {
+	c := callOf(ec)
+	p := problemOf(err, c)
+	if c.left = errors.Is(err, context.Canceled) && ec.Request().Context().Err() != nil; !c.left {
+		a.logFault(ec, err, p)
+	}
+	if ec.Response().Committed {
+		panic(http.ErrAbortHandler)
+	}
+	h := ec.Response().Header()
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", apiPolicy)
+	switch p.Status {
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", challenge(p.Code, c))
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		h.Set("Retry-After", retryAfter(p.retryAfter))
+	}
+	body, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // strings and numbers only
+	}
+	ec.Response().WriteHeader(p.Status)
+	// A failure to write means that the client is gone; there is nobody to tell.
+	_, _ = ec.Response().Write(append(body, '\n'))
+}
+
+// logFault logs the causes of 5xx answers. The others are the client's doing and
+// stand in the access log.
+func (a *API) logFault(ec echo.Context, err error, p problem) {
+	ctx, id := ec.Request().Context(), slog.String("request_id", p.RequestID)
+	var crash *panicError
+	switch {
+	case errors.As(err, &crash):
+		a.Logger.LogAttrs(ctx, slog.LevelError, "panic", id, slog.String("error", crash.Error()), slog.String("stack", string(crash.stack)))
+	case p.Code == org.Internal || ec.Response().Committed:
+		a.Logger.LogAttrs(ctx, slog.LevelError, "request failed", id, slog.String("error", err.Error()))
+	case p.Status == http.StatusServiceUnavailable:
+		a.Logger.LogAttrs(ctx, slog.LevelWarn, "request not served", id, slog.String("error", err.Error()))
+	}
+}
+
+// challenge is the value of WWW-Authenticate. It gives an error code only where
+// a bearer token came (RFC 6750, section 3).
+func challenge(k org.Kind, c *call) string {
+	if c.token && k != org.BadCredentials {
+		return `Bearer realm="orgd", error="invalid_token"`
+	}
+	return `Bearer realm="orgd"`
+}
+
+// retryAfter is in whole seconds, rounded up, within what the contract allows.
+func retryAfter(d time.Duration) string {
+	if d <= 0 {
+		d = time.Second
+	}
+	return strconv.FormatInt(int64(min(max((d+time.Second-1)/time.Second, 1), 86400)), 10)
+}
+
+// clip keeps a text within the contract's maxLength, in characters.
+func clip(s string, most int) string {
+	if len(s) <= most || utf8.RuneCountInString(s) <= most {
+		return s
+	}
+	return string([]rune(s)[:most-1]) + "…"
+}

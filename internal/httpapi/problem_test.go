@@ -1,0 +1,174 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/orgd/orgd"
+	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant"
+)
+
+// TestProblems has each kind of error come out of an operation that documents
+// it, and compares the whole body.
+func TestProblems(t *testing.T) {
+	var fail error
+	s := start(t, func(_ *Config, st *script) {
+		st.create = func(context.Context, tenant.CreateInput) (org.Organization, error) { return org.Organization{}, fail }
+		st.lookup = func(context.Context, string) (org.Organization, error) { return org.Organization{}, fail }
+		st.login = func(context.Context, string, string) (org.Principal, error) { return org.Principal{}, fail }
+		st.update = func(context.Context, org.Principal, tenant.UpdateInput) (org.Organization, error) {
+			return org.Organization{}, fail
+		}
+		st.authenticate = func(context.Context, org.Principal) (org.Organization, error) {
+			if errors.Is(fail, org.TokenRevoked) || errors.Is(fail, org.Suspended) {
+				return org.Organization{}, fail
+			}
+			return acme, nil
+		}
+	})
+	type request struct{ method, path, body string }
+	var (
+		creating = request{"POST", "/org/create", create}
+		getting  = request{"GET", "/org/get?organization_name=Acme", ""}
+		updating = request{"PUT", "/org/update", `{}`}
+		logging  = request{"POST", "/admin/login", login}
+	)
+	secret := errors.New("dial tcp 10.0.0.7:27017: admin@acme.example")
+	for _, c := range []struct {
+		name    string
+		err     error
+		request request
+		status  int
+		header  string // one that must be there
+		body    string // what stands between title and request_id
+	}{
+		{"invalid in a body", &org.Error{Kind: org.Invalid, Message: "The password cannot be accepted.", Err: secret,
+			Fields: []org.FieldError{{Field: "password", Detail: "is too common"}}}, creating, 422, "",
+			`"title":"Unprocessable Entity","status":422,"code":"invalid","detail":"The password cannot be accepted.","request_id":"r-1","errors":[{"pointer":"#/password","detail":"is too common"}]`},
+		{"invalid in a query", &org.Error{Kind: org.Invalid, Fields: []org.FieldError{{Field: "organization_name", Detail: "holds no visible character"}}}, getting, 422, "",
+			`"title":"Unprocessable Entity","status":422,"code":"invalid","detail":"A value is refused.","request_id":"r-1","errors":[{"parameter":"organization_name","detail":"holds no visible character"}]`},
+		{"not found", org.Errorf(org.NotFound, "There is no organization of this name."), getting, 404, "",
+			`"title":"Not Found","status":404,"code":"not_found","detail":"There is no organization of this name.","request_id":"r-1"`},
+		{"name taken", &org.Error{Kind: org.NameTaken}, creating, 409, "",
+			`"title":"Conflict","status":409,"code":"name_taken","detail":"Another organization has this name. Choose another.","request_id":"r-1","errors":[{"pointer":"#/organization_name","detail":"is taken"}]`},
+		{"e-mail taken", &org.Error{Kind: org.EmailTaken}, updating, 409, "",
+			`"title":"Conflict","status":409,"code":"email_taken","detail":"Another admin has this e-mail address. Choose another.","request_id":"r-1","errors":[{"pointer":"#/email","detail":"is taken"}]`},
+		{"operation in progress", &org.Error{Kind: org.OperationInProgress, Operation: otherID}, updating, 409, "",
+			`"title":"Conflict","status":409,"code":"operation_in_progress","detail":"The organization is being changed. Try again when that is done.","request_id":"r-1","operation_id":"` + otherID + `"`},
+		{"bad credentials", &org.Error{Kind: org.BadCredentials}, logging, 401, `Www-Authenticate: Bearer realm="orgd"`,
+			`"title":"Unauthorized","status":401,"code":"bad_credentials","detail":"The e-mail address or the password is wrong.","request_id":"r-1"`},
+		{"token revoked", &org.Error{Kind: org.TokenRevoked}, updating, 401, `Www-Authenticate: Bearer realm="orgd", error="invalid_token"`,
+			`"title":"Unauthorized","status":401,"code":"token_revoked","detail":"The token is no longer good. Log in again.","request_id":"r-1"`},
+		{"suspended", &org.Error{Kind: org.Suspended}, updating, 423, "",
+			`"title":"Locked","status":423,"code":"suspended","detail":"The organization is suspended. Ask the operator of this service.","request_id":"r-1"`},
+		{"rate limited", &org.Error{Kind: org.RateLimited, RetryAfter: 1500 * time.Millisecond}, logging, 429, "Retry-After: 2",
+			`"title":"Too Many Requests","status":429,"code":"rate_limited","detail":"Too many attempts. Try again later.","request_id":"r-1"`},
+		{"unavailable", &org.Error{Kind: org.Unavailable, Err: secret}, getting, 503, "Retry-After: 1",
+			`"title":"Service Unavailable","status":503,"code":"unavailable","detail":"The service cannot answer at the moment. Nothing was done. Try again later.","request_id":"r-1"`},
+		{"outcome unknown", &org.Error{Kind: org.OutcomeUnknown, RetryAfter: 90000 * time.Second, Err: secret}, creating, 503, "Retry-After: 86400",
+			`"title":"Service Unavailable","status":503,"code":"outcome_unknown","detail":"The service stopped answering half-way; it may have been done. Look before you try again.","request_id":"r-1"`},
+		{"a deadline that nobody explains", fmt.Errorf("insert: %w", context.DeadlineExceeded), creating, 503, "Retry-After: 1",
+			`"title":"Service Unavailable","status":503,"code":"outcome_unknown","detail":"The service stopped answering half-way; it may have been done. Look before you try again.","request_id":"r-1"`},
+		{"internal", &org.Error{Kind: org.Internal, Message: "the shard key is wrong", Fields: []org.FieldError{{Field: "email", Detail: "x"}}, Err: secret}, creating, 500, "",
+			`"title":"Internal Server Error","status":500,"code":"internal","detail":"A fault of the server. Its log has the details under request_id.","request_id":"r-1"`},
+		{"an error of no kind", secret, getting, 500, "",
+			`"title":"Internal Server Error","status":500,"code":"internal","detail":"A fault of the server. Its log has the details under request_id.","request_id":"r-1"`},
+		{"a kind that nobody knows", &org.Error{Kind: "novel", Message: "hush"}, getting, 500, "",
+			`"title":"Internal Server Error","status":500,"code":"internal","detail":"A fault of the server. Its log has the details under request_id.","request_id":"r-1"`},
+		{"a bare kind in a chain", fmt.Errorf("look up: %w", org.NotFound), getting, 404, "",
+			`"title":"Not Found","status":404,"code":"not_found","detail":"There is no such thing.","request_id":"r-1"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s.t = t
+			fail = c.err
+			got := s.do(c.request.method, c.request.path, c.request.body, "X-Request-Id: r-1", s.bearer())
+			want := `{"type":"about:blank",` + c.body + "}\n"
+			if got.status != c.status || got.body != want {
+				t.Errorf("%d %s", got.status, cmp.Diff(want, got.body))
+			}
+			if name, value, _ := strings.Cut(c.header, ": "); name != "" && got.header.Get(name) != value {
+				t.Errorf("%s is %q, want %q", name, got.header.Get(name), value)
+			}
+			if strings.Contains(got.body, "27017") {
+				t.Errorf("the cause is in the answer: %s", got.body)
+			}
+		})
+	}
+}
+
+func TestEveryKindHasOneStatus(t *testing.T) {
+	doc, err := openapi3.NewLoader().LoadFromData([]byte(orgd.OpenAPI))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var documented, known []string
+	for _, code := range doc.Components.Schemas["ErrorCode"].Value.Enum {
+		documented = append(documented, code.(string))
+	}
+	for _, k := range kinds {
+		known = append(known, string(k.kind))
+		if http.StatusText(k.status) == "" || k.detail == "" {
+			t.Errorf("%s has no status or no detail", k.kind)
+		}
+	}
+	slices.Sort(documented)
+	slices.Sort(known)
+	if diff := cmp.Diff(documented, known); diff != "" {
+		t.Errorf("codes of the contract and kinds of the table differ: %s", diff)
+	}
+}
+
+func TestFaultsAreLoggedOnceWithTheirCause(t *testing.T) {
+	s := start(t, func(_ *Config, st *script) {
+		st.lookup = func(_ context.Context, name string) (org.Organization, error) {
+			switch name {
+			case "panic":
+				panic("the sky is falling")
+			case "abroad":
+				return org.Organization{}, &org.Error{Kind: org.Unavailable, Err: errors.New("no primary")}
+			}
+			return org.Organization{}, errors.New("the index is gone")
+		}
+	})
+	for _, c := range []struct{ name, message, level, cause string }{
+		{"plain", "request failed", "ERROR", "the index is gone"},
+		{"abroad", "request not served", "WARN", "unavailable: no primary"},
+		{"panic", "panic", "ERROR", "the sky is falling"},
+	} {
+		got := s.do("GET", "/org/get?organization_name="+c.name, "", "X-Request-Id: id-of-"+c.name)
+		if strings.Contains(got.body, "falling") || strings.Contains(got.body, "index") || strings.Contains(got.body, "goroutine") {
+			t.Errorf("%s: the answer shows internals: %s", c.name, got.body)
+		}
+		lines := s.log.lines(t, c.message, 1)
+		if len(lines) != 1 || lines[0]["error"] != c.cause || lines[0]["level"] != c.level || lines[0]["request_id"] != "id-of-"+c.name {
+			t.Errorf("%s: logged %v", c.name, lines)
+		}
+	}
+	if stack := fmt.Sprint(s.log.lines(t, "panic", 1)[0]["stack"]); !strings.Contains(stack, "problem_test.go") {
+		t.Errorf("stack does not lead here: %s", stack)
+	}
+}
+
+func TestClip(t *testing.T) {
+	for _, c := range []struct {
+		in   string
+		most int
+		want string
+	}{
+		{"", 3, ""}, {"abc", 3, "abc"}, {"abcd", 3, "ab…"}, {"äöü", 3, "äöü"}, {"äöüß", 3, "äö…"},
+	} {
+		if got := clip(c.in, c.most); got != c.want {
+			t.Errorf("clip(%q, %d) = %q, want %q", c.in, c.most, got, c.want)
+		}
+	}
+}
