@@ -204,13 +204,6 @@ func (r *runs) leave(id string) {
 	r.wg.Done()
 }
 
-func (r *runs) has(id string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	_, ok := r.ids[id]
-	return ok
-}
-
 // close lets none enter and waits for those that have.
 func (r *runs) close() {
 	r.mu.Lock()

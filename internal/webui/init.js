@@ -6,6 +6,7 @@ SwaggerUIBundle({
   url: new URL("openapi.yaml", document.baseURI).href,
   dom_id: "#swagger-ui",
   deepLinking: true,
+  defaultModelsExpandDepth: 0, // the schemas are there, folded
   displayRequestDuration: true,
   persistAuthorization: false, // a token does not outlive the page
   queryConfigEnabled: false, // a link must not point the page at another contract

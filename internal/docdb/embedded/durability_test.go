@@ -149,8 +149,10 @@ func TestReadsWaitForTheWriteTheySee(t *testing.T) {
 			select {
 			case err := <-read:
 				t.Errorf("the read ended (%v) before the write was on disk", err)
+				read <- nil
 			case err := <-written:
 				t.Errorf("the write was acknowledged (%v) before it was on disk", err)
+				written <- nil
 			case <-time.After(50 * time.Millisecond):
 			}
 			fs.mu.Unlock()
