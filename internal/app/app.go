@@ -137,8 +137,23 @@ func (a *App) Serve(ctx context.Context, l net.Listener) error {
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve HTTP: %w", err)
+	case <-a.storageFailed():
+		return errors.Join(errors.New("the storage has failed, see the log: restart orgd once the disk is well"), server.Close())
 	case <-ctx.Done():
+		return a.drain(ctx, server)
 	}
+}
+
+// storageFailed is closed when the storage can only be mended by a new start.
+func (a *App) storageFailed() <-chan struct{} {
+	if e, ok := a.engine.(interface{ Failed() <-chan struct{} }); ok {
+		return e.Failed()
+	}
+	return nil
+}
+
+// drain lets the requests in progress end.
+func (a *App) drain(ctx context.Context, server *http.Server) error {
 	a.log.Info("stopping: letting requests end", "at_most", a.cfg.ShutdownTimeout)
 	a.api.Drain()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.ShutdownTimeout)
@@ -146,7 +161,7 @@ func (a *App) Serve(ctx context.Context, l net.Listener) error {
 	err := server.Shutdown(ctx)
 	if err = errors.Join(err, a.store.Close(ctx)); err != nil {
 		a.log.Warn("some requests were cut off; their operations go on at the next start", "error", err)
-		return errors.Join(server.Close(), nil)
+		return server.Close()
 	}
 	return nil
 }
