@@ -67,5 +67,24 @@ lint: ## Check formatting, vet, staticcheck, unparam
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 
+LINT = tools/lint/node_modules/.package-lock.json
+
+$(LINT): tools/lint/package-lock.json
+	@command -v npm >/dev/null || { echo "The contract's linters need Node 20 or later with npm." >&2; exit 1; }
+	npm ci --prefix tools/lint --no-audit --no-fund
+
+.PHONY: lint-contract
+lint-contract: $(LINT) ## Lint openapi.yaml (redocly, spectral) and compare it with openapi.released.yaml
+	cd tools/lint && node_modules/.bin/redocly lint --config redocly.yaml ../../openapi.yaml
+	cd tools/lint && node_modules/.bin/spectral lint --ruleset spectral.yaml --fail-severity=warn ../../openapi.yaml
+	$(TOOL) oasdiff breaking --fail-on WARN --severity-levels tools/lint/oasdiff-severity.txt openapi.released.yaml openapi.yaml
+
+.PHONY: audit
+audit: ## Look what ships up in the vulnerability databases; say so where these are out of reach
+	@$(TOOL) govulncheck ./...; case $$? in 0) ;; 3) exit 1;; *) echo "Go's vulnerability database is out of reach: not checked.";; esac
+	@out=$$(npm audit --omit=dev --prefix sdk/typescript 2>&1) || case "$$out" in \
+	  *"audit endpoint"*|*ENOTFOUND*|*EAI_AGAIN*|*ECONNREFUSED*) echo "npm's vulnerability database is out of reach: not checked.";; \
+	  *) echo "$$out" >&2; exit 1;; esac
+
 .PHONY: ci
-ci: check-generate lint test ## What CI runs
+ci: check-generate lint lint-contract test ## What CI runs
