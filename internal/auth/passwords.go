@@ -17,30 +17,6 @@ import (
 	"github.com/orgd/orgd/internal/org"
 )
 
-// A password has 8 to 72 bytes, not characters: bcrypt looks at no more than 72
-// bytes, and a longer one is refused rather than cut.
-const (
-	MinPasswordBytes = 8
-	MaxPasswordBytes = 72
-)
-
-// PasswordProblem says, in words for the person who chose it, why a password
-// cannot be accepted; "" means that it can.
-func PasswordProblem(password string) string {
-	switch n := len(password); {
-	case n < MinPasswordBytes:
-		return fmt.Sprintf("must have at least %d bytes; this one has %d", MinPasswordBytes, n)
-	case n > MaxPasswordBytes:
-		return fmt.Sprintf("must have at most %d bytes, which is all that bcrypt looks at; this one has %d "+
-			"(letters outside ASCII take 2 to 4 bytes)", MaxPasswordBytes, n)
-	case strings.IndexByte(password, 0) >= 0:
-		// bcrypt repeats the password, closed by a NUL, to fill 72 bytes:
-		// "password" and "password\x00password" have the same hash.
-		return "must not hold a NUL character"
-	}
-	return ""
-}
-
 // PasswordsConfig is how to make a Passwords. Zero values mean the defaults.
 type PasswordsConfig struct {
 	Cost    int // of new hashes, as bcrypt counts it; default 12
@@ -58,8 +34,10 @@ type PasswordsConfig struct {
 // could hold them all while requests that need microseconds wait. Therefore the
 // hashes are computed by a few threads of their own with the lowest priority
 // (on Linux; elsewhere the priority stays): they use every processor that is
-// idle, and yield within microseconds to any other thread that wakes. That needs
-// more Go processors (GOMAXPROCS) than there are workers; see RaiseMaxProcs.
+// idle, and yield within microseconds to any other thread of this process that
+// wakes. That needs more Go processors (GOMAXPROCS) than there are workers; see
+// RaiseMaxProcs. Not guaranteed: where other programs keep the processors busy, the
+// garbage collector's pauses wait until a hash is given one, some 10 ms.
 type Passwords struct {
 	cost       int
 	workers    int
@@ -115,12 +93,11 @@ func (p *Passwords) Close() {
 }
 
 // Hash returns the bcrypt hash of a password at the configured cost. A password
-// that PasswordProblem objects to is an org.Invalid error; when too many
+// that org.CheckPassword objects to is an org.Invalid error; when too many
 // wait the error is org.Unavailable, with RetryAfter.
 func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
-	if problem := PasswordProblem(password); problem != "" {
-		return "", &org.Error{Kind: org.Invalid, Message: "The password cannot be accepted.",
-			Fields: []org.FieldError{{Field: "password", Detail: problem}}}
+	if err := org.CheckPassword(password); err != nil {
+		return "", err
 	}
 	var (
 		hash []byte
@@ -139,7 +116,7 @@ func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 //
 // An empty hash stands for an account that does not exist: the answer is false,
 // and takes as long as for one that does, so that nobody can tell by the time.
-// The same holds for a password that Hash would have refused, and for a hash made
+// The same holds for a password that bcrypt cannot tell from others, and for a hash made
 // at a lower cost than the configured one. (A hash of a higher cost takes longer.)
 func (p *Passwords) Verify(ctx context.Context, hash, password string) (bool, error) {
 	var (
@@ -165,9 +142,9 @@ func (p *Passwords) compare(hash, password string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	acceptable := PasswordProblem(password) == ""
-	if !acceptable {
-		// bcrypt would compare the first 72 bytes only.
+	fits := len(password) <= org.MaxPasswordBytes && !strings.Contains(password, "\x00")
+	if !fits {
+		// bcrypt would compare the first 72 bytes only, and take a NUL for an end.
 		password = "refused"
 	}
 	err = bcrypt.CompareHashAndPassword([]byte(hash), []byte(password))
@@ -177,7 +154,7 @@ func (p *Passwords) compare(hash, password string) (bool, error) {
 	if errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
 		return false, nil
 	}
-	return acceptable && err == nil, err
+	return fits && err == nil, err
 }
 
 // burn spends the time of one comparison at that cost.

@@ -28,27 +28,6 @@ func newPasswords(t testing.TB, c PasswordsConfig) *Passwords {
 	return p
 }
 
-func TestPasswordProblem(t *testing.T) {
-	for password, want := range map[string]string{
-		"":                               "at least 8 bytes",
-		"1234567":                        "at least 8 bytes; this one has 7",
-		"12345678":                       "",
-		strings.Repeat("x", 72):          "",
-		strings.Repeat("x", 73):          "at most 72 bytes",
-		strings.Repeat("é", 36):          "",
-		strings.Repeat("é", 36) + "e":    "at most 72 bytes",
-		"éééé":                           "",
-		"        ":                       "",
-		"pass\x00word":                   "NUL",
-		"tab\tand\nline end are allowed": "",
-	} {
-		got := PasswordProblem(password)
-		if (got == "") != (want == "") || !strings.Contains(got, want) {
-			t.Errorf("PasswordProblem(%q) = %q, want %q", password, got, want)
-		}
-	}
-}
-
 func TestHashAndVerify(t *testing.T) {
 	p, ctx := newPasswords(t, PasswordsConfig{Cost: 5}), t.Context()
 	for _, password := range []string{"correct horse", strings.Repeat("x", 72), "pässwörd"} {
@@ -71,8 +50,7 @@ func TestHashAndVerify(t *testing.T) {
 func TestHashRefuses(t *testing.T) {
 	for _, password := range []string{"short", strings.Repeat("x", 73), "with\x00NUL in it"} {
 		hash, err := newPasswords(t, PasswordsConfig{}).Hash(t.Context(), password)
-		var e *org.Error
-		if !errors.As(err, &e) || e.Kind != org.Invalid || len(e.Fields) != 1 || e.Fields[0].Field != "password" || hash != "" {
+		if !errors.Is(err, org.Invalid) || hash != "" {
 			t.Errorf("Hash(%q) = %q, %v", password, hash, err)
 		}
 		if err != nil && strings.Contains(err.Error(), password) {

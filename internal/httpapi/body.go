@@ -21,12 +21,9 @@ const bodyTimeout = 20 * time.Second
 // hurryBody sets the deadline for the body, whether or not anybody is going to
 // read it: what is left of it net/http itself waits for before it answers.
 // readBody lifts it. (A writer without deadlines is a test's.)
-func (a *API) hurryBody(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(ec echo.Context) error {
-		if ec.Request().ContentLength != 0 {
-			_ = http.NewResponseController(ec.Response().Writer).SetReadDeadline(time.Now().Add(a.bodyTimeout))
-		}
-		return next(ec)
+func (a *API) hurryBody(ec echo.Context) {
+	if ec.Request().ContentLength != 0 {
+		_ = http.NewResponseController(ec.Response().Writer).SetReadDeadline(time.Now().Add(a.bodyTimeout))
 	}
 }
 

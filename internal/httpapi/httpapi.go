@@ -118,15 +118,15 @@ func New(c Config) (*API, error) {
 	return a, nil
 }
 
-// newEcho is an echo without routes. Middleware runs in the order it is given
-// here, then the operation's own guard, then the handler.
+// newEcho is an echo without routes. frame is around everything, then comes the
+// operation's own guard, then the handler.
 func (a *API) newEcho() *echo.Echo {
 	e := echo.New()
 	e.Logger.SetOutput(io.Discard) // it would write past the log's format and level
 	e.Binder = binder{}
 	e.HTTPErrorHandler = a.renderError
 	e.IPExtractor = clientAddress(a.TrustedProxies)
-	e.Use(a.identify, a.logAccess, secureHeaders, a.recoverPanics, a.hurryBody)
+	e.Use(a.frame)
 	return e
 }
 

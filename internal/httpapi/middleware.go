@@ -14,18 +14,33 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// identify gives the request its id: its own where it brings a decent one.
-func (a *API) identify(next echo.HandlerFunc) echo.HandlerFunc {
+// frame is around every request, those that no route takes included. It gives
+// the request an id, sets the headers that every answer has, turns a panic into
+// an error and an error into an answer, and at last logs one line, which is why
+// errors are rendered here: the line tells the status.
+func (a *API) frame(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
-		r := ec.Request()
-		id := r.Header.Get("X-Request-Id")
-		if !decentID(id) {
-			id = newID()
+		start := a.Now()
+		identify(ec)
+		defer a.logLine(ec, start) // even when a panic cuts the answer off
+		setSecurityHeaders(ec)
+		a.hurryBody(ec)
+		if err := recovered(next, ec); err != nil {
+			a.renderError(err, ec)
 		}
-		ec.Response().Header()["X-Request-Id"] = []string{id}
-		ec.SetRequest(r.WithContext(context.WithValue(r.Context(), callKey{}, &call{id: id})))
-		return next(ec)
+		return nil
 	}
+}
+
+// identify gives the request its id: its own where it brings a decent one.
+func identify(ec echo.Context) {
+	r := ec.Request()
+	id := r.Header.Get("X-Request-Id")
+	if !decentID(id) {
+		id = newID()
+	}
+	ec.Response().Header()["X-Request-Id"] = []string{id}
+	ec.SetRequest(r.WithContext(context.WithValue(r.Context(), callKey{}, &call{id: id})))
 }
 
 // decentID is ^[A-Za-z0-9._:-]{1,128}$: what may stand in a header, a log line
@@ -50,25 +65,13 @@ func newID() string {
 	return hex.EncodeToString(b[:])
 }
 
-// logAccess renders the error, if there is one, so that it knows the status,
-// and writes one line for the request. The line has the route's pattern and not
-// the path or the query, which the client fills with what it likes; and neither
-// headers nor bodies.
-func (a *API) logAccess(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(ec echo.Context) error {
-		start := a.Now()
-		defer func() { a.logLine(ec, start) }() // even when the answer is cut off by a panic
-		if err := next(ec); err != nil {
-			a.renderError(err, ec)
-		}
-		return nil
-	}
-}
-
 // statusClientLeft stands in the log for a request whose client did not wait
 // for the answer; nginx made it customary.
 const statusClientLeft = 499
 
+// logLine writes the access log. The line has the route's pattern and not the
+// path or the query, which the client fills with what it likes; and neither
+// headers nor bodies.
 func (a *API) logLine(ec echo.Context, start time.Time) {
 	ctx, c := ec.Request().Context(), callOf(ec)
 	level, status := slog.LevelInfo, ec.Response().Status
@@ -116,21 +119,20 @@ type panicError struct {
 
 func (e *panicError) Error() string { return fmt.Sprint(e.value) }
 
-// recoverPanics turns a panic into an error, which the client sees as any other
-// fault. http.ErrAbortHandler is how a handler asks to cut the answer off.
-func (a *API) recoverPanics(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(ec echo.Context) (err error) {
-		defer func() {
-			switch v := recover(); {
-			case v == nil:
-			case isAbort(v):
-				panic(v)
-			default:
-				err = &panicError{value: v, stack: debug.Stack()}
-			}
-		}()
-		return next(ec)
-	}
+// recovered calls the handler and turns a panic into an error, which the client
+// sees as any other fault. http.ErrAbortHandler is how a handler asks to cut
+// the answer off.
+func recovered(handler echo.HandlerFunc, ec echo.Context) (err error) {
+	defer func() {
+		switch v := recover(); {
+		case v == nil:
+		case isAbort(v):
+			panic(v)
+		default:
+			err = &panicError{value: v, stack: debug.Stack()}
+		}
+	}()
+	return handler(ec)
 }
 
 func isAbort(v any) bool {
@@ -155,17 +157,14 @@ var headersOfAll = []struct {
 	{"Cache-Control", []string{"no-store"}},
 }
 
-// secureHeaders sets what a page may then relax for itself. Strict transport is
-// for whoever terminates TLS to ask for, and that is seldom this process.
-func secureHeaders(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(ec echo.Context) error {
-		h := ec.Response().Header()
-		for _, one := range headersOfAll {
-			h[one.name] = one.value
-		}
-		if ec.Request().TLS != nil {
-			h.Set("Strict-Transport-Security", "max-age=31536000")
-		}
-		return next(ec)
+// setSecurityHeaders sets what a page may then relax for itself. Strict transport
+// is for whoever terminates TLS to ask for, and that is seldom this process.
+func setSecurityHeaders(ec echo.Context) {
+	h := ec.Response().Header()
+	for _, one := range headersOfAll {
+		h[one.name] = one.value
+	}
+	if ec.Request().TLS != nil {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
 }

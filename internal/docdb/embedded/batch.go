@@ -7,9 +7,9 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
-// maxBatch is how many bytes of a large write go to Pebble at once. What is more
-// than half a memtable would be kept apart from it, in memory as large as itself.
-const maxBatch = 4 << 20
+// maxBatch is how many bytes of a large write go to Pebble at once. Batches up to
+// 1 MiB are used again; of more than half a memtable, they are kept besides it.
+const maxBatch = 768 << 10
 
 // A write collects what a call writes to documents. It goes to Pebble in batches,
 // of which only the last is synced: the log is one, so that with it all are. A
@@ -18,44 +18,49 @@ const maxBatch = 4 << 20
 type write struct {
 	e       *Engine
 	co      *coll
-	batch   *pebble.Batch
+	batch   *pebble.Batch // nil before the first put or remove
 	started *generation // once a batch was committed
 	err     error
 }
 
 func (e *Engine) newWrite(co *coll) *write {
-	return &write{e: e, co: co, batch: e.db.NewBatch()}
+	return &write{e: e, co: co}
 }
 
 // put stores a document and its entries; old are those of the one it replaces.
 func (w *write) put(r record, old []entry, doc bson.Raw) {
-	w.makeRoom(len(doc))
-	if w.err == nil {
-		w.err = w.batch.Set(r.key, doc, nil)
+	if w.makeRoom(len(doc)); w.err != nil {
+		return
 	}
-	if w.err == nil {
+	if w.err = w.batch.Set(r.key, doc, nil); w.err == nil {
 		w.err = setEntries(w.batch, old, r.entries)
 	}
 }
 
 // remove deletes a document and its entries.
 func (w *write) remove(r record) {
-	w.err = w.batch.Delete(r.key, nil)
-	for _, en := range r.entries {
-		if w.err == nil {
-			w.err = w.batch.Delete(en.key, nil)
-		}
+	if w.makeRoom(0); w.err != nil {
+		return
+	}
+	if w.err = w.batch.Delete(r.key, nil); w.err == nil {
+		w.err = setEntries(w.batch, r.entries, nil)
 	}
 }
 
-// makeRoom commits what there is if n bytes more would be too much.
+// makeRoom sees to it that there is a batch with room for n bytes.
 func (w *write) makeRoom(n int) {
-	if w.err != nil || w.batch.Empty() || w.batch.Len()+n <= maxBatch {
+	if w.err != nil {
 		return
 	}
-	w.start()
-	w.err = w.e.commit(w.batch, false, false)
-	w.batch = w.e.db.NewBatch()
+	if w.batch != nil && w.batch.Len()+n > maxBatch {
+		w.start()
+		w.err = w.e.commit(w.batch, false, false)
+		w.batch = nil
+	}
+	if w.batch == nil {
+		const overhead = 1 << 10 // for keys, so that a large document is not copied as they grow it
+		w.batch = w.e.db.NewBatchWithSize(n + overhead)
+	}
 }
 
 func (w *write) start() {
@@ -67,7 +72,7 @@ func (w *write) start() {
 // commit writes what is left and waits until all is on disk. The caller holds
 // the stripes of all documents until then.
 func (w *write) commit(frees bool) error {
-	if w.err == nil && !w.batch.Empty() {
+	if w.err == nil && w.batch != nil {
 		w.start()
 		w.err = w.e.commit(w.batch, true, frees)
 	}

@@ -55,7 +55,7 @@ func (c Config) withDefaults() Config {
 		c.CacheBytes = 32 << 20
 	}
 	if c.MemTableBytes == 0 {
-		c.MemTableBytes = 16 << 20
+		c.MemTableBytes = 8 << 20
 	}
 	if c.MinFreeBytes == 0 {
 		c.MinFreeBytes = 128 << 20

@@ -164,7 +164,7 @@ func (e *Engine) readView(ctx context.Context, co *coll, state *collState, s *sc
 			err = closeErr
 		}
 	}()
-	if err := error(nil); err != nil {
+	if err := co.inflight.settle(ctx); err != nil {
 		return false, err
 	}
 	if co.state.Load() != state {

@@ -30,10 +30,12 @@ func (w *walk) group(at place) []byte {
 	switch {
 	case len(at.tuple) > maxPart:
 		return slices.Concat(w.plan.prefix, head(at.tuple))
-	case len(at.id) > maxPart && !w.uniqueEntries():
-		return slices.Concat(w.plan.prefix, at.tuple, head(at.id))
-	default:
+	case len(at.id) <= maxPart:
 		return nil
+	case w.uniqueEntries(): // a group of one, for the sake of its id in full
+		return slices.Concat(w.plan.prefix, at.tuple)
+	default:
+		return slices.Concat(w.plan.prefix, at.tuple, head(at.id))
 	}
 }
 

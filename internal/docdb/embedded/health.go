@@ -50,7 +50,7 @@ func (h *health) fail(cause error) {
 	h.once.Do(func() {
 		h.cause = cause
 		close(h.failed)
-		h.log.Error("document storage has failed and refuses all calls; restart the process", "error", cause)
+		h.log.Error("document storage has failed and refuses all calls; restart the process", "error", cause.Error())
 	})
 }
 
@@ -78,15 +78,22 @@ func (h *health) writable(frees bool) error {
 	return nil
 }
 
+// nothingToFlush is how Pebble says that a flush went well and had no keys. It
+// does not export the error.
+const nothingToFlush = "pebble: empty table"
+
 // flushed notes how a background write ended.
 func (h *health) flushed(err error) {
+	if err != nil && err.Error() == nothingToFlush {
+		err = nil
+	}
 	was, _ := h.flush.Load().(flushState)
 	if err == nil && was.err == nil {
 		return
 	}
 	h.flush.Store(flushState{err})
 	if err != nil && was.err == nil { // once: Pebble tries again and again
-		h.log.Error("writing tables fails; writes are refused until it succeeds", "error", err)
+		h.log.Error("writing tables fails; writes are refused until it succeeds", "error", err.Error())
 	} else if err == nil {
 		h.log.Info("writing tables succeeds again")
 	}
@@ -157,7 +164,7 @@ type openFailure struct{ error }
 func (h *health) background(err error) {
 	last, now := h.logged.Load(), time.Now().UnixNano()
 	if now-last >= int64(backgroundInterval) && h.logged.CompareAndSwap(last, now) {
-		h.log.Error("background work in storage fails and is tried again", "error", err)
+		h.log.Error("background work in storage fails and is tried again", "error", err.Error())
 	}
 }
 

@@ -40,6 +40,9 @@ func (c *Config) pebbleOptions(h *health) *pebble.Options {
 		// look in a hundred reads a table.
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		o.Levels[i].FilterType = pebble.TableFilter
+		// Of 4, 8, 16 and 32 KiB this is the best for documents of some hundred
+		// bytes: lists cost a fifth less than with 4, single reads the same.
+		o.Levels[i].BlockSize = 8 << 10
 	}
 	return o
 }
@@ -53,7 +56,7 @@ func eventListener(h *health) *pebble.EventListener {
 		FlushEnd:        func(info pebble.FlushInfo) { h.flushed(info.Err) },
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			// The read that met it gets an error; all other data can be read.
-			h.log.Error("a table is corrupt", "path", info.Path, "details", info.Details)
+			h.log.Error("a table is corrupt", "path", info.Path, "details", info.Details.Error())
 		},
 		DiskSlow: func(info pebble.DiskSlowInfo) {
 			h.log.Warn("the disk is slow", "path", info.Path, "operation", info.OpType.String(), "duration", info.Duration)

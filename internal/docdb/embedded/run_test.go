@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"testing"
 
 	"github.com/orgd/orgd/internal/docdb"
@@ -13,6 +14,30 @@ func TestContract(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return e
+		return inspected{e, t}
 	}, docdbtest.Options{})
+}
+
+// inspected looks at everything that is stored before anything is dropped, which
+// each case of the contract does in the end.
+type inspected struct {
+	*Engine
+	t *testing.T
+}
+
+func (i inspected) Database(name string) docdb.Database {
+	return inspectedDatabase{i.Engine.Database(name), i}
+}
+
+type inspectedDatabase struct {
+	docdb.Database
+	inspected
+}
+
+func (d inspectedDatabase) Drop(ctx context.Context, name string) error {
+	if d.begin(ctx) == nil {
+		checkConsistent(d.t, d.Engine)
+		d.calls.leave()
+	}
+	return d.Database.Drop(ctx, name)
 }

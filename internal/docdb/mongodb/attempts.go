@@ -70,16 +70,21 @@ func mayHaveRun(err error) bool {
 		return true
 	}
 	if code := codeOf(err); code != 0 {
-		return interruptedCodes[code]
+		return interruptedCodes[code] || hasLabel(err, labelRetryableWrite) && !notPrimaryCodes[code]
 	}
 	// The driver looks at the context before it sends. Anything else without a
 	// code is an answer that could not be understood.
 	return !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
+// Labels of errors. A server that is overloaded refuses a command before it begins
+// and says that it may be retried.
 const (
-	labelNetwork  = "NetworkError"
-	labelNoWrites = "NoWritesPerformed"
+	labelNetwork        = "NetworkError"
+	labelNoWrites       = "NoWritesPerformed"
+	labelOverloaded     = "SystemOverloadedError"
+	labelRetryable      = "RetryableError"
+	labelRetryableWrite = "RetryableWriteError"
 )
 
 func hasLabel(err error, label string) bool {

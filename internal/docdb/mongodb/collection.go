@@ -129,12 +129,18 @@ func byID(id bson.RawValue) bson.D {
 	return bson.D{{Key: "_id", Value: bson.D{{Key: "$eq", Value: id}}}}
 }
 
-// byIDWhen selects it under a condition. The _id stands outside the $and so that a
-// sharded cluster finds the one shard to ask.
+// byIDWhen selects it under a condition. The _id stands at the top so that a
+// sharded cluster finds the one shard to ask; so does the condition, because not every
+// compatible server looks at the _id first when there is an $and beside it.
 func byIDWhen(id bson.RawValue, when docdb.Filter) bson.D {
 	filter := byID(id)
-	if !when.IsZero() {
-		filter = append(filter, bson.E{Key: "$and", Value: bson.A{when.Document()}})
+	condition := when.Document()
+	elements, err := condition.Elements()
+	if _, lookupErr := condition.LookupErr("_id"); err != nil || lookupErr == nil {
+		return append(filter, bson.E{Key: "$and", Value: bson.A{condition}})
+	}
+	for _, e := range elements {
+		filter = append(filter, bson.E{Key: e.Key(), Value: e.Value()})
 	}
 	return filter
 }

@@ -136,13 +136,7 @@ func (e *Engine) check(ctx context.Context, cfg Config, opts *options.ClientOpti
 	}
 	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	var hello struct {
-		SetName  string   `bson:"setName"`
-		Hosts    []string `bson:"hosts"`
-		Passives []string `bson:"passives"`
-		Primary  bool     `bson:"isWritablePrimary"`
-		Message  string   `bson:"msg"`
-	}
+	var hello hello
 	err := e.client.Database("admin").RunCommand(bounded, bson.D{{Key: "hello", Value: 1}},
 		options.RunCmd().SetReadPreference(readpref.Primary())).Decode(&hello)
 	if hasCode(err, codeCommandNotFound) {
@@ -151,16 +145,32 @@ func (e *Engine) check(ctx context.Context, cfg Config, opts *options.ClientOpti
 	if err != nil {
 		return e.openFault(ctx, limit, opts, health, err)
 	}
-	// Under directConnection the driver talks to that one member whatever it is,
-	// so reads and writes would not follow the primary.
-	if opts.Direct != nil && *opts.Direct && hello.SetName != "" &&
-		(len(hello.Hosts)+len(hello.Passives) > 1 || !hello.Primary) {
+	if opts.Direct != nil && *opts.Direct && !hello.alone() {
 		return fmt.Errorf("%w: connect to MongoDB at %s: it is one member of the replica set %q: leave directConnection out, "+
 			"so that reads and writes go to the primary", docdb.ErrInvalid, hosts(opts), hello.SetName)
 	}
-	e.linearizable = cfg.Linearizable && (hello.SetName != "" || hello.Message == "isdbgrid")
+	e.linearizable = cfg.Linearizable && hello.replicates()
 	return nil
 }
+
+// hello is what a server says of itself.
+type hello struct {
+	SetName  string   `bson:"setName"`
+	Hosts    []string `bson:"hosts"`
+	Passives []string `bson:"passives"`
+	Primary  bool     `bson:"isWritablePrimary"`
+	Message  string   `bson:"msg"`
+}
+
+// alone reports whether it will always be this server that takes the writes.
+// Under directConnection the driver talks to that one member whatever it is or
+// becomes, so with other members reads and writes would not follow the primary.
+func (h hello) alone() bool {
+	return h.SetName == "" || len(h.Hosts)+len(h.Passives) <= 1 && h.Primary
+}
+
+// replicates reports whether it is part of a replica set or a sharded cluster.
+func (h hello) replicates() bool { return h.SetName != "" || h.Message == "isdbgrid" }
 
 // openFault says why no answer came.
 func (e *Engine) openFault(ctx context.Context, limit time.Duration, opts *options.ClientOptions, health *health, err error) error {

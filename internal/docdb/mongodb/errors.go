@@ -139,7 +139,7 @@ func (e *Engine) readFault(ctx context.Context, what string, err error) error {
 		f.is = docdb.ErrClosed
 	case f.is != nil:
 	case code == 0 || code == codeCursorNotFound || code == codeAuthenticationFailed || interruptedCodes[code] ||
-		notPrimaryCodes[code] || conflictCodes[code] || hasLabel(err, labelNetwork):
+		notPrimaryCodes[code] || conflictCodes[code] || hasLabel(err, labelNetwork) || hasLabel(err, labelOverloaded):
 		f.is = docdb.ErrUnavailable
 	}
 	return f
@@ -179,11 +179,12 @@ func writeSentinel(err error, answered bool) error {
 		return sentinels[code]
 	case duplicateCodes[code]:
 		return docdb.ErrDuplicate // callers that can name the index did so before
-	case code == 0, code == codeAuthenticationFailed, notPrimaryCodes[code], conflictCodes[code], hasLabel(err, labelNoWrites):
+	case code == 0, code == codeAuthenticationFailed, notPrimaryCodes[code], conflictCodes[code],
+		hasLabel(err, labelNoWrites), hasLabel(err, labelOverloaded) && hasLabel(err, labelRetryable):
 		// Without a code, and with no attempt lost, nothing was sent: no server
 		// was found, no connection could be had, or the time was up before.
 		return docdb.ErrUnavailable
-	case interruptedCodes[code]:
+	case interruptedCodes[code], hasLabel(err, labelRetryableWrite):
 		return docdb.ErrOutcomeUnknown
 	default:
 		return nil

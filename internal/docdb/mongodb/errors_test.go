@@ -61,6 +61,8 @@ func TestFaults(t *testing.T) {
 		"stepped down":               {err: command(189), read: docdb.ErrUnavailable, write: docdb.ErrOutcomeUnknown},
 		"stepped down, nothing done": {err: command(189, labelNoWrites), read: docdb.ErrUnavailable, write: docdb.ErrUnavailable},
 		"shutting down":              {err: command(91), read: docdb.ErrUnavailable, write: docdb.ErrOutcomeUnknown},
+		"overloaded":                 {err: command(462, labelOverloaded, labelRetryable), read: docdb.ErrUnavailable, write: docdb.ErrUnavailable},
+		"retryable, who knows why":   {err: command(999, labelRetryableWrite), write: docdb.ErrOutcomeUnknown},
 		"cursor not found":           {err: command(43), read: docdb.ErrUnavailable},
 		"no authentication":          {err: command(18), read: docdb.ErrUnavailable, write: docdb.ErrUnavailable},
 		"not authorized":             {err: command(13)},
@@ -267,5 +269,23 @@ func TestParseIndex(t *testing.T) {
 				t.Errorf("got %+v", got)
 			}
 		})
+	}
+}
+
+func TestHello(t *testing.T) {
+	for name, test := range map[string]struct {
+		hello             hello
+		alone, replicates bool
+	}{
+		"standalone":               {hello{Primary: true}, true, false},
+		"mongos":                   {hello{Primary: true, Message: "isdbgrid"}, true, true},
+		"a set of one":             {hello{SetName: "rs", Hosts: []string{"a"}, Primary: true}, true, true},
+		"a set of three":           {hello{SetName: "rs", Hosts: []string{"a", "b", "c"}, Primary: true}, false, true},
+		"a set with a passive one": {hello{SetName: "rs", Hosts: []string{"a"}, Passives: []string{"b"}, Primary: true}, false, true},
+		"a set without a primary":  {hello{SetName: "rs", Hosts: []string{"a"}}, false, true},
+	} {
+		if a, r := test.hello.alone(), test.hello.replicates(); a != test.alone || r != test.replicates {
+			t.Errorf("%s: got alone %t, replicates %t", name, a, r)
+		}
 	}
 }

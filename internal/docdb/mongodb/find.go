@@ -44,12 +44,11 @@ type stream struct {
 	q     docdb.Query
 	yield func(bson.Raw, error) bool
 
-	after    *docdb.Position // where the next cursor begins
-	prev     bson.RawValue   // the _id yielded last, in an order by _id
-	yielded  int
-	skipped  int  // documents of the cursor that were before after
-	progress bool // whether the cursor gave a document
-	stopped  bool // the loop over the stream was left
+	after   *docdb.Position // where the cursor begins
+	last    place           // the document yielded last
+	yielded int
+	skipped int  // documents of the cursor that were before after
+	stopped bool // the loop over the stream was left
 }
 
 func (s *stream) run(ctx context.Context) error {
@@ -61,24 +60,23 @@ func (s *stream) run(ctx context.Context) error {
 		return err
 	}
 	defer e.leave()
-	what := "find in " + s.c.ns
 	// With a limit the server ends the cursor by itself, which saves a message,
-	// but then what is skipped is missing at the end.
-	limit := s.q.Limit
-	for tries := 0; ; {
-		served, err := s.pass(ctx, limit)
+	// but then as many documents are missing at the end as are skipped.
+	limited := s.q.Limit > 0
+	for tries := 1; ; tries++ {
+		before := s.yielded
+		cut, err := s.pass(ctx, limited)
 		switch {
-		case s.stopped || err == nil && (limit == 0 || s.skipped == 0 || served < limit || s.yielded == s.q.Limit):
+		case s.stopped || err == nil && (!cut || s.skipped == 0 || s.yielded == s.q.Limit):
 			return nil
 		case err == nil:
-			limit = 0
+			limited = false
 			continue
-		}
-		if tries++; s.progress {
+		case s.yielded > before:
 			tries = 1
 		}
 		if tries > resumeTries || !resumable(err) || ctx.Err() != nil || !pause(ctx, tries) {
-			return e.readFault(ctx, what, err)
+			return e.readFault(ctx, "find in "+s.c.ns, err)
 		}
 	}
 }
@@ -104,26 +102,32 @@ func resumable(err error) bool {
 		interruptedCodes[code] && code != 50 && code != 175
 }
 
-// pass reads one cursor to its end and returns how many documents it gave.
-func (s *stream) pass(ctx context.Context, limit int) (served int, err error) {
-	s.skipped, s.progress = 0, false
+// pass reads one cursor to its end; cut says that it ended by the server's limit.
+func (s *stream) pass(ctx context.Context, limited bool) (cut bool, err error) {
+	s.skipped = 0
+	if s.yielded > 0 {
+		s.after = s.last.position()
+	}
+	limit := 0
+	if limited {
+		limit = s.q.Limit - s.yielded
+	}
 	cursor, err := s.open(ctx, limit)
 	if err != nil || cursor == nil {
-		return 0, err
+		return false, err
 	}
 	defer s.close(ctx, cursor)
+	served := 0
 	for s.next(ctx, cursor) {
 		served++
-		s.progress = true
-		more, err := s.take(cursor.Current, cursor.RemainingBatchLength() == 0)
-		if !more {
-			return served, err
+		if more, err := s.take(cursor.Current); !more {
+			return false, err
 		}
 	}
 	if err := cursor.Err(); err != nil {
-		return served, err
+		return false, err
 	}
-	return served, ctx.Err()
+	return limited && served == limit, ctx.Err()
 }
 
 // next moves the cursor on. Only a step that asks the server is bounded.
@@ -136,22 +140,21 @@ func (s *stream) next(ctx context.Context, cursor *mongo.Cursor) bool {
 	return cursor.Next(ctx)
 }
 
-// take yields a document, unless the position is behind it; false ends the
-// stream. At the end of a batch the next cursor's beginning is noted: only
-// there can the cursor break.
-func (s *stream) take(current bson.Raw, last bool) (more bool, err error) {
+// take yields a document, unless the position is behind it; false ends the stream.
+func (s *stream) take(current bson.Raw) (more bool, err error) {
 	p := docdb.PositionOf(current, s.q.Order, s.q.Desc)
 	if s.after != nil && docdb.ComparePositions(p, *s.after, s.q.Order, s.q.Desc) <= 0 {
 		s.skipped++
 		return true, nil
 	}
-	if err := s.inOrder(p.ID); err != nil {
-		return false, err
+	// An _id never changes, so a stream by _id goes forward. If it does not, the server
+	// orders values otherwise than MongoDB, and to go on from a position would
+	// leave documents out of a copy. Of an index that cannot be told: a document may
+	// have moved in it meanwhile.
+	if len(s.q.Order) == 0 && s.yielded > 0 && docdb.ComparePositions(p, s.last.at, nil, s.q.Desc) <= 0 {
+		return false, &fault{text: "find in " + s.c.ns + ": the server does not keep MongoDB's order of _id"}
 	}
-	if last {
-		s.after = clone(p)
-		s.prev = s.after.ID
-	}
+	s.last.set(p)
 	if !s.yield(bytes.Clone(current), nil) {
 		s.stopped = true
 		return false, nil
@@ -160,32 +163,32 @@ func (s *stream) take(current bson.Raw, last bool) (more bool, err error) {
 	return s.yielded != s.q.Limit, nil
 }
 
-// inOrder checks that a stream by _id goes forward. An _id never changes, so if it
-// does not, the server orders values otherwise than MongoDB, and to go on
-// from a position would leave documents out of a copy. Of an index that cannot be
-// told: a document may have moved in it meanwhile.
-func (s *stream) inOrder(id bson.RawValue) error {
-	if len(s.q.Order) > 0 {
-		return nil
-	}
-	if s.prev.Type != 0 && (docdb.Compare(s.prev, id) < 0) == s.q.Desc {
-		return &fault{text: "find in " + s.c.ns + ": the server does not keep MongoDB's order of _id"}
-	}
-	s.prev = id // the memory of the batch, which last replaces
-	return nil
+// A place is a position in memory of its own: that of a document is the caller's,
+// or the next batch's.
+type place struct {
+	at     docdb.Position
+	memory []byte
 }
 
-// clone copies a position out of the memory of its document.
-func clone(p docdb.Position) *docdb.Position {
-	c := docdb.Position{Keys: make([]bson.RawValue, len(p.Keys)), ID: cloneValue(p.ID)}
-	for i, key := range p.Keys {
-		c.Keys[i] = cloneValue(key)
+func (p *place) set(from docdb.Position) {
+	p.memory, p.at.Keys = p.memory[:0], p.at.Keys[:0]
+	for _, key := range from.Keys {
+		p.at.Keys = append(p.at.Keys, p.keep(key))
 	}
-	return &c
+	p.at.ID = p.keep(from.ID)
 }
 
-func cloneValue(v bson.RawValue) bson.RawValue {
-	return bson.RawValue{Type: v.Type, Value: bytes.Clone(v.Value)}
+func (p *place) keep(v bson.RawValue) bson.RawValue {
+	start := len(p.memory)
+	p.memory = append(p.memory, v.Value...)
+	return bson.RawValue{Type: v.Type, Value: p.memory[start:]}
+}
+
+// position returns a copy, which a later set leaves as it is.
+func (p *place) position() *docdb.Position {
+	var c place
+	c.set(p.at)
+	return &c.at
 }
 
 // close tells the server that the cursor is done, also when the caller's context

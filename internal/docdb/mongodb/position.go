@@ -74,13 +74,13 @@ func classOf(v bson.RawValue) int {
 // after returns a condition on the documents behind a position in the order of
 // keys (empty: by _id), reversed if desc.
 func after(keys []docdb.Key, desc bool, p docdb.Position) bson.D {
-	var any bson.A
+	var branches bson.A
 	var ties bson.A // the position's own value at every path so far
 	add := func(condition bson.D) {
 		if len(ties) > 0 {
 			condition = bson.D{{Key: "$and", Value: append(append(bson.A{}, ties...), condition)}}
 		}
-		any = append(any, condition)
+		branches = append(branches, condition)
 	}
 	for i, key := range keys {
 		for _, condition := range beyond(key.Path, p.Keys[i], key.Desc != desc) {
@@ -91,13 +91,13 @@ func after(keys []docdb.Key, desc bool, p docdb.Position) bson.D {
 	for _, condition := range beyondID(p.ID, desc) {
 		add(condition)
 	}
-	switch len(any) {
+	switch len(branches) {
 	case 0: // nothing comes after MaxKey, or before MinKey
 		return bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: bson.A{}}}}}
 	case 1:
-		return any[0].(bson.D)
+		return branches[0].(bson.D)
 	default:
-		return bson.D{{Key: "$or", Value: any}}
+		return bson.D{{Key: "$or", Value: branches}}
 	}
 }
 

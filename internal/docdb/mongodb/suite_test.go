@@ -39,11 +39,29 @@ var standIn = docdbtest.Options{
 // and DBPointers come back as null, strings and documents {$ref, $id}, and the last
 // fail in an index. In its keys and its order it ignores the scope of code and the
 // subtype of binaries, takes decimals and doubles for equal that are not, and
-// very large and very small numbers too.
+// very large and very small numbers too. Of fields of one name in a document, or in
+// a filter, it keeps the last. An index of a path into an array leaves out elements that
+// are not documents.
 func standInLacks(v bson.RawValue) bool {
 	switch v.Type {
 	case bson.TypeUndefined, bson.TypeSymbol, bson.TypeDBPointer, bson.TypeCodeWithScope:
 		return true
+	case bson.TypeEmbeddedDocument:
+		elements, _ := v.Document().Elements()
+		names := map[string]bool{}
+		for _, e := range elements {
+			names[e.Key()] = true
+		}
+		return len(names) < len(elements)
+	case bson.TypeArray:
+		values, _ := v.Array().Values()
+		documents := 0
+		for _, v := range values {
+			if v.Type == bson.TypeEmbeddedDocument {
+				documents++
+			}
+		}
+		return documents > 0 && documents < len(values)
 	case bson.TypeBinary:
 		subtype, _ := v.Binary()
 		return subtype != 0

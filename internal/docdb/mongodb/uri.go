@@ -83,8 +83,10 @@ func secretsOf(uri string, opts *options.ClientOptions) secrets {
 	}
 	if opts.Auth != nil {
 		add(opts.Auth.Password)
-		for _, value := range opts.Auth.AuthMechanismProperties {
-			add(value)
+		for key, value := range opts.Auth.AuthMechanismProperties {
+			if maySecret(key) {
+				add(value)
+			}
 		}
 	}
 	_, rest, _ := strings.Cut(uri, "://")

@@ -1,0 +1,190 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb"
+)
+
+func TestTheNumberOfACollectionIsNeverUsedAgain(t *testing.T) {
+	mem := vfs.NewMem()
+	seen := map[uint32]bool{}
+	for range 3 {
+		e := openMem(t, mem)
+		db := e.Database("db")
+		for range numberBlock + 10 {
+			if err := db.Create(bg, "c"); err != nil {
+				t.Fatal(err)
+			}
+			id := db.Collection("c").(collection).coll(t).state.Load().id
+			if seen[id] {
+				t.Fatalf("the number %d is used again", id)
+			}
+			seen[id] = true
+			if err := db.Drop(bg, "c"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestManyCollectionsAreCheap(t *testing.T) {
+	const n = 10_000
+	dir := t.TempDir()
+	e := open(t, Config{Dir: dir})
+	db := e.Database("db")
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			for i := int(next.Add(1)); i <= n; i = int(next.Add(1)) {
+				c := db.Collection(name("org_", i))
+				err := db.Create(bg, name("org_", i))
+				if err == nil {
+					err = c.CreateIndex(bg, docdb.Index{Name: "email", Keys: key("email"), Unique: true})
+				}
+				if err == nil {
+					err = c.Insert(bg, doc("_id", 1, "email", name("user", i)))
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before := heap()
+	begun := time.Now()
+	e = open(t, Config{Dir: dir})
+	if err := e.Ping(bg); err != nil {
+		t.Fatal(err)
+	}
+	took := time.Since(begun)
+	opened := heap()
+	db = e.Database("db")
+	for i := 1; i <= n; i++ {
+		if _, err := db.Collection(name("org_", i)).Get(bg, rawValue(1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("opened in %v with %d KiB of heap; %d KiB when all collections were used", took, (opened-before)>>10, (heap()-before)>>10)
+	if took > 5*time.Second {
+		t.Errorf("opening took %v", took)
+	}
+	if used := heap() - before; used > 64<<20 {
+		t.Errorf("using all collections takes %d MiB of heap", used>>20)
+	}
+	names, err := db.List(bg, "org_00")
+	if err != nil || len(names) != n-1 || !slices.IsSorted(names) {
+		t.Errorf("listed %d names, %v", len(names), err)
+	}
+}
+
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+func TestTheCatalogRemembersOnlyWhatThereIsRoomFor(t *testing.T) {
+	e := openMem(t, vfs.NewMem())
+	db := e.Database("db")
+	for i := range 4 * maxCached {
+		if err := db.Create(bg, name("c", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 10_000 {
+		if _, err := db.Collection(name("none", i)).Get(bg, rawValue(1)); !errors.Is(err, docdb.ErrNotFound) {
+			t.Fatal(err)
+		}
+	}
+	kept := 0
+	for i := range e.catalog.shards {
+		for name, co := range e.catalog.shards[i].colls {
+			if kept++; co.refs != 0 || co.state.Load() == nil {
+				t.Errorf("%v is kept, with %d references", name, co.refs)
+			}
+		}
+		if len(e.catalog.shards[i].colls) > maxCached {
+			t.Errorf("a shard keeps %d collections", len(e.catalog.shards[i].colls))
+		}
+	}
+	if kept > 4*maxCached {
+		t.Errorf("%d collections are kept", kept)
+	}
+}
+
+// largeIndexDocs are too many for one batch of an index on a.
+func largeIndexDocs(t *testing.T, c docdb.Collection) {
+	t.Helper()
+	for i := 0; i < 3000; i += maxBulk {
+		docs := make([]bson.Raw, maxBulk)
+		for k := range docs {
+			docs[k] = doc("_id", i+k, "a", fmt.Sprint(longText[:1800], i+k), "b", (i+k)/2)
+		}
+		if _, err := c.InsertMany(bg, docs); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestAnIndexThatIsNotFinishedLeavesNothing(t *testing.T) {
+	mem := vfs.NewCrashableMem()
+	e := openMem(t, mem)
+	c := newCollection(t, e)
+	largeIndexDocs(t, c)
+	err := c.CreateIndex(bg, docdb.Index{Name: "x", Keys: []docdb.Key{{Path: "a"}}, Unique: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.DropIndex(bg, "x"); err != nil {
+		t.Fatal(err)
+	}
+	checkConsistent(t, e)
+
+	// A violation at the very end.
+	mustInsert(t, c, doc("_id", "z", "a", fmt.Sprint(longText[:1800], 0)))
+	if err := c.CreateIndex(bg, docdb.Index{Name: "x", Keys: key("a"), Unique: true}); !errors.Is(err, docdb.ErrDuplicate) {
+		t.Fatal(err)
+	}
+	checkConsistent(t, e)
+
+	// A crash in the middle.
+	co := c.(collection).coll(t)
+	b := builder{e: e, coll: co.state.Load().id, ix: &index{Index: docdb.Index{Name: "y", Keys: key("a")}, id: co.state.Load().nextIndex}}
+	b.newBatch()
+	if err := b.addAll(bg); err != nil || !b.spilled {
+		t.Fatal(err, b.spilled)
+	}
+	if err := e.sync(); err != nil {
+		t.Fatal(err)
+	}
+	e = openMem(t, mem.CrashClone(vfs.CrashCloneCfg{}))
+	scanKeys(t, e.db, []byte{spaceBuilding}, func(key, _ []byte) { t.Errorf("an index is still marked as being built: %x", key) })
+	checkConsistent(t, e)
+	c = e.Database("db").Collection("c")
+	if list, err := c.Indexes(bg); err != nil || len(list) != 0 {
+		t.Errorf("the indexes are %v, %v", list, err)
+	}
+	mustIndex(t, c, docdb.Index{Name: "y", Keys: key("a")})
+	checkConsistent(t, e)
+}

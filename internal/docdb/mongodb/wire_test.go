@@ -1,0 +1,104 @@
+package mongodb_test
+
+import (
+	"sync"
+	"testing"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/mongodb"
+	"github.com/orgd/orgd/internal/docdb/mongodb/mongotest"
+)
+
+// A recorder keeps the commands that pass a proxy.
+type recorder struct {
+	mu       sync.Mutex
+	commands map[string][]bson.Raw
+}
+
+func record(p *proxy) *recorder {
+	r := &recorder{commands: map[string][]bson.Raw{}}
+	look := func(message []byte) fault {
+		// A header of 16 bytes, 4 of flags, and the kind of the first section, 0: a document.
+		if body := bson.Raw(message[min(21, len(message)):]); len(body) > 4 {
+			n := min(len(body), int(body[0])|int(body[1])<<8|int(body[2])<<16)
+			if elements, err := body[:n].Elements(); err == nil && len(elements) > 0 {
+				r.mu.Lock()
+				r.commands[elements[0].Key()] = append(r.commands[elements[0].Key()], body[:n])
+				r.mu.Unlock()
+			}
+		}
+		return pass
+	}
+	p.fault.Store(&look)
+	return r
+}
+
+// TestCommandsOnTheWire: whatever the connection string asks for, every write is
+// journaled on a majority, every read is of the primary and of what a majority has,
+// and every find walks an index in the order of its sort.
+func TestCommandsOnTheWire(t *testing.T) {
+	p := newProxy(t, mongotest.URI(t))
+	e := open(t, mongodb.Config{URI: p.uri() + "&w=1&journal=false&readConcernLevel=local&readPreference=secondaryPreferred"})
+	r := record(p)
+	db := e.Database(mongotest.Database(t))
+	c := db.Collection("c")
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	doc := raw(t, bson.D{{Key: "_id", Value: 1}, {Key: "a", Value: 1}})
+	order := []docdb.Key{{Path: "a", Desc: true}}
+	must(db.Create(t.Context(), "c"))
+	must(c.CreateIndex(t.Context(), docdb.Index{Name: "a", Keys: order}))
+	must(c.Insert(t.Context(), doc))
+	insert(t, c, bson.D{{Key: "_id", Value: 2}})
+	must(c.Replace(t.Context(), value(t, 1), docdb.Filter{}, doc))
+	must(c.Delete(t.Context(), value(t, 2), docdb.Filter{}))
+	_, err := c.Get(t.Context(), value(t, 1))
+	must(err)
+	_, err = c.Count(t.Context(), docdb.Filter{})
+	must(err)
+	find(t, c, docdb.Query{})
+	find(t, c, docdb.Query{Order: order, Desc: true, Limit: 1})
+	must(c.DropIndex(t.Context(), "a"))
+	must(db.Drop(t.Context(), "c"))
+
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for command, times := range map[string]int{"create": 1, "createIndexes": 1, "insert": 2, "update": 1, "delete": 1, "dropIndexes": 1, "drop": 1} {
+		if len(r.commands[command]) != times {
+			t.Errorf("%s: sent %d times, want %d", command, len(r.commands[command]), times)
+		}
+		for _, cmd := range r.commands[command] {
+			if w, j := cmd.Lookup("writeConcern", "w"), cmd.Lookup("writeConcern", "j"); w.String() != `"majority"` || !j.Boolean() {
+				t.Errorf("%s: the write concern is not that of a majority: %v", command, cmd)
+			}
+		}
+	}
+	for command, times := range map[string]int{"find": 3, "aggregate": 1} {
+		if len(r.commands[command]) != times {
+			t.Errorf("%s: sent %d times, want %d", command, len(r.commands[command]), times)
+		}
+		for _, cmd := range r.commands[command] {
+			// Under directConnection the driver says "primaryPreferred" whatever
+			// is asked for, which is why Open looks whether the server is alone.
+			mode, _ := cmd.Lookup("$readPreference", "mode").StringValueOK()
+			if cmd.Lookup("readConcern", "level").String() != `"majority"` || mode == "secondaryPreferred" {
+				t.Errorf("%s: not a read of what a majority has: %v", command, cmd)
+			}
+		}
+	}
+	for i, want := range []struct{ hint, sort string }{
+		{`{"_id": {"$numberInt":"1"}}`, `{"_id": {"$numberInt":"1"}}`},
+		{`{"a": {"$numberInt":"-1"},"_id": {"$numberInt":"1"}}`, `{"a": {"$numberInt":"1"},"_id": {"$numberInt":"-1"}}`},
+	} {
+		cmd := r.commands["find"][i+1]
+		if hint, sort := cmd.Lookup("hint").String(), cmd.Lookup("sort").String(); hint != want.hint || sort != want.sort {
+			t.Errorf("hint %s and sort %s, want %s and %s", hint, sort, want.hint, want.sort)
+		}
+	}
+}
