@@ -28,11 +28,11 @@ func (s *Store) Lookup(ctx context.Context, name string) (org.Organization, erro
 // named returns docdb.ErrNotFound if nobody has the name now. A name is reserved
 // before its organization has it, and until after it had it.
 func (s *Store) named(ctx context.Context, key string) (*organization, error) {
-	res, err := s.reservations.get(ctx, nameReservation(key))
+	orgID, err := s.holder(ctx, nameReservation(key))
 	if err != nil {
 		return nil, err
 	}
-	o, err := s.organizations.get(ctx, res.OrgID)
+	o, err := s.organizations.get(ctx, orgID)
 	if err != nil {
 		return nil, err
 	}

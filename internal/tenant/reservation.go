@@ -3,6 +3,7 @@ package tenant
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
@@ -39,6 +40,20 @@ func (r *run) reserve(ctx context.Context, id, adminID string, taken *org.Error)
 		}
 	}
 	return docdb.ErrUnavailable
+}
+
+// holder returns whose a reservation is. It takes the one value that a look-up
+// needs out of the document; to decode all of it costs as much as to read it.
+func (s *Store) holder(ctx context.Context, id string) (orgID string, err error) {
+	raw, err := s.reservations.c.Get(ctx, docdb.StringID(id))
+	if err != nil {
+		return "", err
+	}
+	orgID, ok := raw.Lookup("org_id").StringValueOK()
+	if !ok {
+		return "", fmt.Errorf("reservation without an organization: %w", docdb.ErrInvalid)
+	}
+	return orgID, nil
 }
 
 // release gives up the organization's reservation that the operation opID made.
