@@ -60,9 +60,20 @@ func forbidden(r rune) bool {
 	return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
 }
 
-// nameKey normalizes until nothing changes: folding can undo a normal form, and
-// dropping an invisible character can bring two letters together that compose.
+// nameKey folds s. Plain ASCII, which most names are, needs no tables for that:
+// every lookup of an organization comes through here.
 func nameKey(s string) string {
+	for _, c := range []byte(s) {
+		if c >= utf8.RuneSelf {
+			return foldAll(s)
+		}
+	}
+	return strings.Join(strings.Fields(strings.ToLower(s)), " ")
+}
+
+// foldAll normalizes until nothing changes: folding can undo a normal form, and
+// dropping an invisible character can bring two letters together that compose.
+func foldAll(s string) string {
 	for range 4 {
 		next := fold(s)
 		if next == s {

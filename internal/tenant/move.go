@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -90,9 +92,9 @@ func (r *run) paste(ctx context.Context, batch []bson.Raw) error {
 	if err != nil {
 		return err
 	}
-	for _, err := range results {
+	for i, err := range results {
 		if err != nil && !errors.Is(err, docdb.ErrDuplicate) { // another's unique key: verify sorts it out
-			return err
+			return unmovable(batch[i], err)
 		}
 	}
 	last, err := bson.Marshal(bson.D{{Key: "_id", Value: docdb.ID(batch[len(batch)-1])}})
@@ -101,6 +103,28 @@ func (r *run) paste(ctx context.Context, batch []bson.Raw) error {
 	}
 	r.op.Progress = progress{Copied: r.op.Progress.Copied + int64(len(batch)), Last: last}
 	return nil
+}
+
+// unmovable refuses the move of a document that the engine would not write. A
+// compatible server or a writer that bypasses orgd may take more than docdb does, and
+// to try it again would never end.
+func unmovable(doc bson.Raw, err error) error {
+	if !errors.Is(err, docdb.ErrInvalid) && !errors.Is(err, docdb.ErrTooLarge) {
+		return err
+	}
+	return &org.Error{Kind: org.Invalid, Err: err, Message: fmt.Sprintf("The data cannot be moved: the document with the _id %s "+
+		"has a form that orgd does not write, such as an empty name or one that begins with $. "+
+		"Change it, or update with migrate: false. Nothing was changed.", shortID(doc))}
+}
+
+// shortID is a document's _id, which may have megabytes, for a message.
+func shortID(doc bson.Raw) string {
+	const most = 200
+	text := docdb.ID(doc).String()
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return text
 }
 
 // verifyPasses bounds how often verify mends what it finds different. Only
@@ -170,7 +194,10 @@ func (p couple) mend(ctx context.Context, target docdb.Collection) error {
 	if errors.Is(err, docdb.ErrDuplicate) {
 		return nil // a document further on still has the unique key: the next pass mends it
 	}
-	return err
+	if err != nil {
+		return unmovable(p.source, err)
+	}
+	return nil
 }
 
 // sideBySide walks two collections in the order of _id, in bounded memory.

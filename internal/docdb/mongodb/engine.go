@@ -41,7 +41,6 @@ package mongodb
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -275,14 +274,4 @@ func (e *Engine) writeUnbounded(ctx, bounded context.Context, what string, f fun
 	var tries attempts
 	err := retryConflicts(bounded, func() error { return f(tries.watch(bounded)) })
 	return e.writeFault(ctx, what, &tries, err)
-}
-
-// isAnswer reports whether an error is one of ours that a call already made.
-func isAnswer(err error) bool {
-	for _, answer := range answers {
-		if errors.Is(err, answer) {
-			return true
-		}
-	}
-	return false
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -99,6 +100,12 @@ var interruptedCodes = map[int]bool{
 var answers = []error{
 	docdb.ErrNotFound, docdb.ErrNoMatch, docdb.ErrDuplicate, docdb.ErrExists, docdb.ErrNoCollection,
 	docdb.ErrNoIndex, docdb.ErrTooLarge, docdb.ErrInvalid, docdb.ErrUnavailable, docdb.ErrOutcomeUnknown, docdb.ErrClosed,
+}
+
+// isAnswer reports whether an error is one of ours that a call already made.
+func isAnswer(err error) bool {
+	var f *fault
+	return errors.As(err, &f) || slices.ContainsFunc(answers, func(answer error) bool { return errors.Is(err, answer) })
 }
 
 // fault is an error of this package.

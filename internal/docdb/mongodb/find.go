@@ -225,7 +225,7 @@ func (s *stream) cursor(ctx context.Context, order bson.D, limit int) (*mongo.Cu
 		opts.SetBatchSize(int32(min(s.q.Limit-s.yielded+1, batchDocuments)))
 	}
 	if limit > 0 {
-		opts.SetLimit(int64(limit - s.yielded))
+		opts.SetLimit(int64(limit))
 	}
 	var filter any = s.q.Filter.Document()
 	if s.after != nil {

@@ -1,6 +1,7 @@
 package mongodb
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -12,9 +13,15 @@ import (
 	"github.com/orgd/orgd/internal/docdb/docdbtest"
 )
 
+// fataler is what tests and property tests have in common.
+type fataler interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
 // satisfies decides a condition made by after, as MongoDB would. Apart from $type
 // and operands that filters do not have, docdb's filters do.
-func satisfies(t *rapid.T, doc bson.Raw, condition bson.D) bool {
+func satisfies(t fataler, doc bson.Raw, condition bson.D) bool {
 	for _, e := range condition {
 		switch e.Key {
 		case "$and":
@@ -36,7 +43,7 @@ func satisfies(t *rapid.T, doc bson.Raw, condition bson.D) bool {
 	return true
 }
 
-func leaf(t *rapid.T, doc bson.Raw, path string, e bson.E) bool {
+func leaf(t fataler, doc bson.Raw, path string, e bson.E) bool {
 	value := e.Value
 	if value, ok := value.(bson.RawValue); ok && (e.Key == "$gt" || e.Key == "$lt") && value.Type == bson.TypeEmbeddedDocument {
 		// docdb's filters do not order documents; MongoDB's do.
@@ -63,52 +70,71 @@ func leaf(t *rapid.T, doc bson.Raw, path string, e bson.E) bool {
 	return f.Match(doc)
 }
 
-// hasType decides {path: {$type: typ}}: the type of the value or, but for an array,
-// of an element. An index finds the same elements, so its keys are asked, and the
-// paths through arrays that an index has otherwise are left to arraysOn.
+// hasType decides {path: {$type: typ}}: the type of the value or of an element. An empty
+// array has none.
 func hasType(doc bson.Raw, path string, typ int32) bool {
-	if typ == arrayType {
-		return isArray(bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: doc}, path)
+	is := func(v bson.RawValue) bool {
+		return int32(v.Type) == typ || v.Type == bson.TypeMinKey && typ == -1
 	}
-	rows, err := docdb.IndexKeys(doc, []docdb.Key{{Path: path}})
-	if err != nil {
-		return false
-	}
-	exists, err := docdb.ParseFilter(docdbtest.Raw(bson.D{{Key: path, Value: bson.D{{Key: "$exists", Value: true}}}}))
-	if err != nil {
-		return false
-	}
-	return slices.ContainsFunc(rows, func(row []bson.RawValue) bool {
-		v := row[0]
-		if v.Type == bson.TypeNull && !exists.Match(doc) {
-			return false // missing
-		}
-		t := int32(v.Type)
-		if v.Type == bson.TypeMinKey {
-			t = -1
-		}
-		return t == typ
+	return reaches(bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: doc}, path, func(v bson.RawValue) bool {
+		return is(v) || v.Type == bson.TypeArray && slices.ContainsFunc(elements(v), func(e bson.RawElement) bool { return is(e.Value()) })
 	})
 }
 
-// isArray reports whether something at the path is an array: of an array on the way
+// reaches reports whether something at the path is as asked: of an array on the way
 // MongoDB looks at the element that a part names, and into each document.
-func isArray(v bson.RawValue, path string) bool {
+func reaches(v bson.RawValue, path string, is func(bson.RawValue) bool) bool {
 	if path == "" {
-		return v.Type == bson.TypeArray
+		return is(v)
 	}
 	part, rest, _ := strings.Cut(path, ".")
-	var elements []bson.RawElement
-	switch v.Type {
-	case bson.TypeEmbeddedDocument:
-		elements, _ = v.Document().Elements()
-	case bson.TypeArray:
-		elements, _ = bson.Raw(v.Array()).Elements()
-	}
-	return slices.ContainsFunc(elements, func(e bson.RawElement) bool {
-		return e.Key() == part && isArray(e.Value(), rest) ||
-			v.Type == bson.TypeArray && e.Value().Type == bson.TypeEmbeddedDocument && isArray(e.Value(), path)
+	return slices.ContainsFunc(elements(v), func(e bson.RawElement) bool {
+		return e.Key() == part && reaches(e.Value(), rest, is) ||
+			v.Type == bson.TypeArray && e.Value().Type == bson.TypeEmbeddedDocument && reaches(e.Value(), path, is)
 	})
+}
+
+// elements are those of a document or array; another value has none.
+func elements(v bson.RawValue) []bson.RawElement {
+	if v.Type != bson.TypeEmbeddedDocument && v.Type != bson.TypeArray {
+		return nil
+	}
+	all, _ := bson.Raw(v.Value).Elements()
+	return all
+}
+
+// TestAfterIsASupersetOfPairs looks at every pair of documents from among those that an
+// index and a condition treat differently, which TestAfterIsASuperset seldom draws.
+func TestAfterIsASupersetOfPairs(t *testing.T) {
+	var docs []bson.Raw
+	b := func(v any) bson.D { return bson.D{{Key: "b", Value: v}} }
+	for i, v := range []any{bson.MinKey{}, bson.Undefined{}, nil, math.NaN(), 1, "x", bson.D{}, b(1), b(nil), b(bson.A{}), b(bson.Undefined{}), b(bson.A{1, "x"}),
+		bson.A{}, bson.A{nil}, bson.A{1}, bson.A{bson.A{}}, bson.A{bson.A{1}}, bson.A{bson.D{}}, bson.A{b(1), 5}, bson.A{b(1), b("x")}, bson.A{b(1), bson.D{}},
+		bson.A{bson.Undefined{}}, bson.A{bson.MaxKey{}, bson.MinKey{}}, bson.Regex{Pattern: "x"}, bson.Symbol("x"), bson.JavaScript("x"), true, bson.MaxKey{}} {
+		docs = append(docs, docdbtest.Doc(i, "a", v))
+	}
+	docs = append(docs, docdbtest.Doc("missing"))
+	for _, path := range []string{"a", "a.b", "a.0", "a.0.b"} {
+		for way := range 4 {
+			keys, desc := []docdb.Key{{Path: path, Desc: way > 1}}, way%2 == 1
+			for _, from := range docs {
+				for _, doc := range docs {
+					superset(t, doc, docdb.PositionOf(from, keys, desc), keys, desc)
+				}
+			}
+		}
+	}
+}
+
+// superset fails if a document behind a position is left out.
+func superset(t fataler, doc bson.Raw, p docdb.Position, keys []docdb.Key, desc bool) {
+	t.Helper()
+	if docdb.ComparePositions(docdb.PositionOf(doc, keys, desc), p, keys, desc) <= 0 {
+		return
+	}
+	if condition := after(keys, desc, p); !satisfies(t, doc, condition) {
+		t.Fatalf("order %v desc %t:\n%s is behind %v,\nbut not in %v", keys, desc, doc, p, condition)
+	}
 }
 
 // TestAfterIsASuperset: the condition never leaves out a document behind the position.
@@ -129,13 +155,7 @@ func TestAfterIsASuperset(t *testing.T) {
 				t.Skip("no index admits the document")
 			}
 		}
-		p, q := docdb.PositionOf(from, keys, desc), docdb.PositionOf(doc, keys, desc)
-		if docdb.ComparePositions(q, p, keys, desc) <= 0 {
-			return
-		}
-		if condition := after(keys, desc, p); !satisfies(t, doc, condition) {
-			t.Fatalf("order %v desc %t:\n%s is behind %v,\nbut not in %v", keys, desc, doc, p, condition)
-		}
+		superset(t, doc, docdb.PositionOf(from, keys, desc), keys, desc)
 	})
 }
 

@@ -3,6 +3,7 @@ package mongodb_test
 import (
 	"bytes"
 	"math"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -156,6 +157,9 @@ func TestContract(t *testing.T) {
 	options := docdbtest.Options{Rounds: 50}
 	if mongotest.IsStandIn() {
 		options = standIn
+		if os.Getenv("ORGD_TEST_LONG") != "" {
+			options.Rounds = 50
+		}
 	}
 	docdbtest.Run(t, func(t *testing.T) docdb.Engine {
 		// A minute: the stand-in takes its time to drop a hundred MiB.
