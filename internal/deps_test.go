@@ -25,7 +25,8 @@ var mayImport = map[string][]string{
 	"internal/httpapi":                 {"", "gen/api", "internal/auth", "internal/org", "internal/tenant"},
 	"internal/app": {"", "internal/auth", "internal/docdb", "internal/docdb/embedded", "internal/docdb/mongodb",
 		"internal/httpapi", "internal/org", "internal/tenant", "internal/webui", "internal/worker"},
-	"internal/app/apptest": {"internal/app"},
+	"internal/app/apptest":  {"internal/app"},
+	"internal/contracttest": {""},
 }
 
 // TestImportsGoOneWay: app → httpapi → tenant → docdb; what is further down

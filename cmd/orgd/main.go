@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/orgd/orgd/internal/app"
@@ -63,12 +64,24 @@ func serve(stderr io.Writer) int {
 	if err != nil {
 		return complain(stderr, err, 1)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignaled()
 	defer stop()
 	if err := app.Run(ctx, cfg, stderr); err != nil {
 		return complain(stderr, err, 1)
 	}
 	return 0
+}
+
+// untilSignaled returns a context that ends with the first signal to stop. A second
+// one ends the process at once: from before the context ends, nobody catches it.
+func untilSignaled() (ctx context.Context, stop func()) {
+	signaled, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, cancel := context.WithCancel(context.Background())
+	context.AfterFunc(signaled, func() {
+		release()
+		cancel()
+	})
+	return ctx, release
 }
 
 func config(stdout, stderr io.Writer) int {
@@ -80,7 +93,10 @@ func config(stdout, stderr io.Writer) int {
 	return 0
 }
 
+// complain writes an error, which has one line for each thing that is wrong.
 func complain(stderr io.Writer, err error, code int) int {
-	fmt.Fprintln(stderr, "orgd:", err)
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintln(stderr, "orgd:", strings.TrimSuffix(line, "\n"))
+	}
 	return code
 }

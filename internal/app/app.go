@@ -7,14 +7,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"path/filepath"
 	"time"
 
 	"github.com/orgd/orgd"
 	"github.com/orgd/orgd/internal/auth"
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/embedded"
-	"github.com/orgd/orgd/internal/docdb/mongodb"
 	"github.com/orgd/orgd/internal/httpapi"
 	"github.com/orgd/orgd/internal/tenant"
 	"github.com/orgd/orgd/internal/webui"
@@ -67,13 +64,6 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error)
 	return a, err
 }
 
-func openEngine(ctx context.Context, cfg Config, log *slog.Logger) (docdb.Engine, error) {
-	if !cfg.Embedded() {
-		return mongodb.Open(ctx, mongodb.Config{URI: cfg.MongoURI.Reveal(), AppName: "orgd"})
-	}
-	return embedded.Open(embedded.Config{Dir: filepath.Join(cfg.DataDir, "db"), Logger: log})
-}
-
 func openStore(ctx context.Context, a *App) (*tenant.Store, error) {
 	return tenant.Open(ctx, tenant.Config{
 		Engine: a.engine, MasterDB: a.cfg.MasterDBName, TenantDB: a.cfg.TenantDBName,
@@ -86,7 +76,7 @@ func newAPI(a *App) (*httpapi.API, error) {
 	if len(secret) == 0 {
 		var err error
 		if secret, err = auth.LoadOrCreateSecret(a.cfg.DataDir, a.log); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("DATA_DIR %s: %w", quote(a.cfg.DataDir), err)
 		}
 	}
 	tokens, err := auth.NewTokens(auth.TokensConfig{

@@ -13,6 +13,7 @@ import (
 
 // Run runs orgd until ctx ends. The log goes to w.
 func Run(ctx context.Context, cfg Config, w io.Writer) (err error) {
+	defer roomForGarbage()()
 	log := NewLogger(cfg, w)
 	l, err := listen(ctx, cfg.ListenAddr)
 	if err != nil {
@@ -24,6 +25,9 @@ func Run(ctx context.Context, cfg Config, w io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
+	for _, warning := range cfg.Warnings() {
+		log.Warn(warning)
+	}
 	return a.Serve(ctx, l)
 }
 
@@ -35,7 +39,7 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("LISTEN_ADDR %s is in use: stop what listens there, or choose another, such as LISTEN_ADDR=127.0.0.1:8001", addr)
 	case err != nil:
-		return nil, fmt.Errorf("LISTEN_ADDR %s: %w", addr, err)
+		return nil, fmt.Errorf("LISTEN_ADDR %s: %w; allowed: an address of this machine and a port that orgd may take", addr, err)
 	}
 	return l, nil
 }

@@ -264,20 +264,22 @@ func lost(err error) error {
 
 // How often and how long retry tries: about three seconds in all, which bridges
 // a short stall of the storage; an election of a new primary is bridged by the
-// driver's own server selection.
+// driver's own server selection. A try that itself waited longer than that is the
+// last: seven of them would keep a client waiting for more than a minute.
 const (
 	retries    = 6
 	firstPause = 50 * time.Millisecond
+	retryFor   = 4 * time.Second
 )
 
 // retry calls f again when the storage may answer the next time. f is a step,
 // so that what an unknown outcome hides may be done twice.
 func retry(ctx context.Context, f func() error) error {
-	pause := firstPause
+	pause, began := firstPause, time.Now()
 	for try := 0; ; try++ {
 		err := f()
 		again := errors.Is(err, docdb.ErrUnavailable) || errors.Is(err, docdb.ErrOutcomeUnknown)
-		if !again || try == retries {
+		if !again || try == retries || time.Since(began) > retryFor {
 			return err
 		}
 		select {

@@ -1,10 +1,12 @@
 package embedded
 
 import (
-	"errors"
+	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb"
 )
 
 // maxBatch is how many bytes of a large write go to Pebble at once. Batches up to
@@ -19,7 +21,8 @@ type write struct {
 	e       *Engine
 	co      *coll
 	batch   *pebble.Batch // nil before the first put or remove
-	started *generation // once a batch was committed
+	started *generation   // once there is something to wait for
+	partial bool          // a batch was committed, not synced
 	err     error
 }
 
@@ -54,8 +57,10 @@ func (w *write) makeRoom(n int) {
 	}
 	if w.batch != nil && w.batch.Len()+n > maxBatch {
 		w.start()
-		w.err = w.e.commit(w.batch, false, false)
-		w.batch = nil
+		if w.err = w.e.commit(w.batch, false, false); w.err != nil {
+			return
+		}
+		w.batch, w.partial = nil, true
 	}
 	if w.batch == nil {
 		const overhead = 1 << 10 // for keys, so that a large document is not copied as they grow it
@@ -70,19 +75,20 @@ func (w *write) start() {
 }
 
 // commit writes what is left and waits until all is on disk. The caller holds
-// the stripes of all documents until then.
+// the stripes of all documents until then. docdb.ErrOutcomeUnknown if only a part
+// was written.
 func (w *write) commit(frees bool) error {
 	if w.err == nil && w.batch != nil {
 		w.start()
 		w.err = w.e.commit(w.batch, true, frees)
 	}
-	if w.started == nil {
+	if w.started != nil {
+		defer w.co.inflight.end(w.started)
+	}
+	if w.err == nil || !w.partial {
 		return w.err
 	}
-	defer w.co.inflight.end(w.started)
-	if w.err != nil {
-		// What went before the error can be seen once the stripes are free.
-		return errors.Join(w.err, w.e.sync())
-	}
-	return nil
+	// The part can be seen once the stripes are free. If this fails, nothing can.
+	_ = w.e.sync()
+	return fmt.Errorf("%w: only a part was written: %v", docdb.ErrOutcomeUnknown, w.err)
 }

@@ -11,7 +11,16 @@
 // memtables and files from being released; a document that changes while a Find goes
 // on may be met twice or not at all, as the contract has it.
 //
-// What happens when the disk fails is stated on health.
+// A filter is answered from _id, or from an index whose keys it fixes, or else by
+// looking at every document; an order, from its index, as little of it as the
+// filter on its first keys allows (plan.go). There are no statistics: an equality
+// that most documents meet is slower by an index than without.
+//
+// Keys over 2 KiB are exact but slow: in order among those that begin alike they
+// are sorted by looking at their documents (group.go). CreateIndex holds up
+// writers to its collection for as long as it takes; Count without a filter takes
+// time in proportion to the collection. What happens when the disk fails or is
+// full is stated on health.
 package embedded
 
 import (
@@ -38,7 +47,7 @@ type Config struct {
 	// CacheBytes is the size of the cache of blocks read; 0: 32 MiB.
 	CacheBytes int64
 	// MemTableBytes is how much is written before it goes into tables. Up to
-	// three such memtables exist at a time; 0: 16 MiB.
+	// three such memtables exist at a time; 0: 8 MiB.
 	MemTableBytes uint64
 	// MinFreeBytes is the free space on the disk below which what takes room
 	// is refused with ErrUnavailable; 0: 128 MiB, negative: no limit.
@@ -67,11 +76,11 @@ func (c Config) withDefaults() Config {
 type Engine struct {
 	db      *pebble.DB
 	lock    *pebble.Lock
-	log     *slog.Logger
 	health  *health
 	calls   closing
 	stripes *stripes
 	catalog *catalog
+	maxWalk time.Duration // see walk.pause
 }
 
 var _ docdb.Engine = (*Engine)(nil)
@@ -109,33 +118,24 @@ func (e *Engine) Ping(ctx context.Context) error {
 // but ErrUnavailable until the process is restarted. A service should end then.
 func (e *Engine) Failed() <-chan struct{} { return e.health.failed }
 
-// closeTimeout is how long a failed engine may take to close.
-const closeTimeout = 5 * time.Second
-
 // Close implements docdb.Engine. Closing an engine that has failed returns why;
-// if a part of it is stuck, the directory stays locked until the process ends.
+// the directory then stays locked until the process ends.
 func (e *Engine) Close() error {
 	if !e.calls.close() {
 		return nil
 	}
-	failure := e.health.err()
-	if failure == nil {
-		return errors.Join(e.db.Close(), e.lock.Close())
+	if err := e.health.err(); err != nil {
+		return err // Pebble would wait for goroutines that have stopped for good
 	}
-	if e.health.stuck.Load() {
-		return failure
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer func() { _ = recover() }() // Pebble panics where it cannot go on
-		_, _ = e.db.Close(), e.lock.Close()
-	}()
+	e.health.lenient.Store(true)
+	done := make(chan error, 1)
+	go func() { done <- errors.Join(e.db.Close(), e.lock.Close()) }()
 	select {
-	case <-done:
-	case <-time.After(closeTimeout):
+	case err := <-done:
+		return err
+	case <-e.health.failed: // in what Pebble was still doing
+		return e.health.err()
 	}
-	return failure
 }
 
 // get reads a key. The value is the caller's.
@@ -155,9 +155,9 @@ func (e *Engine) get(key []byte) (value []byte, ok bool, err error) {
 // not be used any more. What frees room goes on when there is little of it.
 // ErrUnavailable: nothing was done. ErrOutcomeUnknown: the engine has failed meanwhile.
 //
-// The write goes on in a goroutine of its own, since Pebble neither returns from
-// a commit that it cannot finish nor lets those behind it go: they are left there,
-// the process being about to end, and their callers get an answer.
+// The write goes on in a goroutine of its own: when the log breaks, Pebble stays
+// in it for good (see guardedFS), the process being about to end, and the caller
+// still gets an answer.
 func (e *Engine) commit(batch *pebble.Batch, sync, frees bool) error {
 	if err := e.health.writable(frees); err != nil {
 		return err
@@ -165,11 +165,6 @@ func (e *Engine) commit(batch *pebble.Batch, sync, frees bool) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		defer func() {
-			if p := recover(); p != nil {
-				e.health.fail(fmt.Errorf("writing the log: %v", p))
-			}
-		}()
 		if err := e.db.Apply(batch, &pebble.WriteOptions{Sync: sync}); err != nil {
 			e.health.fail(fmt.Errorf("writing the log: %w", err))
 		}
@@ -178,8 +173,8 @@ func (e *Engine) commit(batch *pebble.Batch, sync, frees bool) error {
 	case <-done:
 	case <-e.health.failed:
 	}
-	if err := e.health.err(); err != nil {
-		return fmt.Errorf("%w: %w", docdb.ErrOutcomeUnknown, err)
+	if e.health.err() != nil { // not to be wrapped: it says that nothing was done
+		return fmt.Errorf("%w: storage has failed: %w", docdb.ErrOutcomeUnknown, e.health.cause)
 	}
 	return batch.Close() // only here, where Pebble is done with it
 }

@@ -80,7 +80,8 @@ type scan struct {
 	docs       []bson.Raw // the page
 
 	counting bool
-	count    int64 // documents found
+	count    int64  // documents found
+	by       uint32 // the index in whose order they are counted; 0: by _id
 }
 
 // newScan returns the scan of a query; docdb.ErrInvalid if the position has not
@@ -158,7 +159,7 @@ func (e *Engine) readView(ctx context.Context, co *coll, state *collState, s *sc
 		return false, err
 	}
 	w := &walk{e: e, state: state, query: s.query, after: s.after, it: it, visit: s.add,
-		pause: pause{ctx: ctx, until: time.Now().Add(maxWalk)}}
+		pause: pause{ctx: ctx, until: time.Now().Add(e.maxWalk)}}
 	defer func() {
 		if closeErr := w.close(); err == nil {
 			err = closeErr
@@ -175,6 +176,10 @@ func (e *Engine) readView(ctx context.Context, co *coll, state *collState, s *sc
 	}
 	if err := w.choosePlan(s.counting); err != nil {
 		return false, err
+	}
+	if by := w.plan.order(); s.counting && s.by != by {
+		// The index was dropped, created, or met its first array: begin again.
+		s.by, s.count, w.after = by, 0, nil
 	}
 	done, err := w.run()
 	if errors.Is(err, errPause) {

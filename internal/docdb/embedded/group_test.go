@@ -46,7 +46,7 @@ func TestLongKeysKeepTheirOrder(t *testing.T) {
 		}
 		docs := drawLongDocs(t, c)
 		checkConsistent(t, e)
-		for range 20 {
+		for range 10 {
 			q := docdb.Query{Desc: rapid.Bool().Draw(t, "desc"), Limit: rapid.IntRange(0, 3).Draw(t, "limit")}
 			if rapid.Bool().Draw(t, "by index") {
 				q.Order = rapid.SampledFrom(indexes).Draw(t, "order").Keys
@@ -68,7 +68,7 @@ func TestLongKeysKeepTheirOrder(t *testing.T) {
 
 func drawLongDocs(t *rapid.T, c docdb.Collection) []bson.Raw {
 	var docs []bson.Raw
-	for range rapid.IntRange(0, 25).Draw(t, "documents") {
+	for range rapid.IntRange(0, 15).Draw(t, "documents") {
 		tags := bson.A(rapid.SliceOfN(genLong(), 0, 3).Draw(t, "tags"))
 		d := doc("_id", genLong().Draw(t, "id"), "a", genLong().Draw(t, "a"), "b", genLong().Draw(t, "b"), "u", genLong().Draw(t, "u"), "t", tags)
 		same := func(other bson.Raw, path string) bool {

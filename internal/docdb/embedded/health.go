@@ -17,12 +17,10 @@ import (
 //
 // A failed write or sync of the log, or of Pebble's manifest, can't be repaired
 // in place: what is in memory may not be on disk, and a second fsync that succeeds
-// proves nothing about the first. Pebble calls Fatalf then and expects the process to end.
-// Here the engine ends instead: from that moment nothing is acknowledged, every
-// call (reads too, since they might see what is not on disk) answers ErrUnavailable, Ping
+// proves nothing about the first. Pebble would end the process. Here the engine
+// ends instead: from that moment nothing is acknowledged, every call (reads too,
+// since they might see what is not on disk) answers ErrUnavailable, Ping
 // included, and the process has to be restarted, which replays what is on disk.
-// In a few places Pebble panics while it unlocks, which no one can catch: then
-// the process does end, which is as safe.
 //
 // Failing to write tables in the background (a full disk, mostly) loses nothing:
 // reads go on, and writes are refused until it succeeds.
@@ -32,8 +30,8 @@ type health struct {
 	once   sync.Once
 	cause  error // set before failed is closed
 
-	opening atomic.Bool  // within Open a fatal error is Open's error
-	stuck   atomic.Bool  // a goroutine of Pebble's was stopped: closing would wait for it
+	opening atomic.Bool  // tables that can't be written are an error of Open
+	lenient atomic.Bool  // a broken log or manifest is an error of Open or Close
 	flush   atomic.Value // of flushState
 	logged  atomic.Int64 // when background work last was, in nanoseconds
 	space   space
@@ -48,9 +46,11 @@ func newHealth(log *slog.Logger) *health {
 
 func (h *health) fail(cause error) {
 	h.once.Do(func() {
+		if !h.opening.Load() { // then it is Open's error
+			h.log.Error("document storage has failed and refuses all calls; restart the process", "error", cause.Error())
+		}
 		h.cause = cause
 		close(h.failed)
-		h.log.Error("document storage has failed and refuses all calls; restart the process", "error", cause.Error())
 	})
 }
 
@@ -90,6 +90,9 @@ func (h *health) flushed(err error) {
 	was, _ := h.flush.Load().(flushState)
 	if err == nil && was.err == nil {
 		return
+	}
+	if h.opening.Load() { // Pebble would go on trying in there
+		h.fail(fmt.Errorf("writing tables: %w", err))
 	}
 	h.flush.Store(flushState{err})
 	if err != nil && was.err == nil { // once: Pebble tries again and again
@@ -138,27 +141,13 @@ func (l pebbleLogger) Errorf(format string, args ...any) {
 	l.h.log.Error("pebble: " + strings.TrimSpace(fmt.Sprintf(format, args...)))
 }
 
-// commitFailure is how Pebble's one Fatalf begins that may be returned from: it
-// is in the goroutine of the committer, which looks at the engine's health next.
-const commitFailure = "pebble: fatal commit error"
-
-// Fatalf ends the engine. Pebble does not expect it to return, and in the
-// background it holds locks and half-changed state: such a goroutine stays where it is.
+// Fatalf ends the engine. Pebble does not expect it to return: the goroutine
+// holds locks and half-changed state, and stays where it is.
 func (l pebbleLogger) Fatalf(format string, args ...any) {
 	err := fmt.Errorf("%s", strings.TrimSpace(fmt.Sprintf(format, args...)))
-	if l.h.opening.Load() {
-		panic(openFailure{err})
-	}
 	l.h.fail(err)
-	if strings.HasPrefix(format, commitFailure) {
-		return
-	}
-	l.h.stuck.Store(true)
 	select {}
 }
-
-// openFailure is a Fatalf during Open.
-type openFailure struct{ error }
 
 // background logs an error of background work, at most one in backgroundInterval.
 func (h *health) background(err error) {

@@ -78,10 +78,10 @@ func typeBounds(tag byte) (lo, hi []byte) {
 	}
 }
 
-// conditionsOn returns the conditions that an index on a path can answer, which
-// is where every value that meets one has an entry. Null is met by what is
-// missing and an array by the whole of it, both of which indexes see differently;
-// so do they paths with array indexes.
+// conditionsOn returns those of the conditions on a path for which every value that
+// meets them has an entry in an index on the path. Null is met by what is missing
+// too, an array by the whole of an array, and a number in a path may be an index or
+// a name: there the rules of filters and of indexes differ.
 func conditionsOn(all []docdb.Condition, path string) []docdb.Condition {
 	if hasNumber(path) {
 		return nil

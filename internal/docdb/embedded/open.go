@@ -173,7 +173,7 @@ func (c *Config) openLocked(lock *pebble.Lock) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening data directory %q: %w", c.Dir, err)
 	}
-	e := &Engine{db: db, lock: lock, log: c.Logger, health: h, stripes: &stripes{seed: maphash.MakeSeed()}}
+	e := &Engine{db: db, lock: lock, health: h, stripes: &stripes{seed: maphash.MakeSeed()}, maxWalk: maxWalk}
 	e.calls.idle = make(chan struct{})
 	e.catalog = newCatalog(e)
 	err = e.sweepUnfinishedIndexes()
@@ -186,24 +186,32 @@ func (c *Config) openLocked(lock *pebble.Lock) (*Engine, error) {
 	return e, nil
 }
 
-// openPebble opens the database; one that should be there must be.
-func (c *Config) openPebble(h *health, lock *pebble.Lock, mustExist bool) (db *pebble.DB, err error) {
-	h.opening.Store(true)
-	defer h.opening.Store(false)
-	defer func() {
-		if p := recover(); p != nil {
-			failure, ok := p.(openFailure)
-			if !ok {
-				panic(p)
-			}
-			err = failure.error
-		}
-	}()
+// openPebble opens the database; one that should be there must be. When Pebble
+// does not return from it, the directory stays locked until the process ends.
+func (c *Config) openPebble(h *health, lock *pebble.Lock, mustExist bool) (*pebble.DB, error) {
 	options := c.pebbleOptions(h)
-	defer options.Cache.Unref()
 	options.Lock = lock
 	options.ErrorIfNotExists = mustExist
-	return pebble.Open(c.Dir, options)
+	h.opening.Store(true)
+	h.lenient.Store(true)
+	type result struct {
+		db  *pebble.DB
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		db, err := pebble.Open(c.Dir, options)
+		options.Cache.Unref()
+		done <- result{db, err}
+	}()
+	select {
+	case r := <-done:
+		h.opening.Store(false)
+		h.lenient.Store(false)
+		return r.db, r.err
+	case <-h.failed:
+		return nil, h.cause
+	}
 }
 
 func (c *Config) finishCreating() error {

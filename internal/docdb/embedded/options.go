@@ -12,6 +12,10 @@ import (
 // before writers wait for the disk.
 const memTables = 3
 
+// fullPause is how long a write waits for room on a full disk before it is tried
+// a second and last time.
+const fullPause = 100 * time.Millisecond
+
 // pebbleOptions returns Pebble's options. The caller must Unref the cache once
 // the database is open.
 func (c *Config) pebbleOptions(h *health) *pebble.Options {
@@ -31,9 +35,13 @@ func (c *Config) pebbleOptions(h *health) *pebble.Options {
 		MaxOpenFiles:               1000,
 		WALBytesPerSync:            1 << 20,
 	}
-	if c.fs != vfs.Default { // which Pebble itself takes, and watches for slowness
-		o.FS = c.fs
+	if o.FS = c.fs; c.fs == vfs.Default {
+		o.FS = nil
+		o.WithFSDefaults() // the same, watched for slowness
 	}
+	// On a full disk Pebble tries to write tables again and again without a
+	// pause, and the log once.
+	o.FS = guardedFS{vfs.OnDiskFull(o.FS, func() { time.Sleep(fullPause) }), h}
 	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionBalanced })
 	for i := range o.Levels {
 		// Every insert looks for what isn't there: with 10 bits a key, one such

@@ -18,6 +18,14 @@ type plan struct {
 	fixed bool
 }
 
+// order is the number of the index in whose order the walk goes; 0: by _id.
+func (p plan) order() uint32 {
+	if p.ix == nil || p.fixed {
+		return 0
+	}
+	return p.ix.id
+}
+
 // A span is the keys from lower on and below upper.
 type span struct{ lower, upper []byte }
 
@@ -136,7 +144,7 @@ func (p *planner) equalities(keys []docdb.Key) (tuple []byte, n int) {
 
 // planCount returns the plan for a count, whose order doesn't matter. It is bare if
 // the number of keys is the answer: all says that the conditions are all that the
-// filter asks, and they are on one path that an index begins with.
+// filter asks, and they are on one path, _id or what an index begins with.
 func (p *planner) planCount(all bool) (result plan, bare bool, err error) {
 	if !all {
 		result, err = p.planByID()
@@ -164,7 +172,7 @@ func (p *planner) planCount(all bool) (result plan, bare bool, err error) {
 		}
 	}
 	result, err = p.planByID()
-	return result, false, err
+	return result, exact && path == "_id", err
 }
 
 // planByIndex walks over an index, as little of it as the filter allows.

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded"
+	"github.com/orgd/orgd/internal/docdb/mongodb"
+	"github.com/orgd/orgd/internal/docdb/mongodb/mongotest"
+)
+
+// An attempt is an organization that a client has tried to create.
+type attempt struct {
+	name, email, password string
+	acknowledged          bool // with 201
+}
+
+func (a attempt) body() string {
+	return text(map[string]string{"organization_name": a.name, "email": a.email, "password": a.password})
+}
+
+func (a attempt) login() string {
+	return text(map[string]string{"email": a.email, "password": a.password})
+}
+
+func text(fields map[string]string) string {
+	b, err := json.Marshal(fields)
+	if err != nil {
+		panic(err) // texts only
+	}
+	return string(b)
+}
+
+// clients is how many create organizations at the same time.
+const clients = 8
+
+// createUntil has clients create organizations, each until one is not acknowledged,
+// and calls kill when the given number is. That is in the middle of the others' requests,
+// wherever they are, and no time has to be guessed.
+func createUntil(p *process, round string, acknowledged int, kill func()) []attempt {
+	var (
+		mu   sync.Mutex
+		all  []attempt
+		so   atomic.Int64
+		done sync.WaitGroup
+		http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
+	)
+	defer http.CloseIdleConnections()
+	killed := make(chan struct{})
+	for c := range clients {
+		done.Go(func() {
+			for i, ok := 0, true; ok; i++ {
+				id := fmt.Sprintf("%s-%d-%d", round, c, i)
+				a := attempt{name: "Org " + id, email: id + "@kill.example", password: "password " + id}
+				status, _ := p.post(http, "/org/create", a.body())
+				ok = status == 201
+				a.acknowledged = ok
+				mu.Lock()
+				all = append(all, a)
+				mu.Unlock()
+				if ok && so.Add(1) == int64(acknowledged) {
+					kill()
+					close(killed)
+				}
+				select {
+				case <-killed: // a server that is back before anyone notices must not keep them going
+					ok = false
+				default:
+				}
+			}
+		})
+	}
+	done.Wait()
+	return all
+}
+
+// verify wants every acknowledged organization to be there, and every other to be
+// whole or never to have been, sooner or later: at a shared database it takes as long as a
+// lease until somebody takes up what the dead have left.
+func verify(t *testing.T, p *process, all []attempt) {
+	t.Helper()
+	var done sync.WaitGroup
+	for part := range slices.Chunk(all, len(all)/clients+1) {
+		done.Go(func() {
+			for _, a := range part {
+				if err := a.verify(p); err != nil {
+					t.Errorf("%s, acknowledged: %t: %v", a.name, a.acknowledged, err)
+				}
+			}
+		})
+	}
+	done.Wait()
+}
+
+func (a attempt) verify(p *process) error {
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		login, said := p.post(http.DefaultClient, "/admin/login", a.login())
+		switch {
+		case login == 200:
+			if get, said := p.get(http.DefaultClient, "/org/get?organization_name="+a.name[:3]+"%20"+a.name[4:]); get != 200 {
+				return fmt.Errorf("its admin can log in, and it is not there: %d %s", get, said)
+			}
+			return nil
+		case a.acknowledged || login != 401:
+			return fmt.Errorf("its admin cannot log in: %d %s", login, said)
+		}
+		again, said := p.post(http.DefaultClient, "/org/create", a.body())
+		if again == 201 {
+			return nil
+		}
+		if again != 409 || time.Now().After(deadline) {
+			return fmt.Errorf("it is neither there nor can it be created: %d %s", again, said)
+		}
+	}
+}
+
+// soundStorage looks beneath: there is one collection for each organization and none besides.
+func soundStorage(t *testing.T, e docdb.Engine, masterDB, tenantDB string, organizations int) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	physical, err := e.Database(tenantDB).List(ctx, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	registered := []string{}
+	for doc, err := range e.Database(masterDB).Collection("collections").Find(ctx, docdb.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		registered = append(registered, doc.Lookup("_id").StringValue())
+	}
+	if len(physical) != organizations || !slices.Equal(physical, registered) {
+		t.Errorf("%d organizations have %d collections, of which %d are registered", organizations, len(physical), len(registered))
+	}
+	unfinished, err := e.Database(masterDB).Collection("operations").Count(ctx, docdb.Eq("outcome", "running"))
+	if err != nil || unfinished != 0 {
+		t.Errorf("%d operations are unfinished, %v", unfinished, err)
+	}
+}
+
+func TestKilledOnTheEmbeddedEngineLosesNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var all []attempt
+	for round := range 5 {
+		p := serveOrgd(t, "DATA_DIR="+dir)
+		verify(t, p, all)
+		all = append(all, createUntil(p, fmt.Sprint(round), 3+7*round, func() { _ = p.cmd.Process.Kill() })...)
+		<-p.done
+	}
+	p := serveOrgd(t, "DATA_DIR="+dir)
+	verify(t, p, all)
+	p.stop(t)
+	e, err := embedded.Open(embedded.Config{Dir: filepath.Join(dir, "db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	soundStorage(t, e, "master_db", "tenant_db", len(all))
+}
+
+// On MongoDB orgd is killed, then the database under it, then both.
+func TestKilledOnMongoDBLosesNothing(t *testing.T) {
+	t.Parallel()
+	db := mongotest.Start(t)
+	env := []string{"MONGO_URI=" + db.URI(), "JWT_SECRET=q0Z8mFvT3rYx6LkS1nWb9PdJ4hGc7AeU2iXo5Rt"}
+
+	p := serveOrgd(t, env...)
+	all := createUntil(p, "orgd", 10, func() { _ = p.cmd.Process.Kill() })
+	<-p.done
+
+	p = serveOrgd(t, env...)
+	all = append(all, createUntil(p, "database", 10, db.Kill)...)
+	db.Restart(t)
+
+	last := serveOrgd(t, env...) // beside the other, which went through it all
+	all = append(all, createUntil(last, "both", 10, func() { _ = last.cmd.Process.Kill(); db.Kill() })...)
+	<-last.done
+	db.Restart(t)
+
+	verify(t, p, all)
+	p.stop(t)
+	e, err := mongodb.Open(t.Context(), mongodb.Config{URI: db.URI()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	soundStorage(t, e, "master_db", "tenant_db", len(all))
+}

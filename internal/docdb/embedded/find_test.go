@@ -1,0 +1,189 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/docdbtest"
+)
+
+// TestAWalkThatPausesGoesOnWhereItWas makes every walk pause as often as it can.
+func TestAWalkThatPausesGoesOnWhereItWas(t *testing.T) {
+	e := openMem(t, vfs.NewMem())
+	e.maxWalk = 0
+	c := newCollection(t, e)
+	orders := [][]docdb.Key{nil, key("n"), {{Path: "tags", Desc: true}}, {{Path: "n"}, {Path: "u"}}, key("u")}
+	for i, keys := range orders[1:] {
+		mustIndex(t, c, docdb.Index{Name: fmt.Sprint("ix", i), Keys: keys, Unique: keys[0].Path == "u"})
+	}
+	var docs []bson.Raw
+	for i := range 1500 {
+		id := any(i)
+		if i%10 == 0 {
+			id = longText + fmt.Sprint(i)
+		}
+		docs = append(docs, doc("_id", id, "n", i%7, "tags", bson.A{i % 5, (i + 1) % 5}, "u", longText[:i%3*1070]+fmt.Sprint(i)))
+	}
+	for i := 0; i < len(docs); i += 500 {
+		if _, err := c.InsertMany(bg, docs[i:i+500]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	some := docdb.And(docdb.Eq("tags", 3), docdb.Eq("n", 4))
+	for _, order := range orders {
+		for _, desc := range []bool{false, true} {
+			checkFind(t, c, docs, docdb.Query{Order: order, Desc: desc})
+			checkFind(t, c, docs, docdb.Query{Order: order, Desc: desc, Filter: some})
+		}
+	}
+	for _, f := range []docdb.Filter{{}, some, docdb.Eq("n", 4), docdb.Eq("tags", 3)} {
+		want := len(docdbtest.Select(docs, docdb.Query{Filter: f}))
+		if n, err := c.Count(bg, f); err != nil || n != int64(want) {
+			t.Errorf("%s: counted %d, %v, want %d", f.Document(), n, err, want)
+		}
+	}
+}
+
+// TestAnIndexThatComesAndGoesHidesNothing reads by filters that use an index while it is
+// dropped and created.
+func TestAnIndexThatComesAndGoesHidesNothing(t *testing.T) {
+	e := openMem(t, vfs.NewMem())
+	e.maxWalk = 0
+	c := newCollection(t, e)
+	for i := range 900 {
+		mustInsert(t, c, doc("_id", i, "n", i%3))
+	}
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for !stop.Load() {
+			if err := errors.Join(c.CreateIndex(bg, docdb.Index{Name: "n", Keys: key("n")}), c.DropIndex(bg, "n")); err != nil {
+				t.Error(err)
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	})
+	for end := time.Now().Add(time.Second); time.Now().Before(end); {
+		if docs := find(t, c, docdb.Query{Filter: docdb.Eq("n", 1)}); len(docs) != 300 {
+			t.Errorf("found %d of 300", len(docs))
+		}
+		if n, err := c.Count(bg, docdb.Eq("n", 1)); err != nil || n != 300 {
+			t.Errorf("counted %d of 300, %v", n, err)
+		}
+		n := 0
+		for _, err := range c.Find(bg, docdb.Query{Order: key("n")}) {
+			if errors.Is(err, docdb.ErrNoIndex) {
+				n = 900
+			} else if err != nil {
+				t.Error(err)
+			}
+			n++
+		}
+		if n != 900 && n < 901 {
+			t.Errorf("found %d of 900 in the order of the index", n)
+		}
+	}
+	stop.Store(true)
+	wg.Wait()
+}
+
+func TestAFindWhoseCollectionIsDroppedSaysSo(t *testing.T) {
+	e := openMem(t, vfs.NewMem())
+	c := newCollection(t, e)
+	for i := range 2 * firstPage {
+		mustInsert(t, c, doc("_id", i))
+	}
+	n := 0
+	var last error
+	for _, err := range c.Find(bg, docdb.Query{}) {
+		if n == 0 {
+			if err := errors.Join(e.Database("db").Drop(bg, "c"), e.Database("db").Create(bg, "c"), c.Insert(bg, doc("_id", 1000))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n++
+		last = err
+	}
+	if !errors.Is(last, docdb.ErrNoCollection) || n != firstPage+1 {
+		t.Errorf("after %d documents it ends with %v", n-1, last)
+	}
+}
+
+// TestPlans checks which keys are walked over, since a plan that is too wide is
+// only slow.
+func TestPlans(t *testing.T) {
+	e := openMem(t, vfs.NewMem())
+	c := newCollection(t, e)
+	mustIndex(t, c, docdb.Index{Name: "a", Keys: key("a")})
+	mustIndex(t, c, docdb.Index{Name: "ab", Keys: []docdb.Key{{Path: "a"}, {Path: "b", Desc: true}}})
+	mustIndex(t, c, docdb.Index{Name: "tags", Keys: key("tags")})
+	for i := range 1000 {
+		mustInsert(t, c, doc("_id", i, "a", i%10, "b", i/10, "tags", bson.A{i % 100, "x"}))
+	}
+	for _, q := range []struct {
+		name   string
+		filter bson.D
+		order  []docdb.Key
+		desc   bool
+		walked int
+	}{
+		{"nothing to use", bson.D{{Key: "c", Value: 1}}, nil, false, 1000},
+		{"_id", bson.D{{Key: "_id", Value: 7}}, nil, false, 1},
+		{"several _ids", bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: bson.A{7, 9.0, 500, 7, "none"}}}}}, nil, true, 3},
+		{"a range of _ids", bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: 10}, {Key: "$lte", Value: 20}}}}, nil, false, 10},
+		{"an index by equality", bson.D{{Key: "a", Value: 3}}, nil, true, 100},
+		{"the index with most keys", bson.D{{Key: "b", Value: 5}, {Key: "a", Value: 3}}, nil, false, 1},
+		{"an index of arrays by equality", bson.D{{Key: "tags", Value: 3}}, nil, false, 10},
+		{"null, which may be missing", bson.D{{Key: "a", Value: nil}}, nil, false, 1000},
+		{"an order by a range", bson.D{{Key: "a", Value: bson.D{{Key: "$gte", Value: 8}}}}, key("a"), false, 200},
+		{"an order by equality and a range", bson.D{{Key: "a", Value: 8}, {Key: "b", Value: bson.D{{Key: "$lt", Value: 5}}}}, []docdb.Key{{Path: "a"}, {Path: "b", Desc: true}}, true, 5},
+		{"an order of arrays, whose end is known", bson.D{{Key: "tags", Value: bson.D{{Key: "$lt", Value: 20}}}}, key("tags"), false, 200},
+		{"an order of arrays, whose beginning is not", bson.D{{Key: "tags", Value: bson.D{{Key: "$lt", Value: 20}}}}, key("tags"), true, 2000},
+		{"conditions that exclude each other", bson.D{{Key: "a", Value: 3}, {Key: "a", Value: bson.D{{Key: "$gt", Value: 5}}}}, key("a"), false, 0},
+	} {
+		t.Run(q.name, func(t *testing.T) {
+			f, err := docdb.ParseFilter(rawValue(q.filter).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := walked(t, e, c, docdb.Query{Filter: f, Order: q.order, Desc: q.desc}); got != q.walked {
+				t.Errorf("it walks over %d keys, want %d", got, q.walked)
+			}
+		})
+	}
+}
+
+// walked counts the keys that a query's plan walks over.
+func walked(t *testing.T, e *Engine, c docdb.Collection, q docdb.Query) int {
+	t.Helper()
+	co := c.(collection).coll(t)
+	it, err := e.db.NewIter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &walk{e: e, state: co.state.Load(), query: q, it: it}
+	defer w.close()
+	if err := w.choosePlan(false); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, s := range w.plan.spans {
+		if s.empty() {
+			continue
+		}
+		it.SetBounds(s.lower, s.upper)
+		for ok := it.First(); ok; ok = it.Next() {
+			n++
+		}
+	}
+	return n
+}
