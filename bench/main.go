@@ -1,0 +1,127 @@
+// Command bench measures orgd against what it is built on, and says which of the
+// figures it has to reach are reached.
+//
+//	go run ./bench [-quick] [-run get,login,...] [-o FILE]
+//
+// It builds orgd, runs it as a process of its own with the defaults of a user,
+// apart from what a row says, and talks to it over the loopback interface.
+// Figures of a machine say little about another one, and on a busy machine little
+// about itself; so every target is a ratio to a yardstick that is measured in the
+// same run, in turns with orgd (see alternate).
+//
+// The parts that need a MongoDB server run with
+//
+//	ORGD_BENCH_MONGO_URI   a server that is there; its databases bench_* are used and dropped
+//	ORGD_BENCH_MONGOD      the program of a server to start, a mongod or one with options like secantusd-rs
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// A part is what -run chooses.
+type part struct {
+	name, does string
+	run        func(*suite, context.Context) error
+}
+
+var parts = []part{
+	{"engine", "the embedded engine against bare Pebble", (*suite).embedded},
+	{"get", "GET /org/get against a bare Echo", (*suite).get},
+	{"login", "logins and creates against bcrypt alone", (*suite).login},
+	{"storm", "GET /org/get while many log in", (*suite).storm},
+	{"size", "memory, restart and creates at 10,000 organizations", (*suite).size},
+	{"mongo", "the MongoDB engine, and orgd on it", (*suite).mongo},
+}
+
+// maxRun bounds the whole run: a server that hangs must not hang this for ever.
+const maxRun = time.Hour
+
+// run returns the exit code: 0 also when targets are missed, which the table says.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && helpers[args[0]] != nil {
+		return exitCode(stderr, helpers[args[0]](ctx, args[1:], stdout))
+	}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	quick := flags.Bool("quick", false, "see whether everything runs; the figures mean little")
+	chosen := flags.String("run", names(), "the parts to run, separated by commas")
+	out := flags.String("o", "", "the file to write the results to, besides the standard output")
+	if err := flags.Parse(args); err != nil {
+		return 2
+	}
+	selected, err := choose(*chosen)
+	if err != nil {
+		fmt.Fprintln(stderr, "bench:", err)
+		return 2
+	}
+	ctx, cancel := context.WithTimeout(ctx, maxRun)
+	defer cancel()
+	return exitCode(stderr, measure(ctx, selected, *quick, *out, stdout, stderr))
+}
+
+func exitCode(stderr io.Writer, err error) int {
+	if err != nil {
+		fmt.Fprintln(stderr, "bench:", err)
+		return 1
+	}
+	return 0
+}
+
+func names() string {
+	var all []string
+	for _, p := range parts {
+		all = append(all, p.name)
+	}
+	return strings.Join(all, ",")
+}
+
+func choose(list string) ([]part, error) {
+	var chosen []part
+	for name := range strings.SplitSeq(list, ",") {
+		i := slices.IndexFunc(parts, func(p part) bool { return p.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no part %q; there are %s", name, names())
+		}
+		chosen = append(chosen, parts[i])
+	}
+	return chosen, nil
+}
+
+// measure runs the parts and writes the results, those from before an error
+// included.
+func measure(ctx context.Context, selected []part, quick bool, out string, stdout, stderr io.Writer) error {
+	s, err := newSuite(ctx, quick, stderr)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	for _, p := range selected {
+		s.progress("%s: %s", p.name, p.does)
+		if err = p.run(s, ctx); err != nil {
+			err = fmt.Errorf("%s: %w", p.name, err)
+			break
+		}
+	}
+	text := s.report(time.Now())
+	fmt.Fprint(stdout, text)
+	if err == nil && out != "" {
+		err = os.WriteFile(out, []byte(text), 0o644)
+	}
+	return err
+}

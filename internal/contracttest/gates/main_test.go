@@ -1,0 +1,82 @@
+// Package gates holds a whole orgd against its contract: requests drawn from the
+// schemas for every operation, the documented answers that scenarios have to bring
+// about, the examples, and, to show that all this finds anything, services with
+// faults on purpose.
+//
+// What rapid draws is random. A failure prints the seed, and with it the same
+// requests come again, in the same order, to a fresh server:
+//
+//	go test ./internal/contracttest/gates -run 'TestTheContract/refused_body/login' -rapid.seed=17
+//
+// To look for longer: -rapid.checks=2000, or `make properties`.
+package gates
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/orgd/orgd/internal/contracttest"
+)
+
+// checks is how many cases rapid draws for a property unless -rapid.checks says.
+const checks = "15"
+
+// seen counts the documented answers that the tests of this package got.
+var seen contracttest.Coverage
+
+// unseen are the documented answers that no test here can get, and why. One that a
+// test gets after all must not be listed.
+var unseen = map[contracttest.Response]string{
+	{Operation: "getLiveness", Status: 500}:        "it does nothing that could fail",
+	{Operation: "getReadiness", Status: 500}:       "what fails there is 503",
+	{Operation: "getContractYAML", Status: 500}:    "it does nothing that could fail",
+	{Operation: "getContractJSON", Status: 500}:    "it does nothing that could fail",
+	{Operation: "getDocs", Status: 500}:            "it does nothing that could fail",
+	{Operation: "updateOrganization", Status: 429}: "updates are not limited yet",
+}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	given := map[string]bool{}
+	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	if !given["rapid.checks"] {
+		set("rapid.checks", checks)
+	}
+	set("rapid.nofailfile", "true") // the seed says it all
+	code := m.Run()
+	if code == 0 && !given["test.run"] && !given["test.skip"] && !given["test.list"] {
+		code = gate()
+	}
+	os.Exit(code)
+}
+
+// set sets a flag for all tests that begin later.
+func set(name, value string) {
+	if err := flag.Set(name, value); err != nil {
+		panic(err) // a flag of rapid's
+	}
+}
+
+// gate fails the tests when they leave a documented answer out.
+func gate() (code int) {
+	missing, err := seen.Missing()
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	for _, r := range missing {
+		if unseen[r] == "" {
+			fmt.Printf("no test gets the documented answer %s: make one get it, or say in unseen why none can\n", r)
+			code = 1
+		}
+	}
+	for r, reason := range unseen {
+		if seen.Count(r) > 0 {
+			fmt.Printf("a test gets %s, of which unseen says: %s\n", r, reason)
+			code = 1
+		}
+	}
+	return code
+}

@@ -1,0 +1,155 @@
+package gates
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/contracttest"
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/docdbtest"
+)
+
+// storageDown: without its storage orgd answers 503 wherever the contract has that.
+func storageDown(t testing.TB, s setup) {
+	w := s.startFaulty(t, 0)
+	w.expect = []int{http.StatusServiceUnavailable}
+	w.failing(t, docdb.ErrUnavailable, func(r contracttest.Request) {
+		if r.Operation.Documents(503) {
+			w.request(t, r).is(503, "unavailable")
+		}
+	})
+}
+
+// innards must not get out.
+const innards = "page 7 of the tree is upside down"
+
+// unknownFaults: what nobody has thought of is 500, and the answer does not tell.
+func unknownFaults(t testing.TB, s setup) {
+	w := s.startFaulty(t, 0)
+	w.expect = []int{500, 503}
+	w.failing(t, errors.New(innards), func(r contracttest.Request) {
+		a := w.request(t, r)
+		if _, static := unseen[contracttest.Response{Operation: r.Operation.ID, Status: 500}]; !static {
+			a.is(500, "internal")
+		}
+		if strings.Contains(a.body, innards) {
+			t.Errorf("%s shows its innards: %s", r.Operation, a.body)
+		}
+	})
+}
+
+// failing sends the examples of all operations, as allowed, while every call of
+// the storage fails with err.
+func (w *world) failing(t testing.TB, err error, send func(contracttest.Request)) {
+	t.Helper()
+	exampleAccount(t, w)
+	acc := w.account(t)
+	w.faulty.On(func(docdbtest.Call) error { return err })
+	defer w.faulty.On(nil)
+	for _, o := range operations(t) {
+		for _, r := range o.Examples(t) {
+			if o.Scheme != "" {
+				r.Header.Set("Authorization", acc.auth)
+			}
+			send(r)
+			break // the first to come will do
+		}
+	}
+}
+
+// suspended: the admins of a suspended organization are refused by 423, and
+// anybody sees that it is suspended.
+func suspended(t testing.TB, s setup) {
+	w := s.startFaulty(t, 0)
+	acc := w.account(t)
+	w.suspend(t, acc.id)
+	for _, o := range operations(t) {
+		for _, r := range o.Examples(t) {
+			switch {
+			case !o.Documents(http.StatusLocked):
+				continue
+			case o.Scheme != "":
+				r.Header.Set("Authorization", acc.auth)
+				w.request(t, r).is(423, "suspended")
+			case o.ID == "login":
+				w.do(t, o.Method, o.Path, object("email", acc.email, "password", password)).is(423, "suspended")
+			default:
+				t.Fatalf("%s documents 423 and takes no credential: say here how it comes about", o)
+			}
+		}
+	}
+	w.do(t, "GET", "/org/get?organization_name="+strings.ReplaceAll(acc.name, " ", "+"), "").is(200).hasExactly(summaryKeys).has("state", "suspended")
+}
+
+// suspend does what no operation does yet.
+func (w *world) suspend(t testing.TB, id string) {
+	t.Helper()
+	organizations := w.faulty.Database(masterDB).Collection("organizations")
+	kind, value, err := bson.MarshalValue(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := bson.RawValue{Type: kind, Value: value}
+	raw, err := organizations.Get(context.Background(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc bson.D
+	if err := bson.Unmarshal(raw, &doc); err != nil {
+		t.Fatal(err)
+	}
+	for i := range doc {
+		if doc[i].Key == "state" {
+			doc[i].Value = "suspended"
+		}
+	}
+	if raw, err = bson.Marshal(doc); err == nil {
+		err = organizations.Replace(context.Background(), key, docdb.Filter{}, raw)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// busy: while an organization is being changed, another change of it is 409, and
+// its admins see by what.
+func busy(t testing.TB, s setup) {
+	w := s.startFaulty(t, 0)
+	acc := w.account(t)
+	auth := "Authorization: " + acc.auth
+	reached, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once // should there be another change after all, it must not wait
+	w.faulty.On(func(c docdbtest.Call) error {
+		if c.Op == "Create" && c.Database == tenantDB {
+			once.Do(func() { close(reached); <-release })
+		}
+		return nil
+	})
+	done := make(chan answer)
+	go func() {
+		defer close(done)
+		done <- w.do(t, "PUT", "/org/update", `{}`, auth)
+	}()
+	defer func() {
+		close(release)
+		for a := range done {
+			if a.status != 200 || a.fields["generation"] != 2.0 {
+				t.Errorf("the update: %d %s", a.status, a.body)
+			}
+		}
+	}()
+	select {
+	case <-reached:
+	case a := <-done:
+		t.Fatalf("the update did not move the data: %d %s", a.status, a.body)
+	}
+	operation := w.do(t, "GET", "/org/get?organization_name="+strings.ReplaceAll(acc.name, " ", "+"), "", auth).is(200).text("operation")
+	w.do(t, "PUT", "/org/update", `{}`, auth).is(409, "operation_in_progress").has("operation_id", operation)
+	w.do(t, "DELETE", "/org/delete", "", auth).is(409, "operation_in_progress").has("operation_id", operation)
+}

@@ -1,0 +1,75 @@
+package contracttest
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// An Operation is one of the contract's, with what it takes to make requests of it.
+type Operation struct {
+	ID, Method, Path string
+	Parameters       []*openapi3.Parameter
+	Body             *openapi3.RequestBody // nil if it takes none
+	// Scheme names the security scheme that it knows, "" if it knows none, and
+	// Anonymous says whether it may be called without.
+	Scheme    string
+	Anonymous bool
+	// Spec is the whole of it.
+	Spec *openapi3.Operation
+}
+
+// String returns the operationId.
+func (o Operation) String() string { return o.ID }
+
+// Documents reports whether the contract has that status among its answers.
+func (o Operation) Documents(status int) bool {
+	return o.Spec.Responses.Value(strconv.Itoa(status)) != nil
+}
+
+// Operations lists all operations of the contract, by operationId.
+func (c *Contract) Operations() ([]Operation, error) {
+	var all []Operation
+	for path, item := range c.asked.Paths.Map() {
+		for method, spec := range item.Operations() {
+			o := Operation{ID: spec.OperationID, Method: method, Path: path, Spec: spec}
+			for _, refs := range []openapi3.Parameters{item.Parameters, spec.Parameters} {
+				for _, ref := range refs {
+					o.Parameters = append(o.Parameters, ref.Value)
+				}
+			}
+			if spec.RequestBody != nil {
+				o.Body = spec.RequestBody.Value
+			}
+			if err := o.secure(c.asked.Security); err != nil {
+				return nil, err
+			}
+			all = append(all, o)
+		}
+	}
+	slices.SortFunc(all, func(a, b Operation) int { return cmp.Compare(a.ID, b.ID) })
+	return all, nil
+}
+
+// secure works out Scheme and Anonymous.
+func (o *Operation) secure(all openapi3.SecurityRequirements) error {
+	if o.Spec.Security != nil {
+		all = *o.Spec.Security
+	}
+	o.Anonymous = len(all) == 0
+	for _, requirement := range all {
+		if len(requirement) == 0 {
+			o.Anonymous = true
+		}
+		for scheme := range requirement {
+			if o.Scheme != "" && o.Scheme != scheme {
+				return fmt.Errorf("%s takes several security schemes: teach contracttest.Operation to hold more than one", o.ID)
+			}
+			o.Scheme = scheme
+		}
+	}
+	return nil
+}
