@@ -1,0 +1,119 @@
+package orgd
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// A Code is the contract's name for what went wrong, and an error that
+// errors.Is finds in what this package returns. A code that is newer than this
+// package can be written as Code("its_name").
+type Code string
+
+// The codes of the contract.
+const (
+	// ErrMalformed: the request breaks the contract; [Error.Fields] says where.
+	ErrMalformed Code = "malformed"
+	// ErrInvalid: a value is refused; [Error.Fields] says which.
+	ErrInvalid Code = "invalid"
+	// ErrUnauthenticated: no token, or a bad or expired one.
+	ErrUnauthenticated Code = "unauthenticated"
+	// ErrTokenRevoked: the token was good and is not any more: the credentials
+	// changed, or the admin or the organization is gone.
+	ErrTokenRevoked Code = "token_revoked"
+	// ErrBadCredentials: a wrong e-mail address or password.
+	ErrBadCredentials Code = "bad_credentials"
+	// ErrNotFound: there is no such thing.
+	ErrNotFound Code = "not_found"
+	// ErrMethodNotAllowed: not by this method.
+	ErrMethodNotAllowed Code = "method_not_allowed"
+	// ErrNameTaken: another organization has the name.
+	ErrNameTaken Code = "name_taken"
+	// ErrEmailTaken: another admin has the e-mail address.
+	ErrEmailTaken Code = "email_taken"
+	// ErrOperationInProgress: the organization is being changed, by
+	// [Error.OperationID].
+	ErrOperationInProgress Code = "operation_in_progress"
+	// ErrSuspended: the organization is suspended; the operator can resume it.
+	ErrSuspended Code = "suspended"
+	// ErrBodyTooLarge: the request's body is larger than the operation takes.
+	ErrBodyTooLarge Code = "body_too_large"
+	// ErrUnsupportedMediaType: the request's body is of the wrong type.
+	ErrUnsupportedMediaType Code = "unsupported_media_type"
+	// ErrRateLimited: too many attempts; nothing was done. See
+	// [Error.RetryAfter].
+	ErrRateLimited Code = "rate_limited"
+	// ErrUnavailable: the server's storage does not answer; nothing was done.
+	ErrUnavailable Code = "unavailable"
+	// ErrOutcomeUnknown: the call may have been carried out. Any error of a call
+	// that changes something is also this one unless it is certain that nothing
+	// was done.
+	ErrOutcomeUnknown Code = "outcome_unknown"
+	// ErrInternal: a fault of the server, whose log has the details under
+	// [Error.RequestID].
+	ErrInternal Code = "internal"
+)
+
+// Error returns the code itself.
+func (c Code) Error() string { return string(c) }
+
+// An Error is an answer that is not a success. It holds no secrets: should the
+// answer repeat the request's token or password, they are cut out.
+type Error struct {
+	Method string
+	Path   string // of the contract, without the query
+	Status int    // of HTTP
+
+	// Code is empty when the answer is not one of orgd's, but for instance a
+	// proxy's page.
+	Code   Code
+	Detail string // for people
+	Fields []FieldError
+
+	RequestID   string // under which the server's log has the details
+	OperationID string // the operation in the way, with ErrOperationInProgress
+	// RetryAfter is for how long the server asks to wait; 0 when it does not.
+	RetryAfter time.Duration
+}
+
+// A FieldError says what is wrong with one input.
+type FieldError struct {
+	Pointer   string // where in the body: "#/email"
+	Parameter string // or which query parameter or header
+	Detail    string
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "orgd: %s %s: %d", e.Method, e.Path, e.Status)
+	if what := cmp.Or(string(e.Code), http.StatusText(e.Status)); what != "" {
+		b.WriteString(" " + what)
+	}
+	if e.Detail != "" {
+		b.WriteString(": " + e.Detail)
+	}
+	for _, f := range e.Fields {
+		fmt.Fprintf(&b, " [%s]", f)
+	}
+	if e.RequestID != "" {
+		fmt.Fprintf(&b, " (request %s)", e.RequestID)
+	}
+	return b.String()
+}
+
+// Unwrap returns the code, so that errors.Is finds it.
+func (e *Error) Unwrap() error {
+	if e.Code == "" {
+		return nil
+	}
+	return e.Code
+}
+
+// String returns the input's place and what is wrong with it.
+func (f FieldError) String() string {
+	return strings.TrimSpace(f.Pointer + f.Parameter + " " + f.Detail)
+}

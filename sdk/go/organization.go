@@ -1,0 +1,84 @@
+package orgd
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/orgd/orgd/gen/client"
+)
+
+// A NewOrganization is an organization to be and its first admin.
+type NewOrganization struct {
+	Name     string // 1 to 100 characters
+	Email    string
+	Password string // 8 to 72 bytes
+}
+
+// An Update says what to change. What is left empty stays.
+type Update struct {
+	Name     string // of the organization
+	Email    string // of the calling admin
+	Password string // of the calling admin, 8 to 72 bytes
+	// InPlace leaves the data where it is; otherwise it moves into a fresh
+	// collection. It is the contract's migrate: false.
+	InPlace bool
+}
+
+// CreateOrganization creates an organization, its first admin and its own, empty
+// collection; all or nothing. It needs no credentials: see [Client.With] for
+// what comes after it.
+func (c *Client) CreateOrganization(ctx context.Context, o NewOrganization) (*Organization, error) {
+	return Decode[Organization](c.api.CreateOrganization(ctx,
+		client.OrganizationCreate{OrganizationName: o.Name, Email: o.Email, Password: o.Password}))
+}
+
+// GetOrganization looks an organization up by its name, in any spelling that is
+// the same name. It is open to all; an admin of the organization gets more
+// fields. A client whose login is refused asks as anybody.
+func (c *Client) GetOrganization(ctx context.Context, name string) (*OrganizationSummary, error) {
+	return Decode[OrganizationSummary](c.api.GetOrganization(ctx, &client.GetOrganizationParams{OrganizationName: name}))
+}
+
+// UpdateOrganization changes the client's own organization and moves its data
+// into a fresh collection, unless u says InPlace. A new e-mail address or
+// password ends every token of the admin; a client made with [WithLogin] logs in
+// with the new ones from then on. When the outcome is unknown it goes on with
+// the old ones: errors.Is(err, [ErrOutcomeUnknown]).
+func (c *Client) UpdateOrganization(ctx context.Context, u Update) (*Organization, error) {
+	body := client.OrganizationUpdate{OrganizationName: given(u.Name), Email: given(u.Email), Password: given(u.Password)}
+	if u.InPlace {
+		body.Migrate = new(false)
+	}
+	resp, err := c.api.UpdateOrganization(ctx, body)
+	if err == nil { // it is done, whether or not the answer can be read
+		c.config.session.rotate(u.Email, u.Password)
+	}
+	return Decode[Organization](resp, err)
+}
+
+// DeleteOrganization deletes the client's own organization with all of its data
+// and admins. It cannot be undone. Its name and e-mail addresses are free again.
+func (c *Client) DeleteOrganization(ctx context.Context) (*DeletionReceipt, error) {
+	return Decode[DeletionReceipt](c.api.DeleteOrganization(ctx))
+}
+
+func given(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// String leaves the password out.
+func (o NewOrganization) String() string { return fmt.Sprintf("{Name:%q Email:%q}", o.Name, o.Email) }
+
+// GoString is String.
+func (o NewOrganization) GoString() string { return "orgd.NewOrganization" + o.String() }
+
+// String leaves the password out.
+func (u Update) String() string {
+	return fmt.Sprintf("{Name:%q Email:%q new password:%t InPlace:%t}", u.Name, u.Email, u.Password != "", u.InPlace)
+}
+
+// GoString is String.
+func (u Update) GoString() string { return "orgd.Update" + u.String() }
