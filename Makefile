@@ -10,7 +10,7 @@ MONGOD  = $(VENV)/bin/secantusd-py
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## Run orgd on http://127.0.0.1:8000 (Swagger UI at /docs)
@@ -39,7 +39,8 @@ test: $(TEST_SERVER) ## Run all tests, with the race detector
 
 .PHONY: test-mongo
 test-mongo: $(TEST_SERVER) ## Run the MongoDB engine's tests, and the store's on it, at length
-	ORGD_TEST_LONG=1 $(GO) test -race -timeout 2h -v -run 'MongoDB' ./internal/docdb/mongodb/... ./internal/tenant/...
+	ORGD_TEST_LONG=1 $(GO) test -race -timeout 2h ./internal/docdb/mongodb/...
+	ORGD_TEST_LONG=1 $(GO) test -race -timeout 2h -run 'MongoDB' ./internal/tenant/...
 
 .PHONY: fuzz
 fuzz: ## Fuzz every fuzz test for FUZZTIME (default 30s) each
@@ -49,7 +50,7 @@ fuzz: ## Fuzz every fuzz test for FUZZTIME (default 30s) each
 	  done; done
 
 .PHONY: generate
-generate: ## Generate gen/ from openapi.yaml
+generate: generate-typescript ## Generate gen/ from openapi.yaml
 	$(TOOL) oapi-codegen -config gen/api/config.yaml openapi.yaml
 	$(TOOL) oapi-codegen -config gen/client/config.yaml openapi.yaml
 
@@ -88,3 +89,31 @@ audit: ## Look what ships up in the vulnerability databases; say so where these 
 
 .PHONY: ci
 ci: check-generate lint lint-contract test ## What CI runs
+
+# The TypeScript package. Its tools come from npm, as its lock file says; what it
+# is tested against is the orgd of this work tree.
+SDK       = sdk/typescript
+SDK_TOOLS = $(SDK)/node_modules/.package-lock.json
+
+$(SDK_TOOLS): $(SDK)/package-lock.json $(SDK)/package.json
+	@node -e '[M, m] = process.versions.node.split("."); process.exit(+(M < 20 || M == 20 && m < 19))' && command -v npm >/dev/null || { \
+	  echo "The TypeScript package is made with Node 20.19 or later and npm." >&2; exit 1; }
+	cd $(SDK) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: generate-typescript
+generate-typescript: $(SDK_TOOLS) ## Generate gen/typescript from openapi.yaml
+	cd $(SDK) && npm run --silent generate
+
+# $(CHROMIUM) is a Chromium to use instead of the one on the path.
+.PHONY: chromium
+chromium:
+	@[ -n "$(CHROMIUM)" ] || command -v chromium >/dev/null || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -q update && apt-get -q install -y chromium; } || { \
+	  echo "The tests in a browser need Chromium: install it (Debian's package is chromium) or set CHROMIUM to its path." >&2; exit 1; }
+
+.PHONY: test-typescript
+test-typescript: $(SDK_TOOLS) chromium ## Test the TypeScript package: in Node, in Chromium, packed and installed; and Swagger UI
+	rm -rf $(SDK)/dist $(SDK)/build
+	$(GO) build -o $(SDK)/build/bin/ ./cmd/orgd
+	cd $(SDK) && ORGD=$(CURDIR)/$(SDK)/build/bin/orgd CHROMIUM="$(CHROMIUM)" npm test

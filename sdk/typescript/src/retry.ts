@@ -1,0 +1,36 @@
+import { systemCode, type OrgdError } from './error.js';
+
+const firstDelay = 200;
+const maxBackoff = 10_000;
+const maxDelay = 30_000; // what the server may ask for
+
+/** With these codes of the system's, in Node, no connection was made. */
+const notConnected = /^(ECONNREFUSED|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/;
+
+/** With these neither, nor would one be in a moment: no such host, a certificate that is not trusted, not TLS. */
+const hopeless = /^ENOTFOUND$|CERT|^UNABLE_TO_VERIFY_LEAF_SIGNATURE$|^ERR_SSL_WRONG_VERSION_NUMBER$/;
+
+/** Whether the error may pass, so that the same request may have a better answer later. */
+export function mayPass({ code, status, cause }: OrgdError): boolean {
+  if (code === 'network_error') return !hopeless.test(systemCode(cause) ?? '');
+  return [429, 502, 503, 504].includes(status) && code !== 'outcome_unknown';
+}
+
+/** Whether it is certain that the server did nothing of what was asked. */
+export function nothingDone({ code, status, cause }: OrgdError): boolean {
+  const failure = systemCode(cause) ?? '';
+  if (code === 'network_error') return notConnected.test(failure) || hopeless.test(failure);
+  if (status >= 500) return code === 'unavailable';
+  return status < 200 || status >= 300; // a success that is none of orgd's says nothing
+}
+
+/**
+ * How many milliseconds to wait before the next attempt: twice as long each time, with jitter so that clients do not
+ * come back all at once, and not before the server wants. undefined when that is too long to wait for.
+ */
+export function delayBefore(attempt: number, retryAfter: number | undefined): number | undefined {
+  const backoff = Math.min(maxBackoff, firstDelay * 2 ** (attempt - 1));
+  if (retryAfter === undefined) return backoff / 2 + (Math.random() * backoff) / 2;
+  const asked = retryAfter * 1000;
+  return asked > maxDelay ? undefined : asked + Math.random() * backoff;
+}

@@ -1,0 +1,107 @@
+import { isOrgdError, unexpected } from './error.js';
+import type { LoginRequest, OrganizationUpdate, Token } from './gen/typescript/types.gen.js';
+import { abortable } from './wait.js';
+
+/** A token is replaced this many milliseconds before it runs out, or in the last tenth of its time if that is later. */
+const margin = 30_000;
+
+/** For this many milliseconds, operations that are open to all do without a login that was refused. */
+const refusalHolds = 30_000;
+
+/** How a change of credentials ended. */
+export type Outcome = 'done' | 'refused' | 'unknown';
+
+/** Whom a client acts for, and the token it has for that. */
+export class Session {
+  #account: LoginRequest | undefined;
+  /** What the account becomes, should an update whose outcome is not known have been carried out. */
+  #next: LoginRequest | undefined;
+  #token: { value: string; staleAt: number } | undefined;
+  #login: Promise<void> | undefined;
+  #refusedAt = -Infinity;
+  readonly #logIn: (account: LoginRequest) => Promise<Token>;
+
+  /** Acts with an account, a token, both (the token first) or neither. logIn asks the server for a token. */
+  constructor(
+    account: LoginRequest | undefined,
+    token: string | undefined,
+    logIn: (account: LoginRequest) => Promise<Token>,
+  ) {
+    this.#account = account;
+    this.#token = token === undefined ? undefined : { value: token, staleAt: Infinity };
+    this.#logIn = logIn;
+  }
+
+  /**
+   * A token that is good as far as one can tell from here; undefined if there is none to be had. Where it is optional, a
+   * login that is refused means to do without.
+   */
+  async token(signal: AbortSignal | undefined, optional: boolean): Promise<string | undefined> {
+    if (!this.#account || Date.now() < (this.#token?.staleAt ?? 0)) return this.#token?.value;
+    if (optional && Date.now() < this.#refusedAt + refusalHolds) return undefined;
+    // However many wait, one login is under way; it does not end when one of them no longer waits.
+    this.#login ??= this.#refresh(this.#account).finally(() => (this.#login = undefined));
+    try {
+      await abortable(this.#login, signal);
+    } catch (e) {
+      if (optional && isOrgdError(e, 'bad_credentials')) return undefined;
+      throw e;
+    }
+    return this.#token?.value;
+  }
+
+  /** Takes note that the server refuses a token. Says whether another is to be had. */
+  reject(token: string): boolean {
+    if (!this.#account) return false;
+    if (this.#token?.value === token) this.#token = undefined;
+    return true;
+  }
+
+  /** Forgets the token: what it was for is gone. */
+  drop(): void {
+    this.#token = undefined;
+  }
+
+  /** Begins an update, which may change the account. Call what it returns when the update has ended. */
+  change({ email, password }: OrganizationUpdate): (outcome: Outcome) => void {
+    const account = this.#account;
+    if (!account || (email === undefined && password === undefined)) return () => undefined;
+    const next = { email: email ?? account.email, password: password ?? account.password };
+    this.#next = next;
+    return (outcome) => {
+      if (outcome === 'done') this.#adopt(next);
+      if (outcome === 'refused' && this.#next === next) this.#next = undefined;
+    };
+  }
+
+  #adopt(account: LoginRequest): void {
+    this.#account = account;
+    this.#next = this.#token = undefined;
+    this.#refusedAt = -Infinity;
+  }
+
+  async #refresh(account: LoginRequest): Promise<void> {
+    const before = Date.now();
+    try {
+      this.#keep(await this.#logIn(account), before);
+    } catch (e) {
+      // Refused, they may have been changed meanwhile, or by an update whose outcome was not known.
+      const other = this.#account === account ? this.#next : this.#account;
+      if (!isOrgdError(e, 'bad_credentials')) throw e;
+      if (!other) {
+        this.#refusedAt = Date.now();
+        throw e;
+      }
+      const token = await this.#logIn(other);
+      if (other === this.#next) this.#adopt(other);
+      this.#keep(token, before);
+    }
+  }
+
+  #keep({ access_token, expires_in }: Token, before: number): void {
+    if (!/^[!-~]+$/.test(access_token) || !(expires_in > 0)) throw unexpected(undefined, 'The answer to a login has no token.');
+    const life = expires_in * 1000; // expires_at is by the server's clock, which may be another
+    this.#token = { value: access_token, staleAt: before + life - Math.min(margin, life / 10) };
+    this.#refusedAt = -Infinity;
+  }
+}
