@@ -34,7 +34,7 @@ $(MONGOD): tools/requirements.txt
 	@touch $@
 
 .PHONY: test
-test: $(TEST_SERVER) ## Run all tests, with the race detector
+test: $(TEST_SERVER) test-typescript ## Run all tests: the TypeScript package's, then Go's with the race detector
 	$(GO) test -race -timeout 30m ./...
 
 .PHONY: test-mongo
@@ -88,7 +88,7 @@ audit: ## Look what ships up in the vulnerability databases; say so where these 
 	  *) echo "$$out" >&2; exit 1;; esac
 
 .PHONY: ci
-ci: check-generate lint lint-contract test ## What CI runs
+ci: check-generate lint lint-contract audit test ## What CI runs
 
 # The TypeScript package. Its tools come from npm, as its lock file says; what it
 # is tested against is the orgd of this work tree.

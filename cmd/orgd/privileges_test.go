@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -15,10 +16,8 @@ func dropPrivileges() {
 		return
 	}
 	const nobody = 65534
-	if err := syscall.Setgroups(nil); err == nil {
-		err = syscall.Setgid(nobody)
-	}
-	if err := syscall.Setuid(nobody); err != nil {
+	// In this order: without the user's rights the others cannot be given up.
+	if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(nobody), syscall.Setuid(nobody)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(99)
 	}

@@ -39,17 +39,6 @@ func (t table[T, P]) get(ctx context.Context, id string) (P, error) {
 	return t.decode(raw)
 }
 
-// text returns one field of a document, "" if it has none: for where a request does
-// little else, since to decode the document takes longer than to read it.
-func (t table[T, P]) text(ctx context.Context, id, field string) (string, error) {
-	raw, err := t.c.Get(ctx, docdb.StringID(id))
-	if err != nil {
-		return "", err
-	}
-	value, _ := raw.Lookup(field).StringValueOK()
-	return value, nil
-}
-
 func (t table[T, P]) decode(raw bson.Raw) (P, error) {
 	v := P(new(T))
 	if err := bson.Unmarshal(raw, v); err != nil {
