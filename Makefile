@@ -42,6 +42,18 @@ test-mongo: $(TEST_SERVER) ## Run the MongoDB engine's tests, and the store's on
 	ORGD_TEST_LONG=1 $(GO) test -race -timeout 2h ./internal/docdb/mongodb/...
 	ORGD_TEST_LONG=1 $(GO) test -race -timeout 2h -run 'MongoDB' ./internal/tenant/...
 
+.PHONY: properties
+properties: ## Hold CHECKS (default 2000) drawn requests of each kind and operation against the contract
+	$(GO) test -timeout 2h -run 'TestTheContract' ./internal/contracttest/gates -rapid.checks=$(or $(CHECKS),2000)
+
+.PHONY: mutants
+mutants: ## Break the service in many ways, and show which test of the contract finds each
+	$(GO) test -v -run 'TestFaultsAreFound' ./internal/contracttest/gates
+
+.PHONY: test-schemathesis
+test-schemathesis: $(MONGOD) build ## Have Schemathesis make up requests from openapi.yaml (CASES, SEED)
+	tools/schemathesis/run.sh
+
 .PHONY: fuzz
 fuzz: ## Fuzz every fuzz test for FUZZTIME (default 30s) each
 	@for pkg in $$($(GO) list ./internal/...); do \
@@ -88,7 +100,7 @@ audit: ## Look what ships up in the vulnerability databases; say so where these 
 	  *) echo "$$out" >&2; exit 1;; esac
 
 .PHONY: ci
-ci: check-generate lint lint-contract audit test ## What CI runs
+ci: check-generate lint lint-contract audit test-schemathesis test ## What CI runs
 
 # The TypeScript package. Its tools come from npm, as its lock file says; what it
 # is tested against is the orgd of this work tree.
@@ -104,6 +116,11 @@ $(SDK_TOOLS): $(SDK)/package-lock.json $(SDK)/package.json
 .PHONY: generate-typescript
 generate-typescript: $(SDK_TOOLS) ## Generate gen/typescript from openapi.yaml
 	cd $(SDK) && npm run --silent generate
+
+.PHONY: build-typescript
+build-typescript: $(SDK_TOOLS) ## Build the TypeScript package, packed for npm install: bin/orgd-sdk-*.tgz
+	mkdir -p bin && rm -rf $(SDK)/dist bin/orgd-sdk-*.tgz
+	cd $(SDK) && npm pack --silent --pack-destination ../../bin
 
 # $(CHROMIUM) is a Chromium to use instead of the one on the path.
 .PHONY: chromium

@@ -7,35 +7,28 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strconv"
 	"time"
 )
 
-// A client is one keep-alive connection. It understands no more of HTTP than the
-// servers here say, and costs about a tenth of net/http's client: what the load
-// itself costs is taken from the servers, on the same processors, and would
-// bring every two of them closer together.
-type client struct {
-	conn net.Conn
-	in   *bufio.Reader
-	body []byte
+// A client sends one request after the other and reads the answers.
+type client interface {
+	// do returns the answer's body, valid until the next call. A status other than
+	// want is an error: nothing here is expected to fail, and an error is often
+	// cheaper to answer than what was asked for.
+	do(r request, want int) ([]byte, error)
+	close()
 }
 
-// requestTimeout is for one request; a login waits for its turn in a storm.
-const requestTimeout = 30 * time.Second
-
-func dial(addr string) (*client, error) {
-	conn, err := net.DialTimeout("tcp", addr, requestTimeout)
-	if err != nil {
-		return nil, err
-	}
-	return &client{conn: conn, in: bufio.NewReader(conn)}, nil
+// A request is one with all that can be prepared.
+type request struct {
+	method, target string
+	body           []byte
+	wire           []byte // as leanClient sends it
 }
 
-func (c *client) close() { _ = c.conn.Close() }
-
-// request makes the bytes of a request.
-func request(method, target string, body []byte) []byte {
+func newRequest(method, target string, body []byte) request {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n", method, target)
 	if body != nil {
@@ -43,17 +36,37 @@ func request(method, target string, body []byte) []byte {
 	}
 	b.WriteString("\r\n")
 	b.Write(body)
-	return b.Bytes()
+	return request{method: method, target: target, body: body, wire: b.Bytes()}
 }
 
-// do sends a request and returns the answer's body, valid until the next call. A
-// status other than want is an error: nothing here is expected to fail, and an
-// error is often cheaper to answer than what was asked for.
-func (c *client) do(req []byte, want int) ([]byte, error) {
+// requestTimeout is for one request; a login waits for its turn in a storm.
+const requestTimeout = 30 * time.Second
+
+// A leanClient is one keep-alive connection. It understands no more of HTTP than
+// the servers here say, and costs a fraction of what net/http's client does: what
+// the load costs is taken from the servers, on the same processors, and brings
+// any two of them closer together.
+type leanClient struct {
+	conn net.Conn
+	in   *bufio.Reader
+	body []byte
+}
+
+func dial(addr string) (*leanClient, error) {
+	conn, err := net.DialTimeout("tcp", addr, requestTimeout)
+	if err != nil {
+		return nil, err
+	}
+	return &leanClient{conn: conn, in: bufio.NewReader(conn)}, nil
+}
+
+func (c *leanClient) close() { _ = c.conn.Close() }
+
+func (c *leanClient) do(r request, want int) ([]byte, error) {
 	if err := c.conn.SetDeadline(time.Now().Add(requestTimeout)); err != nil {
 		return nil, err
 	}
-	if _, err := c.conn.Write(req); err != nil {
+	if _, err := c.conn.Write(r.wire); err != nil {
 		return nil, err
 	}
 	status, length, err := c.head()
@@ -67,16 +80,20 @@ func (c *client) do(req []byte, want int) ([]byte, error) {
 	if _, err := io.ReadFull(c.in, c.body); err != nil {
 		return nil, fmt.Errorf("read an answer: %w", err)
 	}
+	return c.body, checkStatus(status, want, c.body)
+}
+
+func checkStatus(status, want int, body []byte) error {
 	if status != want {
-		return nil, fmt.Errorf("status %d where %d is due: %s", status, want, c.body)
+		return fmt.Errorf("status %d where %d is due: %s", status, want, body)
 	}
-	return c.body, nil
+	return nil
 }
 
 var contentLength = []byte("Content-Length: ")
 
 // head reads the status line and the headers.
-func (c *client) head() (status, length int, err error) {
+func (c *leanClient) head() (status, length int, err error) {
 	line, err := c.in.ReadSlice('\n')
 	if err != nil {
 		return 0, 0, err
@@ -106,4 +123,57 @@ func (c *client) head() (status, length int, err error) {
 		return 0, 0, errors.New("an answer without Content-Length")
 	}
 	return status, length, nil
+}
+
+// A goClient is one user of net/http's client, which most programs in Go have.
+type goClient struct {
+	http *http.Client
+	base string
+}
+
+// goClients returns clients that share an http.Client, with a connection for each.
+func goClients(addr string, n int) []client {
+	shared := &http.Client{
+		Timeout:   requestTimeout,
+		Transport: &http.Transport{MaxIdleConns: n, MaxIdleConnsPerHost: n},
+	}
+	all := make([]client, n)
+	for i := range all {
+		all[i] = goClient{shared, "http://" + addr}
+	}
+	return all
+}
+
+func leanClients(addr string, n int) ([]client, error) {
+	var all []client
+	for range n {
+		c, err := dial(addr)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+func (c goClient) close() { c.http.CloseIdleConnections() }
+
+func (c goClient) do(r request, want int) ([]byte, error) {
+	req, err := http.NewRequest(r.method, c.base+r.target, bytes.NewReader(r.body))
+	if err != nil {
+		return nil, err
+	}
+	if r.body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	return body, checkStatus(resp.StatusCode, want, body)
 }

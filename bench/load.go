@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -17,9 +18,11 @@ type load struct {
 	// It ends after that time, or after that many requests; one of the two is 0.
 	lasts time.Duration
 	count int
+	// ordinary is for clients of net/http instead of lean ones.
+	ordinary bool
 	// do makes request number n, 0 and up, each number once. It is called by many
 	// clients at a time.
-	do func(c *client, n int) error
+	do func(c client, n int) error
 }
 
 // A sample is what one load came to.
@@ -28,25 +31,26 @@ type sample struct {
 	perSecond float64
 	p50, p99  time.Duration
 	cpu       time.Duration // of the server, a request
+	client    time.Duration // the same of this process
 }
 
 // run runs the load on a server. One failed request fails all of it.
 func (l load) run(ctx context.Context, s *server) (sample, error) {
-	clients := make([]*client, l.clients)
-	for i := range clients {
-		c, err := dial(s.addr)
-		if err != nil {
-			return sample{}, errors.Join(err, s.ended())
+	clients, err := l.connect(s.addr)
+	defer func() {
+		for _, c := range clients {
+			c.close()
 		}
-		defer c.close()
-		clients[i] = c
+	}()
+	if err != nil {
+		return sample{}, errors.Join(err, s.ended())
 	}
 	if l.lasts > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, l.lasts)
 		defer cancel()
 	}
-	cpu, began := cpuTime(s.pid()), time.Now()
+	cpu, own, began := cpuTime(s.pid()), cpuTime(os.Getpid()), time.Now()
 	latencies, err := l.send(ctx, clients)
 	took := time.Since(began)
 	if err != nil {
@@ -59,12 +63,20 @@ func (l load) run(ctx context.Context, s *server) (sample, error) {
 	return sample{
 		requests: n, perSecond: float64(n) / took.Seconds(),
 		p50: quantile(latencies, 0.50), p99: quantile(latencies, 0.99),
-		cpu: (cpuTime(s.pid()) - cpu) / time.Duration(max(n, 1)),
+		cpu:    (cpuTime(s.pid()) - cpu) / time.Duration(max(n, 1)),
+		client: (cpuTime(os.Getpid()) - own) / time.Duration(max(n, 1)),
 	}, nil
 }
 
+func (l load) connect(addr string) ([]client, error) {
+	if l.ordinary {
+		return goClients(addr, l.clients), nil
+	}
+	return leanClients(addr, l.clients)
+}
+
 // send returns how long the requests took, sorted.
-func (l load) send(ctx context.Context, clients []*client) ([]time.Duration, error) {
+func (l load) send(ctx context.Context, clients []client) ([]time.Duration, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var (
@@ -125,6 +137,7 @@ func medianSample(all []sample) sample {
 		p50:       medianOf(all, func(x sample) time.Duration { return x.p50 }),
 		p99:       medianOf(all, func(x sample) time.Duration { return x.p99 }),
 		cpu:       medianOf(all, func(x sample) time.Duration { return x.cpu }),
+		client:    medianOf(all, func(x sample) time.Duration { return x.client }),
 	}
 }
 

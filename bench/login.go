@@ -27,7 +27,7 @@ func (s *suite) loginOn(ctx context.Context, orgd *server, engine string, target
 	if err := fill(ctx, orgd, created, created+1); err != nil {
 		return err
 	}
-	logins := load{clients: clients, count: count, do: func(c *client, _ int) error {
+	logins := load{clients: clients, count: count, do: func(c client, _ int) error {
 		_, err := c.do(login(1_000), 200)
 		return err
 	}}

@@ -110,7 +110,7 @@ func (v *server) ready() error {
 		return err
 	}
 	defer c.close()
-	_, err = c.do(request("GET", "/readyz", nil), 200)
+	_, err = c.do(newRequest("GET", "/readyz", nil), 200)
 	return err
 }
 

@@ -43,7 +43,7 @@ func (s *suite) size(ctx context.Context) error {
 
 // memoryOf reads every organization once and notes what memory is in use.
 func (s *suite) memoryOf(ctx context.Context, large *server, when string) error {
-	gets := load{clients: getClients, count: s.large, do: func(c *client, n int) error {
+	gets := load{clients: getClients, count: s.large, do: func(c client, n int) error {
 		_, err := c.do(lookup(n), 200)
 		return err
 	}}

@@ -49,7 +49,7 @@ func (s *suite) storm(ctx context.Context) error {
 }
 
 func (s *suite) getters() load {
-	return load{clients: stormGetters, pause: stormPause, lasts: 2 * s.window, do: func(c *client, n int) error {
+	return load{clients: stormGetters, pause: stormPause, lasts: 2 * s.window, do: func(c client, n int) error {
 		_, err := c.do(lookup(n%stormClients), 200)
 		return err
 	}}
@@ -59,7 +59,7 @@ func (s *suite) getters() load {
 func (s *suite) inStorm(ctx context.Context, orgd *server) (gets, logins sample, err error) {
 	// A little longer than the gets, which begin when all logins wait for each other.
 	lead := s.window / 4
-	storm := load{clients: stormClients, lasts: 2*s.window + 2*lead, do: func(c *client, n int) error {
+	storm := load{clients: stormClients, lasts: 2*s.window + 2*lead, do: func(c client, n int) error {
 		_, err := c.do(login(n%stormClients), 200)
 		return err
 	}}

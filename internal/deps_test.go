@@ -25,8 +25,9 @@ var mayImport = map[string][]string{
 	"internal/httpapi":                 {"", "gen/api", "internal/auth", "internal/org", "internal/tenant"},
 	"internal/app": {"", "internal/auth", "internal/docdb", "internal/docdb/embedded", "internal/docdb/mongodb",
 		"internal/httpapi", "internal/org", "internal/tenant", "internal/webui", "internal/worker"},
-	"internal/app/apptest":  {"internal/app"},
-	"internal/contracttest": {""},
+	"internal/app/apptest":        {"internal/app"},
+	"internal/contracttest":       {""},
+	"internal/contracttest/gates": {},
 }
 
 // TestImportsGoOneWay: app → httpapi → tenant → docdb; what is further down

@@ -129,6 +129,17 @@ func (c *Contract) Responses() []Response {
 	return all
 }
 
+// Codes lists what the code of a problem can be.
+func (c *Contract) Codes() []string {
+	var all []string
+	if code := c.problem.Properties["code"]; code != nil {
+		for _, one := range code.Value.Enum {
+			all = append(all, fmt.Sprint(one))
+		}
+	}
+	return all
+}
+
 // Methods returns the methods that the contract has for each of its paths.
 func (c *Contract) Methods() map[string][]string {
 	all := map[string][]string{}

@@ -91,6 +91,11 @@ type Database interface {
 	// List returns the names of the collections that begin with prefix, sorted.
 	List(ctx context.Context, prefix string) ([]string, error)
 
+	// CarryIndexes gives the collection to every index that the collection from
+	// has, under its name; those too that Indexes cannot express and only the
+	// storage beneath knows. It can be repeated. Errors as in CreateIndex.
+	CarryIndexes(ctx context.Context, from, to string) error
+
 	// Collection returns the collection of that name. It does no I/O and does
 	// not fail.
 	Collection(name string) Collection

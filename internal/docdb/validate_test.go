@@ -159,12 +159,12 @@ func TestValidateIndex(t *testing.T) {
 }
 
 func TestValidateNames(t *testing.T) {
-	for _, name := range []string{"a", "org_acme.2", "A-b_9", "system", "systems.a", strings.Repeat("a", 200)} {
+	for _, name := range []string{"a", "org_acme.2", "A-b_9", "system", "systems.a", strings.Repeat("a", 170)} {
 		if err := docdb.ValidateCollectionName(name); err != nil {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
-	for _, name := range []string{"", "system.users", ".a", "a.", "a..b", "a b", "a$b", "a/b", "é", "a\x00", strings.Repeat("a", 201)} {
+	for _, name := range []string{"", "system.users", ".a", "a.", "a..b", "a b", "a$b", "a/b", "é", "a\x00", strings.Repeat("a", 171)} {
 		if err := docdb.ValidateCollectionName(name); !errors.Is(err, docdb.ErrInvalid) {
 			t.Errorf("%q: got %v, want ErrInvalid", name, err)
 		}

@@ -38,17 +38,7 @@ func (r *run) buildNext(ctx context.Context) error {
 	if err := r.build(ctx); err != nil {
 		return err
 	}
-	indexes, err := r.tenant.Collection(r.op.Plan.Source).Indexes(ctx)
-	if err != nil {
-		return err
-	}
-	target := r.tenant.Collection(r.op.Plan.Target)
-	for _, ix := range indexes {
-		if err := target.CreateIndex(ctx, ix); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.tenant.CarryIndexes(ctx, r.op.Plan.Source, r.op.Plan.Target)
 }
 
 // copy fills the target in the order of _id, from where an earlier try got to.

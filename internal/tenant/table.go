@@ -41,7 +41,13 @@ func (t table[T, P]) get(ctx context.Context, id string) (P, error) {
 
 func (t table[T, P]) decode(raw bson.Raw) (P, error) {
 	v := P(new(T))
-	if err := bson.Unmarshal(raw, v); err != nil {
+	var err error
+	if own, ok := any(v).(interface{ decode(bson.Raw) error }); ok {
+		err = own.decode(raw)
+	} else {
+		err = bson.Unmarshal(raw, v)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("decode master document: %w", err)
 	}
 	return v, nil

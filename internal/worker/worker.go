@@ -19,8 +19,9 @@ type Job struct {
 	Do func(ctx context.Context) error
 }
 
-// MaxPause is the longest pause after failures.
-const MaxPause = 5 * time.Minute
+// MaxPause is the longest pause after failures. It bounds how long after an outage
+// its consequences last.
+const MaxPause = 30 * time.Second
 
 // Run runs every job, the first time at once, each in its own goroutine, until
 // ctx ends. It returns when all have stopped.

@@ -31,11 +31,10 @@ func (c *call) judge(err error) verdict {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return c.judgeAnswer(e)
 	}
-	ended := c.req.Context().Err() != nil
 	if unsent(err) {
-		return verdict{again: !ended && !hopeless(err)}
+		return verdict{again: !hopeless(err)}
 	}
-	return verdict{again: !ended && c.op.repeatable, perhaps: true}
+	return verdict{again: c.op.repeatable, perhaps: true}
 }
 
 func (c *call) judgeAnswer(e *Error) verdict {
@@ -91,9 +90,9 @@ func (w *cutShort) instead(err error) error {
 	return fmt.Errorf("%w; then, waiting to try again: %w", err, w.why)
 }
 
-// pause waits. It does not begin a wait that the context would end.
+// pause waits. It does not begin a wait that the context would end, or has.
 func pause(ctx context.Context, d time.Duration) *cutShort {
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
+	if deadline, ok := ctx.Deadline(); ctx.Err() != nil || ok && time.Until(deadline) <= d {
 		return &cutShort{}
 	}
 	t := time.NewTimer(d)

@@ -221,6 +221,12 @@ func TestContextEndsARequest(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, orgd.ErrOutcomeUnknown) || f.n != 1 {
 			t.Errorf("after %d requests: %v", f.n, err)
 		}
+		ctx, cancel = context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		_, err = c.GetOrganization(ctx, "Acme")
+		if err == nil || err.Error() != "orgd: GET /org/get: context canceled" || !errors.Is(err, context.Canceled) || f.n != 2 {
+			t.Errorf("after %d requests: %v", f.n, err)
+		}
 	})
 }
 

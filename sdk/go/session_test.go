@@ -106,6 +106,54 @@ func TestLogsInAgainOnce(t *testing.T) {
 	}
 }
 
+// TestLogsInAgainOncePerCall, however often the call is tried.
+func TestLogsInAgainOncePerCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{answer: func(n int, _ *http.Request) (*http.Response, error) {
+			if n == 2 {
+				return refuse(503, orgd.ErrUnavailable)
+			}
+			return refuse(401, orgd.ErrTokenRevoked)
+		}}
+		err := update(t, f.client(t, orgd.WithLogin(email, password)))
+		if !errors.Is(err, orgd.ErrTokenRevoked) || f.logins != 2 || f.n != 3 {
+			t.Errorf("%d logins, %d other requests, %v", f.logins, f.n, err)
+		}
+	})
+}
+
+// TestCredentialsChangeDuringALogin: its token, of the old ones, is not used.
+func TestCredentialsChangeDuringALogin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{answer: func(n int, req *http.Request) (*http.Response, error) {
+			if n == 1 { // the change, which the server makes while another goroutine logs in again
+				time.Sleep(time.Hour + time.Second)
+			}
+			return done()
+		}}
+		f.login = func(n int, req *http.Request) (*http.Response, error) {
+			time.Sleep(time.Minute)
+			return f.issue(n, req)
+		}
+		c := f.client(t, orgd.WithLogin(email, password))
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if _, err := c.UpdateOrganization(t.Context(), orgd.Update{Password: "staple gun and a horse"}); err != nil {
+				t.Error(err)
+			}
+		})
+		time.Sleep(time.Hour + 30*time.Second)
+		if err := update(t, c); err != nil {
+			t.Error(err)
+		}
+		wg.Wait()
+		want := []string{"POST /admin/login", "PUT /org/update token-1", "POST /admin/login", "POST /admin/login", "PUT /org/update token-3"}
+		if diff := cmp.Diff(want, f.paths()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 // TestNotAgainAfterAnother401: only what orgd says of the token counts.
 func TestNotAgainAfterAnother401(t *testing.T) {
 	f := &fake{answer: always(page(401))}

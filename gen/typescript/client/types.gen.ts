@@ -27,6 +27,7 @@ export interface Config<T extends ClientOptions = ClientOptions>
    * Please don't use the Fetch client for Next.js applications. The `next`
    * options won't have any effect.
    *
+   * Install `@hey-api/client-next` instead.
    */
   next?: never;
   /**

@@ -15,16 +15,20 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"sync"
 	"testing"
 
 	"github.com/orgd/orgd/internal/contracttest"
 )
 
 // checks is how many cases rapid draws for a property unless -rapid.checks says.
-const checks = "15"
+const checks = "10"
 
 // seen counts the documented answers that the tests of this package got.
 var seen contracttest.Coverage
+
+// codes are the codes of the problems among them.
+var codes sync.Map
 
 // unseen are the documented answers that no test here can get, and why. One that a
 // test gets after all must not be listed.
@@ -59,12 +63,23 @@ func set(name, value string) {
 	}
 }
 
-// gate fails the tests when they leave a documented answer out.
+// gate fails the tests when they leave a documented answer or a code of problems out.
 func gate() (code int) {
 	missing, err := seen.Missing()
 	if err != nil {
 		fmt.Println(err)
 		return 1
+	}
+	contract, err := contracttest.Load()
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	for _, c := range contract.Codes() {
+		if _, ok := codes.Load(c); !ok {
+			fmt.Printf("no test gets a problem with the code %s\n", c)
+			code = 1
+		}
 	}
 	for _, r := range missing {
 		if unseen[r] == "" {

@@ -63,6 +63,20 @@ func (w *world) failing(t testing.TB, err error, send func(contracttest.Request)
 	}
 }
 
+// halfWay: where the storage fails in the middle of a change, the answer does not say
+// that nothing was done.
+func halfWay(t testing.TB, s setup) {
+	w := s.startFaulty(t, 0)
+	w.expect = []int{http.StatusServiceUnavailable}
+	w.faulty.On(func(c docdbtest.Call) error {
+		if c.Op == "Create" && c.Database == tenantDB {
+			return docdb.ErrUnavailable
+		}
+		return nil
+	})
+	w.first(t, "createOrganization").is(503, "outcome_unknown")
+}
+
 // suspended: the admins of a suspended organization are refused by 423, and
 // anybody sees that it is suspended.
 func suspended(t testing.TB, s setup) {

@@ -92,14 +92,14 @@ var engineCases = map[string]func(*suite){
 		s.must(s.db.Drop(s.Context(), "c"))
 		s.holds(other.Collection("c"), Doc(1))
 	},
-	"a collection name may have 200 bytes": func(s *suite) {
+	"a collection name may have 170 bytes": func(s *suite) {
 		name := strings.Repeat("a", docdb.MaxCollectionName)
 		s.must(s.db.Create(s.Context(), name))
 		s.insert(s.db.Collection(name), Doc(1))
 		s.lists("", name)
 	},
 	"a bad collection name is ErrInvalid": func(s *suite) {
-		for _, name := range []string{"", "a b", "a$", "system.a", ".a", "a.", "a..b", "é", strings.Repeat("a", 201)} {
+		for _, name := range []string{"", "a b", "a$", "system.a", ".a", "a.", "a..b", "é", strings.Repeat("a", 171)} {
 			for op, err := range s.everyCall(s.Context(), s.db, name) {
 				if !errors.Is(err, docdb.ErrInvalid) {
 					s.Errorf("%s with name %q: got error %v, want ErrInvalid", op, name, err)

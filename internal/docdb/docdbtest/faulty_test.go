@@ -55,6 +55,9 @@ var everyStep = []step{
 		_, err := c.Indexes(ctx)
 		return err
 	}},
+	{"CarryIndexes", func(ctx context.Context, db docdb.Database, _ docdb.Collection) error {
+		return db.CarryIndexes(ctx, "c", "c")
+	}},
 	{"List", func(ctx context.Context, db docdb.Database, _ docdb.Collection) error {
 		_, err := db.List(ctx, "c")
 		return err

@@ -24,6 +24,26 @@ var indexCases = map[string]func(*suite){
 		s.insert(c, more)
 		s.same(s.find(c, q), Select(append(docs, more), q))
 	},
+	"CarryIndexes gives a collection the indexes of another, and can be repeated": func(s *suite) {
+		for _, name := range []string{"from", "to"} {
+			s.must(s.db.Create(s.Context(), name))
+		}
+		from, to := s.db.Collection("from"), s.db.Collection("to")
+		s.must(s.db.CarryIndexes(s.Context(), "from", "to")) // none
+		s.indexes(to)
+		want := []docdb.Index{index("i", "a", "-b"), unique("u", "c")}
+		for _, ix := range want {
+			s.must(from.CreateIndex(s.Context(), ix))
+		}
+		s.must(s.db.CarryIndexes(s.Context(), "from", "to"))
+		s.must(s.db.CarryIndexes(s.Context(), "from", "to"))
+		s.indexes(to, want...)
+		s.insert(to, Doc(1, "c", 1))
+		s.duplicates(to.Insert(s.Context(), Doc(2, "c", 1)), "u")
+		s.insert(from, Doc(2, "c", 1))
+		s.fails(s.db.CarryIndexes(s.Context(), "from", "nowhere"), docdb.ErrNoCollection)
+		s.lists("", "from", "to")
+	},
 	"CreateIndex of the same index again succeeds": func(s *suite) {
 		c := s.collection(unique("u", "a", "-b"))
 		s.insert(c, Doc(1))

@@ -123,6 +123,11 @@ func (d modelDatabase) List(ctx context.Context, prefix string) ([]string, error
 	return names, err
 }
 
+// CarryIndexes implements docdb.Database.
+func (d modelDatabase) CarryIndexes(ctx context.Context, from, to string) error {
+	return docdb.CarryIndexes(ctx, d.Collection(from), d.Collection(to))
+}
+
 func (d modelDatabase) Collection(name string) docdb.Collection { return modelCollection{d, name} }
 
 type modelCollection struct {

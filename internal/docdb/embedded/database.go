@@ -16,6 +16,11 @@ type database struct {
 	name string
 }
 
+// CarryIndexes implements docdb.Database.
+func (d database) CarryIndexes(ctx context.Context, from, to string) error {
+	return docdb.CarryIndexes(ctx, d.Collection(from), d.Collection(to))
+}
+
 // Collection implements docdb.Database.
 func (d database) Collection(name string) docdb.Collection {
 	return collection{d.e, collName{d.name, name}}

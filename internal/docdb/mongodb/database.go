@@ -107,6 +107,8 @@ func (d *database) List(ctx context.Context, prefix string) ([]string, error) {
 }
 
 // Collection implements docdb.Database.
-func (d *database) Collection(name string) docdb.Collection {
+func (d *database) Collection(name string) docdb.Collection { return d.open(name) }
+
+func (d *database) open(name string) *collection {
 	return &collection{database: d, ns: d.name + "." + name, coll: d.db.Collection(name)}
 }

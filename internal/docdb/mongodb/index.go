@@ -111,15 +111,22 @@ func hasOptions(spec bson.Raw) bool {
 	})
 }
 
-// list returns all indexes, none if there is no collection: one that exists has at
-// least that on _id. It is for use within a call.
-func (c *collection) list(ctx context.Context) ([]physical, error) {
+// specs returns the server's descriptions of all indexes.
+func (c *collection) specs(ctx context.Context) ([]bson.Raw, error) {
 	cursor, err := c.coll.Indexes().List(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var specs []bson.Raw
-	if err := cursor.All(ctx, &specs); err != nil {
+	err = cursor.All(ctx, &specs)
+	return specs, err
+}
+
+// list returns all indexes, none if there is no collection: one that exists has at
+// least that on _id. It is for use within a call.
+func (c *collection) list(ctx context.Context) ([]physical, error) {
+	specs, err := c.specs(ctx)
+	if err != nil {
 		return nil, err
 	}
 	indexes := make([]physical, len(specs))

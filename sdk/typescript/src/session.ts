@@ -14,8 +14,8 @@ export type Outcome = 'done' | 'refused' | 'unknown';
 /** Whom a client acts for, and the token it has for that. */
 export class Session {
   #account: LoginRequest | undefined;
-  /** What the account becomes, should an update whose outcome is not known have been carried out. */
-  #next: LoginRequest | undefined;
+  /** What the account may be instead: updates under way, and those whose outcome is not known. The last goes first. */
+  #perhaps: LoginRequest[] = [];
   #token: { value: string; staleAt: number } | undefined;
   #login: Promise<void> | undefined;
   #refusedAt = -Infinity;
@@ -64,37 +64,40 @@ export class Session {
 
   /** Begins an update, which may change the account. Call what it returns when the update has ended. */
   change({ email, password }: OrganizationUpdate): (outcome: Outcome) => void {
-    const account = this.#account;
-    if (!account || (email === undefined && password === undefined)) return () => undefined;
-    const next = { email: email ?? account.email, password: password ?? account.password };
-    this.#next = next;
+    if (email === undefined && password === undefined) return () => undefined;
+    const changed = (old: LoginRequest) => ({ email: email ?? old.email, password: password ?? old.password });
+    const next = this.#account && changed(this.#account);
+    if (next) this.#perhaps.unshift(next);
     return (outcome) => {
-      if (outcome === 'done') this.#adopt(next);
-      if (outcome === 'refused' && this.#next === next) this.#next = undefined;
+      if (outcome === 'done' && this.#account) this.#adopt(changed(this.#account));
+      if (outcome === 'refused') this.#perhaps = this.#perhaps.filter((account) => account !== next);
     };
   }
 
   #adopt(account: LoginRequest): void {
     this.#account = account;
-    this.#next = this.#token = undefined;
+    this.#perhaps = [];
+    this.#token = undefined;
     this.#refusedAt = -Infinity;
   }
 
+  /** Logs in, if need be with what the account has become, or may have become, meanwhile. */
   async #refresh(account: LoginRequest): Promise<void> {
     const before = Date.now();
-    try {
-      this.#keep(await this.#logIn(account), before);
-    } catch (e) {
-      // Refused, they may have been changed meanwhile, or by an update whose outcome was not known.
-      const other = this.#account === account ? this.#next : this.#account;
-      if (!isOrgdError(e, 'bad_credentials')) throw e;
-      if (!other) {
-        this.#refusedAt = Date.now();
-        throw e;
+    for (const tried = [account]; ; ) {
+      try {
+        const token = await this.#logIn(account);
+        if (this.#perhaps.includes(account)) this.#adopt(account);
+        return this.#keep(token, before);
+      } catch (e) {
+        if (!isOrgdError(e, 'bad_credentials')) throw e;
+        const other = [this.#account, ...this.#perhaps].find((one) => one && !tried.includes(one));
+        if (!other) {
+          this.#refusedAt = Date.now();
+          throw e;
+        }
+        tried.push((account = other));
       }
-      const token = await this.#logIn(other);
-      if (other === this.#next) this.#adopt(other);
-      this.#keep(token, before);
     }
   }
 

@@ -70,7 +70,7 @@ export class Transport {
       answer = await stoppable(call.signal, async (signal) => {
         const { fetch } = call; // a browser's does not like to be called as a method
         const response = await fetch(sent, { signal });
-        return response.ok ? whole(response, call.signal) : errorOf(response, censorOf(sent, call.body));
+        return response.ok ? whole(response, call.signal) : errorOf(response, censorOf(sent, call));
       });
     } catch (e) {
       call.signal?.throwIfAborted();
@@ -126,10 +126,10 @@ async function whole(response: Response, signal: AbortSignal | undefined): Promi
 }
 
 /** Cuts a request's token, and the passwords in its body, out of what the server says of it. */
-function censorOf(sent: Request, body: unknown): (text: string) => string {
+function censorOf(sent: Request, { body, security }: Call): (text: string) => string {
   const members = typeof body === 'object' && body ? Object.entries(body) : [];
   const passwords = members.filter(([name]) => /password/i.test(name)).map(([, value]) => String(value));
-  const token = sent.headers.get('Authorization')?.split(' ').at(-1) ?? '';
+  const token = (security && sent.headers.get(headerOf(security))?.split(' ').at(-1)) ?? '';
   const secrets = [token, ...passwords].filter((secret) => secret.length >= 4); // shorter ones are in every text
   secrets.sort((a, b) => b.length - a.length); // one may begin another
   return (text) => secrets.reduce((rest, secret) => rest.replaceAll(secret, '[secret]'), text);

@@ -163,6 +163,21 @@ test('credentials whose change had no answer work, whichever are in force', asyn
   });
 });
 
+test('an update after one that had no clear answer is carried out, and its credentials are used', async (t) => {
+  const { clock, state, orgd } = start(t);
+  state.answers = [problem(503, 'outcome_unknown')];
+  await assert.rejects(orgd.updateOrganization({ password: 'staple gun' }));
+  state.password = 'staple gun';
+  state.good.clear();
+  state.answers = [problem(409, 'email_taken'), json(organization)];
+  await assert.rejects(orgd.updateOrganization({ email: 'b@acme.example' }), (e) => isOrgdError(e, 'email_taken'));
+  await orgd.updateOrganization({ email: 'c@acme.example' });
+  await clock.settle();
+  await orgd.updateOrganization();
+  assert.equal(state.email, 'c@acme.example');
+  assert.equal(state.password, 'staple gun');
+});
+
 test('credentials that change while a login with the old ones is under way are used', async (t) => {
   const clock = new Clock(t);
   const held: ((response: Response) => void)[] = [];

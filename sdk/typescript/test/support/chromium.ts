@@ -19,7 +19,9 @@ export async function startChromium(): Promise<BrowserContext> {
   const executablePath = process.env['CHROMIUM'] || spawnSync('which', ['chromium'], { encoding: 'utf8' }).stdout.trim();
   if (!executablePath) throw new Error('There is no chromium: install it, or set CHROMIUM to its path.');
   const viewport = { width: 1280, height: 1000 };
-  return chromium.launchPersistentContext(tempDir(), { executablePath, headless: true, args: flags, viewport });
+  const context = await chromium.launchPersistentContext(tempDir(), { executablePath, headless: true, args: flags, viewport });
+  context.setDefaultTimeout(120_000); // the machine may have other things to do
+  return context;
 }
 
 /** A page that keeps everything that goes wrong on it: errors, warnings, and breaches of its policy. */

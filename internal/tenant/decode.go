@@ -1,0 +1,61 @@
+package tenant
+
+import (
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/org"
+)
+
+// decode is bson.Unmarshal without reflection, which takes five times as
+// long, for the document that nearly every request reads. Whatever it does not
+// expect it leaves to bson.Unmarshal: a field, or a type, that came later.
+func (o *organization) decode(raw bson.Raw) error {
+	for name, v := range docdb.Fields(raw) {
+		if !o.setField(string(name), v) {
+			*o = organization{}
+			return bson.Unmarshal(raw, o)
+		}
+	}
+	return nil
+}
+
+// setField reports false for what it does not expect.
+func (o *organization) setField(name string, v bson.RawValue) (ok bool) {
+	switch name {
+	case "_id":
+		o.ID, ok = v.StringValueOK()
+	case "version":
+		o.Version, ok = v.Int64OK()
+	case "organization_name":
+		o.Name, ok = v.StringValueOK()
+	case "name_key":
+		o.NameKey, ok = v.StringValueOK()
+	case "collection_name":
+		o.Collection, ok = v.StringValueOK()
+	case "generation":
+		o.Generation, ok = v.Int64OK()
+	case "state":
+		var state string
+		state, ok = v.StringValueOK()
+		o.State = org.State(state)
+	case "admin_id":
+		o.AdminID, ok = v.StringValueOK()
+	case "operation":
+		o.Operation, ok = v.StringValueOK()
+	case "fence":
+		o.Fence, ok = v.Int64OK()
+	case "created_at":
+		o.CreatedAt, ok = instant(v)
+	case "updated_at":
+		o.UpdatedAt, ok = instant(v)
+	}
+	return ok
+}
+
+func instant(v bson.RawValue) (time.Time, bool) {
+	ms, ok := v.DateTimeOK()
+	return time.UnixMilli(ms).UTC(), ok
+}

@@ -1,0 +1,113 @@
+package tenant
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// fullOrganization has a value in every field.
+func fullOrganization(t testing.TB) *organization {
+	t.Helper()
+	o := &organization{}
+	var fill func(v reflect.Value)
+	fill = func(v reflect.Value) {
+		for i := range v.NumField() {
+			switch f := v.Field(i); f.Interface().(type) {
+			case time.Time:
+				f.Set(reflect.ValueOf(time.UnixMilli(1_700_000_000_000 + int64(i)).UTC()))
+			case Meta:
+				fill(f)
+			default:
+				switch f.Kind() {
+				case reflect.String:
+					f.SetString(v.Type().Field(i).Name)
+				case reflect.Int64:
+					f.SetInt(int64(i) + 1)
+				default:
+					t.Fatalf("nobody has said how to fill the field %s", v.Type().Field(i).Name)
+				}
+			}
+		}
+	}
+	fill(reflect.ValueOf(o).Elem())
+	return o
+}
+
+func TestDecodeOrganization(t *testing.T) {
+	whole := fullOrganization(t)
+	asDocument := func(change func(bson.D) bson.D) bson.Raw {
+		var d bson.D
+		raw, err := bson.Marshal(whole)
+		if err == nil {
+			err = bson.Unmarshal(raw, &d)
+		}
+		if err == nil {
+			raw, err = bson.Marshal(change(d))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	for name, change := range map[string]func(bson.D) bson.D{
+		"as it is written":        func(d bson.D) bson.D { return d },
+		"a field of a later time": func(d bson.D) bson.D { return append(d, bson.E{Key: "later", Value: bson.A{1}}) },
+		"another integer type":    func(d bson.D) bson.D { d[1].Value = int32(7); return d },
+		"fields missing":          func(d bson.D) bson.D { return d[:3] },
+		"empty":                   func(bson.D) bson.D { return bson.D{} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			raw := asDocument(change)
+			var got, want organization
+			if err := got.decode(raw); err != nil {
+				t.Fatal(err)
+			}
+			if err := bson.Unmarshal(raw, &want); err != nil {
+				t.Fatal(err)
+			}
+			want.CreatedAt, want.UpdatedAt = want.CreatedAt.UTC(), want.UpdatedAt.UTC()
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("-bson.Unmarshal +decode:\n%s", diff)
+			}
+		})
+	}
+	t.Run("without reflection", func(t *testing.T) {
+		for name, v := range docFields(asDocument(func(d bson.D) bson.D { return d })) {
+			if !new(organization).setField(name, v) {
+				t.Errorf("the field %q is left to bson.Unmarshal", name)
+			}
+		}
+	})
+}
+
+func docFields(raw bson.Raw) map[string]bson.RawValue {
+	all := map[string]bson.RawValue{}
+	elements, _ := raw.Elements()
+	for _, e := range elements {
+		all[e.Key()] = e.Value()
+	}
+	return all
+}
+
+func BenchmarkDecodeOrganization(b *testing.B) {
+	raw, err := bson.Marshal(fullOrganization(b))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("bare", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_ = bson.Unmarshal(raw, new(organization))
+		}
+	})
+	b.Run("orgd", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_ = new(organization).decode(raw)
+		}
+	})
+}
