@@ -54,6 +54,11 @@ mutants: ## Break the service in many ways, and show which test of the contract 
 test-schemathesis: $(MONGOD) build ## Have Schemathesis make up requests from openapi.yaml (CASES, SEED)
 	tools/schemathesis/run.sh
 
+.PHONY: bench
+bench: ## Measure orgd against what it is built on; writes bench/RESULTS.md (needs a quiet machine; MongoDB: see bench/main.go)
+	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/docdb/embedded
+	$(GO) run ./bench -o bench/RESULTS.md
+
 .PHONY: fuzz
 fuzz: ## Fuzz every fuzz test for FUZZTIME (default 30s) each
 	@for pkg in $$($(GO) list ./internal/...); do \

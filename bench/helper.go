@@ -40,7 +40,8 @@ func bareEcho(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(stdout, "url=http://%s\n", l.Addr())
-	server := &http.Server{Handler: e, ReadHeaderTimeout: time.Minute}
+	// With time limits as orgd has them: they are set anew for each request.
+	server := &http.Server{Handler: e, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
