@@ -1,7 +1,7 @@
 // Command bench measures orgd against what it is built on, and says which of the
 // figures it has to reach are reached.
 //
-//	go run ./bench [-quick] [-run get,login,...] [-o FILE]
+//	go run ./bench [-quick] [-rounds N] [-run get,login,...] [-o FILE]
 //
 // It builds orgd, runs it as a process of its own with the defaults of a user,
 // apart from what a row says, and talks to it over the loopback interface.
@@ -61,6 +61,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	quick := flags.Bool("quick", false, "see whether everything runs; the figures mean little")
 	chosen := flags.String("run", names(), "the parts to run, separated by commas")
+	rounds := flags.Int("rounds", 0, "how often each figure and its yardstick are measured in turns (default 7, quick 1)")
 	out := flags.String("o", "", "the file to write the results to, besides the standard output")
 	if err := flags.Parse(args); err != nil {
 		return 2
@@ -72,7 +73,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, cancel := context.WithTimeout(ctx, maxRun)
 	defer cancel()
-	return exitCode(stderr, measure(ctx, selected, *quick, *out, stdout, stderr))
+	return exitCode(stderr, measure(ctx, selected, *quick, *rounds, *out, stdout, stderr))
 }
 
 func exitCode(stderr io.Writer, err error) int {
@@ -105,12 +106,15 @@ func choose(list string) ([]part, error) {
 
 // measure runs the parts and writes the results, those from before an error
 // included.
-func measure(ctx context.Context, selected []part, quick bool, out string, stdout, stderr io.Writer) error {
+func measure(ctx context.Context, selected []part, quick bool, rounds int, out string, stdout, stderr io.Writer) error {
 	s, err := newSuite(ctx, quick, stderr)
 	if err != nil {
 		return err
 	}
 	defer s.close()
+	if rounds > 0 {
+		s.rounds = rounds
+	}
 	for _, p := range selected {
 		s.progress("%s: %s", p.name, p.does)
 		if err = p.run(s, ctx); err != nil {
