@@ -35,7 +35,8 @@ $(MONGOD): tools/requirements.txt
 
 .PHONY: test
 test: $(TEST_SERVER) test-typescript ## Run all tests: the TypeScript package's, then Go's with the race detector
-	$(GO) test -race -timeout 30m ./...
+	$(GO) build -race ./...
+	$(GO) test -race -p 1 -timeout 30m ./... # one package at a time: many of them wait for the same disk
 
 .PHONY: test-mongo
 test-mongo: $(TEST_SERVER) ## Run the MongoDB engine's tests, and the store's on it, at length

@@ -46,7 +46,7 @@ const clients = 8
 // createUntil has clients create organizations, each until one is not acknowledged,
 // and calls kill when the given number is. That is in the middle of the others' requests,
 // wherever they are, and no time has to be guessed.
-func createUntil(p *process, round string, acknowledged int, kill func()) []attempt {
+func createUntil(t *testing.T, p *process, round string, acknowledged int, kill func()) []attempt {
 	var (
 		mu   sync.Mutex
 		all  []attempt
@@ -54,6 +54,7 @@ func createUntil(p *process, round string, acknowledged int, kill func()) []atte
 		done sync.WaitGroup
 		http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
 	)
+	t.Helper()
 	defer http.CloseIdleConnections()
 	killed := make(chan struct{})
 	for c := range clients {
@@ -80,19 +81,22 @@ func createUntil(p *process, round string, acknowledged int, kill func()) []atte
 		})
 	}
 	done.Wait()
+	if so.Load() < int64(acknowledged) {
+		t.Fatalf("only %d of %d were acknowledged before every client was refused", so.Load(), acknowledged)
+	}
 	return all
 }
 
-// verify wants every acknowledged organization to be there, and every other to be
-// whole or never to have been, sooner or later: at a shared database it takes as long as a
-// lease until somebody takes up what the dead have left.
-func verify(t *testing.T, p *process, all []attempt) {
+// verify wants every acknowledged organization to be there at once, and every other
+// to be whole or never to have been, within some time: at a shared database it takes as
+// long as a lease until somebody takes up what the dead have left.
+func verify(t *testing.T, p *process, all []attempt, within time.Duration) {
 	t.Helper()
 	var done sync.WaitGroup
 	for part := range slices.Chunk(all, len(all)/clients+1) {
 		done.Go(func() {
 			for _, a := range part {
-				if err := a.verify(p); err != nil {
+				if err := a.verify(p, within); err != nil {
 					t.Errorf("%s, acknowledged: %t: %v", a.name, a.acknowledged, err)
 				}
 			}
@@ -101,8 +105,8 @@ func verify(t *testing.T, p *process, all []attempt) {
 	done.Wait()
 }
 
-func (a attempt) verify(p *process) error {
-	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+func (a attempt) verify(p *process, within time.Duration) error {
+	for deadline := time.Now().Add(within); ; time.Sleep(100 * time.Millisecond) {
 		login, said := p.post(http.DefaultClient, "/admin/login", a.login())
 		switch {
 		case login == 200:
@@ -147,18 +151,22 @@ func soundStorage(t *testing.T, e docdb.Engine, masterDB, tenantDB string, organ
 	}
 }
 
+// atOnce: nobody else can use a data directory, so that whoever opens it finishes what
+// was left before it serves.
+const atOnce = 0
+
 func TestKilledOnTheEmbeddedEngineLosesNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	var all []attempt
 	for round := range 5 {
 		p := serveOrgd(t, "DATA_DIR="+dir)
-		verify(t, p, all)
-		all = append(all, createUntil(p, fmt.Sprint(round), 3+7*round, func() { _ = p.cmd.Process.Kill() })...)
+		verify(t, p, all, atOnce)
+		all = append(all, createUntil(t, p, fmt.Sprint(round), 3+7*round, func() { _ = p.cmd.Process.Kill() })...)
 		<-p.done
 	}
 	p := serveOrgd(t, "DATA_DIR="+dir)
-	verify(t, p, all)
+	verify(t, p, all, atOnce)
 	p.stop(t)
 	e, err := embedded.Open(embedded.Config{Dir: filepath.Join(dir, "db")})
 	if err != nil {
@@ -175,18 +183,18 @@ func TestKilledOnMongoDBLosesNothing(t *testing.T) {
 	env := []string{"MONGO_URI=" + db.URI(), "JWT_SECRET=q0Z8mFvT3rYx6LkS1nWb9PdJ4hGc7AeU2iXo5Rt"}
 
 	p := serveOrgd(t, env...)
-	all := createUntil(p, "orgd", 10, func() { _ = p.cmd.Process.Kill() })
+	all := createUntil(t, p, "orgd", 10, func() { _ = p.cmd.Process.Kill() })
 	<-p.done
 
 	p = serveOrgd(t, env...)
-	all = append(all, createUntil(p, "database", 10, func() { db.Restart(t) })...)
+	all = append(all, createUntil(t, p, "database", 10, func() { db.Restart(t) })...)
 
 	last := serveOrgd(t, env...) // beside the other, which went through it all
-	all = append(all, createUntil(last, "both", 10, func() { _ = last.cmd.Process.Kill(); db.Kill() })...)
+	all = append(all, createUntil(t, last, "both", 10, func() { _ = last.cmd.Process.Kill(); db.Kill() })...)
 	<-last.done
 	db.Restart(t)
 
-	verify(t, p, all)
+	verify(t, p, all, patience)
 	p.stop(t)
 	e, err := mongodb.Open(t.Context(), mongodb.Config{URI: db.URI()})
 	if err != nil {

@@ -77,8 +77,8 @@ func (c *Config) checkTogether(refused map[string]bool) []error {
 	return problems
 }
 
-// checkDBName applies MongoDB's rules for database names, the stricter ones of
-// Windows, which are the only ones that every server accepts.
+// checkDBName applies docdb's rule for database names, which every server accepts:
+// a name that docdb refuses would stop every operation half-way.
 func checkDBName(name string) error {
 	switch i := strings.IndexAny(name, "/\\. \"$*<>:|?"); {
 	case len(name) > 63:
@@ -87,11 +87,15 @@ func checkDBName(name string) error {
 		return fmt.Errorf("%s holds %q", quote(name), name[i])
 	case !utf8.ValidString(name), strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		return fmt.Errorf("%s holds a control character, or is not UTF-8", quote(name))
+	case strings.Trim(name, dbNameCharacters) != "":
+		return fmt.Errorf("%s holds other characters than ASCII letters, digits, _ and -", quote(name))
 	case slices.Contains([]string{"admin", "local", "config"}, strings.ToLower(name)):
 		return fmt.Errorf("%s is a database of MongoDB itself", quote(name))
 	}
 	return nil
 }
+
+const dbNameCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 
 func checkOperatorKey(key string) error {
 	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {

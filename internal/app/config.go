@@ -25,7 +25,7 @@ import (
 //	desc       what it does
 type Config struct {
 	MongoURI        Secret        `envconfig:"MONGO_URI" unset:"embedded engine" allowed:"mongodb://host[:port],…/… or mongodb+srv://host/…, with special characters in user and password percent-encoded" desc:"MongoDB that keeps everything; not set: the embedded engine in DATA_DIR"`
-	MasterDBName    string        `envconfig:"MASTER_DB_NAME" default:"master_db" allowed:"1 to 63 bytes, none of them / \\ . \" $ * < > : | ? or a space" desc:"database of the metadata: organizations, admins, operations"`
+	MasterDBName    string        `envconfig:"MASTER_DB_NAME" default:"master_db" allowed:"1 to 63 bytes: ASCII letters, digits, _ and -" desc:"database of the metadata: organizations, admins, operations"`
 	TenantDBName    string        `envconfig:"TENANT_DB_NAME" default:"tenant_db" allowed:"as for MASTER_DB_NAME, and another name than that" desc:"database of the organizations' own collections"`
 	JWTSecret       Secret        `envconfig:"JWT_SECRET" unset:"made once, kept in DATA_DIR" allowed:"32 random bytes or more" desc:"secret that signs tokens; required with MONGO_URI"`
 	JWTAlgorithm    string        `envconfig:"JWT_ALGORITHM" default:"HS256" oneof:"HS256 HS384 HS512" desc:"algorithm that signs tokens; no other is accepted"`

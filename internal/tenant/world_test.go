@@ -91,7 +91,7 @@ func embeddedEngine(t *testing.T) docdb.Engine {
 func mongoEngine(t *testing.T) docdb.Engine {
 	t.Helper()
 	uri := mongotest.URI(t)
-	e, err := mongodb.Open(t.Context(), mongodb.Config{URI: uri})
+	e, err := mongodb.Open(t.Context(), mongodb.Config{URI: uri, Timeout: time.Minute}) // tests share a slow disk
 	if err != nil {
 		t.Fatal(err)
 	}
