@@ -195,11 +195,27 @@ func TestKilledOnMongoDBLosesNothing(t *testing.T) {
 	db.Restart(t)
 
 	verify(t, p, all, patience)
-	p.stop(t)
 	e, err := mongodb.Open(t.Context(), mongodb.Config{URI: db.URI()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Close()
+	untilFinished(t, e, "master_db")
+	p.stop(t)
 	soundStorage(t, e, "master_db", "tenant_db", len(all))
+}
+
+// untilFinished waits until what the dead have left is taken up, what nobody can see
+// from outside included: an operation that had not yet reserved its name.
+func untilFinished(t *testing.T, e docdb.Engine, master string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		n, err := e.Database(master).Collection("operations").Count(t.Context(), docdb.Eq("outcome", "running"))
+		if err == nil && n == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d operations are unfinished, %v", n, err)
+		}
+	}
 }
