@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -43,47 +46,57 @@ func text(fields map[string]string) string {
 // clients is how many create organizations at the same time.
 const clients = 8
 
-// createUntil has clients create organizations, each until one is not acknowledged,
-// and calls kill when the given number is. That is in the middle of the others' requests,
-// wherever they are, and no time has to be guessed.
-func createUntil(t *testing.T, p *process, round string, acknowledged int, kill func()) []attempt {
-	var (
-		mu   sync.Mutex
-		all  []attempt
-		so   atomic.Int64
-		done sync.WaitGroup
-		http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
-	)
+// createUntil has clients create organizations and calls kill when the given number
+// is acknowledged. That is in the middle of the others' requests, wherever they are, and no
+// time has to be guessed.
+func createUntil(t *testing.T, p *process, round string, acknowledged int64, kill func()) []attempt {
 	t.Helper()
+	killed := false
+	all := createWhile(p, round, func(n int64) bool {
+		if n == acknowledged {
+			kill()
+			killed = true
+		}
+		return n < acknowledged
+	})
+	if !killed {
+		t.Fatalf("every client was refused before %d were acknowledged", acknowledged)
+	}
+	return all
+}
+
+// createWhile has clients create organizations, each until one is not acknowledged,
+// or until more, which is told how many are, returns false.
+func createWhile(p *process, round string, more func(acknowledged int64) bool) []attempt {
+	var (
+		mu           sync.Mutex
+		all          []attempt
+		acknowledged atomic.Int64
+		stopped      atomic.Bool
+		done         sync.WaitGroup
+		http         = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
+	)
 	defer http.CloseIdleConnections()
-	killed := make(chan struct{})
 	for c := range clients {
 		done.Go(func() {
-			for i, ok := 0, true; ok; i++ {
+			for i := 0; !stopped.Load(); i++ {
 				id := fmt.Sprintf("%s-%d-%d", round, c, i)
 				a := attempt{name: "Org " + id, email: id + "@kill.example", password: "password " + id}
 				status, _ := p.post(http, "/org/create", a.body())
-				ok = status == 201
-				a.acknowledged = ok
+				a.acknowledged = status == 201
 				mu.Lock()
 				all = append(all, a)
 				mu.Unlock()
-				if ok && so.Add(1) == int64(acknowledged) {
-					kill()
-					close(killed)
+				if !a.acknowledged {
+					return
 				}
-				select {
-				case <-killed: // a server that is back before anyone notices must not keep them going
-					ok = false
-				default:
+				if !more(acknowledged.Add(1)) {
+					stopped.Store(true)
 				}
 			}
 		})
 	}
 	done.Wait()
-	if so.Load() < int64(acknowledged) {
-		t.Fatalf("only %d of %d were acknowledged before every client was refused", so.Load(), acknowledged)
-	}
 	return all
 }
 
@@ -162,7 +175,7 @@ func TestKilledOnTheEmbeddedEngineLosesNothing(t *testing.T) {
 	for round := range 5 {
 		p := serveOrgd(t, "DATA_DIR="+dir)
 		verify(t, p, all, atOnce)
-		all = append(all, createUntil(t, p, fmt.Sprint(round), 3+7*round, func() { _ = p.cmd.Process.Kill() })...)
+		all = append(all, createUntil(t, p, fmt.Sprint(round), int64(3+7*round), func() { _ = p.cmd.Process.Kill() })...)
 		<-p.done
 	}
 	p := serveOrgd(t, "DATA_DIR="+dir)
@@ -193,6 +206,9 @@ func TestKilledOnMongoDBLosesNothing(t *testing.T) {
 	all = append(all, createUntil(t, last, "both", 10, func() { _ = last.cmd.Process.Kill(); db.Kill() })...)
 	<-last.done
 	db.Restart(t)
+	if _, err := os.Stat(filepath.Join(p.cmd.Dir, "data")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("with everything on MongoDB there is a data directory: %v", err)
+	}
 
 	verify(t, p, all, patience)
 	e, err := mongodb.Open(t.Context(), mongodb.Config{URI: db.URI()})

@@ -1,6 +1,8 @@
 package app_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -14,20 +16,35 @@ import (
 	"github.com/orgd/orgd/internal/docdb/mongodb/mongotest"
 )
 
-// withUser makes a user on a MongoDB server and returns a connection string with
-// its password.
+// withUser makes a user on a MongoDB server, for the time of the test, and returns a
+// connection string with its password.
 func withUser(t *testing.T, uri, user, secret string) string {
 	t.Helper()
-	c, err := mongo.Connect(options.Client().ApplyURI(uri))
+	command := func(ctx context.Context, cmd bson.D) error {
+		c, err := mongo.Connect(options.Client().ApplyURI(uri).SetTimeout(10 * time.Second))
+		if err != nil {
+			return err
+		}
+		return errors.Join(c.Database("admin").RunCommand(ctx, cmd).Err(), c.Disconnect(ctx))
+	}
+	err := command(t.Context(), bson.D{{Key: "createUser", Value: user}, {Key: "pwd", Value: secret}, {Key: "roles", Value: bson.A{"root"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Disconnect(t.Context())
-	cmd := bson.D{{Key: "createUser", Value: user}, {Key: "pwd", Value: secret}, {Key: "roles", Value: bson.A{"root"}}}
-	if err := c.Database("admin").RunCommand(t.Context(), cmd).Err(); err != nil {
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = command(ctx, bson.D{{Key: "dropUser", Value: user}}) // the server may be gone
+	})
+	u, err := url.Parse(uri)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.Replace(uri, "://", "://"+user+":"+url.QueryEscape(secret)+"@", 1) + "?authSource=admin"
+	u.User = url.UserPassword(user, secret)
+	query := u.Query()
+	query.Set("authSource", "admin")
+	u.RawQuery = query.Encode()
+	return u.String()
 }
 
 // eventually waits until the server answers with that status.
@@ -55,7 +72,7 @@ func TestMongoDBGoesAwayAndComesBack(t *testing.T) {
 	server := mongotest.Start(t)
 	const secret = "URI+passw0rd/that?nobody@sees"
 	w := startMongoAt(t, withUser(t, server.URI(), "orgd", secret)+"&"+timeout, []int{http.StatusServiceUnavailable})
-	w.journal.keep(secret, url.QueryEscape(secret), jwtSecret)
+	w.journal.keep(secret, url.QueryEscape(secret), url.PathEscape(secret), jwtSecret)
 	acc := w.account("Acme")
 	w.do("GET", "/readyz", "").is(200)
 

@@ -19,7 +19,7 @@ func TestNothingSecretIsLoggedOrAnswered(t *testing.T) {
 	const uriPassword, operatorKey = "URI+passw0rd/for?its@user", "Vt7_kQ2.rZ9-pX4~mB6+wN1/cL8=hD3yS5gF0jA"
 	uri := withUser(t, mongotest.URI(t), "secrets_test", uriPassword)
 	w := startMongoAt(t, uri, nil, "OPERATOR_KEY="+operatorKey)
-	w.journal.keep(uriPassword, url.QueryEscape(uriPassword), jwtSecret, operatorKey, base64.StdEncoding.EncodeToString([]byte(jwtSecret)))
+	w.journal.keep(uriPassword, url.QueryEscape(uriPassword), url.PathEscape(uriPassword), jwtSecret, operatorKey, base64.StdEncoding.EncodeToString([]byte(jwtSecret)))
 
 	const (
 		pass  = "PLANTED-pässwörd-8"

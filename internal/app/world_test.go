@@ -43,7 +43,7 @@ func startExpecting(t *testing.T, faults []int, env ...string) *world {
 	// First here, so last of all, when the server has stopped and its log is whole.
 	t.Cleanup(func() { w.journal.check(t) })
 	w.http = &http.Client{
-		Transport:     contracttest.New(t, contracttest.Config{Base: w.journal, Seen: &seen, Expect: faults}),
+		Transport:     contracttest.New(t, contracttest.Config{Base: w.journal, Expect: faults}),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	w.Server = apptest.Start(t, append([]string{"JWT_SECRET=" + jwtSecret}, env...)...)

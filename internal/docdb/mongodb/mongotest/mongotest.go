@@ -37,7 +37,7 @@ var shared struct {
 // Main runs the tests of a package and stops the server that they shared:
 //
 //	func TestMain(m *testing.M) { mongotest.Main(m) }
-func Main(m interface{ Run() int }) {
+func Main(m *testing.M) {
 	code := m.Run()
 	shared.mu.Lock()
 	if shared.server != nil {
