@@ -115,7 +115,10 @@ func (a *App) Serve(ctx context.Context, l net.Listener) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		worker.Run(work, a.log, worker.Job{Name: "resume operations", Every: resumeEvery, Do: a.resume})
+		worker.Run(work, a.log,
+			worker.Job{Name: "resume operations", Every: resumeEvery, Do: a.resume},
+			worker.Job{Name: "heartbeat", Every: tenant.BeatEvery, Do: a.store.Beat},
+		)
 	}()
 	defer func() { stop(); <-done }()
 

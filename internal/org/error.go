@@ -20,6 +20,10 @@ const (
 	NameTaken           Kind = "name_taken"            // another organization has this name
 	EmailTaken          Kind = "email_taken"           // another admin has this e-mail address
 	OperationInProgress Kind = "operation_in_progress" // the organization is being changed
+	DocumentExists      Kind = "document_exists"       // another document has this _id
+	DuplicateKey        Kind = "duplicate_key"         // another document has the same key in a unique index
+	PreconditionFailed  Kind = "precondition_failed"   // a thing is not what the request's condition asks for
+	TooLarge            Kind = "too_large"             // a document is over the limit
 	BadCredentials      Kind = "bad_credentials"       // e-mail or password is wrong
 	Unauthenticated     Kind = "unauthenticated"       // no token, or one that is not valid
 	TokenRevoked        Kind = "token_revoked"         // the token was good and is not any more

@@ -88,6 +88,23 @@ func (c *crashed) instance(t *testing.T, name string, hours int) (*docdbtest.Fau
 	})
 }
 
+// beating keeps an instance answering what others ask of it.
+func beating(t *testing.T, s *tenant.Store) {
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			_ = s.Beat(ctx)
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}()
+	t.Cleanup(func() { stop(); <-done })
+}
+
 // settled checks that the call has happened or has not, and returns which.
 func (c *crashed) settled(t *testing.T, s *tenant.Store) (done bool) {
 	t.Helper()
@@ -274,6 +291,7 @@ func TestStalledOwnerIsStoppedByTheFence(t *testing.T) {
 					c := newCrashed(t, docdbtest.NewModel(), l, after)
 					f, s := c.instance(t, "a", 0)
 					_, other := c.instance(t, "b", 1)
+					beating(t, other)
 					stall := f.Calls() + k
 					f.On(func(call docdbtest.Call) error {
 						if call.N != stall {

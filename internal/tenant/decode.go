@@ -47,12 +47,29 @@ func (o *organization) setField(name string, v bson.RawValue) (ok bool) {
 		o.Operation, ok = v.StringValueOK()
 	case "fence":
 		o.Fence, ok = v.Int64OK()
+	case "epoch":
+		o.Epoch, ok = v.Int64OK()
+	case "move":
+		o.Move, ok = moveOf(v)
 	case "created_at":
 		o.CreatedAt, ok = instant(v)
 	case "updated_at":
 		o.UpdatedAt, ok = instant(v)
 	}
 	return ok
+}
+
+func moveOf(v bson.RawValue) (*move, bool) {
+	doc, ok := v.DocumentOK()
+	if !ok {
+		return nil, false
+	}
+	field := func(name string) string {
+		s, isString := doc.Lookup(name).StringValueOK()
+		ok = ok && isString
+		return s
+	}
+	return &move{Phase: phase(field("phase")), Target: field("target"), Dirty: field("dirty")}, ok
 }
 
 func instant(v bson.RawValue) (time.Time, bool) {

@@ -21,6 +21,8 @@ func fullOrganization(t testing.TB) *organization {
 				f.Set(reflect.ValueOf(time.UnixMilli(1_700_000_000_000 + int64(i)).UTC()))
 			case Meta:
 				fill(f)
+			case *move:
+				f.Set(reflect.ValueOf(&move{Phase: copying, Target: "target", Dirty: "dirty"}))
 			default:
 				switch f.Kind() {
 				case reflect.String:

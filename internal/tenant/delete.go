@@ -29,6 +29,7 @@ func deleteKind() kind {
 	return kind{
 		steps: []step{
 			{name: "attach", do: (*run).attach},
+			{name: "drain", do: (*run).drain}, // so that no write comes after the drop
 			{name: "collections", do: (*run).dropCollections},
 			{name: "admins", do: (*run).removeAdmins},
 			{name: "reservations", do: (*run).removeReservations},

@@ -137,6 +137,11 @@ func unsound(ctx context.Context, t testing.TB, e docdb.Engine) []string {
 	for _, name := range physical {
 		check(registry[name] != nil, "collection %s is an orphan", name)
 	}
+	dirty, err := e.Database(masterDB).List(ctx, "dirty_")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(len(dirty) == 0, "dirty sets are left: %v", dirty)
 	for id, op := range all("operations") {
 		check(str(op, "outcome") != "running", "operation %s is not finished", id)
 		check(orgs[str(op, "org_id")] != nil, "operation %s is a trace of nobody", id)

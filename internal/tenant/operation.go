@@ -71,6 +71,8 @@ type run struct {
 	detached *organization
 	// dropped are the collections that a deletion dropped.
 	dropped []string
+	// markedAt and loggedAt are when the operation last said how far it is.
+	markedAt, loggedAt time.Time
 }
 
 // start persists an operation and runs it to its end. It goes on when the
@@ -234,6 +236,7 @@ func (r *run) conclude(ctx context.Context, out outcome) error {
 func (r *run) mark(ctx context.Context, edit func(*operation)) error {
 	was := *r.op
 	edit(r.op)
+	r.markedAt = time.Now()
 	r.op.UpdatedAt = r.now()
 	r.op.Lease.Until = r.now().Add(r.cfg.LeaseTTL)
 	err := r.operations.swap(ctx, r.op)

@@ -23,10 +23,31 @@ type organization struct {
 	Operation string `bson:"operation"`
 	// Fence is that of the operation's owner that may change the organization
 	// now: see takeUp.
-	Fence     int64     `bson:"fence"`
+	Fence int64 `bson:"fence"`
+	// Epoch is raised by every step of a move that writers must know of.
+	Epoch int64 `bson:"epoch"`
+	// Move is there while the data is being moved.
+	Move      *move     `bson:"move,omitempty"`
 	CreatedAt time.Time `bson:"created_at"`
 	UpdatedAt time.Time `bson:"updated_at"`
 }
+
+// move is what writers and readers must know of a move: see docs/moves.md.
+type move struct {
+	Phase  phase  `bson:"phase"`
+	Target string `bson:"target"`
+	Dirty  string `bson:"dirty"` // the dirty set, in the master database
+}
+
+type phase string
+
+const (
+	copying phase = "copying" // writers record what they write
+	fenced  phase = "fenced"  // writers and readers wait
+)
+
+// fenced reports whether nobody may use the data at this moment.
+func (o *organization) fenced() bool { return o.Move != nil && o.Move.Phase == fenced }
 
 func (o *organization) public() org.Organization {
 	return org.Organization{
@@ -158,9 +179,15 @@ type lease struct {
 }
 
 type progress struct {
+	Total  int64 `bson:"total"` // documents of the source when the copy began
 	Copied int64 `bson:"copied"`
+	Bytes  int64 `bson:"bytes"`
 	// Last is {_id: v} of the last document known to be copied.
 	Last bson.Raw `bson:"last,omitempty"`
+	// Applied is the epoch up to which the dirty set is in the target.
+	Applied int64 `bson:"applied,omitempty"`
+	// Mended counts the documents that verification found different.
+	Mended int64 `bson:"mended,omitempty"`
 }
 
 type refusal struct {

@@ -3,6 +3,7 @@ package tenant
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/orgd/orgd/internal/docdb"
@@ -18,33 +19,62 @@ func (s *Store) Resume(ctx context.Context) (int, error) {
 	})
 }
 
-// recoverAll takes up everything: no other process can be at it.
+// recoverAll takes up everything: no other process can be at it. It waits for
+// RecoverFor; what takes longer, a large move, goes on behind.
 func (s *Store) recoverAll(ctx context.Context) error {
-	_, err := s.resume(ctx, func(*operation) bool { return true })
-	return err
+	ctx, stop := s.outlive(ctx)
+	done := make(chan error, 1)
+	go func() {
+		defer stop()
+		_, err := s.resume(ctx, func(*operation) bool { return true })
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(s.cfg.RecoverFor):
+		s.cfg.Logger.InfoContext(ctx, "interrupted operations go on in the background")
+		return nil
+	}
 }
+
+// resumeAtOnce is how many operations are taken up at a time: a large move must not
+// keep the others waiting.
+const resumeAtOnce = 4
 
 func (s *Store) resume(ctx context.Context, may func(*operation) bool) (int, error) {
 	open, err := s.operations.find(ctx, docdb.Eq("outcome", running))
 	if err != nil {
 		return 0, err
 	}
-	var errs []error
-	done := 0
+	var (
+		all  sync.WaitGroup
+		mu   sync.Mutex
+		errs []error
+		done int
+		room = make(chan struct{}, resumeAtOnce)
+	)
 	for _, op := range open {
 		if ctx.Err() != nil {
-			return done, ctx.Err()
+			break
 		}
 		if !may(op) {
 			continue
 		}
-		ended, err := s.takeUp(ctx, op)
-		if ended {
-			done++
-		}
-		errs = append(errs, err)
+		room <- struct{}{}
+		all.Go(func() {
+			defer func() { <-room }()
+			ended, err := s.takeUp(ctx, op)
+			mu.Lock()
+			defer mu.Unlock()
+			if ended {
+				done++
+			}
+			errs = append(errs, err)
+		})
 	}
-	return done, errors.Join(errs...)
+	all.Wait()
+	return done, errors.Join(append(errs, ctx.Err())...)
 }
 
 // takeUp makes this instance the owner and runs the operation to its end. Who
@@ -94,13 +124,17 @@ func (r *run) seize(ctx context.Context) error {
 	o, err := found(r.organizations.change(ctx, r.op.OrgID, func(o *organization) (bool, error) {
 		mine := o.Operation == r.op.ID
 		o.Fence = r.op.Lease.Fence
+		if o.Move != nil { // nobody waits at a fence that its owner has left
+			o.Move = nil
+			o.Epoch++
+		}
 		return mine, nil
 	}))
-	if err != nil || o == nil || o.Operation != r.op.ID || !r.before("flip") || !r.op.Plan.Migrate {
+	if err != nil || o == nil || o.Operation != r.op.ID || !r.op.Plan.Migrate || !r.before("credentials") {
 		return err
 	}
 	if o.Collection == r.op.Plan.Target {
-		return r.mark(ctx, func(op *operation) { op.Step = "flip" })
+		return r.mark(ctx, func(op *operation) { op.Step = flipping })
 	}
 	if r.before("claim") {
 		return nil

@@ -136,5 +136,5 @@ func (r *run) discard(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return r.dropDirty(ctx)
 }

@@ -8,6 +8,7 @@
 package tenant
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,9 +45,28 @@ type Config struct {
 	// Exclusive says that no other process can use the databases, so that
 	// what is unfinished at the start has no owner.
 	Exclusive bool
+	// MoveGrace is how long the collection that data was moved from is kept.
+	// Default 0.
+	MoveGrace time.Duration
+	// DeadAfter is how long an instance may be silent before a move no longer
+	// waits for it. Default 30 s. The clocks of all instances must agree to within
+	// a third of it.
+	DeadAfter time.Duration
+	// RecoverFor is how long Open waits for what a crash interrupted, with
+	// Exclusive; the rest is finished in the background. Default 3 s.
+	RecoverFor time.Duration
 	// LeaseTTL is how long an operation is left alone when its owner is not
 	// heard of. Default 15 s.
 	LeaseTTL time.Duration
+
+	// skip leaves parts of the move protocol out, for the tests that show that
+	// each is needed.
+	skip skip
+}
+
+// skip names parts of the move protocol: see Config.
+type skip struct {
+	dirtySet, epochs, drain, reread, fence, verify bool
 }
 
 // Store is the tenant store. It is safe for concurrent use.
@@ -60,6 +80,11 @@ type Store struct {
 	collections   table[collection, *collection]
 	reservations  table[reservation, *reservation]
 	operations    table[operation, *operation]
+	instances     table[instance, *instance]
+	shared        latest[organization, *organization]
+
+	gate   gate
+	member membership
 
 	// life ends when Close stops waiting for operations.
 	life context.Context
@@ -79,25 +104,32 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.Instance == "" {
 		cfg.Instance = uuid.NewString()
 	}
-	if cfg.LeaseTTL == 0 {
-		cfg.LeaseTTL = 15 * time.Second
-	}
+	cfg.LeaseTTL = cmp.Or(cfg.LeaseTTL, 15*time.Second)
+	cfg.DeadAfter = cmp.Or(cfg.DeadAfter, 30*time.Second)
+	cfg.RecoverFor = cmp.Or(cfg.RecoverFor, 3*time.Second)
 	s := &Store{cfg: cfg, master: cfg.Engine.Database(cfg.MasterDB), tenant: cfg.Engine.Database(cfg.TenantDB)}
 	s.organizations.c = s.master.Collection("organizations")
 	s.admins.c = s.master.Collection("admins")
 	s.collections.c = s.master.Collection("collections")
 	s.reservations.c = s.master.Collection("reservations")
 	s.operations.c = s.master.Collection("operations")
+	s.instances.c = s.master.Collection("instances")
+	s.shared.table = s.organizations
 	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	if err := s.prepare(ctx); err != nil {
 		s.end()
 		return nil, fmt.Errorf("prepare database %q: %w", cfg.MasterDB, err)
 	}
-	if cfg.Exclusive {
-		if err := s.recoverAll(ctx); err != nil {
+	if !cfg.Exclusive {
+		err := s.register(ctx)
+		if err != nil {
 			s.end()
-			return nil, fmt.Errorf("finish interrupted operations: %w", err)
 		}
+		return s, err
+	}
+	if err := s.recoverAll(ctx); err != nil {
+		s.end()
+		return nil, fmt.Errorf("finish interrupted operations: %w", err)
 	}
 	return s, nil
 }
@@ -109,6 +141,7 @@ var masterIndexes = map[string][]string{
 	"collections":   {"org_id", "op_id"},
 	"reservations":  {"org_id"},
 	"operations":    {"org_id", "outcome"},
+	"instances":     {},
 }
 
 func (s *Store) prepare(ctx context.Context) error {
@@ -134,7 +167,7 @@ func (s *Store) Close(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, s.end)
 	defer stop()
 	s.runs.close()
-	return ctx.Err()
+	return errors.Join(s.unregister(context.WithoutCancel(ctx)), ctx.Err())
 }
 
 // Ready reports whether the storage can be read.

@@ -18,7 +18,7 @@ import (
 // (see reserve). So nothing in use is removed.
 func (r *run) tidy(ctx context.Context) error {
 	for _, f := range []func(*run, context.Context) error{
-		(*run).tidyOrganization, (*run).tidyReservations, (*run).tidyCollections, (*run).tidyAdmins, (*run).tidyGhost,
+		(*run).tidyOrganization, (*run).tidyReservations, (*run).tidyCollections, (*run).tidyAdmins, (*run).tidyGhost, (*run).tidyDirty,
 	} {
 		if err := f(r, ctx); err != nil && !errors.Is(err, docdb.ErrNoMatch) {
 			return err
@@ -174,4 +174,12 @@ func (r *run) tidyGhost(ctx context.Context) error {
 		return err
 	}
 	return r.retire(ctx, ghost)
+}
+
+// tidyDirty drops the dirty set that was created after its move was over.
+func (r *run) tidyDirty(ctx context.Context) error {
+	if over, err := r.over(ctx, r.op.ID); err != nil || !over {
+		return err
+	}
+	return r.dropDirty(ctx)
 }

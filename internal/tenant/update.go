@@ -101,11 +101,13 @@ func updateKind() kind {
 			{name: "reserve", do: (*run).reserveBoth},
 			{name: "stage", do: (*run).stage},
 			{name: "claim", do: (*run).claimNext, moves: true},
+			{name: "announce", do: (*run).announce, moves: true},
 			{name: "build", do: (*run).buildNext, moves: true},
 			{name: "copy", do: (*run).copy, moves: true},
+			{name: "catch up", do: (*run).catchUp, moves: true},
 			{name: "verify", do: (*run).verify, moves: true},
-			// From here on there is no way back, and nothing refuses.
-			{name: "flip", do: (*run).flip},
+			// From here on there is no way back once it is done, and nothing refuses.
+			{name: flipping, do: (*run).flip},
 			{name: "credentials", do: (*run).rotate},
 			{name: "release", do: (*run).releaseOld},
 			{name: "enliven", do: (*run).enliven, moves: true},
@@ -199,26 +201,6 @@ func (r *run) stage(ctx context.Context) error {
 	return err
 }
 
-// flip is the moment of the change: name, collection and generation in one
-// compare-and-swap.
-func (r *run) flip(ctx context.Context) error {
-	p := r.op.Plan
-	_, err := r.organizations.change(ctx, r.op.OrgID, func(o *organization) (bool, error) {
-		if o.Operation != r.op.ID || o.Fence != r.op.Lease.Fence {
-			return false, errLeaseLost
-		}
-		if p.Name != "" {
-			o.Name, o.NameKey = p.Name, p.NameKey
-		}
-		if p.Migrate {
-			o.Collection, o.Generation = p.Target, p.Generation
-		}
-		o.UpdatedAt = r.now()
-		return true, nil
-	})
-	return err
-}
-
 // rotate puts the waiting credentials in force. None waiting: it was done.
 func (r *run) rotate(ctx context.Context) error {
 	if !r.op.Plan.rotates() {
@@ -271,6 +253,9 @@ func (r *run) detach(ctx context.Context) error {
 // undoUpdate takes back all that was done before the flip. It detaches last: no
 // other operation may begin between.
 func (r *run) undoUpdate(ctx context.Context) error {
+	if err := r.retreat(ctx); err != nil {
+		return err
+	}
 	if err := r.discard(ctx); err != nil {
 		return err
 	}
