@@ -20,7 +20,11 @@ const (
 // What is written meanwhile is recorded, and brought up to date after it.
 func (r *run) copy(ctx context.Context) error {
 	if r.op.Progress.Last == nil {
-		total, err := r.source().Count(ctx, docdb.Filter{})
+		var total int64
+		err := r.patiently(ctx, func(ctx context.Context) (err error) {
+			total, err = r.source().Count(ctx, docdb.Filter{})
+			return err
+		})
 		if err != nil {
 			return err
 		}

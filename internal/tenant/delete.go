@@ -47,7 +47,7 @@ func (r *run) dropCollections(ctx context.Context) error {
 		return err
 	}
 	for _, c := range all {
-		if err := r.retire(ctx, c); err != nil {
+		if err := r.patiently(ctx, func(ctx context.Context) error { return r.retire(ctx, c) }); err != nil {
 			return err
 		}
 		r.dropped = append(r.dropped, c.ID)

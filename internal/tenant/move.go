@@ -78,7 +78,9 @@ func (r *run) buildNext(ctx context.Context) error {
 	if err := r.build(ctx); err != nil {
 		return err
 	}
-	return r.tenant.CarryIndexes(ctx, r.op.Plan.Source, r.op.Plan.Target)
+	return r.patiently(ctx, func(ctx context.Context) error {
+		return r.tenant.CarryIndexes(ctx, r.op.Plan.Source, r.op.Plan.Target)
+	})
 }
 
 func (r *run) source() docdb.Collection { return r.tenant.Collection(r.op.Plan.Source) }
@@ -106,6 +108,28 @@ func (r *run) keep(ctx context.Context) error {
 		return nil
 	}
 	return r.mark(ctx, func(*operation) {})
+}
+
+// patiently runs one call that may take longer than a lease, and keeps the lease
+// meanwhile.
+func (r *run) patiently(ctx context.Context, f func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- f(ctx) }()
+	tick := time.NewTicker(markEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-tick.C:
+			if err := r.keep(ctx); err != nil {
+				cancel()
+				return errors.Join(err, <-done)
+			}
+		}
+	}
 }
 
 // unmovable refuses the move of a document that the engine would not write. A
@@ -147,7 +171,7 @@ func (r *run) retireSource(ctx context.Context) error {
 		return nil // a later organization's: ours is gone already
 	}
 	if r.cfg.MoveGrace == 0 {
-		return r.retire(ctx, c)
+		return r.patiently(ctx, func(ctx context.Context) error { return r.retire(ctx, c) })
 	}
 	if c.State == retired {
 		return nil

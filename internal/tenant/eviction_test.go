@@ -1,0 +1,139 @@
+package tenant_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant"
+)
+
+// evicted is an instance that stalls in the middle of a call on its organization's
+// data, for so long that another one takes it for dead, moves the data, and writes
+// the document anew. With a grace the old collection is still there when it wakes.
+type evicted struct {
+	stalled *tenant.Documents
+	other   *tenant.Documents
+}
+
+func newEvicted(t *testing.T, op string, grace time.Duration, skip ...string) evicted {
+	e := docdbtest.NewModel()
+	open := func(name string, hour int) (*docdbtest.Faulty, *tenant.Store) {
+		f := docdbtest.NewFaulty(e)
+		return f, openStore(t, f, func(c *tenant.Config) {
+			plain(c)
+			c.Instance, c.Exclusive, c.MoveGrace = name, false, grace
+			c.Now = func() time.Time { return time.Date(2026, 11, 23, 12+hour, 0, 0, 0, time.UTC) }
+			for _, part := range skip {
+				c.Skip(part)
+			}
+		})
+	}
+	fa, a := open("a", 0)
+	_, b := open("b", 1)
+	o, err := a.Create(t.Context(), tenant.CreateInput{Name: "Acme", Email: "acme@x.example", Password: password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	putValue(t, a.Documents(o.ID), "old")
+	p, err := b.Login(t.Context(), "acme@x.example", password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stalled := false
+	fa.On(func(c docdbtest.Call) error {
+		if c.Op != op || c.Collection != o.Collection || stalled {
+			return nil
+		}
+		stalled = true
+		if _, err := b.Update(t.Context(), p, tenant.UpdateInput{Migrate: true}); err != nil {
+			return err
+		}
+		putValue(t, b.Documents(o.ID), "new")
+		return nil
+	})
+	return evicted{a.Documents(o.ID), b.Documents(o.ID)}
+}
+
+func putValue(t *testing.T, d *tenant.Documents, value string) {
+	t.Helper()
+	raw, err := bson.Marshal(bson.D{{Key: "_id", Value: "doc"}, {Key: "v", Value: value}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := d.Put(t.Context(), tenant.Condition{}, raw); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func valueOf(t *testing.T, d *tenant.Documents, id string) string {
+	t.Helper()
+	doc, err := d.Get(t.Context(), docdb.StringID(id))
+	if errors.Is(err, org.NotFound) {
+		return ""
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc.Body.Lookup("v").StringValue()
+}
+
+// A reader that was taken for dead reads again: what it has is of the past. Without
+// the second look at the organization it would go back in time.
+func TestEvictedReaderDoesNotGoBackInTime(t *testing.T) {
+	if v := valueOf(t, newEvicted(t, "Get", time.Hour).stalled, "doc"); v != "new" {
+		t.Errorf("it reads %q", v)
+	}
+	if v := valueOf(t, newEvicted(t, "Get", time.Hour, "re-read").stalled, "doc"); v != "old" {
+		t.Errorf("without its second look it reads %q: this test shows nothing", v)
+	}
+}
+
+// A writer that was taken for dead is not told that it has written what is nowhere.
+func TestEvictedWriterIsToldThatItsOutcomeIsUnknown(t *testing.T) {
+	raw, err := bson.Marshal(bson.D{{Key: "_id", Value: "mine"}, {Key: "v", Value: "mine"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := newEvicted(t, "Insert", time.Hour)
+	if _, err := e.stalled.Insert(t.Context(), raw); !errors.Is(err, org.OutcomeUnknown) {
+		t.Errorf("it is told %v", err)
+	}
+	e = newEvicted(t, "Insert", time.Hour, "re-read")
+	if _, err := e.stalled.Insert(t.Context(), raw); err != nil || valueOf(t, e.other, "mine") != "" {
+		t.Errorf("without its second look it is told %v: this test shows nothing", err)
+	}
+}
+
+// One that could do nothing tries again, where the data is now.
+func TestEvictedWriterThatWasRefusedTriesAgain(t *testing.T) {
+	e := newEvicted(t, "Replace", 0)
+	putValue(t, e.stalled, "newest") // where it was, there is nothing any more
+	if v := valueOf(t, e.other, "doc"); v != "newest" {
+		t.Errorf("the document is %q", v)
+	}
+}
+
+// An instance that cannot say that it is alive does not write.
+func TestInstanceThatIsOutOfTouchDoesNotWrite(t *testing.T) {
+	s := openStore(t, docdbtest.NewModel(), func(c *tenant.Config) {
+		plain(c)
+		c.Exclusive, c.DeadAfter = false, time.Nanosecond
+	})
+	o, err := s.Create(t.Context(), tenant.CreateInput{Name: "Acme", Email: "acme@x.example", Password: password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := bson.Marshal(bson.D{{Key: "_id", Value: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Documents(o.ID).Insert(t.Context(), raw); !errors.Is(err, org.Unavailable) {
+		t.Errorf("it is told %v", err)
+	}
+}
