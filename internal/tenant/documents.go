@@ -201,21 +201,28 @@ func (d *Documents) Get(ctx context.Context, id bson.RawValue) (Document, error)
 	return found, err
 }
 
-// List returns the documents that a query yields, at most limit, which must be
-// above 0: what a page has.
-func (d *Documents) List(ctx context.Context, q docdb.Query) ([]Document, error) {
-	var page []Document
-	err := d.read(ctx, func(ctx context.Context, c docdb.Collection) error {
-		page = nil
+// pageBytes is when a page ends that has not come to its limit: documents have up
+// to 16 MiB, and a page is in memory.
+const pageBytes = 8 << 20
+
+// List returns the documents that a query yields: as many as q.Limit says, or fewer
+// if they are large. more says that it has left some out for that reason.
+func (d *Documents) List(ctx context.Context, q docdb.Query) (page []Document, more bool, err error) {
+	err = d.read(ctx, func(ctx context.Context, c docdb.Collection) error {
+		page, more = nil, false
+		size := 0
 		for raw, err := range c.Find(ctx, q) {
 			if err != nil {
 				return err
 			}
-			page = append(page, unstored(raw))
+			if more = size >= pageBytes; more {
+				return nil
+			}
+			page, size = append(page, unstored(raw)), size+len(raw)
 		}
 		return nil
 	})
-	return page, err
+	return page, more, err
 }
 
 // Insert adds a document, which has an _id. Kinds: DocumentExists, DuplicateKey,

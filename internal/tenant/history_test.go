@@ -250,7 +250,7 @@ func lists(ctx context.Context, access func() *tenant.Documents) error {
 		found := 0
 		var after *docdb.Position
 		for {
-			page, err := access().List(context.Background(), docdb.Query{After: after, Limit: 7})
+			page, _, err := access().List(context.Background(), docdb.Query{After: after, Limit: 7})
 			if err != nil {
 				found = bystanders // the instance died
 				break
