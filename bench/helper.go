@@ -18,11 +18,12 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// helpers are the yardsticks that run as processes of their own, as orgd does:
-// this program, with one of these names as its first argument.
+// helpers are the yardsticks, and what is measured without an orgd, that run as
+// processes of their own, as orgd does: this program, with one of these names as its first argument.
 var helpers = map[string]func(ctx context.Context, args []string, stdout io.Writer) error{
 	"bare-echo":   bareEcho,
 	"bare-bcrypt": bareBcrypt,
+	"move":        moveHelper,
 }
 
 // bareEcho serves GET /org/get with a body and nothing else: BODY.

@@ -46,6 +46,7 @@ var parts = []part{
 	{"login", "logins and creates against bcrypt alone", (*suite).login},
 	{"storm", "GET /org/get while many log in", (*suite).storm},
 	{"size", "memory, restart and creates at 10,000 organizations", (*suite).size},
+	{"move", "moves of an organization's data against a bare copy", (*suite).move},
 	{"mongo", "the MongoDB engine, and orgd on it", (*suite).mongo},
 }
 

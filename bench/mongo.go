@@ -29,9 +29,7 @@ func (s *suite) mongo(ctx context.Context) error {
 		return err
 	}
 	if uri == "" {
-		const left = "MongoDB was left out: neither ORGD_BENCH_MONGO_URI nor ORGD_BENCH_MONGOD is set."
-		s.progress("  %s", left)
-		s.note(left)
+		s.withoutMongo()
 		return nil
 	}
 	defer stop()
@@ -44,6 +42,12 @@ func (s *suite) mongo(ctx context.Context) error {
 		return err
 	}
 	return s.orgdOnMongo(ctx, uri)
+}
+
+func (s *suite) withoutMongo() {
+	const left = "MongoDB was left out: neither ORGD_BENCH_MONGO_URI nor ORGD_BENCH_MONGOD is set."
+	s.progress("  %s", left)
+	s.note(left)
 }
 
 func (s *suite) orgdOnMongo(ctx context.Context, uri string) (err error) {
@@ -77,8 +81,8 @@ func (s *suite) mongoServer(ctx context.Context) (uri string, stop func() error,
 	if err != nil {
 		return "", nil, err
 	}
-	dir := filepath.Join(s.dir, "mongod")
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	dir, err := os.MkdirTemp(s.dir, "mongod-")
+	if err != nil {
 		return "", nil, err
 	}
 	_, port, err := net.SplitHostPort(addr)

@@ -19,6 +19,9 @@ Usage: orgd <command>
 
   serve     run the service (default)
   config    print the configuration in force, secrets masked
+  doctor    check that all that is stored fits together, and change nothing;
+            --fix repairs what a running orgd would repair by itself, --json
+            prints JSON; exit code 0: all is well, 1: findings, 2: could not check
   version   print the version
   help      print this
 
@@ -34,11 +37,14 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run returns the exit code: 0, 1 for a failure, 2 for a wrong call.
+// run returns the exit code: 0, 1 for a failure, 2 for a wrong call; doctor has its own.
 func run(args []string, stdout, stderr io.Writer) int {
 	command := "serve"
 	if len(args) > 0 {
 		command, args = args[0], args[1:]
+	}
+	if command == "doctor" {
+		return doctor(args, stdout, stderr)
 	}
 	if len(args) > 0 {
 		return complain(stderr, fmt.Errorf("%s takes no arguments, got %q; see orgd help", command, args[0]), 2)

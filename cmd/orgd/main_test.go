@@ -41,6 +41,10 @@ func TestScripts(t *testing.T) {
 			"refuses": refuses,
 			"serve":   serveInScript,
 			"lines":   lines,
+			// For orgd doctor.
+			"exitcode": exitCode,
+			"populate": populate,
+			"spoil":    spoil,
 		},
 	})
 }

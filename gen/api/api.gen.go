@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -15,6 +16,102 @@ import (
 	"github.com/oapi-codegen/runtime"
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
+
+// Defines values for ErrorCode.
+const (
+	ErrorCodeBadCredentials        ErrorCode = "bad_credentials"
+	ErrorCodeBodyTooLarge          ErrorCode = "body_too_large"
+	ErrorCodeDocumentExists        ErrorCode = "document_exists"
+	ErrorCodeDuplicateKey          ErrorCode = "duplicate_key"
+	ErrorCodeEmailTaken            ErrorCode = "email_taken"
+	ErrorCodeIdempotencyInProgress ErrorCode = "idempotency_in_progress"
+	ErrorCodeIdempotencyKeyReused  ErrorCode = "idempotency_key_reused"
+	ErrorCodeIndexExists           ErrorCode = "index_exists"
+	ErrorCodeInternal              ErrorCode = "internal"
+	ErrorCodeInvalid               ErrorCode = "invalid"
+	ErrorCodeMalformed             ErrorCode = "malformed"
+	ErrorCodeMethodNotAllowed      ErrorCode = "method_not_allowed"
+	ErrorCodeNameTaken             ErrorCode = "name_taken"
+	ErrorCodeNoIndex               ErrorCode = "no_index"
+	ErrorCodeNotFound              ErrorCode = "not_found"
+	ErrorCodeOperationInProgress   ErrorCode = "operation_in_progress"
+	ErrorCodeOrganizationDeleting  ErrorCode = "organization_deleting"
+	ErrorCodeOutcomeUnknown        ErrorCode = "outcome_unknown"
+	ErrorCodePreconditionFailed    ErrorCode = "precondition_failed"
+	ErrorCodeQueryTimeout          ErrorCode = "query_timeout"
+	ErrorCodeQuotaExceeded         ErrorCode = "quota_exceeded"
+	ErrorCodeRateLimited           ErrorCode = "rate_limited"
+	ErrorCodeSuspended             ErrorCode = "suspended"
+	ErrorCodeTokenRevoked          ErrorCode = "token_revoked"
+	ErrorCodeTooLarge              ErrorCode = "too_large"
+	ErrorCodeUnauthenticated       ErrorCode = "unauthenticated"
+	ErrorCodeUnavailable           ErrorCode = "unavailable"
+	ErrorCodeUnsupportedMediaType  ErrorCode = "unsupported_media_type"
+)
+
+// Valid indicates whether the value is a known member of the ErrorCode enum.
+func (e ErrorCode) Valid() bool {
+	switch e {
+	case ErrorCodeBadCredentials:
+		return true
+	case ErrorCodeBodyTooLarge:
+		return true
+	case ErrorCodeDocumentExists:
+		return true
+	case ErrorCodeDuplicateKey:
+		return true
+	case ErrorCodeEmailTaken:
+		return true
+	case ErrorCodeIdempotencyInProgress:
+		return true
+	case ErrorCodeIdempotencyKeyReused:
+		return true
+	case ErrorCodeIndexExists:
+		return true
+	case ErrorCodeInternal:
+		return true
+	case ErrorCodeInvalid:
+		return true
+	case ErrorCodeMalformed:
+		return true
+	case ErrorCodeMethodNotAllowed:
+		return true
+	case ErrorCodeNameTaken:
+		return true
+	case ErrorCodeNoIndex:
+		return true
+	case ErrorCodeNotFound:
+		return true
+	case ErrorCodeOperationInProgress:
+		return true
+	case ErrorCodeOrganizationDeleting:
+		return true
+	case ErrorCodeOutcomeUnknown:
+		return true
+	case ErrorCodePreconditionFailed:
+		return true
+	case ErrorCodeQueryTimeout:
+		return true
+	case ErrorCodeQuotaExceeded:
+		return true
+	case ErrorCodeRateLimited:
+		return true
+	case ErrorCodeSuspended:
+		return true
+	case ErrorCodeTokenRevoked:
+		return true
+	case ErrorCodeTooLarge:
+		return true
+	case ErrorCodeUnauthenticated:
+		return true
+	case ErrorCodeUnavailable:
+		return true
+	case ErrorCodeUnsupportedMediaType:
+		return true
+	default:
+		return false
+	}
+}
 
 // Defines values for HealthStatus.
 const (
@@ -31,24 +128,84 @@ func (e HealthStatus) Valid() bool {
 	}
 }
 
+// Defines values for IndexKeyOrder.
+const (
+	Asc  IndexKeyOrder = "asc"
+	Desc IndexKeyOrder = "desc"
+)
+
+// Valid indicates whether the value is a known member of the IndexKeyOrder enum.
+func (e IndexKeyOrder) Valid() bool {
+	switch e {
+	case Asc:
+		return true
+	case Desc:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OperationKind.
+const (
+	OperationKindCreate OperationKind = "create"
+	OperationKindDelete OperationKind = "delete"
+	OperationKindUpdate OperationKind = "update"
+)
+
+// Valid indicates whether the value is a known member of the OperationKind enum.
+func (e OperationKind) Valid() bool {
+	switch e {
+	case OperationKindCreate:
+		return true
+	case OperationKindDelete:
+		return true
+	case OperationKindUpdate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OperationState.
+const (
+	OperationStateFailed    OperationState = "failed"
+	OperationStateRunning   OperationState = "running"
+	OperationStateSucceeded OperationState = "succeeded"
+)
+
+// Valid indicates whether the value is a known member of the OperationState enum.
+func (e OperationState) Valid() bool {
+	switch e {
+	case OperationStateFailed:
+		return true
+	case OperationStateRunning:
+		return true
+	case OperationStateSucceeded:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for State.
 const (
-	Active       State = "active"
-	Deleting     State = "deleting"
-	Provisioning State = "provisioning"
-	Suspended    State = "suspended"
+	StateActive       State = "active"
+	StateDeleting     State = "deleting"
+	StateProvisioning State = "provisioning"
+	StateSuspended    State = "suspended"
 )
 
 // Valid indicates whether the value is a known member of the State enum.
 func (e State) Valid() bool {
 	switch e {
-	case Active:
+	case StateActive:
 		return true
-	case Deleting:
+	case StateDeleting:
 		return true
-	case Provisioning:
+	case StateProvisioning:
 		return true
-	case Suspended:
+	case StateSuspended:
 		return true
 	default:
 		return false
@@ -70,13 +227,34 @@ func (e TokenTokenType) Valid() bool {
 	}
 }
 
+// Defines values for ImportDocumentsParamsOnConflict.
+const (
+	OnConflictFail    ImportDocumentsParamsOnConflict = "fail"
+	OnConflictReplace ImportDocumentsParamsOnConflict = "replace"
+	OnConflictSkip    ImportDocumentsParamsOnConflict = "skip"
+)
+
+// Valid indicates whether the value is a known member of the ImportDocumentsParamsOnConflict enum.
+func (e ImportDocumentsParamsOnConflict) Valid() bool {
+	switch e {
+	case OnConflictFail:
+		return true
+	case OnConflictReplace:
+		return true
+	case OnConflictSkip:
+		return true
+	default:
+		return false
+	}
+}
+
 // CollectionName The collection that holds the organization's data: `org_` and the name in ASCII, with a suffix after a dot where
 // that alone would be another's or an earlier one.
 type CollectionName = string
 
 // DeletionReceipt What was deleted.
 type DeletionReceipt struct {
-	// Collections The collections that were dropped.
+	// Collections The collections that were dropped; none yet, if there is a `purge_after`.
 	Collections []CollectionName `json:"collections"`
 
 	// DeletedAt RFC 3339, in UTC.
@@ -91,12 +269,49 @@ type DeletionReceipt struct {
 	//
 	// Example: Acme Inc
 	OrganizationName OrganizationName `json:"organization_name"`
+
+	// PurgeAfter When nothing will be left and nobody can restore it any more. Only with a time of grace.
+	PurgeAfter *time.Time `json:"purge_after,omitempty"`
+}
+
+// Document A document in MongoDB Extended JSON v2: canonical, relaxed or mixed in requests, relaxed in answers, where an
+// integer beyond 53 bits is `{"$numberLong": "…"}` so that no reader of JSON loses its digits. Names keep their
+// order. Names at the top level do not begin with `_`, save `_id`; names at any level do not begin with `$`, save
+// those of types such as `$date`. At most 100 levels deep, and 16 MiB as BSON.
+type Document = json.RawMessage
+
+// DocumentList A page of documents.
+type DocumentList struct {
+	// Items The documents.
+	Items []Document `json:"items"`
+
+	// NextCursor For the next page; not there when this is the last.
+	NextCursor *string `json:"next_cursor,omitempty"`
+
+	// Total With `count=true`, how many documents fit the filter.
+	Total *int64 `json:"total,omitempty"`
 }
 
 // Email An e-mail address. Upper and lower case are the same.
 //
 // Example: admin@acme.example
 type Email = string
+
+// ErrorCode What went wrong, for programs. More codes will come: treat one that you do not know by its status.
+// `malformed`: the request breaks the contract. `invalid`: a value is refused. `unauthenticated`: no token, or a
+// bad or expired one. `token_revoked`: the token was good and is not any more (credentials rotated, admin or
+// organization gone). `bad_credentials`: wrong e-mail address or password. `not_found`: no such thing.
+// `method_not_allowed`: not by this method. `name_taken`, `email_taken`: another has it.
+// `operation_in_progress`: the organization is being changed. `suspended`: the organization is suspended.
+// `organization_deleting`: the organization is deleted, or being deleted. `document_exists`: there is a document of
+// this `_id`. `duplicate_key`: another document has the same key in a unique index. `index_exists`: another index
+// has this name or these keys. `no_index`: no index has this order. `precondition_failed`: a document is not what
+// `If-Match` or `If-None-Match` asks for. `too_large`: a document has more than 16 MiB. `query_timeout`: a query
+// took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
+// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
+// `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
+// `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
+type ErrorCode string
 
 // Health The answer to a health check.
 type Health struct {
@@ -109,6 +324,57 @@ type HealthStatus string
 
 // ID A UUID.
 type ID = openapi_types.UUID
+
+// IDParameter A UUID, in lower case.
+type IDParameter = openapi_types.UUID
+
+// Index An index.
+type Index struct {
+	// Keys The keys, in their order.
+	Keys []IndexKey `json:"keys"`
+
+	// Name 1 to 64 letters, digits, `_` and `-`; not `_id_`.
+	Name IndexName `json:"name"`
+
+	// SizeBytes Its size; only with `GET /org/stats`, and where the storage tells.
+	SizeBytes *int64 `json:"size_bytes,omitempty"`
+
+	// Unique Whether a second document of equal keys is refused.
+	Unique bool `json:"unique"`
+}
+
+// IndexCreate A new index.
+type IndexCreate struct {
+	// Keys The keys, in their order.
+	Keys []IndexKey `json:"keys"`
+
+	// Name 1 to 64 letters, digits, `_` and `-`; not `_id_`.
+	Name IndexName `json:"name"`
+
+	// Unique Whether to refuse a second document of equal keys.
+	Unique *bool `json:"unique,omitempty"`
+}
+
+// IndexKey One key of an index.
+type IndexKey struct {
+	// Order The direction, which matters to indexes of several keys.
+	Order *IndexKeyOrder `json:"order,omitempty"`
+
+	// Path The path of a field, with dots to go into documents and arrays.
+	Path string `json:"path"`
+}
+
+// IndexKeyOrder The direction, which matters to indexes of several keys.
+type IndexKeyOrder string
+
+// IndexList All indexes.
+type IndexList struct {
+	// Items The indexes.
+	Items []Index `json:"items"`
+}
+
+// IndexName 1 to 64 letters, digits, `_` and `-`; not `_id_`.
+type IndexName = string
 
 // LoginRequest An admin's credentials.
 type LoginRequest struct {
@@ -127,6 +393,126 @@ type LoginRequest struct {
 //
 // Example: correct horse battery
 type NewPassword = string
+
+// Operation A change of an organization.
+type Operation struct {
+	// BytesCopied The size of the documents copied so far.
+	BytesCopied int64 `json:"bytes_copied"`
+
+	// DocumentsCopied How many documents were copied so far.
+	DocumentsCopied int64 `json:"documents_copied"`
+
+	// DocumentsTotal How many there were when the copy began; 0 before that.
+	DocumentsTotal int64 `json:"documents_total"`
+
+	// Error Why an operation failed. Nothing was changed.
+	Error *OperationError `json:"error,omitempty"`
+
+	// Eta About when it will be over. Only while it copies.
+	Eta *time.Time `json:"eta,omitempty"`
+
+	// FinishedAt When it was over.
+	FinishedAt *time.Time `json:"finished_at,omitempty"`
+
+	// ID A UUID.
+	ID ID `json:"id"`
+
+	// Kind What it does.
+	Kind OperationKind `json:"kind"`
+
+	// StartedAt RFC 3339, in UTC.
+	StartedAt Time `json:"started_at"`
+
+	// State `running`: going on, or waiting for an instance of the server to take it up again. `succeeded`: all of it was
+	// done. `failed`: nothing was changed; `error` says why.
+	State OperationState `json:"state"`
+
+	// Step What it is doing, or did last. For people to read; the names change.
+	Step string `json:"step"`
+
+	// UpdatedAt RFC 3339, in UTC.
+	UpdatedAt Time `json:"updated_at"`
+}
+
+// OperationKind What it does.
+type OperationKind string
+
+// OperationState `running`: going on, or waiting for an instance of the server to take it up again. `succeeded`: all of it was
+// done. `failed`: nothing was changed; `error` says why.
+type OperationState string
+
+// OperationError Why an operation failed. Nothing was changed.
+type OperationError struct {
+	// Code What went wrong, for programs. More codes will come: treat one that you do not know by its status.
+	// `malformed`: the request breaks the contract. `invalid`: a value is refused. `unauthenticated`: no token, or a
+	// bad or expired one. `token_revoked`: the token was good and is not any more (credentials rotated, admin or
+	// organization gone). `bad_credentials`: wrong e-mail address or password. `not_found`: no such thing.
+	// `method_not_allowed`: not by this method. `name_taken`, `email_taken`: another has it.
+	// `operation_in_progress`: the organization is being changed. `suspended`: the organization is suspended.
+	// `organization_deleting`: the organization is deleted, or being deleted. `document_exists`: there is a document of
+	// this `_id`. `duplicate_key`: another document has the same key in a unique index. `index_exists`: another index
+	// has this name or these keys. `no_index`: no index has this order. `precondition_failed`: a document is not what
+	// `If-Match` or `If-None-Match` asks for. `too_large`: a document has more than 16 MiB. `query_timeout`: a query
+	// took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
+	// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
+	// `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
+	// `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
+	Code ErrorCode `json:"code"`
+
+	// Detail What to do about it.
+	Detail string `json:"detail"`
+}
+
+// OperationList A page of operations, the newest first.
+type OperationList struct {
+	// Items The operations.
+	Items []Operation `json:"items"`
+
+	// NextCursor The `cursor` of the next page; missing on the last.
+	NextCursor *string `json:"next_cursor,omitempty"`
+}
+
+// OperatorOrganization An organization, as the operator sees it.
+type OperatorOrganization struct {
+	// AdminID A UUID.
+	AdminID ID `json:"admin_id"`
+
+	// CollectionName The collection that holds the organization's data: `org_` and the name in ASCII, with a suffix after a dot where
+	// that alone would be another's or an earlier one.
+	CollectionName *CollectionName `json:"collection_name,omitempty"`
+
+	// CreatedAt RFC 3339, in UTC.
+	CreatedAt Time `json:"created_at"`
+
+	// Generation See `Organization`; 0 while it is being created.
+	Generation int64 `json:"generation"`
+
+	// ID A UUID.
+	ID ID `json:"id"`
+
+	// Operation The id of the change that is going on, if one is.
+	Operation *openapi_types.UUID `json:"operation,omitempty"`
+
+	// OrganizationName 1 to 100 characters, not counting white space at the ends; no control characters, line breaks or characters
+	// that turn the direction of text.
+	//
+	//
+	// Example: Acme Inc
+	OrganizationName OrganizationName `json:"organization_name"`
+
+	// PurgeAfter Until when it can be restored. Only when it is deleted, with a time of grace.
+	PurgeAfter *time.Time `json:"purge_after,omitempty"`
+
+	// Quota How much an organization may have, where the operator has set a limit.
+	Quota *Quota `json:"quota,omitempty"`
+
+	// State `provisioning`: being created. `active`: in use. `suspended`: refused to its own admins until the operator
+	// resumes it. `deleting`: being deleted, or deleted and not yet purged.
+	State State `json:"state"`
+
+	// UpdatedAt RFC 3339, in UTC.
+	UpdatedAt Time `json:"updated_at"`
+}
 
 // Organization An organization, as its own admins see it.
 type Organization struct {
@@ -156,8 +542,11 @@ type Organization struct {
 	// Example: Acme Inc
 	OrganizationName OrganizationName `json:"organization_name"`
 
+	// Quota How much an organization may have, where the operator has set a limit.
+	Quota *Quota `json:"quota,omitempty"`
+
 	// State `provisioning`: being created. `active`: in use. `suspended`: refused to its own admins until the operator
-	// resumes it. `deleting`: on its way out.
+	// resumes it. `deleting`: being deleted, or deleted and not yet purged.
 	State State `json:"state"`
 
 	// UpdatedAt RFC 3339, in UTC.
@@ -182,6 +571,15 @@ type OrganizationCreate struct {
 	//
 	// Example: correct horse battery
 	Password NewPassword `json:"password"`
+}
+
+// OrganizationList A page of organizations, the newest first.
+type OrganizationList struct {
+	// Items The organizations.
+	Items []OperatorOrganization `json:"items"`
+
+	// NextCursor The `cursor` of the next page; missing on the last.
+	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
 // OrganizationName 1 to 100 characters, not counting white space at the ends; no control characters, line breaks or characters
@@ -218,8 +616,11 @@ type OrganizationSummary struct {
 	// Example: Acme Inc
 	OrganizationName OrganizationName `json:"organization_name"`
 
+	// Quota How much an organization may have, where the operator has set a limit.
+	Quota *Quota `json:"quota,omitempty"`
+
 	// State `provisioning`: being created. `active`: in use. `suspended`: refused to its own admins until the operator
-	// resumes it. `deleting`: on its way out.
+	// resumes it. `deleting`: being deleted, or deleted and not yet purged.
 	State State `json:"state"`
 
 	// UpdatedAt Only with a token of the organization.
@@ -249,9 +650,45 @@ type OrganizationUpdate struct {
 	Password *NewPassword `json:"password,omitempty"`
 }
 
+// Quota How much an organization may have, where the operator has set a limit.
+type Quota struct {
+	// MaxBytes How many bytes its documents may have as BSON.
+	MaxBytes *int64 `json:"max_bytes,omitempty"`
+
+	// MaxDocuments How many documents.
+	MaxDocuments *int64 `json:"max_documents,omitempty"`
+}
+
+// QuotaUpdate How much an organization may have. What is left out, or null, has no limit.
+type QuotaUpdate struct {
+	// MaxBytes How many bytes its documents may have as BSON.
+	MaxBytes *int64 `json:"max_bytes,omitempty"`
+
+	// MaxDocuments How many documents.
+	MaxDocuments *int64 `json:"max_documents,omitempty"`
+}
+
 // State `provisioning`: being created. `active`: in use. `suspended`: refused to its own admins until the operator
-// resumes it. `deleting`: on its way out.
+// resumes it. `deleting`: being deleted, or deleted and not yet purged.
 type State string
+
+// Stats How much an organization has.
+type Stats struct {
+	// Bytes The size of all documents as BSON, before the storage compresses them.
+	Bytes int64 `json:"bytes"`
+
+	// Documents How many documents.
+	Documents int64 `json:"documents"`
+
+	// Generation That of the collection that was counted.
+	Generation int64 `json:"generation"`
+
+	// Indexes The indexes, with their sizes.
+	Indexes []Index `json:"indexes"`
+
+	// Quota How much an organization may have, where the operator has set a limit.
+	Quota *Quota `json:"quota,omitempty"`
+}
 
 // Time RFC 3339, in UTC.
 type Time = time.Time
@@ -280,17 +717,171 @@ type Token struct {
 // TokenTokenType Always Bearer.
 type TokenTokenType string
 
+// Cursor defines model for Cursor.
+type Cursor = string
+
+// IdempotencyKey defines model for IdempotencyKey.
+type IdempotencyKey = string
+
+// IfMatch defines model for IfMatch.
+type IfMatch = string
+
+// IfNoneMatch defines model for IfNoneMatch.
+type IfNoneMatch = string
+
+// Limit defines model for Limit.
+type Limit = int32
+
+// OrganizationID A UUID, in lower case.
+type OrganizationID = IDParameter
+
+// Prefer defines model for Prefer.
+type Prefer = string
+
+// ListOrganizationsParams defines parameters for ListOrganizations.
+type ListOrganizationsParams struct {
+	// State Only those in this state.
+	State *State `form:"state,omitempty" json:"state,omitempty"`
+
+	// Cursor The `next_cursor` of the page before. Without it, the first page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit How many to list at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// CreateOrganizationParams defines parameters for CreateOrganization.
+type CreateOrganizationParams struct {
+	// IdempotencyKey Makes it safe to send the request again when no answer came, or a 5xx: it is carried out once, and whoever
+	// sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
+	// a UUID, for each request: with another request it is refused (422 `idempotency_key_reused`), and without a
+	// token all clients share theirs. While the first is still being worked on the answer is 409
+	// `idempotency_in_progress`. A refusal (4xx) is not kept: the key is as good as new.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteOrganizationParams defines parameters for DeleteOrganization.
+type DeleteOrganizationParams struct {
+	// Prefer `respond-async` asks for an answer that does not wait for the end (RFC 7240). Any other preference is ignored.
+	Prefer *Prefer `json:"Prefer,omitempty"`
+}
+
+// ListDocumentsParams defines parameters for ListDocuments.
+type ListDocumentsParams struct {
+	// Filter Which documents, in MongoDB's form and in Extended JSON: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
+	// $and $or $not`, and dotted paths. What no index helps with is looked for in all documents, in at most
+	// `QUERY_TIMEOUT`.
+	Filter *string `form:"filter,omitempty" json:"filter,omitempty"`
+
+	// Sort `_id`, or the path of an index, or several with commas as the index has them; `-` in front of a path is
+	// descending. Without it, `_id`.
+	Sort *string `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Limit How many to list at most.
+	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same `filter` and `sort`. Without it, or empty, the first page.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Fields Only these paths of each document, with commas between, and `_id`. Without it, all.
+	Fields *string `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// Count Whether to count all documents that fit `filter`, into `total`.
+	Count *bool `form:"count,omitempty" json:"count,omitempty"`
+}
+
+// CreateDocumentParams defines parameters for CreateDocument.
+type CreateDocumentParams struct {
+	// IdempotencyKey Makes it safe to send the request again when no answer came, or a 5xx: it is carried out once, and whoever
+	// sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
+	// a UUID, for each request: with another request it is refused (422 `idempotency_key_reused`), and without a
+	// token all clients share theirs. While the first is still being worked on the answer is 409
+	// `idempotency_in_progress`. A refusal (4xx) is not kept: the key is as good as new.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteDocumentParams defines parameters for DeleteDocument.
+type DeleteDocumentParams struct {
+	// IfMatch Only if the document is there and its `ETag` is one of these; `*`: if it is there. Else 412, and nothing is done.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// PatchDocumentParams defines parameters for PatchDocument.
+type PatchDocumentParams struct {
+	// IfMatch Only if the document is there and its `ETag` is one of these; `*`: if it is there. Else 412, and nothing is done.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// PutDocumentParams defines parameters for PutDocument.
+type PutDocumentParams struct {
+	// IfMatch Only if the document is there and its `ETag` is one of these; `*`: if it is there. Else 412, and nothing is done.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch `*`: only if there is no document of that `_id`. Else 412, and nothing is done.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ExportDocumentsParams defines parameters for ExportDocuments.
+type ExportDocumentsParams struct {
+	// Filter Which documents; see `GET /org/documents`. There is no limit of time here.
+	Filter *string `form:"filter,omitempty" json:"filter,omitempty"`
+
+	// Canonical Whether to write canonical Extended JSON, which tells every type of number apart. Else it is relaxed.
+	Canonical *bool `form:"canonical,omitempty" json:"canonical,omitempty"`
+}
+
 // GetOrganizationParams defines parameters for GetOrganization.
 type GetOrganizationParams struct {
 	// OrganizationName The name, in any spelling that is the same name.
 	OrganizationName OrganizationName `form:"organization_name" json:"organization_name"`
 }
 
+// ImportDocumentsParams defines parameters for ImportDocuments.
+type ImportDocumentsParams struct {
+	// OnConflict What to do with a document whose `_id` or key in a unique index is taken. `fail`: refuse it. `skip`: leave
+	// what is there. `replace`: put it in the place of the one with its `_id`; if it is only a key that is taken,
+	// refuse it.
+	OnConflict *ImportDocumentsParamsOnConflict `form:"on_conflict,omitempty" json:"on_conflict,omitempty"`
+}
+
+// ImportDocumentsParamsOnConflict defines parameters for ImportDocuments.
+type ImportDocumentsParamsOnConflict string
+
+// ListOperationsParams defines parameters for ListOperations.
+type ListOperationsParams struct {
+	// Cursor The `next_cursor` of the page before. Without it, the first page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit How many to list at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// UpdateOrganizationParams defines parameters for UpdateOrganization.
+type UpdateOrganizationParams struct {
+	// Prefer `respond-async` asks for an answer that does not wait for the end (RFC 7240). Any other preference is ignored.
+	Prefer *Prefer `json:"Prefer,omitempty"`
+}
+
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = LoginRequest
 
+// SetQuotaJSONRequestBody defines body for SetQuota for application/json ContentType.
+type SetQuotaJSONRequestBody = QuotaUpdate
+
 // CreateOrganizationJSONRequestBody defines body for CreateOrganization for application/json ContentType.
 type CreateOrganizationJSONRequestBody = OrganizationCreate
+
+// CreateDocumentJSONRequestBody defines body for CreateDocument for application/json ContentType.
+type CreateDocumentJSONRequestBody = Document
+
+// PatchDocumentApplicationMergePatchPlusJSONRequestBody defines body for PatchDocument for application/merge-patch+json ContentType.
+type PatchDocumentApplicationMergePatchPlusJSONRequestBody = Document
+
+// PutDocumentJSONRequestBody defines body for PutDocument for application/json ContentType.
+type PutDocumentJSONRequestBody = Document
+
+// CreateIndexJSONRequestBody defines body for CreateIndex for application/json ContentType.
+type CreateIndexJSONRequestBody = IndexCreate
 
 // UpdateOrganizationJSONRequestBody defines body for UpdateOrganization for application/json ContentType.
 type UpdateOrganizationJSONRequestBody = OrganizationUpdate
@@ -303,18 +894,78 @@ type ServerInterface interface {
 	// GetLiveness Is the process alive
 	// (GET /livez)
 	GetLiveness(ctx echo.Context) error
+	// ListOrganizations List all organizations
+	// (GET /operator/organizations)
+	ListOrganizations(ctx echo.Context, params ListOrganizationsParams) error
+	// InspectOrganization Look up an organization by id
+	// (GET /operator/organizations/{id})
+	InspectOrganization(ctx echo.Context, id OrganizationID) error
+	// SetQuota Limit how much an organization may have
+	// (PUT /operator/organizations/{id}/quota)
+	SetQuota(ctx echo.Context, id OrganizationID) error
+	// RestoreOrganization Restore a deleted organization
+	// (POST /operator/organizations/{id}/restore)
+	RestoreOrganization(ctx echo.Context, id OrganizationID) error
+	// ResumeOrganization Resume a suspended organization
+	// (POST /operator/organizations/{id}/resume)
+	ResumeOrganization(ctx echo.Context, id OrganizationID) error
+	// SuspendOrganization Suspend an organization
+	// (POST /operator/organizations/{id}/suspend)
+	SuspendOrganization(ctx echo.Context, id OrganizationID) error
 	// CreateOrganization Create an organization
 	// (POST /org/create)
-	CreateOrganization(ctx echo.Context) error
+	CreateOrganization(ctx echo.Context, params CreateOrganizationParams) error
 	// DeleteOrganization Delete the organization and every trace of it
 	// (DELETE /org/delete)
-	DeleteOrganization(ctx echo.Context) error
+	DeleteOrganization(ctx echo.Context, params DeleteOrganizationParams) error
+	// ListDocuments List documents
+	// (GET /org/documents)
+	ListDocuments(ctx echo.Context, params ListDocumentsParams) error
+	// CreateDocument Create a document
+	// (POST /org/documents)
+	CreateDocument(ctx echo.Context, params CreateDocumentParams) error
+	// DeleteDocument Delete a document
+	// (DELETE /org/documents/{id})
+	DeleteDocument(ctx echo.Context, id string, params DeleteDocumentParams) error
+	// GetDocument Get a document
+	// (GET /org/documents/{id})
+	GetDocument(ctx echo.Context, id string) error
+	// PatchDocument Change a document in part
+	// (PATCH /org/documents/{id})
+	PatchDocument(ctx echo.Context, id string, params PatchDocumentParams) error
+	// PutDocument Replace a document, or create it
+	// (PUT /org/documents/{id})
+	PutDocument(ctx echo.Context, id string, params PutDocumentParams) error
+	// ExportDocuments Export documents
+	// (GET /org/export)
+	ExportDocuments(ctx echo.Context, params ExportDocumentsParams) error
 	// GetOrganization Look up an organization by name
 	// (GET /org/get)
 	GetOrganization(ctx echo.Context, params GetOrganizationParams) error
+	// ImportDocuments Import documents
+	// (POST /org/import)
+	ImportDocuments(ctx echo.Context, params ImportDocumentsParams) error
+	// ListIndexes List indexes
+	// (GET /org/indexes)
+	ListIndexes(ctx echo.Context) error
+	// CreateIndex Create an index
+	// (POST /org/indexes)
+	CreateIndex(ctx echo.Context) error
+	// DeleteIndex Delete an index
+	// (DELETE /org/indexes/{name})
+	DeleteIndex(ctx echo.Context, name IndexName) error
+	// ListOperations List the organization's changes
+	// (GET /org/operations)
+	ListOperations(ctx echo.Context, params ListOperationsParams) error
+	// GetOperation See how a change gets on
+	// (GET /org/operations/{id})
+	GetOperation(ctx echo.Context, id IDParameter) error
+	// GetStats See how much there is
+	// (GET /org/stats)
+	GetStats(ctx echo.Context) error
 	// UpdateOrganization Rename, rotate credentials, move the data to a fresh collection
 	// (PUT /org/update)
-	UpdateOrganization(ctx echo.Context) error
+	UpdateOrganization(ctx echo.Context, params UpdateOrganizationParams) error
 	// GetReadiness Can it serve requests
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
@@ -343,12 +994,144 @@ func (w *ServerInterfaceWrapper) GetLiveness(ctx echo.Context) error {
 	return err
 }
 
+// ListOrganizations converts echo context to params.
+func (w *ServerInterfaceWrapper) ListOrganizations(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListOrganizationsParams
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListOrganizations(ctx, params)
+	return err
+}
+
+// InspectOrganization converts echo context to params.
+func (w *ServerInterfaceWrapper) InspectOrganization(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id OrganizationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.InspectOrganization(ctx, id)
+	return err
+}
+
+// SetQuota converts echo context to params.
+func (w *ServerInterfaceWrapper) SetQuota(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id OrganizationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SetQuota(ctx, id)
+	return err
+}
+
+// RestoreOrganization converts echo context to params.
+func (w *ServerInterfaceWrapper) RestoreOrganization(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id OrganizationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RestoreOrganization(ctx, id)
+	return err
+}
+
+// ResumeOrganization converts echo context to params.
+func (w *ServerInterfaceWrapper) ResumeOrganization(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id OrganizationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ResumeOrganization(ctx, id)
+	return err
+}
+
+// SuspendOrganization converts echo context to params.
+func (w *ServerInterfaceWrapper) SuspendOrganization(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id OrganizationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SuspendOrganization(ctx, id)
+	return err
+}
+
 // CreateOrganization converts echo context to params.
 func (w *ServerInterfaceWrapper) CreateOrganization(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateOrganizationParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateOrganization(ctx)
+	err = w.Handler.CreateOrganization(ctx, params)
 	return err
 }
 
@@ -356,8 +1139,274 @@ func (w *ServerInterfaceWrapper) CreateOrganization(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) DeleteOrganization(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteOrganizationParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = &Prefer
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.DeleteOrganization(ctx)
+	err = w.Handler.DeleteOrganization(ctx, params)
+	return err
+}
+
+// ListDocuments converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDocuments(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDocumentsParams
+	// ------------- Optional query parameter "filter" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "filter", ctx.QueryParams(), &params.Filter, runtime.BindQueryParameterOptions{Type: "string", Format: "filter"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter filter: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: "sort"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: "cursor"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fields", ctx.QueryParams(), &params.Fields, runtime.BindQueryParameterOptions{Type: "string", Format: "fields"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fields: %s", err))
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDocuments(ctx, params)
+	return err
+}
+
+// CreateDocument converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateDocument(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateDocumentParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateDocument(ctx, params)
+	return err
+}
+
+// DeleteDocument converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteDocument(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteDocumentParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteDocument(ctx, id, params)
+	return err
+}
+
+// GetDocument converts echo context to params.
+func (w *ServerInterfaceWrapper) GetDocument(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetDocument(ctx, id)
+	return err
+}
+
+// PatchDocument converts echo context to params.
+func (w *ServerInterfaceWrapper) PatchDocument(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PatchDocumentParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PatchDocument(ctx, id, params)
+	return err
+}
+
+// PutDocument converts echo context to params.
+func (w *ServerInterfaceWrapper) PutDocument(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutDocumentParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutDocument(ctx, id, params)
+	return err
+}
+
+// ExportDocuments converts echo context to params.
+func (w *ServerInterfaceWrapper) ExportDocuments(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportDocumentsParams
+	// ------------- Optional query parameter "filter" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "filter", ctx.QueryParams(), &params.Filter, runtime.BindQueryParameterOptions{Type: "string", Format: "filter"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter filter: %s", err))
+	}
+
+	// ------------- Optional query parameter "canonical" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "canonical", ctx.QueryParams(), &params.Canonical, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter canonical: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExportDocuments(ctx, params)
 	return err
 }
 
@@ -379,12 +1428,134 @@ func (w *ServerInterfaceWrapper) GetOrganization(ctx echo.Context) error {
 	return err
 }
 
+// ImportDocuments converts echo context to params.
+func (w *ServerInterfaceWrapper) ImportDocuments(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ImportDocumentsParams
+	// ------------- Optional query parameter "on_conflict" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "on_conflict", ctx.QueryParams(), &params.OnConflict, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter on_conflict: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ImportDocuments(ctx, params)
+	return err
+}
+
+// ListIndexes converts echo context to params.
+func (w *ServerInterfaceWrapper) ListIndexes(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListIndexes(ctx)
+	return err
+}
+
+// CreateIndex converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateIndex(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateIndex(ctx)
+	return err
+}
+
+// DeleteIndex converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteIndex(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name IndexName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteIndex(ctx, name)
+	return err
+}
+
+// ListOperations converts echo context to params.
+func (w *ServerInterfaceWrapper) ListOperations(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListOperationsParams
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListOperations(ctx, params)
+	return err
+}
+
+// GetOperation converts echo context to params.
+func (w *ServerInterfaceWrapper) GetOperation(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id IDParameter
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetOperation(ctx, id)
+	return err
+}
+
+// GetStats converts echo context to params.
+func (w *ServerInterfaceWrapper) GetStats(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetStats(ctx)
+	return err
+}
+
 // UpdateOrganization converts echo context to params.
 func (w *ServerInterfaceWrapper) UpdateOrganization(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateOrganizationParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = &Prefer
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.UpdateOrganization(ctx)
+	err = w.Handler.UpdateOrganization(ctx, params)
 	return err
 }
 
@@ -446,9 +1617,29 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 
 	router.POST(options.BaseURL+"/admin/login", wrapper.Login, options.OperationMiddlewares["login"]...)
 	router.GET(options.BaseURL+"/livez", wrapper.GetLiveness, options.OperationMiddlewares["getLiveness"]...)
+	router.GET(options.BaseURL+"/operator/organizations", wrapper.ListOrganizations, options.OperationMiddlewares["listOrganizations"]...)
+	router.GET(options.BaseURL+"/operator/organizations/:id", wrapper.InspectOrganization, options.OperationMiddlewares["inspectOrganization"]...)
+	router.PUT(options.BaseURL+"/operator/organizations/:id/quota", wrapper.SetQuota, options.OperationMiddlewares["setQuota"]...)
+	router.POST(options.BaseURL+"/operator/organizations/:id/restore", wrapper.RestoreOrganization, options.OperationMiddlewares["restoreOrganization"]...)
+	router.POST(options.BaseURL+"/operator/organizations/:id/resume", wrapper.ResumeOrganization, options.OperationMiddlewares["resumeOrganization"]...)
+	router.POST(options.BaseURL+"/operator/organizations/:id/suspend", wrapper.SuspendOrganization, options.OperationMiddlewares["suspendOrganization"]...)
 	router.POST(options.BaseURL+"/org/create", wrapper.CreateOrganization, options.OperationMiddlewares["createOrganization"]...)
 	router.DELETE(options.BaseURL+"/org/delete", wrapper.DeleteOrganization, options.OperationMiddlewares["deleteOrganization"]...)
+	router.GET(options.BaseURL+"/org/documents", wrapper.ListDocuments, options.OperationMiddlewares["listDocuments"]...)
+	router.POST(options.BaseURL+"/org/documents", wrapper.CreateDocument, options.OperationMiddlewares["createDocument"]...)
+	router.DELETE(options.BaseURL+"/org/documents/:id", wrapper.DeleteDocument, options.OperationMiddlewares["deleteDocument"]...)
+	router.GET(options.BaseURL+"/org/documents/:id", wrapper.GetDocument, options.OperationMiddlewares["getDocument"]...)
+	router.PATCH(options.BaseURL+"/org/documents/:id", wrapper.PatchDocument, options.OperationMiddlewares["patchDocument"]...)
+	router.PUT(options.BaseURL+"/org/documents/:id", wrapper.PutDocument, options.OperationMiddlewares["putDocument"]...)
+	router.GET(options.BaseURL+"/org/export", wrapper.ExportDocuments, options.OperationMiddlewares["exportDocuments"]...)
 	router.GET(options.BaseURL+"/org/get", wrapper.GetOrganization, options.OperationMiddlewares["getOrganization"]...)
+	router.POST(options.BaseURL+"/org/import", wrapper.ImportDocuments, options.OperationMiddlewares["importDocuments"]...)
+	router.GET(options.BaseURL+"/org/indexes", wrapper.ListIndexes, options.OperationMiddlewares["listIndexes"]...)
+	router.POST(options.BaseURL+"/org/indexes", wrapper.CreateIndex, options.OperationMiddlewares["createIndex"]...)
+	router.DELETE(options.BaseURL+"/org/indexes/:name", wrapper.DeleteIndex, options.OperationMiddlewares["deleteIndex"]...)
+	router.GET(options.BaseURL+"/org/operations", wrapper.ListOperations, options.OperationMiddlewares["listOperations"]...)
+	router.GET(options.BaseURL+"/org/operations/:id", wrapper.GetOperation, options.OperationMiddlewares["getOperation"]...)
+	router.GET(options.BaseURL+"/org/stats", wrapper.GetStats, options.OperationMiddlewares["getStats"]...)
 	router.PUT(options.BaseURL+"/org/update", wrapper.UpdateOrganization, options.OperationMiddlewares["updateOrganization"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness, options.OperationMiddlewares["getReadiness"]...)
 
@@ -505,8 +1696,142 @@ func (response GetLiveness200JSONResponse) VisitGetLivenessResponse(w http.Respo
 	return err
 }
 
+type ListOrganizationsRequestObject struct {
+	Params ListOrganizationsParams
+}
+
+type ListOrganizationsResponseObject interface {
+	VisitListOrganizationsResponse(w http.ResponseWriter) error
+}
+
+type ListOrganizations200JSONResponse OrganizationList
+
+func (response ListOrganizations200JSONResponse) VisitListOrganizationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type InspectOrganizationRequestObject struct {
+	ID OrganizationID `json:"id"`
+}
+
+type InspectOrganizationResponseObject interface {
+	VisitInspectOrganizationResponse(w http.ResponseWriter) error
+}
+
+type InspectOrganization200JSONResponse OperatorOrganization
+
+func (response InspectOrganization200JSONResponse) VisitInspectOrganizationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetQuotaRequestObject struct {
+	ID   OrganizationID `json:"id"`
+	Body *SetQuotaJSONRequestBody
+}
+
+type SetQuotaResponseObject interface {
+	VisitSetQuotaResponse(w http.ResponseWriter) error
+}
+
+type SetQuota200JSONResponse OperatorOrganization
+
+func (response SetQuota200JSONResponse) VisitSetQuotaResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreOrganizationRequestObject struct {
+	ID OrganizationID `json:"id"`
+}
+
+type RestoreOrganizationResponseObject interface {
+	VisitRestoreOrganizationResponse(w http.ResponseWriter) error
+}
+
+type RestoreOrganization200JSONResponse OperatorOrganization
+
+func (response RestoreOrganization200JSONResponse) VisitRestoreOrganizationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeOrganizationRequestObject struct {
+	ID OrganizationID `json:"id"`
+}
+
+type ResumeOrganizationResponseObject interface {
+	VisitResumeOrganizationResponse(w http.ResponseWriter) error
+}
+
+type ResumeOrganization200JSONResponse OperatorOrganization
+
+func (response ResumeOrganization200JSONResponse) VisitResumeOrganizationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SuspendOrganizationRequestObject struct {
+	ID OrganizationID `json:"id"`
+}
+
+type SuspendOrganizationResponseObject interface {
+	VisitSuspendOrganizationResponse(w http.ResponseWriter) error
+}
+
+type SuspendOrganization200JSONResponse OperatorOrganization
+
+func (response SuspendOrganization200JSONResponse) VisitSuspendOrganizationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateOrganizationRequestObject struct {
-	Body *CreateOrganizationJSONRequestBody
+	Params CreateOrganizationParams
+	Body   *CreateOrganizationJSONRequestBody
 }
 
 type CreateOrganizationResponseObject interface {
@@ -536,6 +1861,7 @@ func (response CreateOrganization201JSONResponse) VisitCreateOrganizationRespons
 }
 
 type DeleteOrganizationRequestObject struct {
+	Params DeleteOrganizationParams
 }
 
 type DeleteOrganizationResponseObject interface {
@@ -554,6 +1880,271 @@ func (response DeleteOrganization200JSONResponse) VisitDeleteOrganizationRespons
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type DeleteOrganization202ResponseHeaders struct {
+	Location          string
+	PreferenceApplied string
+}
+
+type DeleteOrganization202JSONResponse struct {
+	Body    Operation
+	Headers DeleteOrganization202ResponseHeaders
+}
+
+func (response DeleteOrganization202JSONResponse) VisitDeleteOrganizationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.Header().Set("Preference-Applied", fmt.Sprint(response.Headers.PreferenceApplied))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDocumentsRequestObject struct {
+	Params ListDocumentsParams
+}
+
+type ListDocumentsResponseObject interface {
+	VisitListDocumentsResponse(w http.ResponseWriter) error
+}
+
+type ListDocuments200JSONResponse DocumentList
+
+func (response ListDocuments200JSONResponse) VisitListDocumentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDocumentRequestObject struct {
+	Params CreateDocumentParams
+	Body   *CreateDocumentJSONRequestBody
+}
+
+type CreateDocumentResponseObject interface {
+	VisitCreateDocumentResponse(w http.ResponseWriter) error
+}
+
+type CreateDocument201ResponseHeaders struct {
+	ETag     string
+	Location string
+}
+
+type CreateDocument201JSONResponse struct {
+	Body    Document
+	Headers CreateDocument201ResponseHeaders
+}
+
+func (response CreateDocument201JSONResponse) VisitCreateDocumentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDocumentRequestObject struct {
+	ID     string `json:"id"`
+	Params DeleteDocumentParams
+}
+
+type DeleteDocumentResponseObject interface {
+	VisitDeleteDocumentResponse(w http.ResponseWriter) error
+}
+
+type DeleteDocument204Response struct {
+}
+
+func (response DeleteDocument204Response) VisitDeleteDocumentResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type GetDocumentRequestObject struct {
+	ID string `json:"id"`
+}
+
+type GetDocumentResponseObject interface {
+	VisitGetDocumentResponse(w http.ResponseWriter) error
+}
+
+type GetDocument200ResponseHeaders struct {
+	ETag string
+}
+
+type GetDocument200JSONResponse struct {
+	Body    Document
+	Headers GetDocument200ResponseHeaders
+}
+
+func (response GetDocument200JSONResponse) VisitGetDocumentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PatchDocumentRequestObject struct {
+	ID     string `json:"id"`
+	Params PatchDocumentParams
+	Body   *PatchDocumentApplicationMergePatchPlusJSONRequestBody
+}
+
+type PatchDocumentResponseObject interface {
+	VisitPatchDocumentResponse(w http.ResponseWriter) error
+}
+
+type PatchDocument200ResponseHeaders struct {
+	ETag string
+}
+
+type PatchDocument200JSONResponse struct {
+	Body    Document
+	Headers PatchDocument200ResponseHeaders
+}
+
+func (response PatchDocument200JSONResponse) VisitPatchDocumentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutDocumentRequestObject struct {
+	ID     string `json:"id"`
+	Params PutDocumentParams
+	Body   *PutDocumentJSONRequestBody
+}
+
+type PutDocumentResponseObject interface {
+	VisitPutDocumentResponse(w http.ResponseWriter) error
+}
+
+type PutDocument200ResponseHeaders struct {
+	ETag string
+}
+
+type PutDocument200JSONResponse struct {
+	Body    Document
+	Headers PutDocument200ResponseHeaders
+}
+
+func (response PutDocument200JSONResponse) VisitPutDocumentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutDocument201ResponseHeaders struct {
+	ETag     string
+	Location string
+}
+
+type PutDocument201JSONResponse struct {
+	Body    Document
+	Headers PutDocument201ResponseHeaders
+}
+
+func (response PutDocument201JSONResponse) VisitPutDocumentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportDocumentsRequestObject struct {
+	Params ExportDocumentsParams
+}
+
+type ExportDocumentsResponseObject interface {
+	VisitExportDocumentsResponse(w http.ResponseWriter) error
+}
+
+type ExportDocuments200ApplicationXNdjsonResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ExportDocuments200ApplicationXNdjsonResponse) VisitExportDocumentsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
 }
 
 type GetOrganizationRequestObject struct {
@@ -578,8 +2169,185 @@ func (response GetOrganization200JSONResponse) VisitGetOrganizationResponse(w ht
 	return err
 }
 
+type ImportDocumentsRequestObject struct {
+	Params ImportDocumentsParams
+	Body   io.Reader
+}
+
+type ImportDocumentsResponseObject interface {
+	VisitImportDocumentsResponse(w http.ResponseWriter) error
+}
+
+type ImportDocuments200ApplicationXNdjsonResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ImportDocuments200ApplicationXNdjsonResponse) VisitImportDocumentsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type ListIndexesRequestObject struct {
+}
+
+type ListIndexesResponseObject interface {
+	VisitListIndexesResponse(w http.ResponseWriter) error
+}
+
+type ListIndexes200JSONResponse IndexList
+
+func (response ListIndexes200JSONResponse) VisitListIndexesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateIndexRequestObject struct {
+	Body *CreateIndexJSONRequestBody
+}
+
+type CreateIndexResponseObject interface {
+	VisitCreateIndexResponse(w http.ResponseWriter) error
+}
+
+type CreateIndex201JSONResponse Index
+
+func (response CreateIndex201JSONResponse) VisitCreateIndexResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteIndexRequestObject struct {
+	Name IndexName `json:"name"`
+}
+
+type DeleteIndexResponseObject interface {
+	VisitDeleteIndexResponse(w http.ResponseWriter) error
+}
+
+type DeleteIndex204Response struct {
+}
+
+func (response DeleteIndex204Response) VisitDeleteIndexResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ListOperationsRequestObject struct {
+	Params ListOperationsParams
+}
+
+type ListOperationsResponseObject interface {
+	VisitListOperationsResponse(w http.ResponseWriter) error
+}
+
+type ListOperations200JSONResponse OperationList
+
+func (response ListOperations200JSONResponse) VisitListOperationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetOperationRequestObject struct {
+	ID IDParameter `json:"id"`
+}
+
+type GetOperationResponseObject interface {
+	VisitGetOperationResponse(w http.ResponseWriter) error
+}
+
+type GetOperation200JSONResponse Operation
+
+func (response GetOperation200JSONResponse) VisitGetOperationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetStatsRequestObject struct {
+}
+
+type GetStatsResponseObject interface {
+	VisitGetStatsResponse(w http.ResponseWriter) error
+}
+
+type GetStats200JSONResponse Stats
+
+func (response GetStats200JSONResponse) VisitGetStatsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type UpdateOrganizationRequestObject struct {
-	Body *UpdateOrganizationJSONRequestBody
+	Params UpdateOrganizationParams
+	Body   *UpdateOrganizationJSONRequestBody
 }
 
 type UpdateOrganizationResponseObject interface {
@@ -596,6 +2364,30 @@ func (response UpdateOrganization200JSONResponse) VisitUpdateOrganizationRespons
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateOrganization202ResponseHeaders struct {
+	Location          string
+	PreferenceApplied string
+}
+
+type UpdateOrganization202JSONResponse struct {
+	Body    Operation
+	Headers UpdateOrganization202ResponseHeaders
+}
+
+func (response UpdateOrganization202JSONResponse) VisitUpdateOrganizationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.Header().Set("Preference-Applied", fmt.Sprint(response.Headers.PreferenceApplied))
+	w.WriteHeader(202)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -629,15 +2421,75 @@ type StrictServerInterface interface {
 	// GetLiveness Is the process alive
 	// (GET /livez)
 	GetLiveness(ctx context.Context, request GetLivenessRequestObject) (GetLivenessResponseObject, error)
+	// ListOrganizations List all organizations
+	// (GET /operator/organizations)
+	ListOrganizations(ctx context.Context, request ListOrganizationsRequestObject) (ListOrganizationsResponseObject, error)
+	// InspectOrganization Look up an organization by id
+	// (GET /operator/organizations/{id})
+	InspectOrganization(ctx context.Context, request InspectOrganizationRequestObject) (InspectOrganizationResponseObject, error)
+	// SetQuota Limit how much an organization may have
+	// (PUT /operator/organizations/{id}/quota)
+	SetQuota(ctx context.Context, request SetQuotaRequestObject) (SetQuotaResponseObject, error)
+	// RestoreOrganization Restore a deleted organization
+	// (POST /operator/organizations/{id}/restore)
+	RestoreOrganization(ctx context.Context, request RestoreOrganizationRequestObject) (RestoreOrganizationResponseObject, error)
+	// ResumeOrganization Resume a suspended organization
+	// (POST /operator/organizations/{id}/resume)
+	ResumeOrganization(ctx context.Context, request ResumeOrganizationRequestObject) (ResumeOrganizationResponseObject, error)
+	// SuspendOrganization Suspend an organization
+	// (POST /operator/organizations/{id}/suspend)
+	SuspendOrganization(ctx context.Context, request SuspendOrganizationRequestObject) (SuspendOrganizationResponseObject, error)
 	// CreateOrganization Create an organization
 	// (POST /org/create)
 	CreateOrganization(ctx context.Context, request CreateOrganizationRequestObject) (CreateOrganizationResponseObject, error)
 	// DeleteOrganization Delete the organization and every trace of it
 	// (DELETE /org/delete)
 	DeleteOrganization(ctx context.Context, request DeleteOrganizationRequestObject) (DeleteOrganizationResponseObject, error)
+	// ListDocuments List documents
+	// (GET /org/documents)
+	ListDocuments(ctx context.Context, request ListDocumentsRequestObject) (ListDocumentsResponseObject, error)
+	// CreateDocument Create a document
+	// (POST /org/documents)
+	CreateDocument(ctx context.Context, request CreateDocumentRequestObject) (CreateDocumentResponseObject, error)
+	// DeleteDocument Delete a document
+	// (DELETE /org/documents/{id})
+	DeleteDocument(ctx context.Context, request DeleteDocumentRequestObject) (DeleteDocumentResponseObject, error)
+	// GetDocument Get a document
+	// (GET /org/documents/{id})
+	GetDocument(ctx context.Context, request GetDocumentRequestObject) (GetDocumentResponseObject, error)
+	// PatchDocument Change a document in part
+	// (PATCH /org/documents/{id})
+	PatchDocument(ctx context.Context, request PatchDocumentRequestObject) (PatchDocumentResponseObject, error)
+	// PutDocument Replace a document, or create it
+	// (PUT /org/documents/{id})
+	PutDocument(ctx context.Context, request PutDocumentRequestObject) (PutDocumentResponseObject, error)
+	// ExportDocuments Export documents
+	// (GET /org/export)
+	ExportDocuments(ctx context.Context, request ExportDocumentsRequestObject) (ExportDocumentsResponseObject, error)
 	// GetOrganization Look up an organization by name
 	// (GET /org/get)
 	GetOrganization(ctx context.Context, request GetOrganizationRequestObject) (GetOrganizationResponseObject, error)
+	// ImportDocuments Import documents
+	// (POST /org/import)
+	ImportDocuments(ctx context.Context, request ImportDocumentsRequestObject) (ImportDocumentsResponseObject, error)
+	// ListIndexes List indexes
+	// (GET /org/indexes)
+	ListIndexes(ctx context.Context, request ListIndexesRequestObject) (ListIndexesResponseObject, error)
+	// CreateIndex Create an index
+	// (POST /org/indexes)
+	CreateIndex(ctx context.Context, request CreateIndexRequestObject) (CreateIndexResponseObject, error)
+	// DeleteIndex Delete an index
+	// (DELETE /org/indexes/{name})
+	DeleteIndex(ctx context.Context, request DeleteIndexRequestObject) (DeleteIndexResponseObject, error)
+	// ListOperations List the organization's changes
+	// (GET /org/operations)
+	ListOperations(ctx context.Context, request ListOperationsRequestObject) (ListOperationsResponseObject, error)
+	// GetOperation See how a change gets on
+	// (GET /org/operations/{id})
+	GetOperation(ctx context.Context, request GetOperationRequestObject) (GetOperationResponseObject, error)
+	// GetStats See how much there is
+	// (GET /org/stats)
+	GetStats(ctx context.Context, request GetStatsRequestObject) (GetStatsResponseObject, error)
 	// UpdateOrganization Rename, rotate credentials, move the data to a fresh collection
 	// (PUT /org/update)
 	UpdateOrganization(ctx context.Context, request UpdateOrganizationRequestObject) (UpdateOrganizationResponseObject, error)
@@ -727,9 +2579,184 @@ func (sh *strictHandler) GetLiveness(ctx echo.Context) error {
 	return nil
 }
 
+// ListOrganizations operation middleware
+func (sh *strictHandler) ListOrganizations(ctx echo.Context, params ListOrganizationsParams) error {
+	var request ListOrganizationsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListOrganizations(ctx.Request().Context(), request.(ListOrganizationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListOrganizations")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListOrganizationsResponseObject); ok {
+		return validResponse.VisitListOrganizationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// InspectOrganization operation middleware
+func (sh *strictHandler) InspectOrganization(ctx echo.Context, id OrganizationID) error {
+	var request InspectOrganizationRequestObject
+
+	request.ID = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.InspectOrganization(ctx.Request().Context(), request.(InspectOrganizationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "InspectOrganization")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(InspectOrganizationResponseObject); ok {
+		return validResponse.VisitInspectOrganizationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SetQuota operation middleware
+func (sh *strictHandler) SetQuota(ctx echo.Context, id OrganizationID) error {
+	var request SetQuotaRequestObject
+
+	request.ID = id
+
+	var body SetQuotaJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SetQuota(ctx.Request().Context(), request.(SetQuotaRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetQuota")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SetQuotaResponseObject); ok {
+		return validResponse.VisitSetQuotaResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RestoreOrganization operation middleware
+func (sh *strictHandler) RestoreOrganization(ctx echo.Context, id OrganizationID) error {
+	var request RestoreOrganizationRequestObject
+
+	request.ID = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RestoreOrganization(ctx.Request().Context(), request.(RestoreOrganizationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RestoreOrganization")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RestoreOrganizationResponseObject); ok {
+		return validResponse.VisitRestoreOrganizationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ResumeOrganization operation middleware
+func (sh *strictHandler) ResumeOrganization(ctx echo.Context, id OrganizationID) error {
+	var request ResumeOrganizationRequestObject
+
+	request.ID = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ResumeOrganization(ctx.Request().Context(), request.(ResumeOrganizationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResumeOrganization")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ResumeOrganizationResponseObject); ok {
+		return validResponse.VisitResumeOrganizationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SuspendOrganization operation middleware
+func (sh *strictHandler) SuspendOrganization(ctx echo.Context, id OrganizationID) error {
+	var request SuspendOrganizationRequestObject
+
+	request.ID = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SuspendOrganization(ctx.Request().Context(), request.(SuspendOrganizationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SuspendOrganization")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SuspendOrganizationResponseObject); ok {
+		return validResponse.VisitSuspendOrganizationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // CreateOrganization operation middleware
-func (sh *strictHandler) CreateOrganization(ctx echo.Context) error {
+func (sh *strictHandler) CreateOrganization(ctx echo.Context, params CreateOrganizationParams) error {
 	var request CreateOrganizationRequestObject
+
+	request.Params = params
 
 	var body CreateOrganizationJSONRequestBody
 	var err error
@@ -774,8 +2801,10 @@ func (sh *strictHandler) CreateOrganization(ctx echo.Context) error {
 }
 
 // DeleteOrganization operation middleware
-func (sh *strictHandler) DeleteOrganization(ctx echo.Context) error {
+func (sh *strictHandler) DeleteOrganization(ctx echo.Context, params DeleteOrganizationParams) error {
 	var request DeleteOrganizationRequestObject
+
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.DeleteOrganization(ctx.Request().Context(), request.(DeleteOrganizationRequestObject))
@@ -790,6 +2819,253 @@ func (sh *strictHandler) DeleteOrganization(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(DeleteOrganizationResponseObject); ok {
 		return validResponse.VisitDeleteOrganizationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDocuments operation middleware
+func (sh *strictHandler) ListDocuments(ctx echo.Context, params ListDocumentsParams) error {
+	var request ListDocumentsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDocuments(ctx.Request().Context(), request.(ListDocumentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDocuments")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDocumentsResponseObject); ok {
+		return validResponse.VisitListDocumentsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateDocument operation middleware
+func (sh *strictHandler) CreateDocument(ctx echo.Context, params CreateDocumentParams) error {
+	var request CreateDocumentRequestObject
+
+	request.Params = params
+
+	var body CreateDocumentJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateDocument(ctx.Request().Context(), request.(CreateDocumentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateDocument")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateDocumentResponseObject); ok {
+		return validResponse.VisitCreateDocumentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteDocument operation middleware
+func (sh *strictHandler) DeleteDocument(ctx echo.Context, id string, params DeleteDocumentParams) error {
+	var request DeleteDocumentRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteDocument(ctx.Request().Context(), request.(DeleteDocumentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteDocument")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteDocumentResponseObject); ok {
+		return validResponse.VisitDeleteDocumentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetDocument operation middleware
+func (sh *strictHandler) GetDocument(ctx echo.Context, id string) error {
+	var request GetDocumentRequestObject
+
+	request.ID = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDocument(ctx.Request().Context(), request.(GetDocumentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDocument")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetDocumentResponseObject); ok {
+		return validResponse.VisitGetDocumentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PatchDocument operation middleware
+func (sh *strictHandler) PatchDocument(ctx echo.Context, id string, params PatchDocumentParams) error {
+	var request PatchDocumentRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	var body PatchDocumentApplicationMergePatchPlusJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PatchDocument(ctx.Request().Context(), request.(PatchDocumentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PatchDocument")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PatchDocumentResponseObject); ok {
+		return validResponse.VisitPatchDocumentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PutDocument operation middleware
+func (sh *strictHandler) PutDocument(ctx echo.Context, id string, params PutDocumentParams) error {
+	var request PutDocumentRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	var body PutDocumentJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PutDocument(ctx.Request().Context(), request.(PutDocumentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PutDocument")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PutDocumentResponseObject); ok {
+		return validResponse.VisitPutDocumentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ExportDocuments operation middleware
+func (sh *strictHandler) ExportDocuments(ctx echo.Context, params ExportDocumentsParams) error {
+	var request ExportDocumentsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportDocuments(ctx.Request().Context(), request.(ExportDocumentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportDocuments")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExportDocumentsResponseObject); ok {
+		return validResponse.VisitExportDocumentsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -821,9 +3097,205 @@ func (sh *strictHandler) GetOrganization(ctx echo.Context, params GetOrganizatio
 	return nil
 }
 
+// ImportDocuments operation middleware
+func (sh *strictHandler) ImportDocuments(ctx echo.Context, params ImportDocumentsParams) error {
+	var request ImportDocumentsRequestObject
+
+	request.Params = params
+
+	request.Body = ctx.Request().Body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ImportDocuments(ctx.Request().Context(), request.(ImportDocumentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ImportDocuments")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ImportDocumentsResponseObject); ok {
+		return validResponse.VisitImportDocumentsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListIndexes operation middleware
+func (sh *strictHandler) ListIndexes(ctx echo.Context) error {
+	var request ListIndexesRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListIndexes(ctx.Request().Context(), request.(ListIndexesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListIndexes")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListIndexesResponseObject); ok {
+		return validResponse.VisitListIndexesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateIndex operation middleware
+func (sh *strictHandler) CreateIndex(ctx echo.Context) error {
+	var request CreateIndexRequestObject
+
+	var body CreateIndexJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateIndex(ctx.Request().Context(), request.(CreateIndexRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateIndex")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateIndexResponseObject); ok {
+		return validResponse.VisitCreateIndexResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteIndex operation middleware
+func (sh *strictHandler) DeleteIndex(ctx echo.Context, name IndexName) error {
+	var request DeleteIndexRequestObject
+
+	request.Name = name
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteIndex(ctx.Request().Context(), request.(DeleteIndexRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteIndex")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteIndexResponseObject); ok {
+		return validResponse.VisitDeleteIndexResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListOperations operation middleware
+func (sh *strictHandler) ListOperations(ctx echo.Context, params ListOperationsParams) error {
+	var request ListOperationsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListOperations(ctx.Request().Context(), request.(ListOperationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListOperations")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListOperationsResponseObject); ok {
+		return validResponse.VisitListOperationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetOperation operation middleware
+func (sh *strictHandler) GetOperation(ctx echo.Context, id IDParameter) error {
+	var request GetOperationRequestObject
+
+	request.ID = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetOperation(ctx.Request().Context(), request.(GetOperationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetOperation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetOperationResponseObject); ok {
+		return validResponse.VisitGetOperationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetStats operation middleware
+func (sh *strictHandler) GetStats(ctx echo.Context) error {
+	var request GetStatsRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetStats(ctx.Request().Context(), request.(GetStatsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetStats")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetStatsResponseObject); ok {
+		return validResponse.VisitGetStatsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // UpdateOrganization operation middleware
-func (sh *strictHandler) UpdateOrganization(ctx echo.Context) error {
+func (sh *strictHandler) UpdateOrganization(ctx echo.Context, params UpdateOrganizationParams) error {
 	var request UpdateOrganizationRequestObject
+
+	request.Params = params
 
 	var body UpdateOrganizationJSONRequestBody
 	var err error

@@ -20,23 +20,34 @@ import (
 
 // Defines values for ErrorCode.
 const (
-	ErrorCodeBadCredentials       ErrorCode = "bad_credentials"
-	ErrorCodeBodyTooLarge         ErrorCode = "body_too_large"
-	ErrorCodeEmailTaken           ErrorCode = "email_taken"
-	ErrorCodeInternal             ErrorCode = "internal"
-	ErrorCodeInvalid              ErrorCode = "invalid"
-	ErrorCodeMalformed            ErrorCode = "malformed"
-	ErrorCodeMethodNotAllowed     ErrorCode = "method_not_allowed"
-	ErrorCodeNameTaken            ErrorCode = "name_taken"
-	ErrorCodeNotFound             ErrorCode = "not_found"
-	ErrorCodeOperationInProgress  ErrorCode = "operation_in_progress"
-	ErrorCodeOutcomeUnknown       ErrorCode = "outcome_unknown"
-	ErrorCodeRateLimited          ErrorCode = "rate_limited"
-	ErrorCodeSuspended            ErrorCode = "suspended"
-	ErrorCodeTokenRevoked         ErrorCode = "token_revoked"
-	ErrorCodeUnauthenticated      ErrorCode = "unauthenticated"
-	ErrorCodeUnavailable          ErrorCode = "unavailable"
-	ErrorCodeUnsupportedMediaType ErrorCode = "unsupported_media_type"
+	ErrorCodeBadCredentials        ErrorCode = "bad_credentials"
+	ErrorCodeBodyTooLarge          ErrorCode = "body_too_large"
+	ErrorCodeDocumentExists        ErrorCode = "document_exists"
+	ErrorCodeDuplicateKey          ErrorCode = "duplicate_key"
+	ErrorCodeEmailTaken            ErrorCode = "email_taken"
+	ErrorCodeIdempotencyInProgress ErrorCode = "idempotency_in_progress"
+	ErrorCodeIdempotencyKeyReused  ErrorCode = "idempotency_key_reused"
+	ErrorCodeIndexExists           ErrorCode = "index_exists"
+	ErrorCodeInternal              ErrorCode = "internal"
+	ErrorCodeInvalid               ErrorCode = "invalid"
+	ErrorCodeMalformed             ErrorCode = "malformed"
+	ErrorCodeMethodNotAllowed      ErrorCode = "method_not_allowed"
+	ErrorCodeNameTaken             ErrorCode = "name_taken"
+	ErrorCodeNoIndex               ErrorCode = "no_index"
+	ErrorCodeNotFound              ErrorCode = "not_found"
+	ErrorCodeOperationInProgress   ErrorCode = "operation_in_progress"
+	ErrorCodeOrganizationDeleting  ErrorCode = "organization_deleting"
+	ErrorCodeOutcomeUnknown        ErrorCode = "outcome_unknown"
+	ErrorCodePreconditionFailed    ErrorCode = "precondition_failed"
+	ErrorCodeQueryTimeout          ErrorCode = "query_timeout"
+	ErrorCodeQuotaExceeded         ErrorCode = "quota_exceeded"
+	ErrorCodeRateLimited           ErrorCode = "rate_limited"
+	ErrorCodeSuspended             ErrorCode = "suspended"
+	ErrorCodeTokenRevoked          ErrorCode = "token_revoked"
+	ErrorCodeTooLarge              ErrorCode = "too_large"
+	ErrorCodeUnauthenticated       ErrorCode = "unauthenticated"
+	ErrorCodeUnavailable           ErrorCode = "unavailable"
+	ErrorCodeUnsupportedMediaType  ErrorCode = "unsupported_media_type"
 )
 
 // Valid indicates whether the value is a known member of the ErrorCode enum.
@@ -46,7 +57,17 @@ func (e ErrorCode) Valid() bool {
 		return true
 	case ErrorCodeBodyTooLarge:
 		return true
+	case ErrorCodeDocumentExists:
+		return true
+	case ErrorCodeDuplicateKey:
+		return true
 	case ErrorCodeEmailTaken:
+		return true
+	case ErrorCodeIdempotencyInProgress:
+		return true
+	case ErrorCodeIdempotencyKeyReused:
+		return true
+	case ErrorCodeIndexExists:
 		return true
 	case ErrorCodeInternal:
 		return true
@@ -58,17 +79,29 @@ func (e ErrorCode) Valid() bool {
 		return true
 	case ErrorCodeNameTaken:
 		return true
+	case ErrorCodeNoIndex:
+		return true
 	case ErrorCodeNotFound:
 		return true
 	case ErrorCodeOperationInProgress:
 		return true
+	case ErrorCodeOrganizationDeleting:
+		return true
 	case ErrorCodeOutcomeUnknown:
+		return true
+	case ErrorCodePreconditionFailed:
+		return true
+	case ErrorCodeQueryTimeout:
+		return true
+	case ErrorCodeQuotaExceeded:
 		return true
 	case ErrorCodeRateLimited:
 		return true
 	case ErrorCodeSuspended:
 		return true
 	case ErrorCodeTokenRevoked:
+		return true
+	case ErrorCodeTooLarge:
 		return true
 	case ErrorCodeUnauthenticated:
 		return true
@@ -90,6 +123,66 @@ const (
 func (e HealthStatus) Valid() bool {
 	switch e {
 	case Ok:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for IndexKeyOrder.
+const (
+	Asc  IndexKeyOrder = "asc"
+	Desc IndexKeyOrder = "desc"
+)
+
+// Valid indicates whether the value is a known member of the IndexKeyOrder enum.
+func (e IndexKeyOrder) Valid() bool {
+	switch e {
+	case Asc:
+		return true
+	case Desc:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OperationKind.
+const (
+	OperationKindCreate OperationKind = "create"
+	OperationKindDelete OperationKind = "delete"
+	OperationKindUpdate OperationKind = "update"
+)
+
+// Valid indicates whether the value is a known member of the OperationKind enum.
+func (e OperationKind) Valid() bool {
+	switch e {
+	case OperationKindCreate:
+		return true
+	case OperationKindDelete:
+		return true
+	case OperationKindUpdate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OperationState.
+const (
+	OperationStateFailed    OperationState = "failed"
+	OperationStateRunning   OperationState = "running"
+	OperationStateSucceeded OperationState = "succeeded"
+)
+
+// Valid indicates whether the value is a known member of the OperationState enum.
+func (e OperationState) Valid() bool {
+	switch e {
+	case OperationStateFailed:
+		return true
+	case OperationStateRunning:
+		return true
+	case OperationStateSucceeded:
 		return true
 	default:
 		return false
@@ -135,13 +228,34 @@ func (e TokenTokenType) Valid() bool {
 	}
 }
 
+// Defines values for ImportDocumentsParamsOnConflict.
+const (
+	OnConflictFail    ImportDocumentsParamsOnConflict = "fail"
+	OnConflictReplace ImportDocumentsParamsOnConflict = "replace"
+	OnConflictSkip    ImportDocumentsParamsOnConflict = "skip"
+)
+
+// Valid indicates whether the value is a known member of the ImportDocumentsParamsOnConflict enum.
+func (e ImportDocumentsParamsOnConflict) Valid() bool {
+	switch e {
+	case OnConflictFail:
+		return true
+	case OnConflictReplace:
+		return true
+	case OnConflictSkip:
+		return true
+	default:
+		return false
+	}
+}
+
 // CollectionName The collection that holds the organization's data: `org_` and the name in ASCII, with a suffix after a dot where
 // that alone would be another's or an earlier one.
 type CollectionName = string
 
 // DeletionReceipt What was deleted.
 type DeletionReceipt struct {
-	// Collections The collections that were dropped.
+	// Collections The collections that were dropped; none yet, if there is a `purge_after`.
 	Collections []CollectionName `json:"collections"`
 
 	// DeletedAt RFC 3339, in UTC.
@@ -156,6 +270,27 @@ type DeletionReceipt struct {
 	//
 	// Example: Acme Inc
 	OrganizationName OrganizationName `json:"organization_name"`
+
+	// PurgeAfter When nothing will be left and nobody can restore it any more. Only with a time of grace.
+	PurgeAfter *time.Time `json:"purge_after,omitempty"`
+}
+
+// Document A document in MongoDB Extended JSON v2: canonical, relaxed or mixed in requests, relaxed in answers, where an
+// integer beyond 53 bits is `{"$numberLong": "…"}` so that no reader of JSON loses its digits. Names keep their
+// order. Names at the top level do not begin with `_`, save `_id`; names at any level do not begin with `$`, save
+// those of types such as `$date`. At most 100 levels deep, and 16 MiB as BSON.
+type Document = json.RawMessage
+
+// DocumentList A page of documents.
+type DocumentList struct {
+	// Items The documents.
+	Items []Document `json:"items"`
+
+	// NextCursor For the next page; not there when this is the last.
+	NextCursor *string `json:"next_cursor,omitempty"`
+
+	// Total With `count=true`, how many documents fit the filter.
+	Total *int64 `json:"total,omitempty"`
 }
 
 // Email An e-mail address. Upper and lower case are the same.
@@ -163,14 +298,20 @@ type DeletionReceipt struct {
 // Example: admin@acme.example
 type Email = string
 
-// ErrorCode What went wrong, for programs. `malformed`: the request breaks the contract. `invalid`: a value is refused.
-// `unauthenticated`: no token, or a bad or expired one. `token_revoked`: the token was good and is not any more
-// (credentials rotated, admin or organization gone). `bad_credentials`: wrong e-mail address or password.
-// `not_found`: no such thing. `method_not_allowed`: not by this method. `name_taken`, `email_taken`: another has
-// it. `operation_in_progress`: the organization is being changed. `suspended`: the organization is suspended.
-// `body_too_large`, `unsupported_media_type`: as they say. `rate_limited`: too many attempts. `unavailable`: the
-// storage does not answer, nothing was done. `outcome_unknown`: it stopped answering half-way. `internal`: a
-// fault of the server.
+// ErrorCode What went wrong, for programs. More codes will come: treat one that you do not know by its status.
+// `malformed`: the request breaks the contract. `invalid`: a value is refused. `unauthenticated`: no token, or a
+// bad or expired one. `token_revoked`: the token was good and is not any more (credentials rotated, admin or
+// organization gone). `bad_credentials`: wrong e-mail address or password. `not_found`: no such thing.
+// `method_not_allowed`: not by this method. `name_taken`, `email_taken`: another has it.
+// `operation_in_progress`: the organization is being changed. `suspended`: the organization is suspended.
+// `organization_deleting`: the organization is deleted, or being deleted. `document_exists`: there is a document of
+// this `_id`. `duplicate_key`: another document has the same key in a unique index. `index_exists`: another index
+// has this name or these keys. `no_index`: no index has this order. `precondition_failed`: a document is not what
+// `If-Match` or `If-None-Match` asks for. `too_large`: a document has more than 16 MiB. `query_timeout`: a query
+// took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
+// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
+// `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
+// `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
 type ErrorCode string
 
 // FieldError What is wrong with one input.
@@ -178,7 +319,7 @@ type FieldError struct {
 	// Detail What is wrong.
 	Detail string `json:"detail"`
 
-	// Parameter Which query parameter or header, where it is not the body.
+	// Parameter Which parameter of path or query, or which header, where it is not the body.
 	Parameter *string `json:"parameter,omitempty"`
 
 	// Pointer Where in the body, as a JSON Pointer in a fragment: `#/email`.
@@ -197,6 +338,57 @@ type HealthStatus string
 // ID A UUID.
 type ID = openapi_types.UUID
 
+// IDParameter A UUID, in lower case.
+type IDParameter = openapi_types.UUID
+
+// Index An index.
+type Index struct {
+	// Keys The keys, in their order.
+	Keys []IndexKey `json:"keys"`
+
+	// Name 1 to 64 letters, digits, `_` and `-`; not `_id_`.
+	Name IndexName `json:"name"`
+
+	// SizeBytes Its size; only with `GET /org/stats`, and where the storage tells.
+	SizeBytes *int64 `json:"size_bytes,omitempty"`
+
+	// Unique Whether a second document of equal keys is refused.
+	Unique bool `json:"unique"`
+}
+
+// IndexCreate A new index.
+type IndexCreate struct {
+	// Keys The keys, in their order.
+	Keys []IndexKey `json:"keys"`
+
+	// Name 1 to 64 letters, digits, `_` and `-`; not `_id_`.
+	Name IndexName `json:"name"`
+
+	// Unique Whether to refuse a second document of equal keys.
+	Unique *bool `json:"unique,omitempty"`
+}
+
+// IndexKey One key of an index.
+type IndexKey struct {
+	// Order The direction, which matters to indexes of several keys.
+	Order *IndexKeyOrder `json:"order,omitempty"`
+
+	// Path The path of a field, with dots to go into documents and arrays.
+	Path string `json:"path"`
+}
+
+// IndexKeyOrder The direction, which matters to indexes of several keys.
+type IndexKeyOrder string
+
+// IndexList All indexes.
+type IndexList struct {
+	// Items The indexes.
+	Items []Index `json:"items"`
+}
+
+// IndexName 1 to 64 letters, digits, `_` and `-`; not `_id_`.
+type IndexName = string
+
 // LoginRequest An admin's credentials.
 type LoginRequest struct {
 	// Email The admin's e-mail address.
@@ -214,6 +406,126 @@ type LoginRequest struct {
 //
 // Example: correct horse battery
 type NewPassword = string
+
+// Operation A change of an organization.
+type Operation struct {
+	// BytesCopied The size of the documents copied so far.
+	BytesCopied int64 `json:"bytes_copied"`
+
+	// DocumentsCopied How many documents were copied so far.
+	DocumentsCopied int64 `json:"documents_copied"`
+
+	// DocumentsTotal How many there were when the copy began; 0 before that.
+	DocumentsTotal int64 `json:"documents_total"`
+
+	// Error Why an operation failed. Nothing was changed.
+	Error *OperationError `json:"error,omitempty"`
+
+	// Eta About when it will be over. Only while it copies.
+	Eta *time.Time `json:"eta,omitempty"`
+
+	// FinishedAt When it was over.
+	FinishedAt *time.Time `json:"finished_at,omitempty"`
+
+	// ID A UUID.
+	ID ID `json:"id"`
+
+	// Kind What it does.
+	Kind OperationKind `json:"kind"`
+
+	// StartedAt RFC 3339, in UTC.
+	StartedAt Time `json:"started_at"`
+
+	// State `running`: going on, or waiting for an instance of the server to take it up again. `succeeded`: all of it was
+	// done. `failed`: nothing was changed; `error` says why.
+	State OperationState `json:"state"`
+
+	// Step What it is doing, or did last. For people to read; the names change.
+	Step string `json:"step"`
+
+	// UpdatedAt RFC 3339, in UTC.
+	UpdatedAt Time `json:"updated_at"`
+}
+
+// OperationKind What it does.
+type OperationKind string
+
+// OperationState `running`: going on, or waiting for an instance of the server to take it up again. `succeeded`: all of it was
+// done. `failed`: nothing was changed; `error` says why.
+type OperationState string
+
+// OperationError Why an operation failed. Nothing was changed.
+type OperationError struct {
+	// Code What went wrong, for programs. More codes will come: treat one that you do not know by its status.
+	// `malformed`: the request breaks the contract. `invalid`: a value is refused. `unauthenticated`: no token, or a
+	// bad or expired one. `token_revoked`: the token was good and is not any more (credentials rotated, admin or
+	// organization gone). `bad_credentials`: wrong e-mail address or password. `not_found`: no such thing.
+	// `method_not_allowed`: not by this method. `name_taken`, `email_taken`: another has it.
+	// `operation_in_progress`: the organization is being changed. `suspended`: the organization is suspended.
+	// `organization_deleting`: the organization is deleted, or being deleted. `document_exists`: there is a document of
+	// this `_id`. `duplicate_key`: another document has the same key in a unique index. `index_exists`: another index
+	// has this name or these keys. `no_index`: no index has this order. `precondition_failed`: a document is not what
+	// `If-Match` or `If-None-Match` asks for. `too_large`: a document has more than 16 MiB. `query_timeout`: a query
+	// took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
+	// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
+	// `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
+	// `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
+	Code ErrorCode `json:"code"`
+
+	// Detail What to do about it.
+	Detail string `json:"detail"`
+}
+
+// OperationList A page of operations, the newest first.
+type OperationList struct {
+	// Items The operations.
+	Items []Operation `json:"items"`
+
+	// NextCursor The `cursor` of the next page; missing on the last.
+	NextCursor *string `json:"next_cursor,omitempty"`
+}
+
+// OperatorOrganization An organization, as the operator sees it.
+type OperatorOrganization struct {
+	// AdminID A UUID.
+	AdminID ID `json:"admin_id"`
+
+	// CollectionName The collection that holds the organization's data: `org_` and the name in ASCII, with a suffix after a dot where
+	// that alone would be another's or an earlier one.
+	CollectionName *CollectionName `json:"collection_name,omitempty"`
+
+	// CreatedAt RFC 3339, in UTC.
+	CreatedAt Time `json:"created_at"`
+
+	// Generation See `Organization`; 0 while it is being created.
+	Generation int64 `json:"generation"`
+
+	// ID A UUID.
+	ID ID `json:"id"`
+
+	// Operation The id of the change that is going on, if one is.
+	Operation *openapi_types.UUID `json:"operation,omitempty"`
+
+	// OrganizationName 1 to 100 characters, not counting white space at the ends; no control characters, line breaks or characters
+	// that turn the direction of text.
+	//
+	//
+	// Example: Acme Inc
+	OrganizationName OrganizationName `json:"organization_name"`
+
+	// PurgeAfter Until when it can be restored. Only when it is deleted, with a time of grace.
+	PurgeAfter *time.Time `json:"purge_after,omitempty"`
+
+	// Quota How much an organization may have, where the operator has set a limit.
+	Quota *Quota `json:"quota,omitempty"`
+
+	// State `provisioning`: being created. `active`: in use. `suspended`: refused to its own admins until the operator
+	// resumes it. `deleting`: being deleted, or deleted and not yet purged.
+	State State `json:"state"`
+
+	// UpdatedAt RFC 3339, in UTC.
+	UpdatedAt Time `json:"updated_at"`
+}
 
 // Organization An organization, as its own admins see it.
 type Organization struct {
@@ -243,8 +555,11 @@ type Organization struct {
 	// Example: Acme Inc
 	OrganizationName OrganizationName `json:"organization_name"`
 
+	// Quota How much an organization may have, where the operator has set a limit.
+	Quota *Quota `json:"quota,omitempty"`
+
 	// State `provisioning`: being created. `active`: in use. `suspended`: refused to its own admins until the operator
-	// resumes it. `deleting`: on its way out.
+	// resumes it. `deleting`: being deleted, or deleted and not yet purged.
 	State State `json:"state"`
 
 	// UpdatedAt RFC 3339, in UTC.
@@ -269,6 +584,15 @@ type OrganizationCreate struct {
 	//
 	// Example: correct horse battery
 	Password NewPassword `json:"password"`
+}
+
+// OrganizationList A page of organizations, the newest first.
+type OrganizationList struct {
+	// Items The organizations.
+	Items []OperatorOrganization `json:"items"`
+
+	// NextCursor The `cursor` of the next page; missing on the last.
+	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
 // OrganizationName 1 to 100 characters, not counting white space at the ends; no control characters, line breaks or characters
@@ -305,8 +629,11 @@ type OrganizationSummary struct {
 	// Example: Acme Inc
 	OrganizationName OrganizationName `json:"organization_name"`
 
+	// Quota How much an organization may have, where the operator has set a limit.
+	Quota *Quota `json:"quota,omitempty"`
+
 	// State `provisioning`: being created. `active`: in use. `suspended`: refused to its own admins until the operator
-	// resumes it. `deleting`: on its way out.
+	// resumes it. `deleting`: being deleted, or deleted and not yet purged.
 	State State `json:"state"`
 
 	// UpdatedAt Only with a token of the organization.
@@ -338,14 +665,20 @@ type OrganizationUpdate struct {
 
 // Problem An error (RFC 9457).
 type Problem struct {
-	// Code What went wrong, for programs. `malformed`: the request breaks the contract. `invalid`: a value is refused.
-	// `unauthenticated`: no token, or a bad or expired one. `token_revoked`: the token was good and is not any more
-	// (credentials rotated, admin or organization gone). `bad_credentials`: wrong e-mail address or password.
-	// `not_found`: no such thing. `method_not_allowed`: not by this method. `name_taken`, `email_taken`: another has
-	// it. `operation_in_progress`: the organization is being changed. `suspended`: the organization is suspended.
-	// `body_too_large`, `unsupported_media_type`: as they say. `rate_limited`: too many attempts. `unavailable`: the
-	// storage does not answer, nothing was done. `outcome_unknown`: it stopped answering half-way. `internal`: a
-	// fault of the server.
+	// Code What went wrong, for programs. More codes will come: treat one that you do not know by its status.
+	// `malformed`: the request breaks the contract. `invalid`: a value is refused. `unauthenticated`: no token, or a
+	// bad or expired one. `token_revoked`: the token was good and is not any more (credentials rotated, admin or
+	// organization gone). `bad_credentials`: wrong e-mail address or password. `not_found`: no such thing.
+	// `method_not_allowed`: not by this method. `name_taken`, `email_taken`: another has it.
+	// `operation_in_progress`: the organization is being changed. `suspended`: the organization is suspended.
+	// `organization_deleting`: the organization is deleted, or being deleted. `document_exists`: there is a document of
+	// this `_id`. `duplicate_key`: another document has the same key in a unique index. `index_exists`: another index
+	// has this name or these keys. `no_index`: no index has this order. `precondition_failed`: a document is not what
+	// `If-Match` or `If-None-Match` asks for. `too_large`: a document has more than 16 MiB. `query_timeout`: a query
+	// took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
+	// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
+	// `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
+	// `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
 	Code ErrorCode `json:"code"`
 
 	// Detail What to do about it.
@@ -370,9 +703,45 @@ type Problem struct {
 	Type string `json:"type"`
 }
 
+// Quota How much an organization may have, where the operator has set a limit.
+type Quota struct {
+	// MaxBytes How many bytes its documents may have as BSON.
+	MaxBytes *int64 `json:"max_bytes,omitempty"`
+
+	// MaxDocuments How many documents.
+	MaxDocuments *int64 `json:"max_documents,omitempty"`
+}
+
+// QuotaUpdate How much an organization may have. What is left out, or null, has no limit.
+type QuotaUpdate struct {
+	// MaxBytes How many bytes its documents may have as BSON.
+	MaxBytes *int64 `json:"max_bytes,omitempty"`
+
+	// MaxDocuments How many documents.
+	MaxDocuments *int64 `json:"max_documents,omitempty"`
+}
+
 // State `provisioning`: being created. `active`: in use. `suspended`: refused to its own admins until the operator
-// resumes it. `deleting`: on its way out.
+// resumes it. `deleting`: being deleted, or deleted and not yet purged.
 type State string
+
+// Stats How much an organization has.
+type Stats struct {
+	// Bytes The size of all documents as BSON, before the storage compresses them.
+	Bytes int64 `json:"bytes"`
+
+	// Documents How many documents.
+	Documents int64 `json:"documents"`
+
+	// Generation That of the collection that was counted.
+	Generation int64 `json:"generation"`
+
+	// Indexes The indexes, with their sizes.
+	Indexes []Index `json:"indexes"`
+
+	// Quota How much an organization may have, where the operator has set a limit.
+	Quota *Quota `json:"quota,omitempty"`
+}
 
 // Time RFC 3339, in UTC.
 type Time = time.Time
@@ -401,11 +770,44 @@ type Token struct {
 // TokenTokenType Always Bearer.
 type TokenTokenType string
 
+// Cursor defines model for Cursor.
+type Cursor = string
+
+// IdempotencyKey defines model for IdempotencyKey.
+type IdempotencyKey = string
+
+// IfMatch defines model for IfMatch.
+type IfMatch = string
+
+// IfNoneMatch defines model for IfNoneMatch.
+type IfNoneMatch = string
+
+// Limit defines model for Limit.
+type Limit = int32
+
+// OrganizationID A UUID, in lower case.
+type OrganizationID = IDParameter
+
+// Prefer defines model for Prefer.
+type Prefer = string
+
 // BadCredentials An error (RFC 9457).
 type BadCredentials = Problem
 
+// CreateConflict An error (RFC 9457).
+type CreateConflict = Problem
+
+// DocumentConflict An error (RFC 9457).
+type DocumentConflict = Problem
+
+// DocumentTooLarge An error (RFC 9457).
+type DocumentTooLarge = Problem
+
 // InProgress An error (RFC 9457).
 type InProgress = Problem
+
+// IndexConflict An error (RFC 9457).
+type IndexConflict = Problem
 
 // Internal An error (RFC 9457).
 type Internal = Problem
@@ -413,11 +815,35 @@ type Internal = Problem
 // Invalid An error (RFC 9457).
 type Invalid = Problem
 
+// InvalidOrReused An error (RFC 9457).
+type InvalidOrReused = Problem
+
 // Malformed An error (RFC 9457).
 type Malformed = Problem
 
+// NewDocumentConflict An error (RFC 9457).
+type NewDocumentConflict = Problem
+
 // NotFound An error (RFC 9457).
 type NotFound = Problem
+
+// NotLines An error (RFC 9457).
+type NotLines = Problem
+
+// NotMergePatch An error (RFC 9457).
+type NotMergePatch = Problem
+
+// NotOperator An error (RFC 9457).
+type NotOperator = Problem
+
+// PreconditionFailed An error (RFC 9457).
+type PreconditionFailed = Problem
+
+// QueryMalformed An error (RFC 9457).
+type QueryMalformed = Problem
+
+// QuotaExceeded An error (RFC 9457).
+type QuotaExceeded = Problem
 
 // RateLimited An error (RFC 9457).
 type RateLimited = Problem
@@ -431,6 +857,9 @@ type Taken = Problem
 // TooLarge An error (RFC 9457).
 type TooLarge = Problem
 
+// TooSlow An error (RFC 9457).
+type TooSlow = Problem
+
 // Unauthenticated An error (RFC 9457).
 type Unauthenticated = Problem
 
@@ -440,17 +869,153 @@ type Unavailable = Problem
 // UnsupportedMediaType An error (RFC 9457).
 type UnsupportedMediaType = Problem
 
+// WrongState An error (RFC 9457).
+type WrongState = Problem
+
+// ListOrganizationsParams defines parameters for ListOrganizations.
+type ListOrganizationsParams struct {
+	// State Only those in this state.
+	State *State `form:"state,omitempty" json:"state,omitempty"`
+
+	// Cursor The `next_cursor` of the page before. Without it, the first page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit How many to list at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// CreateOrganizationParams defines parameters for CreateOrganization.
+type CreateOrganizationParams struct {
+	// IdempotencyKey Makes it safe to send the request again when no answer came, or a 5xx: it is carried out once, and whoever
+	// sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
+	// a UUID, for each request: with another request it is refused (422 `idempotency_key_reused`), and without a
+	// token all clients share theirs. While the first is still being worked on the answer is 409
+	// `idempotency_in_progress`. A refusal (4xx) is not kept: the key is as good as new.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteOrganizationParams defines parameters for DeleteOrganization.
+type DeleteOrganizationParams struct {
+	// Prefer `respond-async` asks for an answer that does not wait for the end (RFC 7240). Any other preference is ignored.
+	Prefer *Prefer `json:"Prefer,omitempty"`
+}
+
+// ListDocumentsParams defines parameters for ListDocuments.
+type ListDocumentsParams struct {
+	// Filter Which documents, in MongoDB's form and in Extended JSON: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
+	// $and $or $not`, and dotted paths. What no index helps with is looked for in all documents, in at most
+	// `QUERY_TIMEOUT`.
+	Filter *string `form:"filter,omitempty" json:"filter,omitempty"`
+
+	// Sort `_id`, or the path of an index, or several with commas as the index has them; `-` in front of a path is
+	// descending. Without it, `_id`.
+	Sort *string `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Limit How many to list at most.
+	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same `filter` and `sort`. Without it, or empty, the first page.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Fields Only these paths of each document, with commas between, and `_id`. Without it, all.
+	Fields *string `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// Count Whether to count all documents that fit `filter`, into `total`.
+	Count *bool `form:"count,omitempty" json:"count,omitempty"`
+}
+
+// CreateDocumentParams defines parameters for CreateDocument.
+type CreateDocumentParams struct {
+	// IdempotencyKey Makes it safe to send the request again when no answer came, or a 5xx: it is carried out once, and whoever
+	// sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
+	// a UUID, for each request: with another request it is refused (422 `idempotency_key_reused`), and without a
+	// token all clients share theirs. While the first is still being worked on the answer is 409
+	// `idempotency_in_progress`. A refusal (4xx) is not kept: the key is as good as new.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteDocumentParams defines parameters for DeleteDocument.
+type DeleteDocumentParams struct {
+	// IfMatch Only if the document is there and its `ETag` is one of these; `*`: if it is there. Else 412, and nothing is done.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// PatchDocumentParams defines parameters for PatchDocument.
+type PatchDocumentParams struct {
+	// IfMatch Only if the document is there and its `ETag` is one of these; `*`: if it is there. Else 412, and nothing is done.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// PutDocumentParams defines parameters for PutDocument.
+type PutDocumentParams struct {
+	// IfMatch Only if the document is there and its `ETag` is one of these; `*`: if it is there. Else 412, and nothing is done.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch `*`: only if there is no document of that `_id`. Else 412, and nothing is done.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ExportDocumentsParams defines parameters for ExportDocuments.
+type ExportDocumentsParams struct {
+	// Filter Which documents; see `GET /org/documents`. There is no limit of time here.
+	Filter *string `form:"filter,omitempty" json:"filter,omitempty"`
+
+	// Canonical Whether to write canonical Extended JSON, which tells every type of number apart. Else it is relaxed.
+	Canonical *bool `form:"canonical,omitempty" json:"canonical,omitempty"`
+}
+
 // GetOrganizationParams defines parameters for GetOrganization.
 type GetOrganizationParams struct {
 	// OrganizationName The name, in any spelling that is the same name.
 	OrganizationName OrganizationName `form:"organization_name" json:"organization_name"`
 }
 
+// ImportDocumentsParams defines parameters for ImportDocuments.
+type ImportDocumentsParams struct {
+	// OnConflict What to do with a document whose `_id` or key in a unique index is taken. `fail`: refuse it. `skip`: leave
+	// what is there. `replace`: put it in the place of the one with its `_id`; if it is only a key that is taken,
+	// refuse it.
+	OnConflict *ImportDocumentsParamsOnConflict `form:"on_conflict,omitempty" json:"on_conflict,omitempty"`
+}
+
+// ImportDocumentsParamsOnConflict defines parameters for ImportDocuments.
+type ImportDocumentsParamsOnConflict string
+
+// ListOperationsParams defines parameters for ListOperations.
+type ListOperationsParams struct {
+	// Cursor The `next_cursor` of the page before. Without it, the first page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit How many to list at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// UpdateOrganizationParams defines parameters for UpdateOrganization.
+type UpdateOrganizationParams struct {
+	// Prefer `respond-async` asks for an answer that does not wait for the end (RFC 7240). Any other preference is ignored.
+	Prefer *Prefer `json:"Prefer,omitempty"`
+}
+
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = LoginRequest
 
+// SetQuotaJSONRequestBody defines body for SetQuota for application/json ContentType.
+type SetQuotaJSONRequestBody = QuotaUpdate
+
 // CreateOrganizationJSONRequestBody defines body for CreateOrganization for application/json ContentType.
 type CreateOrganizationJSONRequestBody = OrganizationCreate
+
+// CreateDocumentJSONRequestBody defines body for CreateDocument for application/json ContentType.
+type CreateDocumentJSONRequestBody = Document
+
+// PatchDocumentApplicationMergePatchPlusJSONRequestBody defines body for PatchDocument for application/merge-patch+json ContentType.
+type PatchDocumentApplicationMergePatchPlusJSONRequestBody = Document
+
+// PutDocumentJSONRequestBody defines body for PutDocument for application/json ContentType.
+type PutDocumentJSONRequestBody = Document
+
+// CreateIndexJSONRequestBody defines body for CreateIndex for application/json ContentType.
+type CreateIndexJSONRequestBody = IndexCreate
 
 // UpdateOrganizationJSONRequestBody defines body for UpdateOrganization for application/json ContentType.
 type UpdateOrganizationJSONRequestBody = OrganizationUpdate
@@ -556,6 +1121,74 @@ type ClientInterface interface {
 	// Corresponds with GET /livez (the `GetLiveness` operationId).
 	GetLiveness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListOrganizations List all organizations
+	//
+	// Every organization of this service, the newest first, in all states or in one.
+	//
+	// Corresponds with GET /operator/organizations (the `ListOrganizations` operationId).
+	ListOrganizations(ctx context.Context, params *ListOrganizationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// InspectOrganization Look up an organization by id
+	//
+	// One organization, in whatever state it is.
+	//
+	// Corresponds with GET /operator/organizations/{id} (the `InspectOrganization` operationId).
+	InspectOrganization(ctx context.Context, id OrganizationID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetQuotaWithBody Limit how much an organization may have
+	//
+	// Sets how many documents the organization may have, and how many bytes of them; what is left out has no limit. It
+	// holds from the next write on: what would be more is refused by 507 `quota_exceeded`. What there is already stays,
+	// and can be read, changed without making it larger, and deleted.
+	//
+	// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
+	// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
+	// exceeded by what the other instances write in that time, and by writes that bypass the service.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /operator/organizations/{id}/quota (the `SetQuota` operationId).
+	SetQuotaWithBody(ctx context.Context, id OrganizationID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetQuota Limit how much an organization may have
+	//
+	// Sets how many documents the organization may have, and how many bytes of them; what is left out has no limit. It
+	// holds from the next write on: what would be more is refused by 507 `quota_exceeded`. What there is already stays,
+	// and can be read, changed without making it larger, and deleted.
+	//
+	// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
+	// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
+	// exceeded by what the other instances write in that time, and by writes that bypass the service.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /operator/organizations/{id}/quota (the `SetQuota` operationId).
+	SetQuota(ctx context.Context, id OrganizationID, body SetQuotaJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RestoreOrganization Restore a deleted organization
+	//
+	// Brings an organization back that was deleted less than the time of grace (`DELETE_GRACE`) ago, to the state that
+	// it had, with all its data; tokens that have not expired are good again. After that time it answers 404. One that
+	// is not deleted stays as it is.
+	//
+	// Corresponds with POST /operator/organizations/{id}/restore (the `RestoreOrganization` operationId).
+	RestoreOrganization(ctx context.Context, id OrganizationID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResumeOrganization Resume a suspended organization
+	//
+	// Takes a suspension back: tokens that have not expired are good again. One that is active already stays so.
+	//
+	// Corresponds with POST /operator/organizations/{id}/resume (the `ResumeOrganization` operationId).
+	ResumeOrganization(ctx context.Context, id OrganizationID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SuspendOrganization Suspend an organization
+	//
+	// Its admins are refused, by 423, from their next request on, and cannot log in. Data, tokens and credentials stay
+	// as they are, and a change that is going on goes on. One that is suspended already stays so.
+	//
+	// Corresponds with POST /operator/organizations/{id}/suspend (the `SuspendOrganization` operationId).
+	SuspendOrganization(ctx context.Context, id OrganizationID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// CreateOrganizationWithBody Create an organization
 	//
 	// Creates the organization, its first admin and its own, empty collection `org_<name>`. All or nothing: a refused
@@ -567,7 +1200,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /org/create (the `CreateOrganization` operationId).
-	CreateOrganizationWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateOrganizationWithBody(ctx context.Context, params *CreateOrganizationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateOrganization Create an organization
 	//
@@ -580,15 +1213,120 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /org/create (the `CreateOrganization` operationId).
-	CreateOrganization(ctx context.Context, body CreateOrganizationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateOrganization(ctx context.Context, params *CreateOrganizationParams, body CreateOrganizationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteOrganization Delete the organization and every trace of it
 	//
 	// Deletes the token's own organization: its collection with all documents, its admins, its metadata. Its name and
 	// e-mail addresses are free again when the answer arrives. It cannot be undone.
 	//
+	// Where the operator has set a time of grace (`DELETE_GRACE`), all this happens when that is over, at the
+	// `purge_after` of the receipt. Until then nothing of the organization can be used, name and e-mail addresses
+	// stay taken, and the operator can restore it; tokens that have not expired by then are good again.
+	//
+	// With `Prefer: respond-async`, and without a time of grace, the answer is 202, and the deletion goes on. Until its
+	// last steps the token is good for `GET /org/operations/{id}`, and for nothing else; after them that answers 401
+	// `token_revoked`, too. No operation is left to say that it succeeded.
+	//
 	// Corresponds with DELETE /org/delete (the `DeleteOrganization` operationId).
-	DeleteOrganization(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+	DeleteOrganization(ctx context.Context, params *DeleteOrganizationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDocuments List documents
+	//
+	// A page of the organization's documents. Go on with `next_cursor` until there is none: a document that stays as it
+	// is comes exactly once, whatever is written meanwhile, and across a move of the data. A page may have fewer
+	// items than `limit` when documents are large.
+	//
+	// Corresponds with GET /org/documents (the `ListDocuments` operationId).
+	ListDocuments(ctx context.Context, params *ListDocumentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateDocumentWithBody Create a document
+	//
+	// Adds a document. Without an `_id` it gets an ObjectId. An `_id` has to be one that a path can name: an ObjectId,
+	// or a string that does not look like one.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /org/documents (the `CreateDocument` operationId).
+	CreateDocumentWithBody(ctx context.Context, params *CreateDocumentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateDocument Create a document
+	//
+	// Adds a document. Without an `_id` it gets an ObjectId. An `_id` has to be one that a path can name: an ObjectId,
+	// or a string that does not look like one.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /org/documents (the `CreateDocument` operationId).
+	CreateDocument(ctx context.Context, params *CreateDocumentParams, body CreateDocumentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteDocument Delete a document
+	//
+	// Removes the document of that `_id`.
+	//
+	// Corresponds with DELETE /org/documents/{id} (the `DeleteDocument` operationId).
+	DeleteDocument(ctx context.Context, id string, params *DeleteDocumentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetDocument Get a document
+	//
+	// The document of that `_id`, in relaxed Extended JSON.
+	//
+	// Corresponds with GET /org/documents/{id} (the `GetDocument` operationId).
+	GetDocument(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchDocumentWithBody Change a document in part
+	//
+	// A JSON Merge Patch (RFC 7396): names in it replace those of the document, objects are merged, `null` removes. A
+	// value of a type of Extended JSON counts as one value. The `_id` cannot change.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /org/documents/{id} (the `PatchDocument` operationId).
+	PatchDocumentWithBody(ctx context.Context, id string, params *PatchDocumentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchDocumentWithApplicationMergePatchPlusJSONBody Change a document in part
+	//
+	// A JSON Merge Patch (RFC 7396): names in it replace those of the document, objects are merged, `null` removes. A
+	// value of a type of Extended JSON counts as one value. The `_id` cannot change.
+	//
+	// Takes a body of the `application/merge-patch+json` content type.
+	//
+	// Corresponds with PATCH /org/documents/{id} (the `PatchDocument` operationId).
+	PatchDocumentWithApplicationMergePatchPlusJSONBody(ctx context.Context, id string, params *PatchDocumentParams, body PatchDocumentApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutDocumentWithBody Replace a document, or create it
+	//
+	// Puts the document at that `_id`, whether there is one or not. An `_id` in the body has to be the same. With
+	// `If-Match` it only replaces, with `If-None-Match: *` it only creates.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /org/documents/{id} (the `PutDocument` operationId).
+	PutDocumentWithBody(ctx context.Context, id string, params *PutDocumentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutDocument Replace a document, or create it
+	//
+	// Puts the document at that `_id`, whether there is one or not. An `_id` in the body has to be the same. With
+	// `If-Match` it only replaces, with `If-None-Match: *` it only creates.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /org/documents/{id} (the `PutDocument` operationId).
+	PutDocument(ctx context.Context, id string, params *PutDocumentParams, body PutDocumentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportDocuments Export documents
+	//
+	// All documents, or those that a filter selects, one a line, in the order of `_id`. The last line is
+	// `{"_trailer": {…}}`, which no document can be, since every document has an `_id`. If it is not there, or does not
+	// say `complete: true`, documents are missing.
+	//
+	// A document that is there from beginning to end is in the export exactly once, whatever is written meanwhile, and
+	// across a move of the data. Of one that is changed it is some version of that time.
+	//
+	// The answer comes as fast as it is read. A connection on which nothing is read for 30 seconds is ended.
+	//
+	// Corresponds with GET /org/export (the `ExportDocuments` operationId).
+	ExportDocuments(ctx context.Context, params *ExportDocumentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetOrganization Look up an organization by name
 	//
@@ -598,6 +1336,83 @@ type ClientInterface interface {
 	// Corresponds with GET /org/get (the `GetOrganization` operationId).
 	GetOrganization(ctx context.Context, params *GetOrganizationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ImportDocumentsWithBody Import documents
+	//
+	// Adds documents, one a line, in Extended JSON: what `GET /org/export` gives, for example. The body may be of any
+	// length; each line is a document of at most 16 MiB as BSON and 32 MiB as text, with any `_id` or none. Blank
+	// lines are passed over, and so is the last line of a whole export.
+	//
+	// The answer comes while the documents go. A line that is refused is an `error` line of the answer, and the others
+	// go on; `progress` comes once a second at most, and what it counts is durable. The last line is a `result`. If
+	// there is none, the connection broke: what the last `progress` counts is there, and some of the rest may be. If it
+	// says `complete: false`, it could not go on for the reason in `code`. Either way it can be sent again from the
+	// beginning, with `on_conflict=skip`, if its documents have an `_id`.
+	//
+	// Send and read at the same time if you can. A connection on which nothing comes for 30 seconds is ended.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /org/import (the `ImportDocuments` operationId).
+	ImportDocumentsWithBody(ctx context.Context, params *ImportDocumentsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListIndexes List indexes
+	//
+	// The indexes of the organization's collection by name, without the one on `_id`, which is always there.
+	//
+	// Corresponds with GET /org/indexes (the `ListIndexes` operationId).
+	ListIndexes(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateIndexWithBody Create an index
+	//
+	// Adds an index and indexes what is there, which takes its time. MongoDB's rules hold for documents without the path,
+	// and for arrays. Creating the same index again changes nothing. Refused while the data is being moved.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /org/indexes (the `CreateIndex` operationId).
+	CreateIndexWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateIndex Create an index
+	//
+	// Adds an index and indexes what is there, which takes its time. MongoDB's rules hold for documents without the path,
+	// and for arrays. Creating the same index again changes nothing. Refused while the data is being moved.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /org/indexes (the `CreateIndex` operationId).
+	CreateIndex(ctx context.Context, body CreateIndexJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteIndex Delete an index
+	//
+	// Removes an index; the documents stay. Refused while the data is being moved.
+	//
+	// Corresponds with DELETE /org/indexes/{name} (the `DeleteIndex` operationId).
+	DeleteIndex(ctx context.Context, name IndexName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListOperations List the organization's changes
+	//
+	// What was done to the token's own organization, and what is being done, the newest first: its creation and its
+	// updates, those that failed after they had begun included.
+	//
+	// Corresponds with GET /org/operations (the `ListOperations` operationId).
+	ListOperations(ctx context.Context, params *ListOperationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetOperation See how a change gets on
+	//
+	// One operation of the token's own organization. Ask again, every second or so, until `state` is not `running`.
+	// When the operation is a deletion, it is over when this answers 401 `token_revoked`.
+	//
+	// Corresponds with GET /org/operations/{id} (the `GetOperation` operationId).
+	GetOperation(ctx context.Context, id IDParameter, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetStats See how much there is
+	//
+	// Counts the organization's documents and their size, which takes the longer the more there are, up to
+	// `QUERY_TIMEOUT`.
+	//
+	// Corresponds with GET /org/stats (the `GetStats` operationId).
+	GetStats(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// UpdateOrganizationWithBody Rename, rotate credentials, move the data to a fresh collection
 	//
 	// Changes what is given and leaves the rest. The organization's data moves into a fresh collection unless
@@ -606,10 +1421,13 @@ type ClientInterface interface {
 	// A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
 	// the one of this request included: log in again. A conflict (409) leaves everything as it was.
 	//
+	// With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
+	// Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /org/update (the `UpdateOrganization` operationId).
-	UpdateOrganizationWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateOrganizationWithBody(ctx context.Context, params *UpdateOrganizationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateOrganization Rename, rotate credentials, move the data to a fresh collection
 	//
@@ -619,10 +1437,13 @@ type ClientInterface interface {
 	// A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
 	// the one of this request included: log in again. A conflict (409) leaves everything as it was.
 	//
+	// With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
+	// Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /org/update (the `UpdateOrganization` operationId).
-	UpdateOrganization(ctx context.Context, body UpdateOrganizationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateOrganization(ctx context.Context, params *UpdateOrganizationParams, body UpdateOrganizationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetReadiness Can it serve requests
 	//
@@ -689,6 +1510,144 @@ func (c *Client) GetLiveness(ctx context.Context, reqEditors ...RequestEditorFn)
 	return c.Client.Do(req)
 }
 
+// ListOrganizations List all organizations
+//
+// Every organization of this service, the newest first, in all states or in one.
+//
+// Corresponds with GET /operator/organizations (the `ListOrganizations` operationId).
+func (c *Client) ListOrganizations(ctx context.Context, params *ListOrganizationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListOrganizationsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// InspectOrganization Look up an organization by id
+//
+// One organization, in whatever state it is.
+//
+// Corresponds with GET /operator/organizations/{id} (the `InspectOrganization` operationId).
+func (c *Client) InspectOrganization(ctx context.Context, id OrganizationID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewInspectOrganizationRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetQuotaWithBody Limit how much an organization may have
+//
+// Sets how many documents the organization may have, and how many bytes of them; what is left out has no limit. It
+// holds from the next write on: what would be more is refused by 507 `quota_exceeded`. What there is already stays,
+// and can be read, changed without making it larger, and deleted.
+//
+// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
+// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
+// exceeded by what the other instances write in that time, and by writes that bypass the service.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /operator/organizations/{id}/quota (the `SetQuota` operationId).
+func (c *Client) SetQuotaWithBody(ctx context.Context, id OrganizationID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetQuotaRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetQuota Limit how much an organization may have
+//
+// Sets how many documents the organization may have, and how many bytes of them; what is left out has no limit. It
+// holds from the next write on: what would be more is refused by 507 `quota_exceeded`. What there is already stays,
+// and can be read, changed without making it larger, and deleted.
+//
+// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
+// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
+// exceeded by what the other instances write in that time, and by writes that bypass the service.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /operator/organizations/{id}/quota (the `SetQuota` operationId).
+func (c *Client) SetQuota(ctx context.Context, id OrganizationID, body SetQuotaJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetQuotaRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RestoreOrganization Restore a deleted organization
+//
+// Brings an organization back that was deleted less than the time of grace (`DELETE_GRACE`) ago, to the state that
+// it had, with all its data; tokens that have not expired are good again. After that time it answers 404. One that
+// is not deleted stays as it is.
+//
+// Corresponds with POST /operator/organizations/{id}/restore (the `RestoreOrganization` operationId).
+func (c *Client) RestoreOrganization(ctx context.Context, id OrganizationID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRestoreOrganizationRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResumeOrganization Resume a suspended organization
+//
+// Takes a suspension back: tokens that have not expired are good again. One that is active already stays so.
+//
+// Corresponds with POST /operator/organizations/{id}/resume (the `ResumeOrganization` operationId).
+func (c *Client) ResumeOrganization(ctx context.Context, id OrganizationID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResumeOrganizationRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SuspendOrganization Suspend an organization
+//
+// Its admins are refused, by 423, from their next request on, and cannot log in. Data, tokens and credentials stay
+// as they are, and a change that is going on goes on. One that is suspended already stays so.
+//
+// Corresponds with POST /operator/organizations/{id}/suspend (the `SuspendOrganization` operationId).
+func (c *Client) SuspendOrganization(ctx context.Context, id OrganizationID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSuspendOrganizationRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // CreateOrganizationWithBody Create an organization
 //
 // Creates the organization, its first admin and its own, empty collection `org_<name>`. All or nothing: a refused
@@ -700,8 +1659,8 @@ func (c *Client) GetLiveness(ctx context.Context, reqEditors ...RequestEditorFn)
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /org/create (the `CreateOrganization` operationId).
-func (c *Client) CreateOrganizationWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateOrganizationRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateOrganizationWithBody(ctx context.Context, params *CreateOrganizationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateOrganizationRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -723,8 +1682,8 @@ func (c *Client) CreateOrganizationWithBody(ctx context.Context, contentType str
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /org/create (the `CreateOrganization` operationId).
-func (c *Client) CreateOrganization(ctx context.Context, body CreateOrganizationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateOrganizationRequest(c.Server, body)
+func (c *Client) CreateOrganization(ctx context.Context, params *CreateOrganizationParams, body CreateOrganizationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateOrganizationRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -740,9 +1699,214 @@ func (c *Client) CreateOrganization(ctx context.Context, body CreateOrganization
 // Deletes the token's own organization: its collection with all documents, its admins, its metadata. Its name and
 // e-mail addresses are free again when the answer arrives. It cannot be undone.
 //
+// Where the operator has set a time of grace (`DELETE_GRACE`), all this happens when that is over, at the
+// `purge_after` of the receipt. Until then nothing of the organization can be used, name and e-mail addresses
+// stay taken, and the operator can restore it; tokens that have not expired by then are good again.
+//
+// With `Prefer: respond-async`, and without a time of grace, the answer is 202, and the deletion goes on. Until its
+// last steps the token is good for `GET /org/operations/{id}`, and for nothing else; after them that answers 401
+// `token_revoked`, too. No operation is left to say that it succeeded.
+//
 // Corresponds with DELETE /org/delete (the `DeleteOrganization` operationId).
-func (c *Client) DeleteOrganization(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewDeleteOrganizationRequest(c.Server)
+func (c *Client) DeleteOrganization(ctx context.Context, params *DeleteOrganizationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteOrganizationRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDocuments List documents
+//
+// A page of the organization's documents. Go on with `next_cursor` until there is none: a document that stays as it
+// is comes exactly once, whatever is written meanwhile, and across a move of the data. A page may have fewer
+// items than `limit` when documents are large.
+//
+// Corresponds with GET /org/documents (the `ListDocuments` operationId).
+func (c *Client) ListDocuments(ctx context.Context, params *ListDocumentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDocumentsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateDocumentWithBody Create a document
+//
+// Adds a document. Without an `_id` it gets an ObjectId. An `_id` has to be one that a path can name: an ObjectId,
+// or a string that does not look like one.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /org/documents (the `CreateDocument` operationId).
+func (c *Client) CreateDocumentWithBody(ctx context.Context, params *CreateDocumentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateDocumentRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateDocument Create a document
+//
+// Adds a document. Without an `_id` it gets an ObjectId. An `_id` has to be one that a path can name: an ObjectId,
+// or a string that does not look like one.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /org/documents (the `CreateDocument` operationId).
+func (c *Client) CreateDocument(ctx context.Context, params *CreateDocumentParams, body CreateDocumentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateDocumentRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteDocument Delete a document
+//
+// Removes the document of that `_id`.
+//
+// Corresponds with DELETE /org/documents/{id} (the `DeleteDocument` operationId).
+func (c *Client) DeleteDocument(ctx context.Context, id string, params *DeleteDocumentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteDocumentRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetDocument Get a document
+//
+// The document of that `_id`, in relaxed Extended JSON.
+//
+// Corresponds with GET /org/documents/{id} (the `GetDocument` operationId).
+func (c *Client) GetDocument(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetDocumentRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchDocumentWithBody Change a document in part
+//
+// A JSON Merge Patch (RFC 7396): names in it replace those of the document, objects are merged, `null` removes. A
+// value of a type of Extended JSON counts as one value. The `_id` cannot change.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /org/documents/{id} (the `PatchDocument` operationId).
+func (c *Client) PatchDocumentWithBody(ctx context.Context, id string, params *PatchDocumentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchDocumentRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchDocumentWithApplicationMergePatchPlusJSONBody Change a document in part
+//
+// A JSON Merge Patch (RFC 7396): names in it replace those of the document, objects are merged, `null` removes. A
+// value of a type of Extended JSON counts as one value. The `_id` cannot change.
+//
+// Takes a body of the `application/merge-patch+json` content type.
+//
+// Corresponds with PATCH /org/documents/{id} (the `PatchDocument` operationId).
+func (c *Client) PatchDocumentWithApplicationMergePatchPlusJSONBody(ctx context.Context, id string, params *PatchDocumentParams, body PatchDocumentApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchDocumentRequestWithApplicationMergePatchPlusJSONBody(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutDocumentWithBody Replace a document, or create it
+//
+// Puts the document at that `_id`, whether there is one or not. An `_id` in the body has to be the same. With
+// `If-Match` it only replaces, with `If-None-Match: *` it only creates.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /org/documents/{id} (the `PutDocument` operationId).
+func (c *Client) PutDocumentWithBody(ctx context.Context, id string, params *PutDocumentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutDocumentRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutDocument Replace a document, or create it
+//
+// Puts the document at that `_id`, whether there is one or not. An `_id` in the body has to be the same. With
+// `If-Match` it only replaces, with `If-None-Match: *` it only creates.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /org/documents/{id} (the `PutDocument` operationId).
+func (c *Client) PutDocument(ctx context.Context, id string, params *PutDocumentParams, body PutDocumentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutDocumentRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportDocuments Export documents
+//
+// All documents, or those that a filter selects, one a line, in the order of `_id`. The last line is
+// `{"_trailer": {…}}`, which no document can be, since every document has an `_id`. If it is not there, or does not
+// say `complete: true`, documents are missing.
+//
+// A document that is there from beginning to end is in the export exactly once, whatever is written meanwhile, and
+// across a move of the data. Of one that is changed it is some version of that time.
+//
+// The answer comes as fast as it is read. A connection on which nothing is read for 30 seconds is ended.
+//
+// Corresponds with GET /org/export (the `ExportDocuments` operationId).
+func (c *Client) ExportDocuments(ctx context.Context, params *ExportDocumentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportDocumentsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -771,6 +1935,163 @@ func (c *Client) GetOrganization(ctx context.Context, params *GetOrganizationPar
 	return c.Client.Do(req)
 }
 
+// ImportDocumentsWithBody Import documents
+//
+// Adds documents, one a line, in Extended JSON: what `GET /org/export` gives, for example. The body may be of any
+// length; each line is a document of at most 16 MiB as BSON and 32 MiB as text, with any `_id` or none. Blank
+// lines are passed over, and so is the last line of a whole export.
+//
+// The answer comes while the documents go. A line that is refused is an `error` line of the answer, and the others
+// go on; `progress` comes once a second at most, and what it counts is durable. The last line is a `result`. If
+// there is none, the connection broke: what the last `progress` counts is there, and some of the rest may be. If it
+// says `complete: false`, it could not go on for the reason in `code`. Either way it can be sent again from the
+// beginning, with `on_conflict=skip`, if its documents have an `_id`.
+//
+// Send and read at the same time if you can. A connection on which nothing comes for 30 seconds is ended.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /org/import (the `ImportDocuments` operationId).
+func (c *Client) ImportDocumentsWithBody(ctx context.Context, params *ImportDocumentsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImportDocumentsRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListIndexes List indexes
+//
+// The indexes of the organization's collection by name, without the one on `_id`, which is always there.
+//
+// Corresponds with GET /org/indexes (the `ListIndexes` operationId).
+func (c *Client) ListIndexes(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListIndexesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateIndexWithBody Create an index
+//
+// Adds an index and indexes what is there, which takes its time. MongoDB's rules hold for documents without the path,
+// and for arrays. Creating the same index again changes nothing. Refused while the data is being moved.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /org/indexes (the `CreateIndex` operationId).
+func (c *Client) CreateIndexWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateIndexRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateIndex Create an index
+//
+// Adds an index and indexes what is there, which takes its time. MongoDB's rules hold for documents without the path,
+// and for arrays. Creating the same index again changes nothing. Refused while the data is being moved.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /org/indexes (the `CreateIndex` operationId).
+func (c *Client) CreateIndex(ctx context.Context, body CreateIndexJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateIndexRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteIndex Delete an index
+//
+// Removes an index; the documents stay. Refused while the data is being moved.
+//
+// Corresponds with DELETE /org/indexes/{name} (the `DeleteIndex` operationId).
+func (c *Client) DeleteIndex(ctx context.Context, name IndexName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteIndexRequest(c.Server, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListOperations List the organization's changes
+//
+// What was done to the token's own organization, and what is being done, the newest first: its creation and its
+// updates, those that failed after they had begun included.
+//
+// Corresponds with GET /org/operations (the `ListOperations` operationId).
+func (c *Client) ListOperations(ctx context.Context, params *ListOperationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListOperationsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetOperation See how a change gets on
+//
+// One operation of the token's own organization. Ask again, every second or so, until `state` is not `running`.
+// When the operation is a deletion, it is over when this answers 401 `token_revoked`.
+//
+// Corresponds with GET /org/operations/{id} (the `GetOperation` operationId).
+func (c *Client) GetOperation(ctx context.Context, id IDParameter, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetOperationRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetStats See how much there is
+//
+// Counts the organization's documents and their size, which takes the longer the more there are, up to
+// `QUERY_TIMEOUT`.
+//
+// Corresponds with GET /org/stats (the `GetStats` operationId).
+func (c *Client) GetStats(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetStatsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // UpdateOrganizationWithBody Rename, rotate credentials, move the data to a fresh collection
 //
 // Changes what is given and leaves the rest. The organization's data moves into a fresh collection unless
@@ -779,11 +2100,14 @@ func (c *Client) GetOrganization(ctx context.Context, params *GetOrganizationPar
 // A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
 // the one of this request included: log in again. A conflict (409) leaves everything as it was.
 //
+// With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
+// Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /org/update (the `UpdateOrganization` operationId).
-func (c *Client) UpdateOrganizationWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateOrganizationRequestWithBody(c.Server, contentType, body)
+func (c *Client) UpdateOrganizationWithBody(ctx context.Context, params *UpdateOrganizationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateOrganizationRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -802,11 +2126,14 @@ func (c *Client) UpdateOrganizationWithBody(ctx context.Context, contentType str
 // A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
 // the one of this request included: log in again. A conflict (409) leaves everything as it was.
 //
+// With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
+// Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /org/update (the `UpdateOrganization` operationId).
-func (c *Client) UpdateOrganization(ctx context.Context, body UpdateOrganizationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateOrganizationRequest(c.Server, body)
+func (c *Client) UpdateOrganization(ctx context.Context, params *UpdateOrganizationParams, body UpdateOrganizationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateOrganizationRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -901,19 +2228,280 @@ func NewGetLivenessRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
-// NewCreateOrganizationRequest calls the generic CreateOrganization builder with application/json body
-func NewCreateOrganizationRequest(server string, body CreateOrganizationJSONRequestBody) (*http.Request, error) {
+// NewListOrganizationsRequest constructs an http.Request for the ListOrganizations method
+func NewListOrganizationsRequest(server string, params *ListOrganizationsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/organizations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewInspectOrganizationRequest constructs an http.Request for the InspectOrganization method
+func NewInspectOrganizationRequest(server string, id OrganizationID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/organizations/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetQuotaRequest calls the generic SetQuota builder with application/json body
+func NewSetQuotaRequest(server string, id OrganizationID, body SetQuotaJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateOrganizationRequestWithBody(server, "application/json", bodyReader)
+	return NewSetQuotaRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewSetQuotaRequestWithBody constructs an http.Request for the SetQuota method, with any body, and a specified content type
+func NewSetQuotaRequestWithBody(server string, id OrganizationID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/organizations/%s/quota", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRestoreOrganizationRequest constructs an http.Request for the RestoreOrganization method
+func NewRestoreOrganizationRequest(server string, id OrganizationID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/organizations/%s/restore", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewResumeOrganizationRequest constructs an http.Request for the ResumeOrganization method
+func NewResumeOrganizationRequest(server string, id OrganizationID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/organizations/%s/resume", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSuspendOrganizationRequest constructs an http.Request for the SuspendOrganization method
+func NewSuspendOrganizationRequest(server string, id OrganizationID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/operator/organizations/%s/suspend", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateOrganizationRequest calls the generic CreateOrganization builder with application/json body
+func NewCreateOrganizationRequest(server string, params *CreateOrganizationParams, body CreateOrganizationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateOrganizationRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateOrganizationRequestWithBody constructs an http.Request for the CreateOrganization method, with any body, and a specified content type
-func NewCreateOrganizationRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateOrganizationRequestWithBody(server string, params *CreateOrganizationParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -938,11 +2526,26 @@ func NewCreateOrganizationRequestWithBody(server string, contentType string, bod
 
 	req.Header.Add("Content-Type", contentType)
 
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewDeleteOrganizationRequest constructs an http.Request for the DeleteOrganization method
-func NewDeleteOrganizationRequest(server string) (*http.Request, error) {
+func NewDeleteOrganizationRequest(server string, params *DeleteOrganizationParams) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -961,6 +2564,474 @@ func NewDeleteOrganizationRequest(server string) (*http.Request, error) {
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.Prefer != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Prefer", *params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Prefer", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListDocumentsRequest constructs an http.Request for the ListDocuments method
+func NewListDocumentsRequest(server string, params *ListDocumentsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/org/documents")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Filter != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "filter", *params.Filter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "filter"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "sort"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "cursor"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Fields != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "fields", *params.Fields, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "fields"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateDocumentRequest calls the generic CreateDocument builder with application/json body
+func NewCreateDocumentRequest(server string, params *CreateDocumentParams, body CreateDocumentJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateDocumentRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateDocumentRequestWithBody constructs an http.Request for the CreateDocument method, with any body, and a specified content type
+func NewCreateDocumentRequestWithBody(server string, params *CreateDocumentParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/org/documents")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteDocumentRequest constructs an http.Request for the DeleteDocument method
+func NewDeleteDocumentRequest(server string, id string, params *DeleteDocumentParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/org/documents/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetDocumentRequest constructs an http.Request for the GetDocument method
+func NewGetDocumentRequest(server string, id string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/org/documents/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPatchDocumentRequestWithApplicationMergePatchPlusJSONBody calls the generic PatchDocument builder with application/merge-patch+json body
+func NewPatchDocumentRequestWithApplicationMergePatchPlusJSONBody(server string, id string, params *PatchDocumentParams, body PatchDocumentApplicationMergePatchPlusJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPatchDocumentRequestWithBody(server, id, params, "application/merge-patch+json", bodyReader)
+}
+
+// NewPatchDocumentRequestWithBody constructs an http.Request for the PatchDocument method, with any body, and a specified content type
+func NewPatchDocumentRequestWithBody(server string, id string, params *PatchDocumentParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/org/documents/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPutDocumentRequest calls the generic PutDocument builder with application/json body
+func NewPutDocumentRequest(server string, id string, params *PutDocumentParams, body PutDocumentJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPutDocumentRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewPutDocumentRequestWithBody constructs an http.Request for the PutDocument method, with any body, and a specified content type
+func NewPutDocumentRequestWithBody(server string, id string, params *PutDocumentParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/org/documents/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewExportDocumentsRequest constructs an http.Request for the ExportDocuments method
+func NewExportDocumentsRequest(server string, params *ExportDocumentsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/org/export")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Filter != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "filter", *params.Filter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "filter"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Canonical != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "canonical", *params.Canonical, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -1018,19 +3089,303 @@ func NewGetOrganizationRequest(server string, params *GetOrganizationParams) (*h
 	return req, nil
 }
 
-// NewUpdateOrganizationRequest calls the generic UpdateOrganization builder with application/json body
-func NewUpdateOrganizationRequest(server string, body UpdateOrganizationJSONRequestBody) (*http.Request, error) {
+// NewImportDocumentsRequestWithBody constructs an http.Request for the ImportDocuments method, with any body, and a specified content type
+func NewImportDocumentsRequestWithBody(server string, params *ImportDocumentsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/org/import")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.OnConflict != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "on_conflict", *params.OnConflict, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListIndexesRequest constructs an http.Request for the ListIndexes method
+func NewListIndexesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/org/indexes")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateIndexRequest calls the generic CreateIndex builder with application/json body
+func NewCreateIndexRequest(server string, body CreateIndexJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewUpdateOrganizationRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateIndexRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCreateIndexRequestWithBody constructs an http.Request for the CreateIndex method, with any body, and a specified content type
+func NewCreateIndexRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/org/indexes")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteIndexRequest constructs an http.Request for the DeleteIndex method
+func NewDeleteIndexRequest(server string, name IndexName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/org/indexes/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListOperationsRequest constructs an http.Request for the ListOperations method
+func NewListOperationsRequest(server string, params *ListOperationsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/org/operations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetOperationRequest constructs an http.Request for the GetOperation method
+func NewGetOperationRequest(server string, id IDParameter) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/org/operations/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetStatsRequest constructs an http.Request for the GetStats method
+func NewGetStatsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/org/stats")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateOrganizationRequest calls the generic UpdateOrganization builder with application/json body
+func NewUpdateOrganizationRequest(server string, params *UpdateOrganizationParams, body UpdateOrganizationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateOrganizationRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewUpdateOrganizationRequestWithBody constructs an http.Request for the UpdateOrganization method, with any body, and a specified content type
-func NewUpdateOrganizationRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewUpdateOrganizationRequestWithBody(server string, params *UpdateOrganizationParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -1054,6 +3409,21 @@ func NewUpdateOrganizationRequestWithBody(server string, contentType string, bod
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.Prefer != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Prefer", *params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Prefer", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -1158,6 +3528,84 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /livez (the `GetLiveness` operationId).
 	GetLivenessWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetLivenessResult, error)
 
+	// ListOrganizationsWithResponse List all organizations
+	//
+	// Every organization of this service, the newest first, in all states or in one.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /operator/organizations (the `ListOrganizations` operationId).
+	ListOrganizationsWithResponse(ctx context.Context, params *ListOrganizationsParams, reqEditors ...RequestEditorFn) (*ListOrganizationsResult, error)
+
+	// InspectOrganizationWithResponse Look up an organization by id
+	//
+	// One organization, in whatever state it is.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /operator/organizations/{id} (the `InspectOrganization` operationId).
+	InspectOrganizationWithResponse(ctx context.Context, id OrganizationID, reqEditors ...RequestEditorFn) (*InspectOrganizationResult, error)
+
+	// SetQuotaWithBodyWithResponse Limit how much an organization may have
+	//
+	// Sets how many documents the organization may have, and how many bytes of them; what is left out has no limit. It
+	// holds from the next write on: what would be more is refused by 507 `quota_exceeded`. What there is already stays,
+	// and can be read, changed without making it larger, and deleted.
+	//
+	// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
+	// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
+	// exceeded by what the other instances write in that time, and by writes that bypass the service.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /operator/organizations/{id}/quota (the `SetQuota` operationId).
+	SetQuotaWithBodyWithResponse(ctx context.Context, id OrganizationID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetQuotaResult, error)
+
+	// SetQuotaWithResponse Limit how much an organization may have
+	//
+	// Sets how many documents the organization may have, and how many bytes of them; what is left out has no limit. It
+	// holds from the next write on: what would be more is refused by 507 `quota_exceeded`. What there is already stays,
+	// and can be read, changed without making it larger, and deleted.
+	//
+	// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
+	// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
+	// exceeded by what the other instances write in that time, and by writes that bypass the service.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /operator/organizations/{id}/quota (the `SetQuota` operationId).
+	SetQuotaWithResponse(ctx context.Context, id OrganizationID, body SetQuotaJSONRequestBody, reqEditors ...RequestEditorFn) (*SetQuotaResult, error)
+
+	// RestoreOrganizationWithResponse Restore a deleted organization
+	//
+	// Brings an organization back that was deleted less than the time of grace (`DELETE_GRACE`) ago, to the state that
+	// it had, with all its data; tokens that have not expired are good again. After that time it answers 404. One that
+	// is not deleted stays as it is.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /operator/organizations/{id}/restore (the `RestoreOrganization` operationId).
+	RestoreOrganizationWithResponse(ctx context.Context, id OrganizationID, reqEditors ...RequestEditorFn) (*RestoreOrganizationResult, error)
+
+	// ResumeOrganizationWithResponse Resume a suspended organization
+	//
+	// Takes a suspension back: tokens that have not expired are good again. One that is active already stays so.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /operator/organizations/{id}/resume (the `ResumeOrganization` operationId).
+	ResumeOrganizationWithResponse(ctx context.Context, id OrganizationID, reqEditors ...RequestEditorFn) (*ResumeOrganizationResult, error)
+
+	// SuspendOrganizationWithResponse Suspend an organization
+	//
+	// Its admins are refused, by 423, from their next request on, and cannot log in. Data, tokens and credentials stay
+	// as they are, and a change that is going on goes on. One that is suspended already stays so.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /operator/organizations/{id}/suspend (the `SuspendOrganization` operationId).
+	SuspendOrganizationWithResponse(ctx context.Context, id OrganizationID, reqEditors ...RequestEditorFn) (*SuspendOrganizationResult, error)
+
 	// CreateOrganizationWithBodyWithResponse Create an organization
 	//
 	// Creates the organization, its first admin and its own, empty collection `org_<name>`. All or nothing: a refused
@@ -1169,7 +3617,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /org/create (the `CreateOrganization` operationId).
-	CreateOrganizationWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateOrganizationResult, error)
+	CreateOrganizationWithBodyWithResponse(ctx context.Context, params *CreateOrganizationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateOrganizationResult, error)
 
 	// CreateOrganizationWithResponse Create an organization
 	//
@@ -1182,17 +3630,130 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /org/create (the `CreateOrganization` operationId).
-	CreateOrganizationWithResponse(ctx context.Context, body CreateOrganizationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateOrganizationResult, error)
+	CreateOrganizationWithResponse(ctx context.Context, params *CreateOrganizationParams, body CreateOrganizationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateOrganizationResult, error)
 
 	// DeleteOrganizationWithResponse Delete the organization and every trace of it
 	//
 	// Deletes the token's own organization: its collection with all documents, its admins, its metadata. Its name and
 	// e-mail addresses are free again when the answer arrives. It cannot be undone.
 	//
+	// Where the operator has set a time of grace (`DELETE_GRACE`), all this happens when that is over, at the
+	// `purge_after` of the receipt. Until then nothing of the organization can be used, name and e-mail addresses
+	// stay taken, and the operator can restore it; tokens that have not expired by then are good again.
+	//
+	// With `Prefer: respond-async`, and without a time of grace, the answer is 202, and the deletion goes on. Until its
+	// last steps the token is good for `GET /org/operations/{id}`, and for nothing else; after them that answers 401
+	// `token_revoked`, too. No operation is left to say that it succeeded.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /org/delete (the `DeleteOrganization` operationId).
-	DeleteOrganizationWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*DeleteOrganizationResult, error)
+	DeleteOrganizationWithResponse(ctx context.Context, params *DeleteOrganizationParams, reqEditors ...RequestEditorFn) (*DeleteOrganizationResult, error)
+
+	// ListDocumentsWithResponse List documents
+	//
+	// A page of the organization's documents. Go on with `next_cursor` until there is none: a document that stays as it
+	// is comes exactly once, whatever is written meanwhile, and across a move of the data. A page may have fewer
+	// items than `limit` when documents are large.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /org/documents (the `ListDocuments` operationId).
+	ListDocumentsWithResponse(ctx context.Context, params *ListDocumentsParams, reqEditors ...RequestEditorFn) (*ListDocumentsResult, error)
+
+	// CreateDocumentWithBodyWithResponse Create a document
+	//
+	// Adds a document. Without an `_id` it gets an ObjectId. An `_id` has to be one that a path can name: an ObjectId,
+	// or a string that does not look like one.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /org/documents (the `CreateDocument` operationId).
+	CreateDocumentWithBodyWithResponse(ctx context.Context, params *CreateDocumentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateDocumentResult, error)
+
+	// CreateDocumentWithResponse Create a document
+	//
+	// Adds a document. Without an `_id` it gets an ObjectId. An `_id` has to be one that a path can name: an ObjectId,
+	// or a string that does not look like one.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /org/documents (the `CreateDocument` operationId).
+	CreateDocumentWithResponse(ctx context.Context, params *CreateDocumentParams, body CreateDocumentJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateDocumentResult, error)
+
+	// DeleteDocumentWithResponse Delete a document
+	//
+	// Removes the document of that `_id`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /org/documents/{id} (the `DeleteDocument` operationId).
+	DeleteDocumentWithResponse(ctx context.Context, id string, params *DeleteDocumentParams, reqEditors ...RequestEditorFn) (*DeleteDocumentResult, error)
+
+	// GetDocumentWithResponse Get a document
+	//
+	// The document of that `_id`, in relaxed Extended JSON.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /org/documents/{id} (the `GetDocument` operationId).
+	GetDocumentWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*GetDocumentResult, error)
+
+	// PatchDocumentWithBodyWithResponse Change a document in part
+	//
+	// A JSON Merge Patch (RFC 7396): names in it replace those of the document, objects are merged, `null` removes. A
+	// value of a type of Extended JSON counts as one value. The `_id` cannot change.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /org/documents/{id} (the `PatchDocument` operationId).
+	PatchDocumentWithBodyWithResponse(ctx context.Context, id string, params *PatchDocumentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PatchDocumentResult, error)
+
+	// PatchDocumentWithApplicationMergePatchPlusJSONBodyWithResponse Change a document in part
+	//
+	// A JSON Merge Patch (RFC 7396): names in it replace those of the document, objects are merged, `null` removes. A
+	// value of a type of Extended JSON counts as one value. The `_id` cannot change.
+	//
+	// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /org/documents/{id} (the `PatchDocument` operationId).
+	PatchDocumentWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, id string, params *PatchDocumentParams, body PatchDocumentApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchDocumentResult, error)
+
+	// PutDocumentWithBodyWithResponse Replace a document, or create it
+	//
+	// Puts the document at that `_id`, whether there is one or not. An `_id` in the body has to be the same. With
+	// `If-Match` it only replaces, with `If-None-Match: *` it only creates.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /org/documents/{id} (the `PutDocument` operationId).
+	PutDocumentWithBodyWithResponse(ctx context.Context, id string, params *PutDocumentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutDocumentResult, error)
+
+	// PutDocumentWithResponse Replace a document, or create it
+	//
+	// Puts the document at that `_id`, whether there is one or not. An `_id` in the body has to be the same. With
+	// `If-Match` it only replaces, with `If-None-Match: *` it only creates.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /org/documents/{id} (the `PutDocument` operationId).
+	PutDocumentWithResponse(ctx context.Context, id string, params *PutDocumentParams, body PutDocumentJSONRequestBody, reqEditors ...RequestEditorFn) (*PutDocumentResult, error)
+
+	// ExportDocumentsWithResponse Export documents
+	//
+	// All documents, or those that a filter selects, one a line, in the order of `_id`. The last line is
+	// `{"_trailer": {…}}`, which no document can be, since every document has an `_id`. If it is not there, or does not
+	// say `complete: true`, documents are missing.
+	//
+	// A document that is there from beginning to end is in the export exactly once, whatever is written meanwhile, and
+	// across a move of the data. Of one that is changed it is some version of that time.
+	//
+	// The answer comes as fast as it is read. A connection on which nothing is read for 30 seconds is ended.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /org/export (the `ExportDocuments` operationId).
+	ExportDocumentsWithResponse(ctx context.Context, params *ExportDocumentsParams, reqEditors ...RequestEditorFn) (*ExportDocumentsResult, error)
 
 	// GetOrganizationWithResponse Look up an organization by name
 	//
@@ -1204,6 +3765,93 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /org/get (the `GetOrganization` operationId).
 	GetOrganizationWithResponse(ctx context.Context, params *GetOrganizationParams, reqEditors ...RequestEditorFn) (*GetOrganizationResult, error)
 
+	// ImportDocumentsWithBodyWithResponse Import documents
+	//
+	// Adds documents, one a line, in Extended JSON: what `GET /org/export` gives, for example. The body may be of any
+	// length; each line is a document of at most 16 MiB as BSON and 32 MiB as text, with any `_id` or none. Blank
+	// lines are passed over, and so is the last line of a whole export.
+	//
+	// The answer comes while the documents go. A line that is refused is an `error` line of the answer, and the others
+	// go on; `progress` comes once a second at most, and what it counts is durable. The last line is a `result`. If
+	// there is none, the connection broke: what the last `progress` counts is there, and some of the rest may be. If it
+	// says `complete: false`, it could not go on for the reason in `code`. Either way it can be sent again from the
+	// beginning, with `on_conflict=skip`, if its documents have an `_id`.
+	//
+	// Send and read at the same time if you can. A connection on which nothing comes for 30 seconds is ended.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /org/import (the `ImportDocuments` operationId).
+	ImportDocumentsWithBodyWithResponse(ctx context.Context, params *ImportDocumentsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImportDocumentsResult, error)
+
+	// ListIndexesWithResponse List indexes
+	//
+	// The indexes of the organization's collection by name, without the one on `_id`, which is always there.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /org/indexes (the `ListIndexes` operationId).
+	ListIndexesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListIndexesResult, error)
+
+	// CreateIndexWithBodyWithResponse Create an index
+	//
+	// Adds an index and indexes what is there, which takes its time. MongoDB's rules hold for documents without the path,
+	// and for arrays. Creating the same index again changes nothing. Refused while the data is being moved.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /org/indexes (the `CreateIndex` operationId).
+	CreateIndexWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateIndexResult, error)
+
+	// CreateIndexWithResponse Create an index
+	//
+	// Adds an index and indexes what is there, which takes its time. MongoDB's rules hold for documents without the path,
+	// and for arrays. Creating the same index again changes nothing. Refused while the data is being moved.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /org/indexes (the `CreateIndex` operationId).
+	CreateIndexWithResponse(ctx context.Context, body CreateIndexJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateIndexResult, error)
+
+	// DeleteIndexWithResponse Delete an index
+	//
+	// Removes an index; the documents stay. Refused while the data is being moved.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /org/indexes/{name} (the `DeleteIndex` operationId).
+	DeleteIndexWithResponse(ctx context.Context, name IndexName, reqEditors ...RequestEditorFn) (*DeleteIndexResult, error)
+
+	// ListOperationsWithResponse List the organization's changes
+	//
+	// What was done to the token's own organization, and what is being done, the newest first: its creation and its
+	// updates, those that failed after they had begun included.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /org/operations (the `ListOperations` operationId).
+	ListOperationsWithResponse(ctx context.Context, params *ListOperationsParams, reqEditors ...RequestEditorFn) (*ListOperationsResult, error)
+
+	// GetOperationWithResponse See how a change gets on
+	//
+	// One operation of the token's own organization. Ask again, every second or so, until `state` is not `running`.
+	// When the operation is a deletion, it is over when this answers 401 `token_revoked`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /org/operations/{id} (the `GetOperation` operationId).
+	GetOperationWithResponse(ctx context.Context, id IDParameter, reqEditors ...RequestEditorFn) (*GetOperationResult, error)
+
+	// GetStatsWithResponse See how much there is
+	//
+	// Counts the organization's documents and their size, which takes the longer the more there are, up to
+	// `QUERY_TIMEOUT`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /org/stats (the `GetStats` operationId).
+	GetStatsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetStatsResult, error)
+
 	// UpdateOrganizationWithBodyWithResponse Rename, rotate credentials, move the data to a fresh collection
 	//
 	// Changes what is given and leaves the rest. The organization's data moves into a fresh collection unless
@@ -1212,10 +3860,13 @@ type ClientWithResponsesInterface interface {
 	// A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
 	// the one of this request included: log in again. A conflict (409) leaves everything as it was.
 	//
+	// With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
+	// Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /org/update (the `UpdateOrganization` operationId).
-	UpdateOrganizationWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateOrganizationResult, error)
+	UpdateOrganizationWithBodyWithResponse(ctx context.Context, params *UpdateOrganizationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateOrganizationResult, error)
 
 	// UpdateOrganizationWithResponse Rename, rotate credentials, move the data to a fresh collection
 	//
@@ -1225,10 +3876,13 @@ type ClientWithResponsesInterface interface {
 	// A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
 	// the one of this request included: log in again. A conflict (409) leaves everything as it was.
 	//
+	// With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
+	// Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
+	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /org/update (the `UpdateOrganization` operationId).
-	UpdateOrganizationWithResponse(ctx context.Context, body UpdateOrganizationJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateOrganizationResult, error)
+	UpdateOrganizationWithResponse(ctx context.Context, params *UpdateOrganizationParams, body UpdateOrganizationJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateOrganizationResult, error)
 
 	// GetReadinessWithResponse Can it serve requests
 	//
@@ -1480,10 +4134,815 @@ func (r GetLivenessResult) ContentType() string {
 	return ""
 }
 
+// ListOrganizationsResult200Headers the declared response headers of an HTTP 200 response for ListOrganizations
+type ListOrganizationsResult200Headers struct {
+	XRequestID string
+}
+
+// ListOrganizationsResult400Headers the declared response headers of an HTTP 400 response for ListOrganizations
+type ListOrganizationsResult400Headers struct {
+	XRequestID string
+}
+
+// ListOrganizationsResult401Headers the declared response headers of an HTTP 401 response for ListOrganizations
+type ListOrganizationsResult401Headers struct {
+	WWWAuthenticate string
+	XRequestID      string
+}
+
+// ListOrganizationsResult404Headers the declared response headers of an HTTP 404 response for ListOrganizations
+type ListOrganizationsResult404Headers struct {
+	XRequestID string
+}
+
+// ListOrganizationsResult422Headers the declared response headers of an HTTP 422 response for ListOrganizations
+type ListOrganizationsResult422Headers struct {
+	XRequestID string
+}
+
+// ListOrganizationsResult500Headers the declared response headers of an HTTP 500 response for ListOrganizations
+type ListOrganizationsResult500Headers struct {
+	XRequestID string
+}
+
+// ListOrganizationsResult503Headers the declared response headers of an HTTP 503 response for ListOrganizations
+type ListOrganizationsResult503Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+type ListOrganizationsResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OrganizationList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *NotOperator
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListOrganizationsResult200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *ListOrganizationsResult400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListOrganizationsResult401Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *ListOrganizationsResult404Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *ListOrganizationsResult422Headers
+	// Headers500 the parsed response headers for an HTTP 500 response
+	Headers500 *ListOrganizationsResult500Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListOrganizationsResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListOrganizationsResult) GetJSON200() *OrganizationList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListOrganizationsResult) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListOrganizationsResult) GetApplicationProblemJSON401() *NotOperator {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListOrganizationsResult) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListOrganizationsResult) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListOrganizationsResult) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListOrganizationsResult) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListOrganizationsResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListOrganizationsResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListOrganizationsResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListOrganizationsResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// InspectOrganizationResult200Headers the declared response headers of an HTTP 200 response for InspectOrganization
+type InspectOrganizationResult200Headers struct {
+	XRequestID string
+}
+
+// InspectOrganizationResult400Headers the declared response headers of an HTTP 400 response for InspectOrganization
+type InspectOrganizationResult400Headers struct {
+	XRequestID string
+}
+
+// InspectOrganizationResult401Headers the declared response headers of an HTTP 401 response for InspectOrganization
+type InspectOrganizationResult401Headers struct {
+	WWWAuthenticate string
+	XRequestID      string
+}
+
+// InspectOrganizationResult404Headers the declared response headers of an HTTP 404 response for InspectOrganization
+type InspectOrganizationResult404Headers struct {
+	XRequestID string
+}
+
+// InspectOrganizationResult500Headers the declared response headers of an HTTP 500 response for InspectOrganization
+type InspectOrganizationResult500Headers struct {
+	XRequestID string
+}
+
+// InspectOrganizationResult503Headers the declared response headers of an HTTP 503 response for InspectOrganization
+type InspectOrganizationResult503Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+type InspectOrganizationResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OperatorOrganization
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *NotOperator
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *InspectOrganizationResult200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *InspectOrganizationResult400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *InspectOrganizationResult401Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *InspectOrganizationResult404Headers
+	// Headers500 the parsed response headers for an HTTP 500 response
+	Headers500 *InspectOrganizationResult500Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *InspectOrganizationResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r InspectOrganizationResult) GetJSON200() *OperatorOrganization {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r InspectOrganizationResult) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r InspectOrganizationResult) GetApplicationProblemJSON401() *NotOperator {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r InspectOrganizationResult) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r InspectOrganizationResult) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r InspectOrganizationResult) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r InspectOrganizationResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r InspectOrganizationResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r InspectOrganizationResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r InspectOrganizationResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// SetQuotaResult200Headers the declared response headers of an HTTP 200 response for SetQuota
+type SetQuotaResult200Headers struct {
+	XRequestID string
+}
+
+// SetQuotaResult400Headers the declared response headers of an HTTP 400 response for SetQuota
+type SetQuotaResult400Headers struct {
+	XRequestID string
+}
+
+// SetQuotaResult401Headers the declared response headers of an HTTP 401 response for SetQuota
+type SetQuotaResult401Headers struct {
+	WWWAuthenticate string
+	XRequestID      string
+}
+
+// SetQuotaResult404Headers the declared response headers of an HTTP 404 response for SetQuota
+type SetQuotaResult404Headers struct {
+	XRequestID string
+}
+
+// SetQuotaResult413Headers the declared response headers of an HTTP 413 response for SetQuota
+type SetQuotaResult413Headers struct {
+	XRequestID string
+}
+
+// SetQuotaResult415Headers the declared response headers of an HTTP 415 response for SetQuota
+type SetQuotaResult415Headers struct {
+	XRequestID string
+}
+
+// SetQuotaResult500Headers the declared response headers of an HTTP 500 response for SetQuota
+type SetQuotaResult500Headers struct {
+	XRequestID string
+}
+
+// SetQuotaResult503Headers the declared response headers of an HTTP 503 response for SetQuota
+type SetQuotaResult503Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+type SetQuotaResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OperatorOrganization
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *NotOperator
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *SetQuotaResult200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *SetQuotaResult400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *SetQuotaResult401Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *SetQuotaResult404Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *SetQuotaResult413Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *SetQuotaResult415Headers
+	// Headers500 the parsed response headers for an HTTP 500 response
+	Headers500 *SetQuotaResult500Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *SetQuotaResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetQuotaResult) GetJSON200() *OperatorOrganization {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r SetQuotaResult) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r SetQuotaResult) GetApplicationProblemJSON401() *NotOperator {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r SetQuotaResult) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r SetQuotaResult) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r SetQuotaResult) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r SetQuotaResult) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r SetQuotaResult) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r SetQuotaResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetQuotaResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetQuotaResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetQuotaResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RestoreOrganizationResult200Headers the declared response headers of an HTTP 200 response for RestoreOrganization
+type RestoreOrganizationResult200Headers struct {
+	XRequestID string
+}
+
+// RestoreOrganizationResult400Headers the declared response headers of an HTTP 400 response for RestoreOrganization
+type RestoreOrganizationResult400Headers struct {
+	XRequestID string
+}
+
+// RestoreOrganizationResult401Headers the declared response headers of an HTTP 401 response for RestoreOrganization
+type RestoreOrganizationResult401Headers struct {
+	WWWAuthenticate string
+	XRequestID      string
+}
+
+// RestoreOrganizationResult404Headers the declared response headers of an HTTP 404 response for RestoreOrganization
+type RestoreOrganizationResult404Headers struct {
+	XRequestID string
+}
+
+// RestoreOrganizationResult409Headers the declared response headers of an HTTP 409 response for RestoreOrganization
+type RestoreOrganizationResult409Headers struct {
+	XRequestID string
+}
+
+// RestoreOrganizationResult500Headers the declared response headers of an HTTP 500 response for RestoreOrganization
+type RestoreOrganizationResult500Headers struct {
+	XRequestID string
+}
+
+// RestoreOrganizationResult503Headers the declared response headers of an HTTP 503 response for RestoreOrganization
+type RestoreOrganizationResult503Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+type RestoreOrganizationResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OperatorOrganization
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *NotOperator
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *WrongState
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *RestoreOrganizationResult200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *RestoreOrganizationResult400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RestoreOrganizationResult401Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *RestoreOrganizationResult404Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *RestoreOrganizationResult409Headers
+	// Headers500 the parsed response headers for an HTTP 500 response
+	Headers500 *RestoreOrganizationResult500Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *RestoreOrganizationResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RestoreOrganizationResult) GetJSON200() *OperatorOrganization {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r RestoreOrganizationResult) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r RestoreOrganizationResult) GetApplicationProblemJSON401() *NotOperator {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r RestoreOrganizationResult) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r RestoreOrganizationResult) GetApplicationProblemJSON409() *WrongState {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r RestoreOrganizationResult) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r RestoreOrganizationResult) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r RestoreOrganizationResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RestoreOrganizationResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RestoreOrganizationResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RestoreOrganizationResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ResumeOrganizationResult200Headers the declared response headers of an HTTP 200 response for ResumeOrganization
+type ResumeOrganizationResult200Headers struct {
+	XRequestID string
+}
+
+// ResumeOrganizationResult400Headers the declared response headers of an HTTP 400 response for ResumeOrganization
+type ResumeOrganizationResult400Headers struct {
+	XRequestID string
+}
+
+// ResumeOrganizationResult401Headers the declared response headers of an HTTP 401 response for ResumeOrganization
+type ResumeOrganizationResult401Headers struct {
+	WWWAuthenticate string
+	XRequestID      string
+}
+
+// ResumeOrganizationResult404Headers the declared response headers of an HTTP 404 response for ResumeOrganization
+type ResumeOrganizationResult404Headers struct {
+	XRequestID string
+}
+
+// ResumeOrganizationResult409Headers the declared response headers of an HTTP 409 response for ResumeOrganization
+type ResumeOrganizationResult409Headers struct {
+	XRequestID string
+}
+
+// ResumeOrganizationResult500Headers the declared response headers of an HTTP 500 response for ResumeOrganization
+type ResumeOrganizationResult500Headers struct {
+	XRequestID string
+}
+
+// ResumeOrganizationResult503Headers the declared response headers of an HTTP 503 response for ResumeOrganization
+type ResumeOrganizationResult503Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+type ResumeOrganizationResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OperatorOrganization
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *NotOperator
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *WrongState
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ResumeOrganizationResult200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *ResumeOrganizationResult400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ResumeOrganizationResult401Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *ResumeOrganizationResult404Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *ResumeOrganizationResult409Headers
+	// Headers500 the parsed response headers for an HTTP 500 response
+	Headers500 *ResumeOrganizationResult500Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ResumeOrganizationResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ResumeOrganizationResult) GetJSON200() *OperatorOrganization {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ResumeOrganizationResult) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ResumeOrganizationResult) GetApplicationProblemJSON401() *NotOperator {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ResumeOrganizationResult) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r ResumeOrganizationResult) GetApplicationProblemJSON409() *WrongState {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ResumeOrganizationResult) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ResumeOrganizationResult) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ResumeOrganizationResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ResumeOrganizationResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ResumeOrganizationResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ResumeOrganizationResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// SuspendOrganizationResult200Headers the declared response headers of an HTTP 200 response for SuspendOrganization
+type SuspendOrganizationResult200Headers struct {
+	XRequestID string
+}
+
+// SuspendOrganizationResult400Headers the declared response headers of an HTTP 400 response for SuspendOrganization
+type SuspendOrganizationResult400Headers struct {
+	XRequestID string
+}
+
+// SuspendOrganizationResult401Headers the declared response headers of an HTTP 401 response for SuspendOrganization
+type SuspendOrganizationResult401Headers struct {
+	WWWAuthenticate string
+	XRequestID      string
+}
+
+// SuspendOrganizationResult404Headers the declared response headers of an HTTP 404 response for SuspendOrganization
+type SuspendOrganizationResult404Headers struct {
+	XRequestID string
+}
+
+// SuspendOrganizationResult409Headers the declared response headers of an HTTP 409 response for SuspendOrganization
+type SuspendOrganizationResult409Headers struct {
+	XRequestID string
+}
+
+// SuspendOrganizationResult500Headers the declared response headers of an HTTP 500 response for SuspendOrganization
+type SuspendOrganizationResult500Headers struct {
+	XRequestID string
+}
+
+// SuspendOrganizationResult503Headers the declared response headers of an HTTP 503 response for SuspendOrganization
+type SuspendOrganizationResult503Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+type SuspendOrganizationResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OperatorOrganization
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *NotOperator
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *WrongState
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *SuspendOrganizationResult200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *SuspendOrganizationResult400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *SuspendOrganizationResult401Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *SuspendOrganizationResult404Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *SuspendOrganizationResult409Headers
+	// Headers500 the parsed response headers for an HTTP 500 response
+	Headers500 *SuspendOrganizationResult500Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *SuspendOrganizationResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SuspendOrganizationResult) GetJSON200() *OperatorOrganization {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r SuspendOrganizationResult) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r SuspendOrganizationResult) GetApplicationProblemJSON401() *NotOperator {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r SuspendOrganizationResult) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r SuspendOrganizationResult) GetApplicationProblemJSON409() *WrongState {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r SuspendOrganizationResult) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r SuspendOrganizationResult) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r SuspendOrganizationResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SuspendOrganizationResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SuspendOrganizationResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SuspendOrganizationResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // CreateOrganizationResult201Headers the declared response headers of an HTTP 201 response for CreateOrganization
 type CreateOrganizationResult201Headers struct {
-	Location   string
-	XRequestID string
+	IdempotencyReplayed *string
+	Location            string
+	XRequestID          string
 }
 
 // CreateOrganizationResult400Headers the declared response headers of an HTTP 400 response for CreateOrganization
@@ -1493,6 +4952,7 @@ type CreateOrganizationResult400Headers struct {
 
 // CreateOrganizationResult409Headers the declared response headers of an HTTP 409 response for CreateOrganization
 type CreateOrganizationResult409Headers struct {
+	RetryAfter *int32
 	XRequestID string
 }
 
@@ -1536,13 +4996,13 @@ type CreateOrganizationResult struct {
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
 	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Taken
+	ApplicationProblemJSON409 *CreateConflict
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationProblemJSON413 *TooLarge
 	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
 	ApplicationProblemJSON415 *UnsupportedMediaType
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
-	ApplicationProblemJSON422 *Invalid
+	ApplicationProblemJSON422 *InvalidOrReused
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *RateLimited
 	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
@@ -1580,7 +5040,7 @@ func (r CreateOrganizationResult) GetApplicationProblemJSON400() *Malformed {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r CreateOrganizationResult) GetApplicationProblemJSON409() *Taken {
+func (r CreateOrganizationResult) GetApplicationProblemJSON409() *CreateConflict {
 	return r.ApplicationProblemJSON409
 }
 
@@ -1595,7 +5055,7 @@ func (r CreateOrganizationResult) GetApplicationProblemJSON415() *UnsupportedMed
 }
 
 // GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
-func (r CreateOrganizationResult) GetApplicationProblemJSON422() *Invalid {
+func (r CreateOrganizationResult) GetApplicationProblemJSON422() *InvalidOrReused {
 	return r.ApplicationProblemJSON422
 }
 
@@ -1648,6 +5108,13 @@ type DeleteOrganizationResult200Headers struct {
 	XRequestID string
 }
 
+// DeleteOrganizationResult202Headers the declared response headers of an HTTP 202 response for DeleteOrganization
+type DeleteOrganizationResult202Headers struct {
+	Location          string
+	PreferenceApplied string
+	XRequestID        string
+}
+
 // DeleteOrganizationResult400Headers the declared response headers of an HTTP 400 response for DeleteOrganization
 type DeleteOrganizationResult400Headers struct {
 	XRequestID string
@@ -1685,6 +5152,8 @@ type DeleteOrganizationResult struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *DeletionReceipt
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Operation
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
 	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
@@ -1699,6 +5168,8 @@ type DeleteOrganizationResult struct {
 	ApplicationProblemJSON503 *Unavailable
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *DeleteOrganizationResult200Headers
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *DeleteOrganizationResult202Headers
 	// Headers400 the parsed response headers for an HTTP 400 response
 	Headers400 *DeleteOrganizationResult400Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
@@ -1716,6 +5187,11 @@ type DeleteOrganizationResult struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r DeleteOrganizationResult) GetJSON200() *DeletionReceipt {
 	return r.JSON200
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r DeleteOrganizationResult) GetJSON202() *Operation {
+	return r.JSON202
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
@@ -1771,6 +5247,1253 @@ func (r DeleteOrganizationResult) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r DeleteOrganizationResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListDocumentsResult200Headers the declared response headers of an HTTP 200 response for ListDocuments
+type ListDocumentsResult200Headers struct {
+	XRequestID string
+}
+
+// ListDocumentsResult400Headers the declared response headers of an HTTP 400 response for ListDocuments
+type ListDocumentsResult400Headers struct {
+	XRequestID string
+}
+
+// ListDocumentsResult401Headers the declared response headers of an HTTP 401 response for ListDocuments
+type ListDocumentsResult401Headers struct {
+	WWWAuthenticate string
+	XRequestID      string
+}
+
+// ListDocumentsResult422Headers the declared response headers of an HTTP 422 response for ListDocuments
+type ListDocumentsResult422Headers struct {
+	XRequestID string
+}
+
+// ListDocumentsResult423Headers the declared response headers of an HTTP 423 response for ListDocuments
+type ListDocumentsResult423Headers struct {
+	XRequestID string
+}
+
+// ListDocumentsResult429Headers the declared response headers of an HTTP 429 response for ListDocuments
+type ListDocumentsResult429Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+// ListDocumentsResult500Headers the declared response headers of an HTTP 500 response for ListDocuments
+type ListDocumentsResult500Headers struct {
+	XRequestID string
+}
+
+// ListDocumentsResult503Headers the declared response headers of an HTTP 503 response for ListDocuments
+type ListDocumentsResult503Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+type ListDocumentsResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DocumentList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *QueryMalformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON423 the response for an HTTP 423 `application/problem+json` response
+	ApplicationProblemJSON423 *Suspended
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *RateLimited
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *TooSlow
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListDocumentsResult200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *ListDocumentsResult400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListDocumentsResult401Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *ListDocumentsResult422Headers
+	// Headers423 the parsed response headers for an HTTP 423 response
+	Headers423 *ListDocumentsResult423Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListDocumentsResult429Headers
+	// Headers500 the parsed response headers for an HTTP 500 response
+	Headers500 *ListDocumentsResult500Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListDocumentsResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDocumentsResult) GetJSON200() *DocumentList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListDocumentsResult) GetApplicationProblemJSON400() *QueryMalformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListDocumentsResult) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListDocumentsResult) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON423 returns the response for an HTTP 423 `application/problem+json` response
+func (r ListDocumentsResult) GetApplicationProblemJSON423() *Suspended {
+	return r.ApplicationProblemJSON423
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListDocumentsResult) GetApplicationProblemJSON429() *RateLimited {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListDocumentsResult) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListDocumentsResult) GetApplicationProblemJSON503() *TooSlow {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDocumentsResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDocumentsResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDocumentsResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDocumentsResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateDocumentResult201Headers the declared response headers of an HTTP 201 response for CreateDocument
+type CreateDocumentResult201Headers struct {
+	ETag                string
+	IdempotencyReplayed *string
+	Location            string
+	XRequestID          string
+}
+
+// CreateDocumentResult400Headers the declared response headers of an HTTP 400 response for CreateDocument
+type CreateDocumentResult400Headers struct {
+	XRequestID string
+}
+
+// CreateDocumentResult401Headers the declared response headers of an HTTP 401 response for CreateDocument
+type CreateDocumentResult401Headers struct {
+	WWWAuthenticate string
+	XRequestID      string
+}
+
+// CreateDocumentResult409Headers the declared response headers of an HTTP 409 response for CreateDocument
+type CreateDocumentResult409Headers struct {
+	RetryAfter *int32
+	XRequestID string
+}
+
+// CreateDocumentResult413Headers the declared response headers of an HTTP 413 response for CreateDocument
+type CreateDocumentResult413Headers struct {
+	XRequestID string
+}
+
+// CreateDocumentResult415Headers the declared response headers of an HTTP 415 response for CreateDocument
+type CreateDocumentResult415Headers struct {
+	XRequestID string
+}
+
+// CreateDocumentResult422Headers the declared response headers of an HTTP 422 response for CreateDocument
+type CreateDocumentResult422Headers struct {
+	XRequestID string
+}
+
+// CreateDocumentResult423Headers the declared response headers of an HTTP 423 response for CreateDocument
+type CreateDocumentResult423Headers struct {
+	XRequestID string
+}
+
+// CreateDocumentResult429Headers the declared response headers of an HTTP 429 response for CreateDocument
+type CreateDocumentResult429Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+// CreateDocumentResult500Headers the declared response headers of an HTTP 500 response for CreateDocument
+type CreateDocumentResult500Headers struct {
+	XRequestID string
+}
+
+// CreateDocumentResult503Headers the declared response headers of an HTTP 503 response for CreateDocument
+type CreateDocumentResult503Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+// CreateDocumentResult507Headers the declared response headers of an HTTP 507 response for CreateDocument
+type CreateDocumentResult507Headers struct {
+	XRequestID string
+}
+
+type CreateDocumentResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Document
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *NewDocumentConflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *DocumentTooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *InvalidOrReused
+	// ApplicationProblemJSON423 the response for an HTTP 423 `application/problem+json` response
+	ApplicationProblemJSON423 *Suspended
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *RateLimited
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// ApplicationProblemJSON507 the response for an HTTP 507 `application/problem+json` response
+	ApplicationProblemJSON507 *QuotaExceeded
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateDocumentResult201Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *CreateDocumentResult400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreateDocumentResult401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *CreateDocumentResult409Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *CreateDocumentResult413Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *CreateDocumentResult415Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *CreateDocumentResult422Headers
+	// Headers423 the parsed response headers for an HTTP 423 response
+	Headers423 *CreateDocumentResult423Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreateDocumentResult429Headers
+	// Headers500 the parsed response headers for an HTTP 500 response
+	Headers500 *CreateDocumentResult500Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CreateDocumentResult503Headers
+	// Headers507 the parsed response headers for an HTTP 507 response
+	Headers507 *CreateDocumentResult507Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateDocumentResult) GetJSON201() *Document {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r CreateDocumentResult) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r CreateDocumentResult) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r CreateDocumentResult) GetApplicationProblemJSON409() *NewDocumentConflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r CreateDocumentResult) GetApplicationProblemJSON413() *DocumentTooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r CreateDocumentResult) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r CreateDocumentResult) GetApplicationProblemJSON422() *InvalidOrReused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON423 returns the response for an HTTP 423 `application/problem+json` response
+func (r CreateDocumentResult) GetApplicationProblemJSON423() *Suspended {
+	return r.ApplicationProblemJSON423
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r CreateDocumentResult) GetApplicationProblemJSON429() *RateLimited {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r CreateDocumentResult) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CreateDocumentResult) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetApplicationProblemJSON507 returns the response for an HTTP 507 `application/problem+json` response
+func (r CreateDocumentResult) GetApplicationProblemJSON507() *QuotaExceeded {
+	return r.ApplicationProblemJSON507
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateDocumentResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateDocumentResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateDocumentResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateDocumentResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DeleteDocumentResult204Headers the declared response headers of an HTTP 204 response for DeleteDocument
+type DeleteDocumentResult204Headers struct {
+	XRequestID string
+}
+
+// DeleteDocumentResult400Headers the declared response headers of an HTTP 400 response for DeleteDocument
+type DeleteDocumentResult400Headers struct {
+	XRequestID string
+}
+
+// DeleteDocumentResult401Headers the declared response headers of an HTTP 401 response for DeleteDocument
+type DeleteDocumentResult401Headers struct {
+	WWWAuthenticate string
+	XRequestID      string
+}
+
+// DeleteDocumentResult404Headers the declared response headers of an HTTP 404 response for DeleteDocument
+type DeleteDocumentResult404Headers struct {
+	XRequestID string
+}
+
+// DeleteDocumentResult412Headers the declared response headers of an HTTP 412 response for DeleteDocument
+type DeleteDocumentResult412Headers struct {
+	XRequestID string
+}
+
+// DeleteDocumentResult423Headers the declared response headers of an HTTP 423 response for DeleteDocument
+type DeleteDocumentResult423Headers struct {
+	XRequestID string
+}
+
+// DeleteDocumentResult429Headers the declared response headers of an HTTP 429 response for DeleteDocument
+type DeleteDocumentResult429Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+// DeleteDocumentResult500Headers the declared response headers of an HTTP 500 response for DeleteDocument
+type DeleteDocumentResult500Headers struct {
+	XRequestID string
+}
+
+// DeleteDocumentResult503Headers the declared response headers of an HTTP 503 response for DeleteDocument
+type DeleteDocumentResult503Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+type DeleteDocumentResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *PreconditionFailed
+	// ApplicationProblemJSON423 the response for an HTTP 423 `application/problem+json` response
+	ApplicationProblemJSON423 *Suspended
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *RateLimited
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers204 the parsed response headers for an HTTP 204 response
+	Headers204 *DeleteDocumentResult204Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *DeleteDocumentResult400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DeleteDocumentResult401Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *DeleteDocumentResult404Headers
+	// Headers412 the parsed response headers for an HTTP 412 response
+	Headers412 *DeleteDocumentResult412Headers
+	// Headers423 the parsed response headers for an HTTP 423 response
+	Headers423 *DeleteDocumentResult423Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DeleteDocumentResult429Headers
+	// Headers500 the parsed response headers for an HTTP 500 response
+	Headers500 *DeleteDocumentResult500Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeleteDocumentResult503Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r DeleteDocumentResult) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DeleteDocumentResult) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r DeleteDocumentResult) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r DeleteDocumentResult) GetApplicationProblemJSON412() *PreconditionFailed {
+	return r.ApplicationProblemJSON412
+}
+
+// GetApplicationProblemJSON423 returns the response for an HTTP 423 `application/problem+json` response
+func (r DeleteDocumentResult) GetApplicationProblemJSON423() *Suspended {
+	return r.ApplicationProblemJSON423
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r DeleteDocumentResult) GetApplicationProblemJSON429() *RateLimited {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r DeleteDocumentResult) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r DeleteDocumentResult) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteDocumentResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteDocumentResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteDocumentResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteDocumentResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetDocumentResult200Headers the declared response headers of an HTTP 200 response for GetDocument
+type GetDocumentResult200Headers struct {
+	ETag       string
+	XRequestID string
+}
+
+// GetDocumentResult400Headers the declared response headers of an HTTP 400 response for GetDocument
+type GetDocumentResult400Headers struct {
+	XRequestID string
+}
+
+// GetDocumentResult401Headers the declared response headers of an HTTP 401 response for GetDocument
+type GetDocumentResult401Headers struct {
+	WWWAuthenticate string
+	XRequestID      string
+}
+
+// GetDocumentResult404Headers the declared response headers of an HTTP 404 response for GetDocument
+type GetDocumentResult404Headers struct {
+	XRequestID string
+}
+
+// GetDocumentResult423Headers the declared response headers of an HTTP 423 response for GetDocument
+type GetDocumentResult423Headers struct {
+	XRequestID string
+}
+
+// GetDocumentResult429Headers the declared response headers of an HTTP 429 response for GetDocument
+type GetDocumentResult429Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+// GetDocumentResult500Headers the declared response headers of an HTTP 500 response for GetDocument
+type GetDocumentResult500Headers struct {
+	XRequestID string
+}
+
+// GetDocumentResult503Headers the declared response headers of an HTTP 503 response for GetDocument
+type GetDocumentResult503Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+type GetDocumentResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Document
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON423 the response for an HTTP 423 `application/problem+json` response
+	ApplicationProblemJSON423 *Suspended
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *RateLimited
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetDocumentResult200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *GetDocumentResult400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetDocumentResult401Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *GetDocumentResult404Headers
+	// Headers423 the parsed response headers for an HTTP 423 response
+	Headers423 *GetDocumentResult423Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetDocumentResult429Headers
+	// Headers500 the parsed response headers for an HTTP 500 response
+	Headers500 *GetDocumentResult500Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetDocumentResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetDocumentResult) GetJSON200() *Document {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetDocumentResult) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetDocumentResult) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetDocumentResult) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON423 returns the response for an HTTP 423 `application/problem+json` response
+func (r GetDocumentResult) GetApplicationProblemJSON423() *Suspended {
+	return r.ApplicationProblemJSON423
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetDocumentResult) GetApplicationProblemJSON429() *RateLimited {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetDocumentResult) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetDocumentResult) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetDocumentResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetDocumentResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetDocumentResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetDocumentResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PatchDocumentResult200Headers the declared response headers of an HTTP 200 response for PatchDocument
+type PatchDocumentResult200Headers struct {
+	ETag       string
+	XRequestID string
+}
+
+// PatchDocumentResult400Headers the declared response headers of an HTTP 400 response for PatchDocument
+type PatchDocumentResult400Headers struct {
+	XRequestID string
+}
+
+// PatchDocumentResult401Headers the declared response headers of an HTTP 401 response for PatchDocument
+type PatchDocumentResult401Headers struct {
+	WWWAuthenticate string
+	XRequestID      string
+}
+
+// PatchDocumentResult404Headers the declared response headers of an HTTP 404 response for PatchDocument
+type PatchDocumentResult404Headers struct {
+	XRequestID string
+}
+
+// PatchDocumentResult409Headers the declared response headers of an HTTP 409 response for PatchDocument
+type PatchDocumentResult409Headers struct {
+	XRequestID string
+}
+
+// PatchDocumentResult412Headers the declared response headers of an HTTP 412 response for PatchDocument
+type PatchDocumentResult412Headers struct {
+	XRequestID string
+}
+
+// PatchDocumentResult413Headers the declared response headers of an HTTP 413 response for PatchDocument
+type PatchDocumentResult413Headers struct {
+	XRequestID string
+}
+
+// PatchDocumentResult415Headers the declared response headers of an HTTP 415 response for PatchDocument
+type PatchDocumentResult415Headers struct {
+	XRequestID string
+}
+
+// PatchDocumentResult422Headers the declared response headers of an HTTP 422 response for PatchDocument
+type PatchDocumentResult422Headers struct {
+	XRequestID string
+}
+
+// PatchDocumentResult423Headers the declared response headers of an HTTP 423 response for PatchDocument
+type PatchDocumentResult423Headers struct {
+	XRequestID string
+}
+
+// PatchDocumentResult429Headers the declared response headers of an HTTP 429 response for PatchDocument
+type PatchDocumentResult429Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+// PatchDocumentResult500Headers the declared response headers of an HTTP 500 response for PatchDocument
+type PatchDocumentResult500Headers struct {
+	XRequestID string
+}
+
+// PatchDocumentResult503Headers the declared response headers of an HTTP 503 response for PatchDocument
+type PatchDocumentResult503Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+// PatchDocumentResult507Headers the declared response headers of an HTTP 507 response for PatchDocument
+type PatchDocumentResult507Headers struct {
+	XRequestID string
+}
+
+type PatchDocumentResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Document
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *DocumentConflict
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *PreconditionFailed
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *DocumentTooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *NotMergePatch
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON423 the response for an HTTP 423 `application/problem+json` response
+	ApplicationProblemJSON423 *Suspended
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *RateLimited
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// ApplicationProblemJSON507 the response for an HTTP 507 `application/problem+json` response
+	ApplicationProblemJSON507 *QuotaExceeded
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *PatchDocumentResult200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *PatchDocumentResult400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *PatchDocumentResult401Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *PatchDocumentResult404Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *PatchDocumentResult409Headers
+	// Headers412 the parsed response headers for an HTTP 412 response
+	Headers412 *PatchDocumentResult412Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *PatchDocumentResult413Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *PatchDocumentResult415Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *PatchDocumentResult422Headers
+	// Headers423 the parsed response headers for an HTTP 423 response
+	Headers423 *PatchDocumentResult423Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *PatchDocumentResult429Headers
+	// Headers500 the parsed response headers for an HTTP 500 response
+	Headers500 *PatchDocumentResult500Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *PatchDocumentResult503Headers
+	// Headers507 the parsed response headers for an HTTP 507 response
+	Headers507 *PatchDocumentResult507Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PatchDocumentResult) GetJSON200() *Document {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r PatchDocumentResult) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r PatchDocumentResult) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r PatchDocumentResult) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r PatchDocumentResult) GetApplicationProblemJSON409() *DocumentConflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r PatchDocumentResult) GetApplicationProblemJSON412() *PreconditionFailed {
+	return r.ApplicationProblemJSON412
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r PatchDocumentResult) GetApplicationProblemJSON413() *DocumentTooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r PatchDocumentResult) GetApplicationProblemJSON415() *NotMergePatch {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r PatchDocumentResult) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON423 returns the response for an HTTP 423 `application/problem+json` response
+func (r PatchDocumentResult) GetApplicationProblemJSON423() *Suspended {
+	return r.ApplicationProblemJSON423
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r PatchDocumentResult) GetApplicationProblemJSON429() *RateLimited {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r PatchDocumentResult) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r PatchDocumentResult) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetApplicationProblemJSON507 returns the response for an HTTP 507 `application/problem+json` response
+func (r PatchDocumentResult) GetApplicationProblemJSON507() *QuotaExceeded {
+	return r.ApplicationProblemJSON507
+}
+
+// GetBody returns the raw response body bytes
+func (r PatchDocumentResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PatchDocumentResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PatchDocumentResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PatchDocumentResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PutDocumentResult200Headers the declared response headers of an HTTP 200 response for PutDocument
+type PutDocumentResult200Headers struct {
+	ETag       string
+	XRequestID string
+}
+
+// PutDocumentResult201Headers the declared response headers of an HTTP 201 response for PutDocument
+type PutDocumentResult201Headers struct {
+	ETag       string
+	Location   string
+	XRequestID string
+}
+
+// PutDocumentResult400Headers the declared response headers of an HTTP 400 response for PutDocument
+type PutDocumentResult400Headers struct {
+	XRequestID string
+}
+
+// PutDocumentResult401Headers the declared response headers of an HTTP 401 response for PutDocument
+type PutDocumentResult401Headers struct {
+	WWWAuthenticate string
+	XRequestID      string
+}
+
+// PutDocumentResult409Headers the declared response headers of an HTTP 409 response for PutDocument
+type PutDocumentResult409Headers struct {
+	XRequestID string
+}
+
+// PutDocumentResult412Headers the declared response headers of an HTTP 412 response for PutDocument
+type PutDocumentResult412Headers struct {
+	XRequestID string
+}
+
+// PutDocumentResult413Headers the declared response headers of an HTTP 413 response for PutDocument
+type PutDocumentResult413Headers struct {
+	XRequestID string
+}
+
+// PutDocumentResult415Headers the declared response headers of an HTTP 415 response for PutDocument
+type PutDocumentResult415Headers struct {
+	XRequestID string
+}
+
+// PutDocumentResult422Headers the declared response headers of an HTTP 422 response for PutDocument
+type PutDocumentResult422Headers struct {
+	XRequestID string
+}
+
+// PutDocumentResult423Headers the declared response headers of an HTTP 423 response for PutDocument
+type PutDocumentResult423Headers struct {
+	XRequestID string
+}
+
+// PutDocumentResult429Headers the declared response headers of an HTTP 429 response for PutDocument
+type PutDocumentResult429Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+// PutDocumentResult500Headers the declared response headers of an HTTP 500 response for PutDocument
+type PutDocumentResult500Headers struct {
+	XRequestID string
+}
+
+// PutDocumentResult503Headers the declared response headers of an HTTP 503 response for PutDocument
+type PutDocumentResult503Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+// PutDocumentResult507Headers the declared response headers of an HTTP 507 response for PutDocument
+type PutDocumentResult507Headers struct {
+	XRequestID string
+}
+
+type PutDocumentResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Document
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Document
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *DocumentConflict
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *PreconditionFailed
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *DocumentTooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON423 the response for an HTTP 423 `application/problem+json` response
+	ApplicationProblemJSON423 *Suspended
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *RateLimited
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// ApplicationProblemJSON507 the response for an HTTP 507 `application/problem+json` response
+	ApplicationProblemJSON507 *QuotaExceeded
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *PutDocumentResult200Headers
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *PutDocumentResult201Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *PutDocumentResult400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *PutDocumentResult401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *PutDocumentResult409Headers
+	// Headers412 the parsed response headers for an HTTP 412 response
+	Headers412 *PutDocumentResult412Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *PutDocumentResult413Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *PutDocumentResult415Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *PutDocumentResult422Headers
+	// Headers423 the parsed response headers for an HTTP 423 response
+	Headers423 *PutDocumentResult423Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *PutDocumentResult429Headers
+	// Headers500 the parsed response headers for an HTTP 500 response
+	Headers500 *PutDocumentResult500Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *PutDocumentResult503Headers
+	// Headers507 the parsed response headers for an HTTP 507 response
+	Headers507 *PutDocumentResult507Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PutDocumentResult) GetJSON200() *Document {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r PutDocumentResult) GetJSON201() *Document {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r PutDocumentResult) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r PutDocumentResult) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r PutDocumentResult) GetApplicationProblemJSON409() *DocumentConflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r PutDocumentResult) GetApplicationProblemJSON412() *PreconditionFailed {
+	return r.ApplicationProblemJSON412
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r PutDocumentResult) GetApplicationProblemJSON413() *DocumentTooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r PutDocumentResult) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r PutDocumentResult) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON423 returns the response for an HTTP 423 `application/problem+json` response
+func (r PutDocumentResult) GetApplicationProblemJSON423() *Suspended {
+	return r.ApplicationProblemJSON423
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r PutDocumentResult) GetApplicationProblemJSON429() *RateLimited {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r PutDocumentResult) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r PutDocumentResult) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetApplicationProblemJSON507 returns the response for an HTTP 507 `application/problem+json` response
+func (r PutDocumentResult) GetApplicationProblemJSON507() *QuotaExceeded {
+	return r.ApplicationProblemJSON507
+}
+
+// GetBody returns the raw response body bytes
+func (r PutDocumentResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PutDocumentResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PutDocumentResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PutDocumentResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ExportDocumentsResult200Headers the declared response headers of an HTTP 200 response for ExportDocuments
+type ExportDocumentsResult200Headers struct {
+	XRequestID string
+}
+
+// ExportDocumentsResult400Headers the declared response headers of an HTTP 400 response for ExportDocuments
+type ExportDocumentsResult400Headers struct {
+	XRequestID string
+}
+
+// ExportDocumentsResult401Headers the declared response headers of an HTTP 401 response for ExportDocuments
+type ExportDocumentsResult401Headers struct {
+	WWWAuthenticate string
+	XRequestID      string
+}
+
+// ExportDocumentsResult423Headers the declared response headers of an HTTP 423 response for ExportDocuments
+type ExportDocumentsResult423Headers struct {
+	XRequestID string
+}
+
+// ExportDocumentsResult500Headers the declared response headers of an HTTP 500 response for ExportDocuments
+type ExportDocumentsResult500Headers struct {
+	XRequestID string
+}
+
+// ExportDocumentsResult503Headers the declared response headers of an HTTP 503 response for ExportDocuments
+type ExportDocumentsResult503Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+type ExportDocumentsResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *QueryMalformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON423 the response for an HTTP 423 `application/problem+json` response
+	ApplicationProblemJSON423 *Suspended
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ExportDocumentsResult200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *ExportDocumentsResult400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ExportDocumentsResult401Headers
+	// Headers423 the parsed response headers for an HTTP 423 response
+	Headers423 *ExportDocumentsResult423Headers
+	// Headers500 the parsed response headers for an HTTP 500 response
+	Headers500 *ExportDocumentsResult500Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ExportDocumentsResult503Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ExportDocumentsResult) GetApplicationProblemJSON400() *QueryMalformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ExportDocumentsResult) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON423 returns the response for an HTTP 423 `application/problem+json` response
+func (r ExportDocumentsResult) GetApplicationProblemJSON423() *Suspended {
+	return r.ApplicationProblemJSON423
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ExportDocumentsResult) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ExportDocumentsResult) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportDocumentsResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportDocumentsResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportDocumentsResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportDocumentsResult) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -1925,9 +6648,1028 @@ func (r GetOrganizationResult) ContentType() string {
 	return ""
 }
 
+// ImportDocumentsResult200Headers the declared response headers of an HTTP 200 response for ImportDocuments
+type ImportDocumentsResult200Headers struct {
+	XRequestID string
+}
+
+// ImportDocumentsResult400Headers the declared response headers of an HTTP 400 response for ImportDocuments
+type ImportDocumentsResult400Headers struct {
+	XRequestID string
+}
+
+// ImportDocumentsResult401Headers the declared response headers of an HTTP 401 response for ImportDocuments
+type ImportDocumentsResult401Headers struct {
+	WWWAuthenticate string
+	XRequestID      string
+}
+
+// ImportDocumentsResult415Headers the declared response headers of an HTTP 415 response for ImportDocuments
+type ImportDocumentsResult415Headers struct {
+	XRequestID string
+}
+
+// ImportDocumentsResult423Headers the declared response headers of an HTTP 423 response for ImportDocuments
+type ImportDocumentsResult423Headers struct {
+	XRequestID string
+}
+
+// ImportDocumentsResult500Headers the declared response headers of an HTTP 500 response for ImportDocuments
+type ImportDocumentsResult500Headers struct {
+	XRequestID string
+}
+
+// ImportDocumentsResult503Headers the declared response headers of an HTTP 503 response for ImportDocuments
+type ImportDocumentsResult503Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+type ImportDocumentsResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *NotLines
+	// ApplicationProblemJSON423 the response for an HTTP 423 `application/problem+json` response
+	ApplicationProblemJSON423 *Suspended
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ImportDocumentsResult200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *ImportDocumentsResult400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ImportDocumentsResult401Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *ImportDocumentsResult415Headers
+	// Headers423 the parsed response headers for an HTTP 423 response
+	Headers423 *ImportDocumentsResult423Headers
+	// Headers500 the parsed response headers for an HTTP 500 response
+	Headers500 *ImportDocumentsResult500Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ImportDocumentsResult503Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ImportDocumentsResult) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ImportDocumentsResult) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r ImportDocumentsResult) GetApplicationProblemJSON415() *NotLines {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON423 returns the response for an HTTP 423 `application/problem+json` response
+func (r ImportDocumentsResult) GetApplicationProblemJSON423() *Suspended {
+	return r.ApplicationProblemJSON423
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ImportDocumentsResult) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ImportDocumentsResult) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ImportDocumentsResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ImportDocumentsResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ImportDocumentsResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ImportDocumentsResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListIndexesResult200Headers the declared response headers of an HTTP 200 response for ListIndexes
+type ListIndexesResult200Headers struct {
+	XRequestID string
+}
+
+// ListIndexesResult400Headers the declared response headers of an HTTP 400 response for ListIndexes
+type ListIndexesResult400Headers struct {
+	XRequestID string
+}
+
+// ListIndexesResult401Headers the declared response headers of an HTTP 401 response for ListIndexes
+type ListIndexesResult401Headers struct {
+	WWWAuthenticate string
+	XRequestID      string
+}
+
+// ListIndexesResult423Headers the declared response headers of an HTTP 423 response for ListIndexes
+type ListIndexesResult423Headers struct {
+	XRequestID string
+}
+
+// ListIndexesResult429Headers the declared response headers of an HTTP 429 response for ListIndexes
+type ListIndexesResult429Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+// ListIndexesResult500Headers the declared response headers of an HTTP 500 response for ListIndexes
+type ListIndexesResult500Headers struct {
+	XRequestID string
+}
+
+// ListIndexesResult503Headers the declared response headers of an HTTP 503 response for ListIndexes
+type ListIndexesResult503Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+type ListIndexesResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *IndexList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON423 the response for an HTTP 423 `application/problem+json` response
+	ApplicationProblemJSON423 *Suspended
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *RateLimited
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListIndexesResult200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *ListIndexesResult400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListIndexesResult401Headers
+	// Headers423 the parsed response headers for an HTTP 423 response
+	Headers423 *ListIndexesResult423Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListIndexesResult429Headers
+	// Headers500 the parsed response headers for an HTTP 500 response
+	Headers500 *ListIndexesResult500Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListIndexesResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListIndexesResult) GetJSON200() *IndexList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListIndexesResult) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListIndexesResult) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON423 returns the response for an HTTP 423 `application/problem+json` response
+func (r ListIndexesResult) GetApplicationProblemJSON423() *Suspended {
+	return r.ApplicationProblemJSON423
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListIndexesResult) GetApplicationProblemJSON429() *RateLimited {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListIndexesResult) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListIndexesResult) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListIndexesResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListIndexesResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListIndexesResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListIndexesResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateIndexResult201Headers the declared response headers of an HTTP 201 response for CreateIndex
+type CreateIndexResult201Headers struct {
+	XRequestID string
+}
+
+// CreateIndexResult400Headers the declared response headers of an HTTP 400 response for CreateIndex
+type CreateIndexResult400Headers struct {
+	XRequestID string
+}
+
+// CreateIndexResult401Headers the declared response headers of an HTTP 401 response for CreateIndex
+type CreateIndexResult401Headers struct {
+	WWWAuthenticate string
+	XRequestID      string
+}
+
+// CreateIndexResult409Headers the declared response headers of an HTTP 409 response for CreateIndex
+type CreateIndexResult409Headers struct {
+	XRequestID string
+}
+
+// CreateIndexResult413Headers the declared response headers of an HTTP 413 response for CreateIndex
+type CreateIndexResult413Headers struct {
+	XRequestID string
+}
+
+// CreateIndexResult415Headers the declared response headers of an HTTP 415 response for CreateIndex
+type CreateIndexResult415Headers struct {
+	XRequestID string
+}
+
+// CreateIndexResult422Headers the declared response headers of an HTTP 422 response for CreateIndex
+type CreateIndexResult422Headers struct {
+	XRequestID string
+}
+
+// CreateIndexResult423Headers the declared response headers of an HTTP 423 response for CreateIndex
+type CreateIndexResult423Headers struct {
+	XRequestID string
+}
+
+// CreateIndexResult429Headers the declared response headers of an HTTP 429 response for CreateIndex
+type CreateIndexResult429Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+// CreateIndexResult500Headers the declared response headers of an HTTP 500 response for CreateIndex
+type CreateIndexResult500Headers struct {
+	XRequestID string
+}
+
+// CreateIndexResult503Headers the declared response headers of an HTTP 503 response for CreateIndex
+type CreateIndexResult503Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+type CreateIndexResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Index
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *IndexConflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON423 the response for an HTTP 423 `application/problem+json` response
+	ApplicationProblemJSON423 *Suspended
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *RateLimited
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateIndexResult201Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *CreateIndexResult400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreateIndexResult401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *CreateIndexResult409Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *CreateIndexResult413Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *CreateIndexResult415Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *CreateIndexResult422Headers
+	// Headers423 the parsed response headers for an HTTP 423 response
+	Headers423 *CreateIndexResult423Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreateIndexResult429Headers
+	// Headers500 the parsed response headers for an HTTP 500 response
+	Headers500 *CreateIndexResult500Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CreateIndexResult503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateIndexResult) GetJSON201() *Index {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r CreateIndexResult) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r CreateIndexResult) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r CreateIndexResult) GetApplicationProblemJSON409() *IndexConflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r CreateIndexResult) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r CreateIndexResult) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r CreateIndexResult) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON423 returns the response for an HTTP 423 `application/problem+json` response
+func (r CreateIndexResult) GetApplicationProblemJSON423() *Suspended {
+	return r.ApplicationProblemJSON423
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r CreateIndexResult) GetApplicationProblemJSON429() *RateLimited {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r CreateIndexResult) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CreateIndexResult) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateIndexResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateIndexResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateIndexResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateIndexResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DeleteIndexResult204Headers the declared response headers of an HTTP 204 response for DeleteIndex
+type DeleteIndexResult204Headers struct {
+	XRequestID string
+}
+
+// DeleteIndexResult400Headers the declared response headers of an HTTP 400 response for DeleteIndex
+type DeleteIndexResult400Headers struct {
+	XRequestID string
+}
+
+// DeleteIndexResult401Headers the declared response headers of an HTTP 401 response for DeleteIndex
+type DeleteIndexResult401Headers struct {
+	WWWAuthenticate string
+	XRequestID      string
+}
+
+// DeleteIndexResult404Headers the declared response headers of an HTTP 404 response for DeleteIndex
+type DeleteIndexResult404Headers struct {
+	XRequestID string
+}
+
+// DeleteIndexResult409Headers the declared response headers of an HTTP 409 response for DeleteIndex
+type DeleteIndexResult409Headers struct {
+	XRequestID string
+}
+
+// DeleteIndexResult423Headers the declared response headers of an HTTP 423 response for DeleteIndex
+type DeleteIndexResult423Headers struct {
+	XRequestID string
+}
+
+// DeleteIndexResult429Headers the declared response headers of an HTTP 429 response for DeleteIndex
+type DeleteIndexResult429Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+// DeleteIndexResult500Headers the declared response headers of an HTTP 500 response for DeleteIndex
+type DeleteIndexResult500Headers struct {
+	XRequestID string
+}
+
+// DeleteIndexResult503Headers the declared response headers of an HTTP 503 response for DeleteIndex
+type DeleteIndexResult503Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+type DeleteIndexResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *InProgress
+	// ApplicationProblemJSON423 the response for an HTTP 423 `application/problem+json` response
+	ApplicationProblemJSON423 *Suspended
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *RateLimited
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers204 the parsed response headers for an HTTP 204 response
+	Headers204 *DeleteIndexResult204Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *DeleteIndexResult400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DeleteIndexResult401Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *DeleteIndexResult404Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *DeleteIndexResult409Headers
+	// Headers423 the parsed response headers for an HTTP 423 response
+	Headers423 *DeleteIndexResult423Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DeleteIndexResult429Headers
+	// Headers500 the parsed response headers for an HTTP 500 response
+	Headers500 *DeleteIndexResult500Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeleteIndexResult503Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r DeleteIndexResult) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DeleteIndexResult) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r DeleteIndexResult) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r DeleteIndexResult) GetApplicationProblemJSON409() *InProgress {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON423 returns the response for an HTTP 423 `application/problem+json` response
+func (r DeleteIndexResult) GetApplicationProblemJSON423() *Suspended {
+	return r.ApplicationProblemJSON423
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r DeleteIndexResult) GetApplicationProblemJSON429() *RateLimited {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r DeleteIndexResult) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r DeleteIndexResult) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteIndexResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteIndexResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteIndexResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteIndexResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListOperationsResult200Headers the declared response headers of an HTTP 200 response for ListOperations
+type ListOperationsResult200Headers struct {
+	XRequestID string
+}
+
+// ListOperationsResult400Headers the declared response headers of an HTTP 400 response for ListOperations
+type ListOperationsResult400Headers struct {
+	XRequestID string
+}
+
+// ListOperationsResult401Headers the declared response headers of an HTTP 401 response for ListOperations
+type ListOperationsResult401Headers struct {
+	WWWAuthenticate string
+	XRequestID      string
+}
+
+// ListOperationsResult422Headers the declared response headers of an HTTP 422 response for ListOperations
+type ListOperationsResult422Headers struct {
+	XRequestID string
+}
+
+// ListOperationsResult423Headers the declared response headers of an HTTP 423 response for ListOperations
+type ListOperationsResult423Headers struct {
+	XRequestID string
+}
+
+// ListOperationsResult500Headers the declared response headers of an HTTP 500 response for ListOperations
+type ListOperationsResult500Headers struct {
+	XRequestID string
+}
+
+// ListOperationsResult503Headers the declared response headers of an HTTP 503 response for ListOperations
+type ListOperationsResult503Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+type ListOperationsResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OperationList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON423 the response for an HTTP 423 `application/problem+json` response
+	ApplicationProblemJSON423 *Suspended
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListOperationsResult200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *ListOperationsResult400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListOperationsResult401Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *ListOperationsResult422Headers
+	// Headers423 the parsed response headers for an HTTP 423 response
+	Headers423 *ListOperationsResult423Headers
+	// Headers500 the parsed response headers for an HTTP 500 response
+	Headers500 *ListOperationsResult500Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListOperationsResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListOperationsResult) GetJSON200() *OperationList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListOperationsResult) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListOperationsResult) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListOperationsResult) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON423 returns the response for an HTTP 423 `application/problem+json` response
+func (r ListOperationsResult) GetApplicationProblemJSON423() *Suspended {
+	return r.ApplicationProblemJSON423
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListOperationsResult) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListOperationsResult) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListOperationsResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListOperationsResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListOperationsResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListOperationsResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetOperationResult200Headers the declared response headers of an HTTP 200 response for GetOperation
+type GetOperationResult200Headers struct {
+	XRequestID string
+}
+
+// GetOperationResult400Headers the declared response headers of an HTTP 400 response for GetOperation
+type GetOperationResult400Headers struct {
+	XRequestID string
+}
+
+// GetOperationResult401Headers the declared response headers of an HTTP 401 response for GetOperation
+type GetOperationResult401Headers struct {
+	WWWAuthenticate string
+	XRequestID      string
+}
+
+// GetOperationResult404Headers the declared response headers of an HTTP 404 response for GetOperation
+type GetOperationResult404Headers struct {
+	XRequestID string
+}
+
+// GetOperationResult423Headers the declared response headers of an HTTP 423 response for GetOperation
+type GetOperationResult423Headers struct {
+	XRequestID string
+}
+
+// GetOperationResult500Headers the declared response headers of an HTTP 500 response for GetOperation
+type GetOperationResult500Headers struct {
+	XRequestID string
+}
+
+// GetOperationResult503Headers the declared response headers of an HTTP 503 response for GetOperation
+type GetOperationResult503Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+type GetOperationResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Operation
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON423 the response for an HTTP 423 `application/problem+json` response
+	ApplicationProblemJSON423 *Suspended
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetOperationResult200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *GetOperationResult400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetOperationResult401Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *GetOperationResult404Headers
+	// Headers423 the parsed response headers for an HTTP 423 response
+	Headers423 *GetOperationResult423Headers
+	// Headers500 the parsed response headers for an HTTP 500 response
+	Headers500 *GetOperationResult500Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetOperationResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetOperationResult) GetJSON200() *Operation {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetOperationResult) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetOperationResult) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetOperationResult) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON423 returns the response for an HTTP 423 `application/problem+json` response
+func (r GetOperationResult) GetApplicationProblemJSON423() *Suspended {
+	return r.ApplicationProblemJSON423
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetOperationResult) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetOperationResult) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetOperationResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetOperationResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetOperationResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetOperationResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetStatsResult200Headers the declared response headers of an HTTP 200 response for GetStats
+type GetStatsResult200Headers struct {
+	XRequestID string
+}
+
+// GetStatsResult400Headers the declared response headers of an HTTP 400 response for GetStats
+type GetStatsResult400Headers struct {
+	XRequestID string
+}
+
+// GetStatsResult401Headers the declared response headers of an HTTP 401 response for GetStats
+type GetStatsResult401Headers struct {
+	WWWAuthenticate string
+	XRequestID      string
+}
+
+// GetStatsResult423Headers the declared response headers of an HTTP 423 response for GetStats
+type GetStatsResult423Headers struct {
+	XRequestID string
+}
+
+// GetStatsResult429Headers the declared response headers of an HTTP 429 response for GetStats
+type GetStatsResult429Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+// GetStatsResult500Headers the declared response headers of an HTTP 500 response for GetStats
+type GetStatsResult500Headers struct {
+	XRequestID string
+}
+
+// GetStatsResult503Headers the declared response headers of an HTTP 503 response for GetStats
+type GetStatsResult503Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+type GetStatsResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Stats
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON423 the response for an HTTP 423 `application/problem+json` response
+	ApplicationProblemJSON423 *Suspended
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *RateLimited
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *TooSlow
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetStatsResult200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *GetStatsResult400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetStatsResult401Headers
+	// Headers423 the parsed response headers for an HTTP 423 response
+	Headers423 *GetStatsResult423Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetStatsResult429Headers
+	// Headers500 the parsed response headers for an HTTP 500 response
+	Headers500 *GetStatsResult500Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetStatsResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetStatsResult) GetJSON200() *Stats {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetStatsResult) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetStatsResult) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON423 returns the response for an HTTP 423 `application/problem+json` response
+func (r GetStatsResult) GetApplicationProblemJSON423() *Suspended {
+	return r.ApplicationProblemJSON423
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetStatsResult) GetApplicationProblemJSON429() *RateLimited {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetStatsResult) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetStatsResult) GetApplicationProblemJSON503() *TooSlow {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetStatsResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetStatsResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetStatsResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetStatsResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // UpdateOrganizationResult200Headers the declared response headers of an HTTP 200 response for UpdateOrganization
 type UpdateOrganizationResult200Headers struct {
 	XRequestID string
+}
+
+// UpdateOrganizationResult202Headers the declared response headers of an HTTP 202 response for UpdateOrganization
+type UpdateOrganizationResult202Headers struct {
+	Location          string
+	PreferenceApplied string
+	XRequestID        string
 }
 
 // UpdateOrganizationResult400Headers the declared response headers of an HTTP 400 response for UpdateOrganization
@@ -1988,6 +7730,8 @@ type UpdateOrganizationResult struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Organization
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Operation
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
 	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
@@ -2010,6 +7754,8 @@ type UpdateOrganizationResult struct {
 	ApplicationProblemJSON503 *Unavailable
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *UpdateOrganizationResult200Headers
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *UpdateOrganizationResult202Headers
 	// Headers400 the parsed response headers for an HTTP 400 response
 	Headers400 *UpdateOrganizationResult400Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
@@ -2035,6 +7781,11 @@ type UpdateOrganizationResult struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r UpdateOrganizationResult) GetJSON200() *Organization {
 	return r.JSON200
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r UpdateOrganizationResult) GetJSON202() *Operation {
+	return r.JSON202
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
@@ -2254,6 +8005,126 @@ func (c *ClientWithResponses) GetLivenessWithResponse(ctx context.Context, reqEd
 	return ParseGetLivenessResult(rsp)
 }
 
+// ListOrganizationsWithResponse List all organizations
+//
+// Every organization of this service, the newest first, in all states or in one.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /operator/organizations (the `ListOrganizations` operationId).
+func (c *ClientWithResponses) ListOrganizationsWithResponse(ctx context.Context, params *ListOrganizationsParams, reqEditors ...RequestEditorFn) (*ListOrganizationsResult, error) {
+	rsp, err := c.ListOrganizations(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListOrganizationsResult(rsp)
+}
+
+// InspectOrganizationWithResponse Look up an organization by id
+//
+// One organization, in whatever state it is.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /operator/organizations/{id} (the `InspectOrganization` operationId).
+func (c *ClientWithResponses) InspectOrganizationWithResponse(ctx context.Context, id OrganizationID, reqEditors ...RequestEditorFn) (*InspectOrganizationResult, error) {
+	rsp, err := c.InspectOrganization(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseInspectOrganizationResult(rsp)
+}
+
+// SetQuotaWithBodyWithResponse Limit how much an organization may have
+//
+// Sets how many documents the organization may have, and how many bytes of them; what is left out has no limit. It
+// holds from the next write on: what would be more is refused by 507 `quota_exceeded`. What there is already stays,
+// and can be read, changed without making it larger, and deleted.
+//
+// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
+// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
+// exceeded by what the other instances write in that time, and by writes that bypass the service.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /operator/organizations/{id}/quota (the `SetQuota` operationId).
+func (c *ClientWithResponses) SetQuotaWithBodyWithResponse(ctx context.Context, id OrganizationID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetQuotaResult, error) {
+	rsp, err := c.SetQuotaWithBody(ctx, id, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetQuotaResult(rsp)
+}
+
+// SetQuotaWithResponse Limit how much an organization may have
+//
+// Sets how many documents the organization may have, and how many bytes of them; what is left out has no limit. It
+// holds from the next write on: what would be more is refused by 507 `quota_exceeded`. What there is already stays,
+// and can be read, changed without making it larger, and deleted.
+//
+// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
+// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
+// exceeded by what the other instances write in that time, and by writes that bypass the service.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /operator/organizations/{id}/quota (the `SetQuota` operationId).
+func (c *ClientWithResponses) SetQuotaWithResponse(ctx context.Context, id OrganizationID, body SetQuotaJSONRequestBody, reqEditors ...RequestEditorFn) (*SetQuotaResult, error) {
+	rsp, err := c.SetQuota(ctx, id, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetQuotaResult(rsp)
+}
+
+// RestoreOrganizationWithResponse Restore a deleted organization
+//
+// Brings an organization back that was deleted less than the time of grace (`DELETE_GRACE`) ago, to the state that
+// it had, with all its data; tokens that have not expired are good again. After that time it answers 404. One that
+// is not deleted stays as it is.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /operator/organizations/{id}/restore (the `RestoreOrganization` operationId).
+func (c *ClientWithResponses) RestoreOrganizationWithResponse(ctx context.Context, id OrganizationID, reqEditors ...RequestEditorFn) (*RestoreOrganizationResult, error) {
+	rsp, err := c.RestoreOrganization(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRestoreOrganizationResult(rsp)
+}
+
+// ResumeOrganizationWithResponse Resume a suspended organization
+//
+// Takes a suspension back: tokens that have not expired are good again. One that is active already stays so.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /operator/organizations/{id}/resume (the `ResumeOrganization` operationId).
+func (c *ClientWithResponses) ResumeOrganizationWithResponse(ctx context.Context, id OrganizationID, reqEditors ...RequestEditorFn) (*ResumeOrganizationResult, error) {
+	rsp, err := c.ResumeOrganization(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseResumeOrganizationResult(rsp)
+}
+
+// SuspendOrganizationWithResponse Suspend an organization
+//
+// Its admins are refused, by 423, from their next request on, and cannot log in. Data, tokens and credentials stay
+// as they are, and a change that is going on goes on. One that is suspended already stays so.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /operator/organizations/{id}/suspend (the `SuspendOrganization` operationId).
+func (c *ClientWithResponses) SuspendOrganizationWithResponse(ctx context.Context, id OrganizationID, reqEditors ...RequestEditorFn) (*SuspendOrganizationResult, error) {
+	rsp, err := c.SuspendOrganization(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSuspendOrganizationResult(rsp)
+}
+
 // CreateOrganizationWithBodyWithResponse Create an organization
 //
 // Creates the organization, its first admin and its own, empty collection `org_<name>`. All or nothing: a refused
@@ -2265,8 +8136,8 @@ func (c *ClientWithResponses) GetLivenessWithResponse(ctx context.Context, reqEd
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /org/create (the `CreateOrganization` operationId).
-func (c *ClientWithResponses) CreateOrganizationWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateOrganizationResult, error) {
-	rsp, err := c.CreateOrganizationWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateOrganizationWithBodyWithResponse(ctx context.Context, params *CreateOrganizationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateOrganizationResult, error) {
+	rsp, err := c.CreateOrganizationWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -2284,8 +8155,8 @@ func (c *ClientWithResponses) CreateOrganizationWithBodyWithResponse(ctx context
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /org/create (the `CreateOrganization` operationId).
-func (c *ClientWithResponses) CreateOrganizationWithResponse(ctx context.Context, body CreateOrganizationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateOrganizationResult, error) {
-	rsp, err := c.CreateOrganization(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateOrganizationWithResponse(ctx context.Context, params *CreateOrganizationParams, body CreateOrganizationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateOrganizationResult, error) {
+	rsp, err := c.CreateOrganization(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -2297,15 +8168,188 @@ func (c *ClientWithResponses) CreateOrganizationWithResponse(ctx context.Context
 // Deletes the token's own organization: its collection with all documents, its admins, its metadata. Its name and
 // e-mail addresses are free again when the answer arrives. It cannot be undone.
 //
+// Where the operator has set a time of grace (`DELETE_GRACE`), all this happens when that is over, at the
+// `purge_after` of the receipt. Until then nothing of the organization can be used, name and e-mail addresses
+// stay taken, and the operator can restore it; tokens that have not expired by then are good again.
+//
+// With `Prefer: respond-async`, and without a time of grace, the answer is 202, and the deletion goes on. Until its
+// last steps the token is good for `GET /org/operations/{id}`, and for nothing else; after them that answers 401
+// `token_revoked`, too. No operation is left to say that it succeeded.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /org/delete (the `DeleteOrganization` operationId).
-func (c *ClientWithResponses) DeleteOrganizationWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*DeleteOrganizationResult, error) {
-	rsp, err := c.DeleteOrganization(ctx, reqEditors...)
+func (c *ClientWithResponses) DeleteOrganizationWithResponse(ctx context.Context, params *DeleteOrganizationParams, reqEditors ...RequestEditorFn) (*DeleteOrganizationResult, error) {
+	rsp, err := c.DeleteOrganization(ctx, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
 	return ParseDeleteOrganizationResult(rsp)
+}
+
+// ListDocumentsWithResponse List documents
+//
+// A page of the organization's documents. Go on with `next_cursor` until there is none: a document that stays as it
+// is comes exactly once, whatever is written meanwhile, and across a move of the data. A page may have fewer
+// items than `limit` when documents are large.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /org/documents (the `ListDocuments` operationId).
+func (c *ClientWithResponses) ListDocumentsWithResponse(ctx context.Context, params *ListDocumentsParams, reqEditors ...RequestEditorFn) (*ListDocumentsResult, error) {
+	rsp, err := c.ListDocuments(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDocumentsResult(rsp)
+}
+
+// CreateDocumentWithBodyWithResponse Create a document
+//
+// Adds a document. Without an `_id` it gets an ObjectId. An `_id` has to be one that a path can name: an ObjectId,
+// or a string that does not look like one.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /org/documents (the `CreateDocument` operationId).
+func (c *ClientWithResponses) CreateDocumentWithBodyWithResponse(ctx context.Context, params *CreateDocumentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateDocumentResult, error) {
+	rsp, err := c.CreateDocumentWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateDocumentResult(rsp)
+}
+
+// CreateDocumentWithResponse Create a document
+//
+// Adds a document. Without an `_id` it gets an ObjectId. An `_id` has to be one that a path can name: an ObjectId,
+// or a string that does not look like one.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /org/documents (the `CreateDocument` operationId).
+func (c *ClientWithResponses) CreateDocumentWithResponse(ctx context.Context, params *CreateDocumentParams, body CreateDocumentJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateDocumentResult, error) {
+	rsp, err := c.CreateDocument(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateDocumentResult(rsp)
+}
+
+// DeleteDocumentWithResponse Delete a document
+//
+// Removes the document of that `_id`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /org/documents/{id} (the `DeleteDocument` operationId).
+func (c *ClientWithResponses) DeleteDocumentWithResponse(ctx context.Context, id string, params *DeleteDocumentParams, reqEditors ...RequestEditorFn) (*DeleteDocumentResult, error) {
+	rsp, err := c.DeleteDocument(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteDocumentResult(rsp)
+}
+
+// GetDocumentWithResponse Get a document
+//
+// The document of that `_id`, in relaxed Extended JSON.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /org/documents/{id} (the `GetDocument` operationId).
+func (c *ClientWithResponses) GetDocumentWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*GetDocumentResult, error) {
+	rsp, err := c.GetDocument(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetDocumentResult(rsp)
+}
+
+// PatchDocumentWithBodyWithResponse Change a document in part
+//
+// A JSON Merge Patch (RFC 7396): names in it replace those of the document, objects are merged, `null` removes. A
+// value of a type of Extended JSON counts as one value. The `_id` cannot change.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /org/documents/{id} (the `PatchDocument` operationId).
+func (c *ClientWithResponses) PatchDocumentWithBodyWithResponse(ctx context.Context, id string, params *PatchDocumentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PatchDocumentResult, error) {
+	rsp, err := c.PatchDocumentWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchDocumentResult(rsp)
+}
+
+// PatchDocumentWithApplicationMergePatchPlusJSONBodyWithResponse Change a document in part
+//
+// A JSON Merge Patch (RFC 7396): names in it replace those of the document, objects are merged, `null` removes. A
+// value of a type of Extended JSON counts as one value. The `_id` cannot change.
+//
+// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /org/documents/{id} (the `PatchDocument` operationId).
+func (c *ClientWithResponses) PatchDocumentWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, id string, params *PatchDocumentParams, body PatchDocumentApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchDocumentResult, error) {
+	rsp, err := c.PatchDocumentWithApplicationMergePatchPlusJSONBody(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchDocumentResult(rsp)
+}
+
+// PutDocumentWithBodyWithResponse Replace a document, or create it
+//
+// Puts the document at that `_id`, whether there is one or not. An `_id` in the body has to be the same. With
+// `If-Match` it only replaces, with `If-None-Match: *` it only creates.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /org/documents/{id} (the `PutDocument` operationId).
+func (c *ClientWithResponses) PutDocumentWithBodyWithResponse(ctx context.Context, id string, params *PutDocumentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutDocumentResult, error) {
+	rsp, err := c.PutDocumentWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutDocumentResult(rsp)
+}
+
+// PutDocumentWithResponse Replace a document, or create it
+//
+// Puts the document at that `_id`, whether there is one or not. An `_id` in the body has to be the same. With
+// `If-Match` it only replaces, with `If-None-Match: *` it only creates.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /org/documents/{id} (the `PutDocument` operationId).
+func (c *ClientWithResponses) PutDocumentWithResponse(ctx context.Context, id string, params *PutDocumentParams, body PutDocumentJSONRequestBody, reqEditors ...RequestEditorFn) (*PutDocumentResult, error) {
+	rsp, err := c.PutDocument(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutDocumentResult(rsp)
+}
+
+// ExportDocumentsWithResponse Export documents
+//
+// All documents, or those that a filter selects, one a line, in the order of `_id`. The last line is
+// `{"_trailer": {…}}`, which no document can be, since every document has an `_id`. If it is not there, or does not
+// say `complete: true`, documents are missing.
+//
+// A document that is there from beginning to end is in the export exactly once, whatever is written meanwhile, and
+// across a move of the data. Of one that is changed it is some version of that time.
+//
+// The answer comes as fast as it is read. A connection on which nothing is read for 30 seconds is ended.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /org/export (the `ExportDocuments` operationId).
+func (c *ClientWithResponses) ExportDocumentsWithResponse(ctx context.Context, params *ExportDocumentsParams, reqEditors ...RequestEditorFn) (*ExportDocumentsResult, error) {
+	rsp, err := c.ExportDocuments(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportDocumentsResult(rsp)
 }
 
 // GetOrganizationWithResponse Look up an organization by name
@@ -2324,6 +8368,141 @@ func (c *ClientWithResponses) GetOrganizationWithResponse(ctx context.Context, p
 	return ParseGetOrganizationResult(rsp)
 }
 
+// ImportDocumentsWithBodyWithResponse Import documents
+//
+// Adds documents, one a line, in Extended JSON: what `GET /org/export` gives, for example. The body may be of any
+// length; each line is a document of at most 16 MiB as BSON and 32 MiB as text, with any `_id` or none. Blank
+// lines are passed over, and so is the last line of a whole export.
+//
+// The answer comes while the documents go. A line that is refused is an `error` line of the answer, and the others
+// go on; `progress` comes once a second at most, and what it counts is durable. The last line is a `result`. If
+// there is none, the connection broke: what the last `progress` counts is there, and some of the rest may be. If it
+// says `complete: false`, it could not go on for the reason in `code`. Either way it can be sent again from the
+// beginning, with `on_conflict=skip`, if its documents have an `_id`.
+//
+// Send and read at the same time if you can. A connection on which nothing comes for 30 seconds is ended.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /org/import (the `ImportDocuments` operationId).
+func (c *ClientWithResponses) ImportDocumentsWithBodyWithResponse(ctx context.Context, params *ImportDocumentsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImportDocumentsResult, error) {
+	rsp, err := c.ImportDocumentsWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseImportDocumentsResult(rsp)
+}
+
+// ListIndexesWithResponse List indexes
+//
+// The indexes of the organization's collection by name, without the one on `_id`, which is always there.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /org/indexes (the `ListIndexes` operationId).
+func (c *ClientWithResponses) ListIndexesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListIndexesResult, error) {
+	rsp, err := c.ListIndexes(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListIndexesResult(rsp)
+}
+
+// CreateIndexWithBodyWithResponse Create an index
+//
+// Adds an index and indexes what is there, which takes its time. MongoDB's rules hold for documents without the path,
+// and for arrays. Creating the same index again changes nothing. Refused while the data is being moved.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /org/indexes (the `CreateIndex` operationId).
+func (c *ClientWithResponses) CreateIndexWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateIndexResult, error) {
+	rsp, err := c.CreateIndexWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateIndexResult(rsp)
+}
+
+// CreateIndexWithResponse Create an index
+//
+// Adds an index and indexes what is there, which takes its time. MongoDB's rules hold for documents without the path,
+// and for arrays. Creating the same index again changes nothing. Refused while the data is being moved.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /org/indexes (the `CreateIndex` operationId).
+func (c *ClientWithResponses) CreateIndexWithResponse(ctx context.Context, body CreateIndexJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateIndexResult, error) {
+	rsp, err := c.CreateIndex(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateIndexResult(rsp)
+}
+
+// DeleteIndexWithResponse Delete an index
+//
+// Removes an index; the documents stay. Refused while the data is being moved.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /org/indexes/{name} (the `DeleteIndex` operationId).
+func (c *ClientWithResponses) DeleteIndexWithResponse(ctx context.Context, name IndexName, reqEditors ...RequestEditorFn) (*DeleteIndexResult, error) {
+	rsp, err := c.DeleteIndex(ctx, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteIndexResult(rsp)
+}
+
+// ListOperationsWithResponse List the organization's changes
+//
+// What was done to the token's own organization, and what is being done, the newest first: its creation and its
+// updates, those that failed after they had begun included.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /org/operations (the `ListOperations` operationId).
+func (c *ClientWithResponses) ListOperationsWithResponse(ctx context.Context, params *ListOperationsParams, reqEditors ...RequestEditorFn) (*ListOperationsResult, error) {
+	rsp, err := c.ListOperations(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListOperationsResult(rsp)
+}
+
+// GetOperationWithResponse See how a change gets on
+//
+// One operation of the token's own organization. Ask again, every second or so, until `state` is not `running`.
+// When the operation is a deletion, it is over when this answers 401 `token_revoked`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /org/operations/{id} (the `GetOperation` operationId).
+func (c *ClientWithResponses) GetOperationWithResponse(ctx context.Context, id IDParameter, reqEditors ...RequestEditorFn) (*GetOperationResult, error) {
+	rsp, err := c.GetOperation(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetOperationResult(rsp)
+}
+
+// GetStatsWithResponse See how much there is
+//
+// Counts the organization's documents and their size, which takes the longer the more there are, up to
+// `QUERY_TIMEOUT`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /org/stats (the `GetStats` operationId).
+func (c *ClientWithResponses) GetStatsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetStatsResult, error) {
+	rsp, err := c.GetStats(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetStatsResult(rsp)
+}
+
 // UpdateOrganizationWithBodyWithResponse Rename, rotate credentials, move the data to a fresh collection
 //
 // Changes what is given and leaves the rest. The organization's data moves into a fresh collection unless
@@ -2332,11 +8511,14 @@ func (c *ClientWithResponses) GetOrganizationWithResponse(ctx context.Context, p
 // A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
 // the one of this request included: log in again. A conflict (409) leaves everything as it was.
 //
+// With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
+// Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /org/update (the `UpdateOrganization` operationId).
-func (c *ClientWithResponses) UpdateOrganizationWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateOrganizationResult, error) {
-	rsp, err := c.UpdateOrganizationWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) UpdateOrganizationWithBodyWithResponse(ctx context.Context, params *UpdateOrganizationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateOrganizationResult, error) {
+	rsp, err := c.UpdateOrganizationWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -2351,11 +8533,14 @@ func (c *ClientWithResponses) UpdateOrganizationWithBodyWithResponse(ctx context
 // A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
 // the one of this request included: log in again. A conflict (409) leaves everything as it was.
 //
+// With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
+// Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
+//
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /org/update (the `UpdateOrganization` operationId).
-func (c *ClientWithResponses) UpdateOrganizationWithResponse(ctx context.Context, body UpdateOrganizationJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateOrganizationResult, error) {
-	rsp, err := c.UpdateOrganization(ctx, body, reqEditors...)
+func (c *ClientWithResponses) UpdateOrganizationWithResponse(ctx context.Context, params *UpdateOrganizationParams, body UpdateOrganizationJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateOrganizationResult, error) {
+	rsp, err := c.UpdateOrganization(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -2653,6 +8838,936 @@ func ParseGetLivenessResult(rsp *http.Response) (*GetLivenessResult, error) {
 	return response, nil
 }
 
+// ParseListOrganizationsResult parses an HTTP response from a ListOrganizationsWithResponse call
+func ParseListOrganizationsResult(rsp *http.Response) (*ListOrganizationsResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListOrganizationsResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OrganizationList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest NotOperator
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListOrganizationsResult200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers ListOrganizationsResult400Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers ListOrganizationsResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 404:
+		var headers ListOrganizationsResult404Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers404 = &headers
+	case rsp.StatusCode == 422:
+		var headers ListOrganizationsResult422Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers422 = &headers
+	case rsp.StatusCode == 500:
+		var headers ListOrganizationsResult500Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers500 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListOrganizationsResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseInspectOrganizationResult parses an HTTP response from a InspectOrganizationWithResponse call
+func ParseInspectOrganizationResult(rsp *http.Response) (*InspectOrganizationResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &InspectOrganizationResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OperatorOrganization
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest NotOperator
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers InspectOrganizationResult200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers InspectOrganizationResult400Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers InspectOrganizationResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 404:
+		var headers InspectOrganizationResult404Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers404 = &headers
+	case rsp.StatusCode == 500:
+		var headers InspectOrganizationResult500Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers500 = &headers
+	case rsp.StatusCode == 503:
+		var headers InspectOrganizationResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSetQuotaResult parses an HTTP response from a SetQuotaWithResponse call
+func ParseSetQuotaResult(rsp *http.Response) (*SetQuotaResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetQuotaResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OperatorOrganization
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest NotOperator
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers SetQuotaResult200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers SetQuotaResult400Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers SetQuotaResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 404:
+		var headers SetQuotaResult404Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers404 = &headers
+	case rsp.StatusCode == 413:
+		var headers SetQuotaResult413Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 415:
+		var headers SetQuotaResult415Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 500:
+		var headers SetQuotaResult500Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers500 = &headers
+	case rsp.StatusCode == 503:
+		var headers SetQuotaResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRestoreOrganizationResult parses an HTTP response from a RestoreOrganizationWithResponse call
+func ParseRestoreOrganizationResult(rsp *http.Response) (*RestoreOrganizationResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RestoreOrganizationResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OperatorOrganization
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest NotOperator
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest WrongState
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers RestoreOrganizationResult200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers RestoreOrganizationResult400Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers RestoreOrganizationResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 404:
+		var headers RestoreOrganizationResult404Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers404 = &headers
+	case rsp.StatusCode == 409:
+		var headers RestoreOrganizationResult409Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 500:
+		var headers RestoreOrganizationResult500Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers500 = &headers
+	case rsp.StatusCode == 503:
+		var headers RestoreOrganizationResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseResumeOrganizationResult parses an HTTP response from a ResumeOrganizationWithResponse call
+func ParseResumeOrganizationResult(rsp *http.Response) (*ResumeOrganizationResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ResumeOrganizationResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OperatorOrganization
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest NotOperator
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest WrongState
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ResumeOrganizationResult200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers ResumeOrganizationResult400Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers ResumeOrganizationResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 404:
+		var headers ResumeOrganizationResult404Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers404 = &headers
+	case rsp.StatusCode == 409:
+		var headers ResumeOrganizationResult409Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 500:
+		var headers ResumeOrganizationResult500Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers500 = &headers
+	case rsp.StatusCode == 503:
+		var headers ResumeOrganizationResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSuspendOrganizationResult parses an HTTP response from a SuspendOrganizationWithResponse call
+func ParseSuspendOrganizationResult(rsp *http.Response) (*SuspendOrganizationResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SuspendOrganizationResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OperatorOrganization
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest NotOperator
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest WrongState
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers SuspendOrganizationResult200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers SuspendOrganizationResult400Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers SuspendOrganizationResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 404:
+		var headers SuspendOrganizationResult404Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers404 = &headers
+	case rsp.StatusCode == 409:
+		var headers SuspendOrganizationResult409Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 500:
+		var headers SuspendOrganizationResult500Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers500 = &headers
+	case rsp.StatusCode == 503:
+		var headers SuspendOrganizationResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseCreateOrganizationResult parses an HTTP response from a CreateOrganizationWithResponse call
 func ParseCreateOrganizationResult(rsp *http.Response) (*CreateOrganizationResult, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -2682,7 +9797,7 @@ func ParseCreateOrganizationResult(rsp *http.Response) (*CreateOrganizationResul
 		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Taken
+		var dest CreateConflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -2703,7 +9818,7 @@ func ParseCreateOrganizationResult(rsp *http.Response) (*CreateOrganizationResul
 		response.ApplicationProblemJSON415 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
-		var dest Invalid
+		var dest InvalidOrReused
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -2735,6 +9850,13 @@ func ParseCreateOrganizationResult(rsp *http.Response) (*CreateOrganizationResul
 	switch {
 	case rsp.StatusCode == 201:
 		var headers CreateOrganizationResult201Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
 		if values := rsp.Header.Values("Location"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
@@ -2762,6 +9884,13 @@ func ParseCreateOrganizationResult(rsp *http.Response) (*CreateOrganizationResul
 		response.Headers400 = &headers
 	case rsp.StatusCode == 409:
 		var headers CreateOrganizationResult409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
 		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
@@ -2870,6 +9999,13 @@ func ParseDeleteOrganizationResult(rsp *http.Response) (*DeleteOrganizationResul
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Operation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
 		var dest Malformed
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -2925,6 +10061,30 @@ func ParseDeleteOrganizationResult(rsp *http.Response) (*DeleteOrganizationResul
 			headers.XRequestID = value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 202:
+		var headers DeleteOrganizationResult202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		if values := rsp.Header.Values("Preference-Applied"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Preference-Applied", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.PreferenceApplied = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers202 = &headers
 	case rsp.StatusCode == 400:
 		var headers DeleteOrganizationResult400Headers
 		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
@@ -2984,6 +10144,1559 @@ func ParseDeleteOrganizationResult(rsp *http.Response) (*DeleteOrganizationResul
 		response.Headers500 = &headers
 	case rsp.StatusCode == 503:
 		var headers DeleteOrganizationResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListDocumentsResult parses an HTTP response from a ListDocumentsWithResponse call
+func ParseListDocumentsResult(rsp *http.Response) (*ListDocumentsResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDocumentsResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DocumentList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest QueryMalformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 423:
+		var dest Suspended
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON423 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RateLimited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest TooSlow
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListDocumentsResult200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers ListDocumentsResult400Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers ListDocumentsResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 422:
+		var headers ListDocumentsResult422Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers422 = &headers
+	case rsp.StatusCode == 423:
+		var headers ListDocumentsResult423Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers423 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListDocumentsResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 500:
+		var headers ListDocumentsResult500Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers500 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListDocumentsResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateDocumentResult parses an HTTP response from a CreateDocumentWithResponse call
+func ParseCreateDocumentResult(rsp *http.Response) (*CreateDocumentResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateDocumentResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Document
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest NewDocumentConflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest DocumentTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest InvalidOrReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 423:
+		var dest Suspended
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON423 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RateLimited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 507:
+		var dest QuotaExceeded
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON507 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateDocumentResult201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 400:
+		var headers CreateDocumentResult400Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers CreateDocumentResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers CreateDocumentResult409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 413:
+		var headers CreateDocumentResult413Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 415:
+		var headers CreateDocumentResult415Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 422:
+		var headers CreateDocumentResult422Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers422 = &headers
+	case rsp.StatusCode == 423:
+		var headers CreateDocumentResult423Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers423 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreateDocumentResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 500:
+		var headers CreateDocumentResult500Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers500 = &headers
+	case rsp.StatusCode == 503:
+		var headers CreateDocumentResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers503 = &headers
+	case rsp.StatusCode == 507:
+		var headers CreateDocumentResult507Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers507 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeleteDocumentResult parses an HTTP response from a DeleteDocumentWithResponse call
+func ParseDeleteDocumentResult(rsp *http.Response) (*DeleteDocumentResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteDocumentResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 423:
+		var dest Suspended
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON423 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RateLimited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		var headers DeleteDocumentResult204Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers204 = &headers
+	case rsp.StatusCode == 400:
+		var headers DeleteDocumentResult400Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers DeleteDocumentResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 404:
+		var headers DeleteDocumentResult404Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers404 = &headers
+	case rsp.StatusCode == 412:
+		var headers DeleteDocumentResult412Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers412 = &headers
+	case rsp.StatusCode == 423:
+		var headers DeleteDocumentResult423Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers423 = &headers
+	case rsp.StatusCode == 429:
+		var headers DeleteDocumentResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 500:
+		var headers DeleteDocumentResult500Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers500 = &headers
+	case rsp.StatusCode == 503:
+		var headers DeleteDocumentResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetDocumentResult parses an HTTP response from a GetDocumentWithResponse call
+func ParseGetDocumentResult(rsp *http.Response) (*GetDocumentResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetDocumentResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Document
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 423:
+		var dest Suspended
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON423 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RateLimited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetDocumentResult200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers GetDocumentResult400Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetDocumentResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 404:
+		var headers GetDocumentResult404Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers404 = &headers
+	case rsp.StatusCode == 423:
+		var headers GetDocumentResult423Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers423 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetDocumentResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 500:
+		var headers GetDocumentResult500Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers500 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetDocumentResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParsePatchDocumentResult parses an HTTP response from a PatchDocumentWithResponse call
+func ParsePatchDocumentResult(rsp *http.Response) (*PatchDocumentResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PatchDocumentResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Document
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest DocumentConflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest DocumentTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest NotMergePatch
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 423:
+		var dest Suspended
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON423 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RateLimited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 507:
+		var dest QuotaExceeded
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON507 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers PatchDocumentResult200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers PatchDocumentResult400Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers PatchDocumentResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 404:
+		var headers PatchDocumentResult404Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers404 = &headers
+	case rsp.StatusCode == 409:
+		var headers PatchDocumentResult409Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 412:
+		var headers PatchDocumentResult412Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers412 = &headers
+	case rsp.StatusCode == 413:
+		var headers PatchDocumentResult413Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 415:
+		var headers PatchDocumentResult415Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 422:
+		var headers PatchDocumentResult422Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers422 = &headers
+	case rsp.StatusCode == 423:
+		var headers PatchDocumentResult423Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers423 = &headers
+	case rsp.StatusCode == 429:
+		var headers PatchDocumentResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 500:
+		var headers PatchDocumentResult500Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers500 = &headers
+	case rsp.StatusCode == 503:
+		var headers PatchDocumentResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers503 = &headers
+	case rsp.StatusCode == 507:
+		var headers PatchDocumentResult507Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers507 = &headers
+	}
+
+	return response, nil
+}
+
+// ParsePutDocumentResult parses an HTTP response from a PutDocumentWithResponse call
+func ParsePutDocumentResult(rsp *http.Response) (*PutDocumentResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PutDocumentResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Document
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Document
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest DocumentConflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest DocumentTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 423:
+		var dest Suspended
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON423 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RateLimited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 507:
+		var dest QuotaExceeded
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON507 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers PutDocumentResult200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 201:
+		var headers PutDocumentResult201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 400:
+		var headers PutDocumentResult400Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers PutDocumentResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers PutDocumentResult409Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 412:
+		var headers PutDocumentResult412Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers412 = &headers
+	case rsp.StatusCode == 413:
+		var headers PutDocumentResult413Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 415:
+		var headers PutDocumentResult415Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 422:
+		var headers PutDocumentResult422Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers422 = &headers
+	case rsp.StatusCode == 423:
+		var headers PutDocumentResult423Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers423 = &headers
+	case rsp.StatusCode == 429:
+		var headers PutDocumentResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 500:
+		var headers PutDocumentResult500Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers500 = &headers
+	case rsp.StatusCode == 503:
+		var headers PutDocumentResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers503 = &headers
+	case rsp.StatusCode == 507:
+		var headers PutDocumentResult507Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers507 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseExportDocumentsResult parses an HTTP response from a ExportDocumentsWithResponse call
+func ParseExportDocumentsResult(rsp *http.Response) (*ExportDocumentsResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportDocumentsResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest QueryMalformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 423:
+		var dest Suspended
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON423 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ExportDocumentsResult200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers ExportDocumentsResult400Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers ExportDocumentsResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 423:
+		var headers ExportDocumentsResult423Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers423 = &headers
+	case rsp.StatusCode == 500:
+		var headers ExportDocumentsResult500Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers500 = &headers
+	case rsp.StatusCode == 503:
+		var headers ExportDocumentsResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int32
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
@@ -3176,6 +11889,1210 @@ func ParseGetOrganizationResult(rsp *http.Response) (*GetOrganizationResult, err
 	return response, nil
 }
 
+// ParseImportDocumentsResult parses an HTTP response from a ImportDocumentsWithResponse call
+func ParseImportDocumentsResult(rsp *http.Response) (*ImportDocumentsResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ImportDocumentsResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest NotLines
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 423:
+		var dest Suspended
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON423 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ImportDocumentsResult200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers ImportDocumentsResult400Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers ImportDocumentsResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 415:
+		var headers ImportDocumentsResult415Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 423:
+		var headers ImportDocumentsResult423Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers423 = &headers
+	case rsp.StatusCode == 500:
+		var headers ImportDocumentsResult500Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers500 = &headers
+	case rsp.StatusCode == 503:
+		var headers ImportDocumentsResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListIndexesResult parses an HTTP response from a ListIndexesWithResponse call
+func ParseListIndexesResult(rsp *http.Response) (*ListIndexesResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListIndexesResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest IndexList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 423:
+		var dest Suspended
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON423 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RateLimited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListIndexesResult200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers ListIndexesResult400Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers ListIndexesResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 423:
+		var headers ListIndexesResult423Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers423 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListIndexesResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 500:
+		var headers ListIndexesResult500Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers500 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListIndexesResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateIndexResult parses an HTTP response from a CreateIndexWithResponse call
+func ParseCreateIndexResult(rsp *http.Response) (*CreateIndexResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateIndexResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Index
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest IndexConflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 423:
+		var dest Suspended
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON423 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RateLimited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateIndexResult201Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 400:
+		var headers CreateIndexResult400Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers CreateIndexResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers CreateIndexResult409Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 413:
+		var headers CreateIndexResult413Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 415:
+		var headers CreateIndexResult415Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 422:
+		var headers CreateIndexResult422Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers422 = &headers
+	case rsp.StatusCode == 423:
+		var headers CreateIndexResult423Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers423 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreateIndexResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 500:
+		var headers CreateIndexResult500Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers500 = &headers
+	case rsp.StatusCode == 503:
+		var headers CreateIndexResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeleteIndexResult parses an HTTP response from a DeleteIndexWithResponse call
+func ParseDeleteIndexResult(rsp *http.Response) (*DeleteIndexResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteIndexResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest InProgress
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 423:
+		var dest Suspended
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON423 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RateLimited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		var headers DeleteIndexResult204Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers204 = &headers
+	case rsp.StatusCode == 400:
+		var headers DeleteIndexResult400Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers DeleteIndexResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 404:
+		var headers DeleteIndexResult404Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers404 = &headers
+	case rsp.StatusCode == 409:
+		var headers DeleteIndexResult409Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 423:
+		var headers DeleteIndexResult423Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers423 = &headers
+	case rsp.StatusCode == 429:
+		var headers DeleteIndexResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 500:
+		var headers DeleteIndexResult500Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers500 = &headers
+	case rsp.StatusCode == 503:
+		var headers DeleteIndexResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListOperationsResult parses an HTTP response from a ListOperationsWithResponse call
+func ParseListOperationsResult(rsp *http.Response) (*ListOperationsResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListOperationsResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OperationList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 423:
+		var dest Suspended
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON423 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListOperationsResult200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers ListOperationsResult400Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers ListOperationsResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 422:
+		var headers ListOperationsResult422Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers422 = &headers
+	case rsp.StatusCode == 423:
+		var headers ListOperationsResult423Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers423 = &headers
+	case rsp.StatusCode == 500:
+		var headers ListOperationsResult500Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers500 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListOperationsResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetOperationResult parses an HTTP response from a GetOperationWithResponse call
+func ParseGetOperationResult(rsp *http.Response) (*GetOperationResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetOperationResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Operation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 423:
+		var dest Suspended
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON423 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetOperationResult200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers GetOperationResult400Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetOperationResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 404:
+		var headers GetOperationResult404Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers404 = &headers
+	case rsp.StatusCode == 423:
+		var headers GetOperationResult423Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers423 = &headers
+	case rsp.StatusCode == 500:
+		var headers GetOperationResult500Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers500 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetOperationResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetStatsResult parses an HTTP response from a GetStatsWithResponse call
+func ParseGetStatsResult(rsp *http.Response) (*GetStatsResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetStatsResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Stats
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 423:
+		var dest Suspended
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON423 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RateLimited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest TooSlow
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetStatsResult200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers GetStatsResult400Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetStatsResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 423:
+		var headers GetStatsResult423Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers423 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetStatsResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 500:
+		var headers GetStatsResult500Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers500 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetStatsResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseUpdateOrganizationResult parses an HTTP response from a UpdateOrganizationWithResponse call
 func ParseUpdateOrganizationResult(rsp *http.Response) (*UpdateOrganizationResult, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -3196,6 +13113,13 @@ func ParseUpdateOrganizationResult(rsp *http.Response) (*UpdateOrganizationResul
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Operation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
 		var dest Malformed
@@ -3280,6 +13204,30 @@ func ParseUpdateOrganizationResult(rsp *http.Response) (*UpdateOrganizationResul
 			headers.XRequestID = value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 202:
+		var headers UpdateOrganizationResult202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		if values := rsp.Header.Values("Preference-Applied"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Preference-Applied", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.PreferenceApplied = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers202 = &headers
 	case rsp.StatusCode == 400:
 		var headers UpdateOrganizationResult400Headers
 		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {

@@ -27,6 +27,11 @@ export type NewPassword = string;
 export type Id = string;
 
 /**
+ * A UUID, in lower case.
+ */
+export type IdParameter = string;
+
+/**
  * The collection that holds the organization's data: `org_` and the name in ASCII, with a suffix after a dot where
  * that alone would be another's or an earlier one.
  *
@@ -35,7 +40,7 @@ export type CollectionName = string;
 
 /**
  * `provisioning`: being created. `active`: in use. `suspended`: refused to its own admins until the operator
- * resumes it. `deleting`: on its way out.
+ * resumes it. `deleting`: being deleted, or deleted and not yet purged.
  *
  */
 export type State = 'provisioning' | 'active' | 'suspended' | 'deleting';
@@ -92,6 +97,7 @@ export type OrganizationSummary = {
      * Only with a token of the organization, while a change is going on. Its id.
      */
     operation?: string;
+    quota?: Quota;
 };
 
 /**
@@ -113,6 +119,35 @@ export type Organization = {
      * The id of the change that is going on, if one is.
      */
     operation?: string;
+    quota?: Quota;
+};
+
+/**
+ * How much an organization may have, where the operator has set a limit.
+ */
+export type Quota = {
+    /**
+     * How many documents.
+     */
+    max_documents?: number;
+    /**
+     * How many bytes its documents may have as BSON.
+     */
+    max_bytes?: number;
+};
+
+/**
+ * How much an organization may have. What is left out, or null, has no limit.
+ */
+export type QuotaUpdate = {
+    /**
+     * How many documents.
+     */
+    max_documents?: number | null;
+    /**
+     * How many bytes its documents may have as BSON.
+     */
+    max_bytes?: number | null;
 };
 
 /**
@@ -122,10 +157,370 @@ export type DeletionReceipt = {
     id: Id;
     organization_name: OrganizationName;
     /**
-     * The collections that were dropped.
+     * The collections that were dropped; none yet, if there is a `purge_after`.
      */
     collections: Array<CollectionName>;
     deleted_at: Time;
+    /**
+     * When nothing will be left and nobody can restore it any more. Only with a time of grace.
+     */
+    purge_after?: string;
+};
+
+/**
+ * A change of an organization.
+ */
+export type Operation = {
+    id: Id;
+    /**
+     * What it does.
+     */
+    kind: 'create' | 'update' | 'delete';
+    /**
+     * `running`: going on, or waiting for an instance of the server to take it up again. `succeeded`: all of it was
+     * done. `failed`: nothing was changed; `error` says why.
+     *
+     */
+    state: 'running' | 'succeeded' | 'failed';
+    /**
+     * What it is doing, or did last. For people to read; the names change.
+     */
+    step: string;
+    /**
+     * How many documents were copied so far.
+     */
+    documents_copied: number;
+    /**
+     * How many there were when the copy began; 0 before that.
+     */
+    documents_total: number;
+    /**
+     * The size of the documents copied so far.
+     */
+    bytes_copied: number;
+    started_at: Time;
+    updated_at: Time;
+    /**
+     * About when it will be over. Only while it copies.
+     */
+    eta?: string;
+    /**
+     * When it was over.
+     */
+    finished_at?: string;
+    error?: OperationError;
+};
+
+/**
+ * Why an operation failed. Nothing was changed.
+ */
+export type OperationError = {
+    code: ErrorCode;
+    /**
+     * What to do about it.
+     */
+    detail: string;
+};
+
+/**
+ * A page of operations, the newest first.
+ */
+export type OperationList = {
+    /**
+     * The operations.
+     */
+    items: Array<Operation>;
+    /**
+     * The `cursor` of the next page; missing on the last.
+     */
+    next_cursor?: string;
+};
+
+/**
+ * An organization, as the operator sees it.
+ */
+export type OperatorOrganization = {
+    id: Id;
+    organization_name: OrganizationName;
+    collection_name?: CollectionName;
+    state: State;
+    /**
+     * See `Organization`; 0 while it is being created.
+     */
+    generation: number;
+    admin_id: Id;
+    created_at: Time;
+    updated_at: Time;
+    /**
+     * The id of the change that is going on, if one is.
+     */
+    operation?: string;
+    /**
+     * Until when it can be restored. Only when it is deleted, with a time of grace.
+     */
+    purge_after?: string;
+    quota?: Quota;
+};
+
+/**
+ * A page of organizations, the newest first.
+ */
+export type OrganizationList = {
+    /**
+     * The organizations.
+     */
+    items: Array<OperatorOrganization>;
+    /**
+     * The `cursor` of the next page; missing on the last.
+     */
+    next_cursor?: string;
+};
+
+/**
+ * A document in MongoDB Extended JSON v2: canonical, relaxed or mixed in requests, relaxed in answers, where an
+ * integer beyond 53 bits is `{"$numberLong": "…"}` so that no reader of JSON loses its digits. Names keep their
+ * order. Names at the top level do not begin with `_`, save `_id`; names at any level do not begin with `$`, save
+ * those of types such as `$date`. At most 100 levels deep, and 16 MiB as BSON.
+ *
+ */
+export type Document = {
+    [key: string]: unknown;
+};
+
+/**
+ * A page of documents.
+ */
+export type DocumentList = {
+    /**
+     * The documents.
+     */
+    items: Array<Document>;
+    /**
+     * For the next page; not there when this is the last.
+     */
+    next_cursor?: string;
+    /**
+     * With `count=true`, how many documents fit the filter.
+     */
+    total?: number;
+};
+
+/**
+ * A line of the answer to an import.
+ */
+export type ImportLine = ({
+    type: 'error';
+} & ImportError) | ({
+    type: 'progress';
+} & ImportProgress) | ({
+    type: 'result';
+} & ImportResult);
+
+/**
+ * A line that was refused. Of a thousand it is said; the rest is only counted.
+ */
+export type ImportError = {
+    /**
+     * Always `error`.
+     */
+    type: 'error';
+    /**
+     * Which line of the body, from 1, blank ones counted.
+     */
+    line: number;
+    code: ErrorCode;
+    /**
+     * What is wrong.
+     */
+    detail: string;
+    /**
+     * Where in the line, as a JSON Pointer in a fragment: `#/email`.
+     */
+    pointer?: string;
+};
+
+/**
+ * How far it is. What is counted here is durable.
+ */
+export type ImportProgress = {
+    /**
+     * Always `progress`.
+     */
+    type: 'progress';
+    /**
+     * How many lines were dealt with, blank ones not counted.
+     */
+    lines: number;
+    /**
+     * How many documents were added.
+     */
+    inserted: number;
+    /**
+     * How many were put in the place of another.
+     */
+    replaced: number;
+    /**
+     * How many were left out because their place was taken.
+     */
+    skipped: number;
+    /**
+     * How many lines were refused.
+     */
+    failed: number;
+};
+
+/**
+ * The last line.
+ */
+export type ImportResult = {
+    /**
+     * Always `result`.
+     */
+    type: 'result';
+    /**
+     * How many lines were dealt with, blank ones not counted.
+     */
+    lines: number;
+    /**
+     * How many documents were added.
+     */
+    inserted: number;
+    /**
+     * How many were put in the place of another.
+     */
+    replaced: number;
+    /**
+     * How many were left out because their place was taken.
+     */
+    skipped: number;
+    /**
+     * How many lines were refused.
+     */
+    failed: number;
+    /**
+     * Whether every line was dealt with. If not, `code` says why. With `outcome_unknown` documents may have been added
+     * that are not counted, of at most a thousand lines behind those that are.
+     *
+     */
+    complete: boolean;
+    code?: ErrorCode;
+    /**
+     * What to do about it.
+     */
+    detail?: string;
+};
+
+/**
+ * A line of an export. A `Document`, or the last line, which has `_trailer` and nothing else.
+ */
+export type ExportLine = {
+    _trailer?: ExportTrailer;
+    [key: string]: unknown;
+};
+
+/**
+ * What ends an export.
+ */
+export type ExportTrailer = {
+    /**
+     * How many lines with documents there are.
+     */
+    documents: number;
+    /**
+     * Whether these are all. If not, `code` says why.
+     */
+    complete: boolean;
+    code?: ErrorCode;
+    /**
+     * What to do about it.
+     */
+    detail?: string;
+};
+
+/**
+ * 1 to 64 letters, digits, `_` and `-`; not `_id_`.
+ */
+export type IndexName = string;
+
+/**
+ * One key of an index.
+ */
+export type IndexKey = {
+    /**
+     * The path of a field, with dots to go into documents and arrays.
+     */
+    path: string;
+    /**
+     * The direction, which matters to indexes of several keys.
+     */
+    order?: 'asc' | 'desc';
+};
+
+/**
+ * A new index.
+ */
+export type IndexCreate = {
+    name: IndexName;
+    /**
+     * The keys, in their order.
+     */
+    keys: Array<IndexKey>;
+    /**
+     * Whether to refuse a second document of equal keys.
+     */
+    unique?: boolean;
+};
+
+/**
+ * An index.
+ */
+export type Index = {
+    name: IndexName;
+    /**
+     * The keys, in their order.
+     */
+    keys: Array<IndexKey>;
+    /**
+     * Whether a second document of equal keys is refused.
+     */
+    unique: boolean;
+    /**
+     * Its size; only with `GET /org/stats`, and where the storage tells.
+     */
+    size_bytes?: number;
+};
+
+/**
+ * All indexes.
+ */
+export type IndexList = {
+    /**
+     * The indexes.
+     */
+    items: Array<Index>;
+};
+
+/**
+ * How much an organization has.
+ */
+export type Stats = {
+    /**
+     * How many documents.
+     */
+    documents: number;
+    /**
+     * The size of all documents as BSON, before the storage compresses them.
+     */
+    bytes: number;
+    quota?: Quota;
+    /**
+     * That of the collection that was counted.
+     */
+    generation: number;
+    /**
+     * The indexes, with their sizes.
+     */
+    indexes: Array<Index>;
 };
 
 /**
@@ -217,7 +612,7 @@ export type FieldError = {
      */
     pointer?: string;
     /**
-     * Which query parameter or header, where it is not the body.
+     * Which parameter of path or query, or which header, where it is not the body.
      */
     parameter?: string;
     /**
@@ -227,20 +622,79 @@ export type FieldError = {
 };
 
 /**
- * What went wrong, for programs. `malformed`: the request breaks the contract. `invalid`: a value is refused.
- * `unauthenticated`: no token, or a bad or expired one. `token_revoked`: the token was good and is not any more
- * (credentials rotated, admin or organization gone). `bad_credentials`: wrong e-mail address or password.
- * `not_found`: no such thing. `method_not_allowed`: not by this method. `name_taken`, `email_taken`: another has
- * it. `operation_in_progress`: the organization is being changed. `suspended`: the organization is suspended.
- * `body_too_large`, `unsupported_media_type`: as they say. `rate_limited`: too many attempts. `unavailable`: the
- * storage does not answer, nothing was done. `outcome_unknown`: it stopped answering half-way. `internal`: a
- * fault of the server.
+ * What went wrong, for programs. More codes will come: treat one that you do not know by its status.
+ * `malformed`: the request breaks the contract. `invalid`: a value is refused. `unauthenticated`: no token, or a
+ * bad or expired one. `token_revoked`: the token was good and is not any more (credentials rotated, admin or
+ * organization gone). `bad_credentials`: wrong e-mail address or password. `not_found`: no such thing.
+ * `method_not_allowed`: not by this method. `name_taken`, `email_taken`: another has it.
+ * `operation_in_progress`: the organization is being changed. `suspended`: the organization is suspended.
+ * `organization_deleting`: the organization is deleted, or being deleted. `document_exists`: there is a document of
+ * this `_id`. `duplicate_key`: another document has the same key in a unique index. `index_exists`: another index
+ * has this name or these keys. `no_index`: no index has this order. `precondition_failed`: a document is not what
+ * `If-Match` or `If-None-Match` asks for. `too_large`: a document has more than 16 MiB. `query_timeout`: a query
+ * took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
+ * `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
+ * `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
+ * `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
  *
  */
-export type ErrorCode = 'malformed' | 'invalid' | 'unauthenticated' | 'token_revoked' | 'bad_credentials' | 'not_found' | 'method_not_allowed' | 'name_taken' | 'email_taken' | 'operation_in_progress' | 'suspended' | 'body_too_large' | 'unsupported_media_type' | 'rate_limited' | 'unavailable' | 'outcome_unknown' | 'internal';
+export type ErrorCode = 'malformed' | 'invalid' | 'unauthenticated' | 'token_revoked' | 'bad_credentials' | 'not_found' | 'method_not_allowed' | 'name_taken' | 'email_taken' | 'operation_in_progress' | 'suspended' | 'organization_deleting' | 'document_exists' | 'duplicate_key' | 'index_exists' | 'no_index' | 'precondition_failed' | 'too_large' | 'query_timeout' | 'body_too_large' | 'unsupported_media_type' | 'idempotency_key_reused' | 'idempotency_in_progress' | 'quota_exceeded' | 'rate_limited' | 'unavailable' | 'outcome_unknown' | 'internal';
+
+/**
+ * Only if the document is there and its `ETag` is one of these; `*`: if it is there. Else 412, and nothing is done.
+ *
+ */
+export type IfMatch = string;
+
+/**
+ * `*`: only if there is no document of that `_id`. Else 412, and nothing is done.
+ */
+export type IfNoneMatch = string;
+
+/**
+ * The `next_cursor` of the page before. Without it, the first page.
+ */
+export type Cursor = string;
+
+/**
+ * How many to list at most.
+ */
+export type Limit = number;
+
+/**
+ * `respond-async` asks for an answer that does not wait for the end (RFC 7240). Any other preference is ignored.
+ *
+ */
+export type Prefer = string;
+
+/**
+ * Makes it safe to send the request again when no answer came, or a 5xx: it is carried out once, and whoever
+ * sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
+ * a UUID, for each request: with another request it is refused (422 `idempotency_key_reused`), and without a
+ * token all clients share theirs. While the first is still being worked on the answer is 409
+ * `idempotency_in_progress`. A refusal (4xx) is not kept: the key is as good as new.
+ *
+ */
+export type IdempotencyKey = string;
+
+/**
+ * The organization's id.
+ */
+export type OrganizationId = IdParameter;
 
 export type CreateOrganizationData = {
     body: OrganizationCreate;
+    headers?: {
+        /**
+         * Makes it safe to send the request again when no answer came, or a 5xx: it is carried out once, and whoever
+         * sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
+         * a UUID, for each request: with another request it is refused (422 `idempotency_key_reused`), and without a
+         * token all clients share theirs. While the first is still being worked on the answer is 409
+         * `idempotency_in_progress`. A refusal (4xx) is not kept: the key is as good as new.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
     path?: never;
     query?: never;
     url: '/org/create';
@@ -252,8 +706,8 @@ export type CreateOrganizationErrors = {
      */
     400: Problem;
     /**
-     * `name_taken` or `email_taken`: another has it. `operation_in_progress`: the organization is being changed;
-     * `operation_id` says by what. Nothing was changed.
+     * `name_taken` or `email_taken`: another has it. `idempotency_in_progress`: the request that the `Idempotency-Key`
+     * came with first is still being worked on. Nothing was changed.
      *
      */
     409: Problem;
@@ -266,11 +720,15 @@ export type CreateOrganizationErrors = {
      */
     415: Problem;
     /**
-     * The request fits the contract but a value is refused; `errors` says which. Nothing was done.
+     * The request fits the contract but a value is refused; `errors` says which. `idempotency_key_reused`: the
+     * `Idempotency-Key` came with another request before. Nothing was done.
+     *
      */
     422: Problem;
     /**
-     * Too many attempts. Nothing was done.
+     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
+     * was done.
+     *
      */
     429: Problem;
     /**
@@ -318,7 +776,7 @@ export type GetOrganizationErrors = {
      */
     401: Problem;
     /**
-     * There is no such organization.
+     * There is no such thing, or none that the caller may know of.
      */
     404: Problem;
     /**
@@ -354,6 +812,13 @@ export type GetOrganizationResponse = GetOrganizationResponses[keyof GetOrganiza
 
 export type UpdateOrganizationData = {
     body: OrganizationUpdate;
+    headers?: {
+        /**
+         * `respond-async` asks for an answer that does not wait for the end (RFC 7240). Any other preference is ignored.
+         *
+         */
+        Prefer?: string;
+    };
     path?: never;
     query?: never;
     url: '/org/update';
@@ -391,7 +856,9 @@ export type UpdateOrganizationErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts. Nothing was done.
+     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
+     * was done.
+     *
      */
     429: Problem;
     /**
@@ -413,12 +880,23 @@ export type UpdateOrganizationResponses = {
      * Done; the organization as it is now.
      */
     200: Organization;
+    /**
+     * It has begun, nothing is in its way, and it goes on.
+     */
+    202: Operation;
 };
 
 export type UpdateOrganizationResponse = UpdateOrganizationResponses[keyof UpdateOrganizationResponses];
 
 export type DeleteOrganizationData = {
     body?: never;
+    headers?: {
+        /**
+         * `respond-async` asks for an answer that does not wait for the end (RFC 7240). Any other preference is ignored.
+         *
+         */
+        Prefer?: string;
+    };
     path?: never;
     query?: never;
     url: '/org/delete';
@@ -457,12 +935,951 @@ export type DeleteOrganizationError = DeleteOrganizationErrors[keyof DeleteOrgan
 
 export type DeleteOrganizationResponses = {
     /**
-     * Nothing is left.
+     * Nothing is left; or, with `purge_after`, the time of grace has begun.
      */
     200: DeletionReceipt;
+    /**
+     * It has begun, nothing is in its way, and it goes on.
+     */
+    202: Operation;
 };
 
 export type DeleteOrganizationResponse = DeleteOrganizationResponses[keyof DeleteOrganizationResponses];
+
+export type ListOperationsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * The `next_cursor` of the page before. Without it, the first page.
+         */
+        cursor?: string;
+        /**
+         * How many to list at most.
+         */
+        limit?: number;
+    };
+    url: '/org/operations';
+};
+
+export type ListOperationsErrors = {
+    /**
+     * The request breaks the contract; `errors` says where. Nothing was done.
+     */
+    400: Problem;
+    /**
+     * There is no token, or one that is no longer good. Log in again.
+     */
+    401: Problem;
+    /**
+     * The request fits the contract but a value is refused; `errors` says which. Nothing was done.
+     */
+    422: Problem;
+    /**
+     * The organization is suspended; only the operator can resume it.
+     */
+    423: Problem;
+    /**
+     * A fault of the server; its log has the details under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
+     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     *
+     */
+    503: Problem;
+};
+
+export type ListOperationsError = ListOperationsErrors[keyof ListOperationsErrors];
+
+export type ListOperationsResponses = {
+    /**
+     * A page of operations.
+     */
+    200: OperationList;
+};
+
+export type ListOperationsResponse = ListOperationsResponses[keyof ListOperationsResponses];
+
+export type GetOperationData = {
+    body?: never;
+    path: {
+        /**
+         * The operation's id.
+         */
+        id: IdParameter;
+    };
+    query?: never;
+    url: '/org/operations/{id}';
+};
+
+export type GetOperationErrors = {
+    /**
+     * The request breaks the contract; `errors` says where. Nothing was done.
+     */
+    400: Problem;
+    /**
+     * There is no token, or one that is no longer good. Log in again.
+     */
+    401: Problem;
+    /**
+     * There is no such thing, or none that the caller may know of.
+     */
+    404: Problem;
+    /**
+     * The organization is suspended; only the operator can resume it.
+     */
+    423: Problem;
+    /**
+     * A fault of the server; its log has the details under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
+     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     *
+     */
+    503: Problem;
+};
+
+export type GetOperationError = GetOperationErrors[keyof GetOperationErrors];
+
+export type GetOperationResponses = {
+    /**
+     * The operation as it is now.
+     */
+    200: Operation;
+};
+
+export type GetOperationResponse = GetOperationResponses[keyof GetOperationResponses];
+
+export type ListDocumentsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Which documents, in MongoDB's form and in Extended JSON: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
+         * $and $or $not`, and dotted paths. What no index helps with is looked for in all documents, in at most
+         * `QUERY_TIMEOUT`.
+         *
+         */
+        filter?: string;
+        /**
+         * `_id`, or the path of an index, or several with commas as the index has them; `-` in front of a path is
+         * descending. Without it, `_id`.
+         *
+         */
+        sort?: string;
+        /**
+         * How many to list at most.
+         */
+        limit?: number;
+        /**
+         * The `next_cursor` of the page before, with the same `filter` and `sort`. Without it, or empty, the first page.
+         *
+         */
+        cursor?: string;
+        /**
+         * Only these paths of each document, with commas between, and `_id`. Without it, all.
+         */
+        fields?: string;
+        /**
+         * Whether to count all documents that fit `filter`, into `total`.
+         */
+        count?: boolean;
+    };
+    url: '/org/documents';
+};
+
+export type ListDocumentsErrors = {
+    /**
+     * The query breaks the contract; `errors` says where. `no_index`: no index has this order; `detail` says which
+     * would.
+     *
+     */
+    400: Problem;
+    /**
+     * There is no token, or one that is no longer good. Log in again.
+     */
+    401: Problem;
+    /**
+     * The request fits the contract but a value is refused; `errors` says which. Nothing was done.
+     */
+    422: Problem;
+    /**
+     * The organization is suspended; only the operator can resume it.
+     */
+    423: Problem;
+    /**
+     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
+     * was done.
+     *
+     */
+    429: Problem;
+    /**
+     * A fault of the server; its log has the details under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `query_timeout`: it took longer than `QUERY_TIMEOUT`; an index helps, or asking for less. `unavailable`: the storage
+     * does not answer, or the server is stopping.
+     *
+     */
+    503: Problem;
+};
+
+export type ListDocumentsError = ListDocumentsErrors[keyof ListDocumentsErrors];
+
+export type ListDocumentsResponses = {
+    /**
+     * A page of documents.
+     */
+    200: DocumentList;
+};
+
+export type ListDocumentsResponse = ListDocumentsResponses[keyof ListDocumentsResponses];
+
+export type CreateDocumentData = {
+    body: Document;
+    headers?: {
+        /**
+         * Makes it safe to send the request again when no answer came, or a 5xx: it is carried out once, and whoever
+         * sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
+         * a UUID, for each request: with another request it is refused (422 `idempotency_key_reused`), and without a
+         * token all clients share theirs. While the first is still being worked on the answer is 409
+         * `idempotency_in_progress`. A refusal (4xx) is not kept: the key is as good as new.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/org/documents';
+};
+
+export type CreateDocumentErrors = {
+    /**
+     * The request breaks the contract; `errors` says where. Nothing was done.
+     */
+    400: Problem;
+    /**
+     * There is no token, or one that is no longer good. Log in again.
+     */
+    401: Problem;
+    /**
+     * `document_exists`: there is a document of this `_id`. `duplicate_key`: another has the same key in a unique index.
+     * `idempotency_in_progress`: the request that the `Idempotency-Key` came with first is still being worked on.
+     * Nothing was changed.
+     *
+     */
+    409: Problem;
+    /**
+     * `too_large`: the document has more than 16 MiB as BSON. `body_too_large`: its text has more than 32 MiB.
+     *
+     */
+    413: Problem;
+    /**
+     * The body is not `application/json`.
+     */
+    415: Problem;
+    /**
+     * The request fits the contract but a value is refused; `errors` says which. `idempotency_key_reused`: the
+     * `Idempotency-Key` came with another request before. Nothing was done.
+     *
+     */
+    422: Problem;
+    /**
+     * The organization is suspended; only the operator can resume it.
+     */
+    423: Problem;
+    /**
+     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
+     * was done.
+     *
+     */
+    429: Problem;
+    /**
+     * A fault of the server; its log has the details under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
+     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     *
+     */
+    503: Problem;
+    /**
+     * The organization may not have more than it has. Nothing was done.
+     */
+    507: Problem;
+};
+
+export type CreateDocumentError = CreateDocumentErrors[keyof CreateDocumentErrors];
+
+export type CreateDocumentResponses = {
+    /**
+     * It is there.
+     */
+    201: Document;
+};
+
+export type CreateDocumentResponse = CreateDocumentResponses[keyof CreateDocumentResponses];
+
+export type DeleteDocumentData = {
+    body?: never;
+    headers?: {
+        /**
+         * Only if the document is there and its `ETag` is one of these; `*`: if it is there. Else 412, and nothing is done.
+         *
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        /**
+         * The document's `_id`. 24 hexadecimal digits are an ObjectId, anything else is a string.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/org/documents/{id}';
+};
+
+export type DeleteDocumentErrors = {
+    /**
+     * The request breaks the contract; `errors` says where. Nothing was done.
+     */
+    400: Problem;
+    /**
+     * There is no token, or one that is no longer good. Log in again.
+     */
+    401: Problem;
+    /**
+     * There is no such thing, or none that the caller may know of.
+     */
+    404: Problem;
+    /**
+     * The document is not what `If-Match` or `If-None-Match` asks for. Nothing was changed.
+     */
+    412: Problem;
+    /**
+     * The organization is suspended; only the operator can resume it.
+     */
+    423: Problem;
+    /**
+     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
+     * was done.
+     *
+     */
+    429: Problem;
+    /**
+     * A fault of the server; its log has the details under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
+     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     *
+     */
+    503: Problem;
+};
+
+export type DeleteDocumentError = DeleteDocumentErrors[keyof DeleteDocumentErrors];
+
+export type DeleteDocumentResponses = {
+    /**
+     * It is gone.
+     */
+    204: void;
+};
+
+export type DeleteDocumentResponse = DeleteDocumentResponses[keyof DeleteDocumentResponses];
+
+export type GetDocumentData = {
+    body?: never;
+    path: {
+        /**
+         * The document's `_id`. 24 hexadecimal digits are an ObjectId, anything else is a string.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/org/documents/{id}';
+};
+
+export type GetDocumentErrors = {
+    /**
+     * The request breaks the contract; `errors` says where. Nothing was done.
+     */
+    400: Problem;
+    /**
+     * There is no token, or one that is no longer good. Log in again.
+     */
+    401: Problem;
+    /**
+     * There is no such thing, or none that the caller may know of.
+     */
+    404: Problem;
+    /**
+     * The organization is suspended; only the operator can resume it.
+     */
+    423: Problem;
+    /**
+     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
+     * was done.
+     *
+     */
+    429: Problem;
+    /**
+     * A fault of the server; its log has the details under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
+     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     *
+     */
+    503: Problem;
+};
+
+export type GetDocumentError = GetDocumentErrors[keyof GetDocumentErrors];
+
+export type GetDocumentResponses = {
+    /**
+     * The document.
+     */
+    200: Document;
+};
+
+export type GetDocumentResponse = GetDocumentResponses[keyof GetDocumentResponses];
+
+export type PatchDocumentData = {
+    body: Document;
+    headers?: {
+        /**
+         * Only if the document is there and its `ETag` is one of these; `*`: if it is there. Else 412, and nothing is done.
+         *
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        /**
+         * The document's `_id`. 24 hexadecimal digits are an ObjectId, anything else is a string.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/org/documents/{id}';
+};
+
+export type PatchDocumentErrors = {
+    /**
+     * The request breaks the contract; `errors` says where. Nothing was done.
+     */
+    400: Problem;
+    /**
+     * There is no token, or one that is no longer good. Log in again.
+     */
+    401: Problem;
+    /**
+     * There is no such thing, or none that the caller may know of.
+     */
+    404: Problem;
+    /**
+     * `document_exists`: there is a document of this `_id`. `duplicate_key`: another has the same key in a unique index.
+     * Nothing was changed.
+     *
+     */
+    409: Problem;
+    /**
+     * The document is not what `If-Match` or `If-None-Match` asks for. Nothing was changed.
+     */
+    412: Problem;
+    /**
+     * `too_large`: the document has more than 16 MiB as BSON. `body_too_large`: its text has more than 32 MiB.
+     *
+     */
+    413: Problem;
+    /**
+     * The body is not `application/merge-patch+json`.
+     */
+    415: Problem;
+    /**
+     * The request fits the contract but a value is refused; `errors` says which. Nothing was done.
+     */
+    422: Problem;
+    /**
+     * The organization is suspended; only the operator can resume it.
+     */
+    423: Problem;
+    /**
+     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
+     * was done.
+     *
+     */
+    429: Problem;
+    /**
+     * A fault of the server; its log has the details under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
+     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     *
+     */
+    503: Problem;
+    /**
+     * The organization may not have more than it has. Nothing was done.
+     */
+    507: Problem;
+};
+
+export type PatchDocumentError = PatchDocumentErrors[keyof PatchDocumentErrors];
+
+export type PatchDocumentResponses = {
+    /**
+     * The document as it is now.
+     */
+    200: Document;
+};
+
+export type PatchDocumentResponse = PatchDocumentResponses[keyof PatchDocumentResponses];
+
+export type PutDocumentData = {
+    body: Document;
+    headers?: {
+        /**
+         * Only if the document is there and its `ETag` is one of these; `*`: if it is there. Else 412, and nothing is done.
+         *
+         */
+        'If-Match'?: string;
+        /**
+         * `*`: only if there is no document of that `_id`. Else 412, and nothing is done.
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        /**
+         * The document's `_id`. 24 hexadecimal digits are an ObjectId, anything else is a string.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/org/documents/{id}';
+};
+
+export type PutDocumentErrors = {
+    /**
+     * The request breaks the contract; `errors` says where. Nothing was done.
+     */
+    400: Problem;
+    /**
+     * There is no token, or one that is no longer good. Log in again.
+     */
+    401: Problem;
+    /**
+     * `document_exists`: there is a document of this `_id`. `duplicate_key`: another has the same key in a unique index.
+     * Nothing was changed.
+     *
+     */
+    409: Problem;
+    /**
+     * The document is not what `If-Match` or `If-None-Match` asks for. Nothing was changed.
+     */
+    412: Problem;
+    /**
+     * `too_large`: the document has more than 16 MiB as BSON. `body_too_large`: its text has more than 32 MiB.
+     *
+     */
+    413: Problem;
+    /**
+     * The body is not `application/json`.
+     */
+    415: Problem;
+    /**
+     * The request fits the contract but a value is refused; `errors` says which. Nothing was done.
+     */
+    422: Problem;
+    /**
+     * The organization is suspended; only the operator can resume it.
+     */
+    423: Problem;
+    /**
+     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
+     * was done.
+     *
+     */
+    429: Problem;
+    /**
+     * A fault of the server; its log has the details under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
+     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     *
+     */
+    503: Problem;
+    /**
+     * The organization may not have more than it has. Nothing was done.
+     */
+    507: Problem;
+};
+
+export type PutDocumentError = PutDocumentErrors[keyof PutDocumentErrors];
+
+export type PutDocumentResponses = {
+    /**
+     * It is replaced.
+     */
+    200: Document;
+    /**
+     * It is new.
+     */
+    201: Document;
+};
+
+export type PutDocumentResponse = PutDocumentResponses[keyof PutDocumentResponses];
+
+export type ListIndexesData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/org/indexes';
+};
+
+export type ListIndexesErrors = {
+    /**
+     * The request breaks the contract; `errors` says where. Nothing was done.
+     */
+    400: Problem;
+    /**
+     * There is no token, or one that is no longer good. Log in again.
+     */
+    401: Problem;
+    /**
+     * The organization is suspended; only the operator can resume it.
+     */
+    423: Problem;
+    /**
+     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
+     * was done.
+     *
+     */
+    429: Problem;
+    /**
+     * A fault of the server; its log has the details under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
+     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     *
+     */
+    503: Problem;
+};
+
+export type ListIndexesError = ListIndexesErrors[keyof ListIndexesErrors];
+
+export type ListIndexesResponses = {
+    /**
+     * All indexes.
+     */
+    200: IndexList;
+};
+
+export type ListIndexesResponse = ListIndexesResponses[keyof ListIndexesResponses];
+
+export type CreateIndexData = {
+    body: IndexCreate;
+    path?: never;
+    query?: never;
+    url: '/org/indexes';
+};
+
+export type CreateIndexErrors = {
+    /**
+     * The request breaks the contract; `errors` says where. Nothing was done.
+     */
+    400: Problem;
+    /**
+     * There is no token, or one that is no longer good. Log in again.
+     */
+    401: Problem;
+    /**
+     * `index_exists`: another index has this name or these keys. `duplicate_key`: documents that are there have the same key
+     * in this unique index. `operation_in_progress`: the data is being moved; `operation_id` says by what. Nothing was
+     * changed.
+     *
+     */
+    409: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not `application/json`.
+     */
+    415: Problem;
+    /**
+     * The request fits the contract but a value is refused; `errors` says which. Nothing was done.
+     */
+    422: Problem;
+    /**
+     * The organization is suspended; only the operator can resume it.
+     */
+    423: Problem;
+    /**
+     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
+     * was done.
+     *
+     */
+    429: Problem;
+    /**
+     * A fault of the server; its log has the details under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
+     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     *
+     */
+    503: Problem;
+};
+
+export type CreateIndexError = CreateIndexErrors[keyof CreateIndexErrors];
+
+export type CreateIndexResponses = {
+    /**
+     * It is there.
+     */
+    201: Index;
+};
+
+export type CreateIndexResponse = CreateIndexResponses[keyof CreateIndexResponses];
+
+export type DeleteIndexData = {
+    body?: never;
+    path: {
+        /**
+         * The index's name.
+         */
+        name: IndexName;
+    };
+    query?: never;
+    url: '/org/indexes/{name}';
+};
+
+export type DeleteIndexErrors = {
+    /**
+     * The request breaks the contract; `errors` says where. Nothing was done.
+     */
+    400: Problem;
+    /**
+     * There is no token, or one that is no longer good. Log in again.
+     */
+    401: Problem;
+    /**
+     * There is no such thing, or none that the caller may know of.
+     */
+    404: Problem;
+    /**
+     * The organization is being changed; `operation_id` says by what. Nothing was done.
+     */
+    409: Problem;
+    /**
+     * The organization is suspended; only the operator can resume it.
+     */
+    423: Problem;
+    /**
+     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
+     * was done.
+     *
+     */
+    429: Problem;
+    /**
+     * A fault of the server; its log has the details under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
+     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     *
+     */
+    503: Problem;
+};
+
+export type DeleteIndexError = DeleteIndexErrors[keyof DeleteIndexErrors];
+
+export type DeleteIndexResponses = {
+    /**
+     * It is gone.
+     */
+    204: void;
+};
+
+export type DeleteIndexResponse = DeleteIndexResponses[keyof DeleteIndexResponses];
+
+export type GetStatsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/org/stats';
+};
+
+export type GetStatsErrors = {
+    /**
+     * The request breaks the contract; `errors` says where. Nothing was done.
+     */
+    400: Problem;
+    /**
+     * There is no token, or one that is no longer good. Log in again.
+     */
+    401: Problem;
+    /**
+     * The organization is suspended; only the operator can resume it.
+     */
+    423: Problem;
+    /**
+     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
+     * was done.
+     *
+     */
+    429: Problem;
+    /**
+     * A fault of the server; its log has the details under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `query_timeout`: it took longer than `QUERY_TIMEOUT`; an index helps, or asking for less. `unavailable`: the storage
+     * does not answer, or the server is stopping.
+     *
+     */
+    503: Problem;
+};
+
+export type GetStatsError = GetStatsErrors[keyof GetStatsErrors];
+
+export type GetStatsResponses = {
+    /**
+     * How much there is.
+     */
+    200: Stats;
+};
+
+export type GetStatsResponse = GetStatsResponses[keyof GetStatsResponses];
+
+export type ImportDocumentsData = {
+    /**
+     * Documents, one a line. Without any, there is nothing to do.
+     */
+    body?: Blob | File;
+    path?: never;
+    query?: {
+        /**
+         * What to do with a document whose `_id` or key in a unique index is taken. `fail`: refuse it. `skip`: leave
+         * what is there. `replace`: put it in the place of the one with its `_id`; if it is only a key that is taken,
+         * refuse it.
+         *
+         */
+        on_conflict?: 'fail' | 'skip' | 'replace';
+    };
+    url: '/org/import';
+};
+
+export type ImportDocumentsErrors = {
+    /**
+     * The request breaks the contract; `errors` says where. Nothing was done.
+     */
+    400: Problem;
+    /**
+     * There is no token, or one that is no longer good. Log in again.
+     */
+    401: Problem;
+    /**
+     * The body is not `application/x-ndjson`.
+     */
+    415: Problem;
+    /**
+     * The organization is suspended; only the operator can resume it.
+     */
+    423: Problem;
+    /**
+     * A fault of the server; its log has the details under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
+     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     *
+     */
+    503: Problem;
+};
+
+export type ImportDocumentsError = ImportDocumentsErrors[keyof ImportDocumentsErrors];
+
+export type ImportDocumentsResponses = {
+    /**
+     * How it goes, one `ImportLine` a line.
+     */
+    200: string;
+};
+
+export type ImportDocumentsResponse = ImportDocumentsResponses[keyof ImportDocumentsResponses];
+
+export type ExportDocumentsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Which documents; see `GET /org/documents`. There is no limit of time here.
+         */
+        filter?: string;
+        /**
+         * Whether to write canonical Extended JSON, which tells every type of number apart. Else it is relaxed.
+         */
+        canonical?: boolean;
+    };
+    url: '/org/export';
+};
+
+export type ExportDocumentsErrors = {
+    /**
+     * The query breaks the contract; `errors` says where. `no_index`: no index has this order; `detail` says which
+     * would.
+     *
+     */
+    400: Problem;
+    /**
+     * There is no token, or one that is no longer good. Log in again.
+     */
+    401: Problem;
+    /**
+     * The organization is suspended; only the operator can resume it.
+     */
+    423: Problem;
+    /**
+     * A fault of the server; its log has the details under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
+     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     *
+     */
+    503: Problem;
+};
+
+export type ExportDocumentsError = ExportDocumentsErrors[keyof ExportDocumentsErrors];
+
+export type ExportDocumentsResponses = {
+    /**
+     * The documents, one `ExportLine` a line.
+     */
+    200: string;
+};
+
+export type ExportDocumentsResponse = ExportDocumentsResponses[keyof ExportDocumentsResponses];
 
 export type LoginData = {
     body: LoginRequest;
@@ -493,7 +1910,9 @@ export type LoginErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts. Nothing was done.
+     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
+     * was done.
+     *
      */
     429: Problem;
     /**
@@ -518,6 +1937,332 @@ export type LoginResponses = {
 };
 
 export type LoginResponse = LoginResponses[keyof LoginResponses];
+
+export type ListOrganizationsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Only those in this state.
+         */
+        state?: State;
+        /**
+         * The `next_cursor` of the page before. Without it, the first page.
+         */
+        cursor?: string;
+        /**
+         * How many to list at most.
+         */
+        limit?: number;
+    };
+    url: '/operator/organizations';
+};
+
+export type ListOrganizationsErrors = {
+    /**
+     * The request breaks the contract; `errors` says where. Nothing was done.
+     */
+    400: Problem;
+    /**
+     * There is no operator's key, or a wrong one.
+     */
+    401: Problem;
+    /**
+     * There is no such thing, or none that the caller may know of.
+     */
+    404: Problem;
+    /**
+     * The request fits the contract but a value is refused; `errors` says which. Nothing was done.
+     */
+    422: Problem;
+    /**
+     * A fault of the server; its log has the details under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
+     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     *
+     */
+    503: Problem;
+};
+
+export type ListOrganizationsError = ListOrganizationsErrors[keyof ListOrganizationsErrors];
+
+export type ListOrganizationsResponses = {
+    /**
+     * A page of organizations.
+     */
+    200: OrganizationList;
+};
+
+export type ListOrganizationsResponse = ListOrganizationsResponses[keyof ListOrganizationsResponses];
+
+export type InspectOrganizationData = {
+    body?: never;
+    path: {
+        /**
+         * The organization's id.
+         */
+        id: IdParameter;
+    };
+    query?: never;
+    url: '/operator/organizations/{id}';
+};
+
+export type InspectOrganizationErrors = {
+    /**
+     * The request breaks the contract; `errors` says where. Nothing was done.
+     */
+    400: Problem;
+    /**
+     * There is no operator's key, or a wrong one.
+     */
+    401: Problem;
+    /**
+     * There is no such thing, or none that the caller may know of.
+     */
+    404: Problem;
+    /**
+     * A fault of the server; its log has the details under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
+     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     *
+     */
+    503: Problem;
+};
+
+export type InspectOrganizationError = InspectOrganizationErrors[keyof InspectOrganizationErrors];
+
+export type InspectOrganizationResponses = {
+    /**
+     * The organization as it is now.
+     */
+    200: OperatorOrganization;
+};
+
+export type InspectOrganizationResponse = InspectOrganizationResponses[keyof InspectOrganizationResponses];
+
+export type SuspendOrganizationData = {
+    body?: never;
+    path: {
+        /**
+         * The organization's id.
+         */
+        id: IdParameter;
+    };
+    query?: never;
+    url: '/operator/organizations/{id}/suspend';
+};
+
+export type SuspendOrganizationErrors = {
+    /**
+     * The request breaks the contract; `errors` says where. Nothing was done.
+     */
+    400: Problem;
+    /**
+     * There is no operator's key, or a wrong one.
+     */
+    401: Problem;
+    /**
+     * There is no such thing, or none that the caller may know of.
+     */
+    404: Problem;
+    /**
+     * `organization_deleting`: the organization is deleted, or being deleted. `operation_in_progress`: it is still being
+     * created; `operation_id` says by what. Nothing was done.
+     *
+     */
+    409: Problem;
+    /**
+     * A fault of the server; its log has the details under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
+     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     *
+     */
+    503: Problem;
+};
+
+export type SuspendOrganizationError = SuspendOrganizationErrors[keyof SuspendOrganizationErrors];
+
+export type SuspendOrganizationResponses = {
+    /**
+     * The organization as it is now.
+     */
+    200: OperatorOrganization;
+};
+
+export type SuspendOrganizationResponse = SuspendOrganizationResponses[keyof SuspendOrganizationResponses];
+
+export type ResumeOrganizationData = {
+    body?: never;
+    path: {
+        /**
+         * The organization's id.
+         */
+        id: IdParameter;
+    };
+    query?: never;
+    url: '/operator/organizations/{id}/resume';
+};
+
+export type ResumeOrganizationErrors = {
+    /**
+     * The request breaks the contract; `errors` says where. Nothing was done.
+     */
+    400: Problem;
+    /**
+     * There is no operator's key, or a wrong one.
+     */
+    401: Problem;
+    /**
+     * There is no such thing, or none that the caller may know of.
+     */
+    404: Problem;
+    /**
+     * `organization_deleting`: the organization is deleted, or being deleted. `operation_in_progress`: it is still being
+     * created; `operation_id` says by what. Nothing was done.
+     *
+     */
+    409: Problem;
+    /**
+     * A fault of the server; its log has the details under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
+     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     *
+     */
+    503: Problem;
+};
+
+export type ResumeOrganizationError = ResumeOrganizationErrors[keyof ResumeOrganizationErrors];
+
+export type ResumeOrganizationResponses = {
+    /**
+     * The organization as it is now.
+     */
+    200: OperatorOrganization;
+};
+
+export type ResumeOrganizationResponse = ResumeOrganizationResponses[keyof ResumeOrganizationResponses];
+
+export type RestoreOrganizationData = {
+    body?: never;
+    path: {
+        /**
+         * The organization's id.
+         */
+        id: IdParameter;
+    };
+    query?: never;
+    url: '/operator/organizations/{id}/restore';
+};
+
+export type RestoreOrganizationErrors = {
+    /**
+     * The request breaks the contract; `errors` says where. Nothing was done.
+     */
+    400: Problem;
+    /**
+     * There is no operator's key, or a wrong one.
+     */
+    401: Problem;
+    /**
+     * There is no such thing, or none that the caller may know of.
+     */
+    404: Problem;
+    /**
+     * `organization_deleting`: the organization is deleted, or being deleted. `operation_in_progress`: it is still being
+     * created; `operation_id` says by what. Nothing was done.
+     *
+     */
+    409: Problem;
+    /**
+     * A fault of the server; its log has the details under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
+     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     *
+     */
+    503: Problem;
+};
+
+export type RestoreOrganizationError = RestoreOrganizationErrors[keyof RestoreOrganizationErrors];
+
+export type RestoreOrganizationResponses = {
+    /**
+     * The organization as it is now.
+     */
+    200: OperatorOrganization;
+};
+
+export type RestoreOrganizationResponse = RestoreOrganizationResponses[keyof RestoreOrganizationResponses];
+
+export type SetQuotaData = {
+    body: QuotaUpdate;
+    path: {
+        /**
+         * The organization's id.
+         */
+        id: IdParameter;
+    };
+    query?: never;
+    url: '/operator/organizations/{id}/quota';
+};
+
+export type SetQuotaErrors = {
+    /**
+     * The request breaks the contract; `errors` says where. Nothing was done.
+     */
+    400: Problem;
+    /**
+     * There is no operator's key, or a wrong one.
+     */
+    401: Problem;
+    /**
+     * There is no such thing, or none that the caller may know of.
+     */
+    404: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not `application/json`.
+     */
+    415: Problem;
+    /**
+     * A fault of the server; its log has the details under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
+     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     *
+     */
+    503: Problem;
+};
+
+export type SetQuotaError = SetQuotaErrors[keyof SetQuotaErrors];
+
+export type SetQuotaResponses = {
+    /**
+     * The organization as it is now.
+     */
+    200: OperatorOrganization;
+};
+
+export type SetQuotaResponse = SetQuotaResponses[keyof SetQuotaResponses];
 
 export type GetLivenessData = {
     body?: never;

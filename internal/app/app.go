@@ -22,6 +22,12 @@ import (
 // looked for.
 const resumeEvery = 5 * time.Second
 
+// purgeEvery is how often organizations whose time of grace is over are looked for.
+const purgeEvery = 5 * time.Second
+
+// reconcileEvery is how often what dead instances have left behind is looked for.
+const reconcileEvery = 30 * time.Second
+
 // issuer is who tokens say they are from, and for.
 const issuer = "orgd"
 
@@ -65,10 +71,15 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error)
 }
 
 func openStore(ctx context.Context, a *App) (*tenant.Store, error) {
-	return tenant.Open(ctx, tenant.Config{
+	return tenant.Open(ctx, storeConfig(a))
+}
+
+func storeConfig(a *App) tenant.Config {
+	return tenant.Config{
 		Engine: a.engine, MasterDB: a.cfg.MasterDBName, TenantDB: a.cfg.TenantDBName,
 		Passwords: a.passwords, Logger: a.log, Exclusive: a.cfg.Embedded(),
-	})
+		MoveGrace: a.cfg.MoveGrace, DeleteGrace: a.cfg.DeleteGrace,
+	}
 }
 
 func newAPI(a *App) (*httpapi.API, error) {
@@ -92,7 +103,9 @@ func newAPI(a *App) (*httpapi.API, error) {
 	return httpapi.New(httpapi.Config{
 		Store: a.store, Tokens: tokens, Logger: a.log, Pages: pages,
 		SignupsPerMinute: a.cfg.RateLimitSignup, LoginsPerMinute: a.cfg.RateLimitLogin,
-		TrustedProxies: a.cfg.TrustedProxies,
+		TrustedProxies: a.cfg.TrustedProxies, OperatorKey: a.cfg.OperatorKey.Reveal(),
+		QueryTimeout: a.cfg.QueryTimeout, CursorSecret: secret, FingerprintSecret: secret,
+		RequestsPerMinute: a.cfg.RateLimitOrganization,
 	})
 }
 
@@ -117,6 +130,8 @@ func (a *App) Serve(ctx context.Context, l net.Listener) error {
 		defer close(done)
 		worker.Run(work, a.log,
 			worker.Job{Name: "resume operations", Every: resumeEvery, Do: a.resume},
+			worker.Job{Name: "purge", Every: purgeEvery, Do: a.store.Purge},
+			worker.Job{Name: "reconcile", Every: reconcileEvery, Do: a.store.Reconcile},
 			worker.Job{Name: "heartbeat", Every: tenant.BeatEvery, Do: a.store.Beat},
 		)
 	}()

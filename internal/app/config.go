@@ -24,22 +24,26 @@ import (
 //	unset      what takes effect when there is neither value nor default
 //	desc       what it does
 type Config struct {
-	MongoURI        Secret        `envconfig:"MONGO_URI" unset:"embedded engine" allowed:"mongodb://host[:port],…/… or mongodb+srv://host/…, with special characters in user and password percent-encoded" desc:"MongoDB that keeps everything; not set: the embedded engine in DATA_DIR"`
-	MasterDBName    string        `envconfig:"MASTER_DB_NAME" default:"master_db" allowed:"1 to 63 bytes: ASCII letters, digits, _ and -" desc:"database of the metadata: organizations, admins, operations"`
-	TenantDBName    string        `envconfig:"TENANT_DB_NAME" default:"tenant_db" allowed:"as for MASTER_DB_NAME, and another name than that" desc:"database of the organizations' own collections"`
-	JWTSecret       Secret        `envconfig:"JWT_SECRET" unset:"made once, kept in DATA_DIR" allowed:"32 random bytes or more" desc:"secret that signs tokens; required with MONGO_URI"`
-	JWTAlgorithm    string        `envconfig:"JWT_ALGORITHM" default:"HS256" oneof:"HS256 HS384 HS512" desc:"algorithm that signs tokens; no other is accepted"`
-	JWTExpMinutes   int           `envconfig:"JWT_EXP_MINUTES" default:"60" min:"1" max:"43200" desc:"minutes until a token expires"`
-	ListenAddr      string        `envconfig:"LISTEN_ADDR" default:"127.0.0.1:8000" allowed:"host:port, or :port for all addresses; port 0 takes a free one" desc:"address to serve HTTP on"`
-	DataDir         string        `envconfig:"DATA_DIR" default:"./data" allowed:"a directory" desc:"directory of the embedded engine and of the secret that orgd makes"`
-	BcryptCost      int           `envconfig:"BCRYPT_COST" default:"12" min:"4" max:"16" desc:"cost of password hashes, each step doubles it; less than 10 is for tests only"`
-	OperatorKey     Secret        `envconfig:"OPERATOR_KEY" unset:"no operator plane" allowed:"32 random bytes or more, visible ASCII characters only" desc:"key of the operator plane, which answers 404 without it"`
-	RateLimitSignup int           `envconfig:"RATE_LIMIT_SIGNUP" default:"60" min:"0" max:"100000" desc:"sign-ups a minute, for each client address and each e-mail; 0: no limit"`
-	RateLimitLogin  int           `envconfig:"RATE_LIMIT_LOGIN" default:"60" min:"0" max:"100000" desc:"logins a minute, for each client address and each e-mail; 0: no limit"`
-	TrustedProxies  Prefixes      `envconfig:"TRUSTED_PROXIES" unset:"none" allowed:"IP addresses and networks such as 10.0.0.0/8, separated by commas" desc:"proxies whose X-Forwarded-For is believed"`
-	LogLevel        slog.Level    `envconfig:"LOG_LEVEL" default:"info" oneof:"debug info warn error" desc:"least level that is logged"`
-	LogFormat       string        `envconfig:"LOG_FORMAT" default:"text" oneof:"text json" desc:"format of log lines"`
-	ShutdownTimeout time.Duration `envconfig:"SHUTDOWN_TIMEOUT" default:"10s" min:"1s" max:"10m" desc:"how long a shutdown waits for requests that are being answered"`
+	MongoURI              Secret        `envconfig:"MONGO_URI" unset:"embedded engine" allowed:"mongodb://host[:port],…/… or mongodb+srv://host/…, with special characters in user and password percent-encoded" desc:"MongoDB that keeps everything; not set: the embedded engine in DATA_DIR"`
+	MasterDBName          string        `envconfig:"MASTER_DB_NAME" default:"master_db" allowed:"1 to 63 bytes: ASCII letters, digits, _ and -" desc:"database of the metadata: organizations, admins, operations"`
+	TenantDBName          string        `envconfig:"TENANT_DB_NAME" default:"tenant_db" allowed:"as for MASTER_DB_NAME, and another name than that" desc:"database of the organizations' own collections"`
+	JWTSecret             Secret        `envconfig:"JWT_SECRET" unset:"made once, kept in DATA_DIR" allowed:"32 random bytes or more" desc:"secret that signs tokens; required with MONGO_URI"`
+	JWTAlgorithm          string        `envconfig:"JWT_ALGORITHM" default:"HS256" oneof:"HS256 HS384 HS512" desc:"algorithm that signs tokens; no other is accepted"`
+	JWTExpMinutes         int           `envconfig:"JWT_EXP_MINUTES" default:"60" min:"1" max:"43200" desc:"minutes until a token expires"`
+	ListenAddr            string        `envconfig:"LISTEN_ADDR" default:"127.0.0.1:8000" allowed:"host:port, or :port for all addresses; port 0 takes a free one" desc:"address to serve HTTP on"`
+	DataDir               string        `envconfig:"DATA_DIR" default:"./data" allowed:"a directory" desc:"directory of the embedded engine and of the secret that orgd makes"`
+	BcryptCost            int           `envconfig:"BCRYPT_COST" default:"12" min:"4" max:"16" desc:"cost of password hashes, each step doubles it; less than 10 is for tests only"`
+	OperatorKey           Secret        `envconfig:"OPERATOR_KEY" unset:"no operator plane" allowed:"32 random bytes or more, visible ASCII characters only" desc:"key of the operator plane, which answers 404 without it"`
+	RateLimitSignup       int           `envconfig:"RATE_LIMIT_SIGNUP" default:"60" min:"0" max:"100000" desc:"sign-ups a minute, for each client address and each e-mail; 0: no limit"`
+	RateLimitLogin        int           `envconfig:"RATE_LIMIT_LOGIN" default:"60" min:"0" max:"100000" desc:"logins a minute, for each client address and each e-mail; 0: no limit"`
+	RateLimitOrganization int           `envconfig:"RATE_LIMIT_ORGANIZATION" default:"0" min:"0" max:"10000000" desc:"requests a minute for the documents of each organization; 0: no limit"`
+	DeleteGrace           time.Duration `envconfig:"DELETE_GRACE" default:"0s" min:"0s" max:"720h" desc:"how long the operator can restore a deleted organization; 0s: not at all, it is gone at once"`
+	MoveGrace             time.Duration `envconfig:"MOVE_GRACE" default:"0s" min:"0s" max:"720h" desc:"how long the collection that an update has moved the data from is kept"`
+	TrustedProxies        Prefixes      `envconfig:"TRUSTED_PROXIES" unset:"none" allowed:"IP addresses and networks such as 10.0.0.0/8, separated by commas" desc:"proxies whose X-Forwarded-For is believed"`
+	LogLevel              slog.Level    `envconfig:"LOG_LEVEL" default:"info" oneof:"debug info warn error" desc:"least level that is logged"`
+	LogFormat             string        `envconfig:"LOG_FORMAT" default:"text" oneof:"text json" desc:"format of log lines"`
+	QueryTimeout          time.Duration `envconfig:"QUERY_TIMEOUT" default:"10s" min:"10ms" max:"10m" desc:"how long the storage may take for a list of documents"`
+	ShutdownTimeout       time.Duration `envconfig:"SHUTDOWN_TIMEOUT" default:"10s" min:"1s" max:"10m" desc:"how long a shutdown waits for requests that are being answered"`
 
 	sources map[string]string // where each variable was found; "" or nothing: it has its default
 }

@@ -54,7 +54,7 @@ func TestLoadReadsEveryVariable(t *testing.T) {
 		"MONGO_URI=mongodb://u:p@h:27017", "MASTER_DB_NAME=m", "TENANT_DB_NAME=t", "JWT_SECRET=" + goodSecret,
 		"JWT_ALGORITHM=hs512", "JWT_EXP_MINUTES=43200", "LISTEN_ADDR=:0", "DATA_DIR=/var/lib/orgd", "BCRYPT_COST= 10 ",
 		"OPERATOR_KEY=" + goodKey, "RATE_LIMIT_SIGNUP=0", "RATE_LIMIT_LOGIN=100000",
-		"TRUSTED_PROXIES=10.1.2.3/8, 192.0.2.1,2001:db8::/32,::ffff:192.0.2.2", "LOG_LEVEL=WARN", "LOG_FORMAT=json",
+		"TRUSTED_PROXIES=10.1.2.3/8, 192.0.2.1,2001:db8::/32,::ffff:192.0.2.2", "LOG_LEVEL=WARN", "LOG_FORMAT=json", "DELETE_GRACE=720h", "MOVE_GRACE=90s",
 		"SHUTDOWN_TIMEOUT=1m30s", "PATH=/bin", "=C:=C:\\", "noise",
 	}, "")
 	if err != nil {
@@ -63,7 +63,7 @@ func TestLoadReadsEveryVariable(t *testing.T) {
 	want := Config{
 		MongoURI: NewSecret("mongodb://u:p@h:27017"), MasterDBName: "m", TenantDBName: "t", JWTSecret: NewSecret(goodSecret),
 		JWTAlgorithm: "HS512", JWTExpMinutes: 43200, ListenAddr: ":0", DataDir: "/var/lib/orgd", BcryptCost: 10,
-		OperatorKey: NewSecret(goodKey), RateLimitLogin: 100000,
+		OperatorKey: NewSecret(goodKey), RateLimitLogin: 100000, DeleteGrace: 720 * time.Hour, MoveGrace: 90 * time.Second,
 		TrustedProxies: Prefixes{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32"),
 			netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("192.0.2.2/32")},
 		LogLevel: slog.LevelWarn, LogFormat: "json", ShutdownTimeout: 90 * time.Second,
@@ -96,6 +96,8 @@ func TestLoadRefuses(t *testing.T) {
 		{"LOG_LEVEL=info+1", `LOG_LEVEL: "info+1" is not one of the values there are; allowed: debug, info, warn, error`},
 		{"LOG_LEVEL=trace", `LOG_LEVEL: "trace" is not one of the values there are; allowed: debug, info, warn, error`},
 		{"LOG_FORMAT=xml", `LOG_FORMAT: "xml" is not one of the values there are; allowed: text, json`},
+		{"DELETE_GRACE=721h", `DELETE_GRACE: "721h" is out of bounds; allowed: 0s to 720h`},
+		{"MOVE_GRACE=-1s", `MOVE_GRACE: "-1s" is out of bounds; allowed: 0s to 720h`},
 		{"SHUTDOWN_TIMEOUT=10", `SHUTDOWN_TIMEOUT: "10" is not a duration such as 10s; allowed: 1s to 10m`},
 		{"SHUTDOWN_TIMEOUT=1h", `SHUTDOWN_TIMEOUT: "1h" is out of bounds; allowed: 1s to 10m`},
 		{"SHUTDOWN_TIMEOUT=0s", `SHUTDOWN_TIMEOUT: "0s" is out of bounds; allowed: 1s to 10m`},

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -47,7 +48,7 @@ func TestNameAndAddressAreFreeWithTheAnswerToADeletion(t *testing.T) {
 				t.Errorf("the receipt %s is not for %+v", gone.body, acc)
 			}
 			again := w.signUp(acc.name, acc.email, acc.password).is(201)
-			if again.text("id") == acc.id || again.text("admin_id") == acc.adminID || again.text("collection_name") != "org_acme" {
+			if again.text("id") == acc.id || again.text("admin_id") == acc.adminID || !strings.HasPrefix(again.text("collection_name"), "org_acme") {
 				t.Errorf("%+v comes back as %s", acc, again.body)
 			}
 			acc.id, acc.adminID = again.text("id"), again.text("admin_id")

@@ -225,6 +225,34 @@ func TestUpdateOnMongoDBKeepsEveryIndex(t *testing.T) {
 	}
 }
 
+// What an organization has set for its collection, such as a validator, counts after
+// a move as it did before.
+func TestUpdateOnMongoDBKeepsTheCollectionsOptions(t *testing.T) {
+	t.Parallel()
+	w := startMongo(t)
+	acc := w.account("Acme")
+	db := w.tenantDB()
+	err := db.RunCommand(t.Context(), bson.D{{Key: "collMod", Value: acc.collection},
+		{Key: "validator", Value: bson.D{{Key: "n", Value: bson.D{{Key: "$type", Value: "number"}}}}}, {Key: "validationLevel", Value: "moderate"}}).Err()
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := optionsOf(t, db, acc.collection)
+	moved := w.do("PUT", "/org/update", "{}", acc.auth).is(200).text("collection_name")
+	if diff := cmp.Diff(before, optionsOf(t, db, moved)); diff != "" {
+		t.Errorf("the move has changed the options (-before +after):\n%s", diff)
+	}
+}
+
+func optionsOf(t *testing.T, db *mongo.Database, name string) string {
+	t.Helper()
+	specs, err := db.ListCollectionSpecifications(t.Context(), bson.D{{Key: "name", Value: name}})
+	if err != nil || len(specs) != 1 {
+		t.Fatalf("%d collections %s, %v", len(specs), name, err)
+	}
+	return specs[0].Options.String()
+}
+
 // indexesOf lists indexes as the server describes them, without what names the collection.
 func indexesOf(t *testing.T, c *mongo.Collection) []string {
 	t.Helper()

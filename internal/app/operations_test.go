@@ -35,7 +35,7 @@ func TestTheFiveOperations(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, w *world) {
 		ctx, c, email := t.Context(), w.client(), newEmail()
-		made, err := c.CreateOrganizationWithResponse(ctx, client.OrganizationCreate{
+		made, err := c.CreateOrganizationWithResponse(ctx, nil, client.OrganizationCreate{
 			OrganizationName: "  Acme Inc ", Email: email, Password: password,
 		})
 		if err != nil || made.JSON201 == nil {
@@ -57,7 +57,7 @@ func TestTheFiveOperations(t *testing.T) {
 			r.Header.Set("Authorization", "Bearer "+token.JSON200.AccessToken)
 		}
 		name := "Globex"
-		updated, err := c.UpdateOrganizationWithResponse(ctx, client.OrganizationUpdate{OrganizationName: &name}, editor(authorized))
+		updated, err := c.UpdateOrganizationWithResponse(ctx, nil, client.OrganizationUpdate{OrganizationName: &name}, editor(authorized))
 		if err != nil || updated.JSON200 == nil {
 			t.Fatalf("update: %v, %+v", err, updated)
 		}
@@ -70,7 +70,7 @@ func TestTheFiveOperations(t *testing.T) {
 		if err != nil || got.JSON200 == nil || got.JSON200.ID != acme.ID || *got.JSON200.Generation != 2 {
 			t.Errorf("get: %v, %+v", err, got)
 		}
-		gone, err := c.DeleteOrganizationWithResponse(ctx, editor(authorized))
+		gone, err := c.DeleteOrganizationWithResponse(ctx, nil, editor(authorized))
 		if err != nil || gone.JSON200 == nil {
 			t.Fatalf("delete: %v, %+v", err, gone)
 		}

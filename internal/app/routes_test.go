@@ -17,7 +17,7 @@ import (
 // what would do instead; HEAD goes wherever GET does.
 func TestMethodsOfEveryPath(t *testing.T) {
 	t.Parallel()
-	w := start(t)
+	w := start(t, "OPERATOR_KEY=Vt7_kQ2.rZ9-pX4~mB6+wN1/cL8=hD3yS5gF0jA")
 	contract, err := contracttest.Load()
 	if err != nil {
 		t.Fatal(err)

@@ -176,6 +176,9 @@ func (d drawer) format(name string) string {
 	case "byte":
 		return base64.StdEncoding.EncodeToString(rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(d.T, "bytes"))
 	}
+	if own, ok := ownFormats[name]; ok {
+		return rapid.SampledFrom(own).Draw(d.T, name)
+	}
 	d.Fatalf("contracttest cannot draw the format %q: teach drawtext.go and formats.go", name)
 	return ""
 }

@@ -18,7 +18,7 @@ import (
 // body, every answer and every parameter has to have one; and of the properties
 // of schemas those that have one.
 func (c *Contract) CheckExamples() error {
-	var e exampleCheck
+	e := exampleCheck{contract: c}
 	for path, item := range c.doc.Paths.Map() {
 		for method, o := range item.Operations() {
 			where := method + " " + path
@@ -40,7 +40,10 @@ func (c *Contract) CheckExamples() error {
 	return errors.Join(e.wrong...)
 }
 
-type exampleCheck struct{ wrong []error }
+type exampleCheck struct {
+	contract *Contract
+	wrong    []error
+}
 
 func (e *exampleCheck) one(where string, schema *openapi3.SchemaRef, example any, how []openapi3.SchemaValidationOption) {
 	if example == nil {
@@ -63,6 +66,9 @@ func (e *exampleCheck) content(where string, content openapi3.Content, how []ope
 		}
 		for example, value := range all {
 			e.one(where+" "+name+" "+example, m.Schema, value, how)
+			if text, ok := value.(string); ok && m.Extensions["x-line-schema"] != nil {
+				e.wrong = append(e.wrong, e.contract.holdLines(m, []byte(text))...)
+			}
 		}
 	}
 }
@@ -125,7 +131,11 @@ func (o Operation) Examples(t TB) map[string]Request {
 	for name, value := range examplesOf(o.Body.Content[media]) {
 		r := bare
 		r.Header = bare.Header.Clone()
-		r.SetBody(media, value)
+		if text, ok := value.(string); ok && o.Lines != nil {
+			r.SetText(media, []byte(text))
+		} else {
+			r.SetBody(media, value)
+		}
 		all[name] = r
 	}
 	return all

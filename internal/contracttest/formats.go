@@ -23,6 +23,10 @@ var formats = map[string]func(string) error{
 	"ipv4":          parses(netip.ParseAddr),
 	"ipv6":          parses(netip.ParseAddr),
 	"email":         matches(openapi3.FormatOfStringForEmail),
+	"filter":        aFilter,
+	"sort":          somePaths("-"),
+	"fields":        somePaths(""),
+	"cursor":        aCursor,
 	"password":      func(string) error { return nil }, // says how to show it
 }
 

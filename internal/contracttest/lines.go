@@ -17,7 +17,7 @@ import (
 //
 //	application/x-ndjson:
 //	  schema: {type: string}
-//	  x-line-schema: '#/components/schemas/ExportLine'
+//	  x-line-schema: {$ref: '#/components/schemas/ExportLine'}
 //
 // A stream without it is an error, so that no line goes unchecked.
 const linesType = "application/x-ndjson"
@@ -31,7 +31,12 @@ func (c *Contract) checkLines(route *routers.Route, resp *http.Response, body []
 	if documented == nil || documented.Value.Content.Get(linesType) == nil {
 		return nil // which ValidateResponse says already
 	}
-	schema, err := c.lineSchema(documented.Value.Content.Get(linesType))
+	return c.holdLines(documented.Value.Content.Get(linesType), body)
+}
+
+// holdLines holds a text against the schema of its lines.
+func (c *Contract) holdLines(stream *openapi3.MediaType, body []byte) []error {
+	schema, err := lineSchema(c.doc, stream)
 	if err != nil {
 		return []error{err}
 	}
@@ -54,9 +59,10 @@ func (c *Contract) checkLines(route *routers.Route, resp *http.Response, body []
 	return wrong
 }
 
-func (c *Contract) lineSchema(stream *openapi3.MediaType) (*openapi3.Schema, error) {
-	ref, _ := stream.Extensions["x-line-schema"].(string)
-	schema := c.doc.Components.Schemas[strings.TrimPrefix(ref, "#/components/schemas/")]
+func lineSchema(doc *openapi3.T, stream *openapi3.MediaType) (*openapi3.Schema, error) {
+	line, _ := stream.Extensions["x-line-schema"].(map[string]any)
+	ref, _ := line["$ref"].(string)
+	schema := doc.Components.Schemas[strings.TrimPrefix(ref, "#/components/schemas/")]
 	if schema == nil {
 		return nil, fmt.Errorf("the contract does not say by x-line-schema what a line of this stream is: %q", ref)
 	}

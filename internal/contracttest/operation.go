@@ -14,6 +14,8 @@ type Operation struct {
 	ID, Method, Path string
 	Parameters       []*openapi3.Parameter
 	Body             *openapi3.RequestBody // nil if it takes none
+	// Lines is what each line of the body is, if that is a stream of lines.
+	Lines *openapi3.Schema
 	// Scheme names the security scheme that it knows, "" if it knows none, and
 	// Anonymous says whether it may be called without.
 	Scheme    string
@@ -44,6 +46,9 @@ func (c *Contract) Operations() ([]Operation, error) {
 			if spec.RequestBody != nil {
 				o.Body = spec.RequestBody.Value
 			}
+			if err := o.readLines(c.asked); err != nil {
+				return nil, err
+			}
 			if err := o.secure(c.asked.Security); err != nil {
 				return nil, err
 			}
@@ -72,4 +77,12 @@ func (o *Operation) secure(all openapi3.SecurityRequirements) error {
 		}
 	}
 	return nil
+}
+
+// readLines works out Lines.
+func (o *Operation) readLines(doc *openapi3.T) (err error) {
+	if o.Body != nil && o.Body.Content[linesType] != nil {
+		o.Lines, err = lineSchema(doc, o.Body.Content[linesType])
+	}
+	return err
 }

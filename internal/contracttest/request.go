@@ -35,9 +35,29 @@ func (o Operation) Draw(t *rapid.T) Request {
 		}
 	}
 	if o.Body != nil && (o.Body.Required || rapid.Bool().Draw(t, "with a body")) {
-		r.SetBody(o.mediaType(t), Value(o.bodySchema(t)).Draw(t, "body"))
+		r.drawBody(t)
 	}
 	return r
+}
+
+func (r *Request) drawBody(t *rapid.T) {
+	o := r.Operation
+	if o.Lines == nil {
+		r.SetBody(o.mediaType(t), Value(o.bodySchema(t)).Draw(t, "body"))
+		return
+	}
+	text := []byte{}
+	for _, line := range rapid.SliceOfN(Value(o.Lines), 0, 4).Draw(t, "lines") {
+		r.SetBody(linesType, line)
+		text = append(append(text, r.Body...), '\n')
+	}
+	r.SetText(linesType, text)
+}
+
+// SetText makes a text the request's body.
+func (r *Request) SetText(mediaType string, text []byte) {
+	r.Value, r.Body = nil, text
+	r.Header.Set("Content-Type", mediaType)
 }
 
 // SetBody makes a JSON value the request's body.
@@ -73,9 +93,9 @@ func (r Request) HTTP(ctx context.Context, base string) (*http.Request, error) {
 }
 
 // Refusals lists one way for each thing that the contract demands of the body of an
-// operation; nil if it takes none.
+// operation; nil if it takes none, or lines, which are refused one by one.
 func (o Operation) Refusals(t TB) []Refusal {
-	if o.Body == nil {
+	if o.Body == nil || o.Lines != nil {
 		return nil
 	}
 	return Refusals(o.bodySchema(t))
@@ -97,7 +117,7 @@ func (o Operation) bodySchema(t TB) *openapi3.Schema {
 // mediaType is the one in which a body is drawn.
 func (o Operation) mediaType(t TB) string {
 	for name, m := range o.Body.Content {
-		if (name == "application/json" || strings.HasSuffix(name, "+json")) && m.Schema != nil {
+		if (name == linesType || name == "application/json" || strings.HasSuffix(name, "+json")) && m.Schema != nil {
 			return name
 		}
 	}

@@ -1,6 +1,7 @@
 package contracttest_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -47,8 +48,8 @@ paths:
           content:
             application/x-ndjson:
               schema: {type: string}
-              x-line-schema: '#/components/schemas/Line'
-              example: '{"n":1}'
+              x-line-schema: {$ref: '#/components/schemas/Line'}
+              example: "{\"n\":1}\n"
         '201':
           description: Lines of nobody knows what.
           content: {application/x-ndjson: {schema: {type: string}, example: '{}'}}
@@ -139,6 +140,52 @@ func TestExamplesOfRequestsFit(t *testing.T) {
 			}
 		}
 	})
+}
+
+// streaming is the contract above with a stream of lines as the body of putThing.
+func streaming(t *testing.T) string {
+	t.Helper()
+	return strings.ReplaceAll(strings.ReplaceAll(changed(t,
+		"schema: {type: object, additionalProperties: false, properties: {a: {type: string, maxLength: 9}}}",
+		"schema: {type: string}\n            x-line-schema: {$ref: '#/components/schemas/Line'}"),
+		"application/merge-patch+json", "application/x-ndjson"),
+		"one: {value: {a: b}}", `one: {value: "{\"n\":1}\n{\"n\":2}\n"}`)
+}
+
+func TestStreamsAreDrawnLineByLine(t *testing.T) {
+	c, err := contracttest.Parse(streaming(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.CheckExamples(); err != nil {
+		t.Error(err)
+	}
+	all, err := c.Operations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := all[1]
+	rapid.Check(t, func(t *rapid.T) {
+		if r := o.Examples(t)["one"]; string(r.Body) != "{\"n\":1}\n{\"n\":2}\n" {
+			t.Fatalf("the example is sent as %q", r.Body)
+		}
+		if len(o.Refusals(t)) > 0 {
+			t.Fatal("a stream as a whole is refused")
+		}
+		for line := range strings.Lines(string(o.Draw(t).Body)) {
+			var one struct{ N *int }
+			if err := json.Unmarshal([]byte(line), &one); err != nil || one.N == nil || !strings.HasSuffix(line, "\n") {
+				t.Fatalf("drawn %q: %v", line, err)
+			}
+		}
+	})
+	bad, err := contracttest.Parse(strings.Replace(streaming(t), `{\"n\":2}`, `{\"n\":\"2\"}`, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := bad.CheckExamples(); err == nil || !strings.Contains(err.Error(), "line 2: ") {
+		t.Errorf("a bad line of an example: %v", err)
+	}
 }
 
 // changed is the contract above with something else in one place.

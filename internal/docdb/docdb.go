@@ -96,6 +96,11 @@ type Database interface {
 	// storage beneath knows. It can be repeated. Errors as in CreateIndex.
 	CarryIndexes(ctx context.Context, from, to string) error
 
+	// CarryOptions gives the collection to what was set, by other means than
+	// docdb's, on the collection from as a whole, such as a validator. It can be
+	// repeated. An engine on which nothing can be set does nothing.
+	CarryOptions(ctx context.Context, from, to string) error
+
 	// Collection returns the collection of that name. It does no I/O and does
 	// not fail.
 	Collection(name string) Collection

@@ -35,6 +35,15 @@ func (a *API) attemptsOf(operationID string) attempts {
 	return attempts{}
 }
 
+// takeRequest counts a request for an organization's data.
+func (a *API) takeRequest(op *operation, ec echo.Context) error {
+	p := callOf(ec).principal
+	if a.requests == nil || !op.data || p == nil {
+		return nil
+	}
+	return a.requests.take(p.OrgID)
+}
+
 // maxKeys bounds the memory of a limits: two generations of that many keys, of
 // about 200 bytes each.
 const maxKeys = 1 << 15

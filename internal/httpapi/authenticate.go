@@ -17,8 +17,11 @@ const maxTokenLength = 4096
 // for passes here on every request, and what is remembered of it lasts no longer
 // than the request.
 func (a *API) authenticate(op *operation, ec echo.Context) error {
-	if op.auth == public {
+	switch op.auth {
+	case public:
 		return nil
+	case operator:
+		return a.authenticateOperator(ec)
 	}
 	c := callOf(ec)
 	token, given, err := bearerToken(ec.Request().Header)
@@ -36,7 +39,11 @@ func (a *API) authenticate(op *operation, ec echo.Context) error {
 		return asUnauthenticated(err)
 	}
 	p := org.Principal{AdminID: claims.AdminID, OrgID: claims.OrgID, Role: claims.Role, Credential: claims.Cred}
-	if _, err := a.Store.Authenticate(ec.Request().Context(), p); err != nil {
+	check := a.Store.Authenticate
+	if op.watches {
+		check = a.Store.AuthenticateWatcher
+	}
+	if _, err := check(ec.Request().Context(), p); err != nil {
 		return err
 	}
 	c.principal = &p

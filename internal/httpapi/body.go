@@ -2,11 +2,14 @@ package httpapi
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +37,9 @@ func (a *API) readBody(op *operation, ec echo.Context) ([]byte, error) {
 	if r.ContentLength == 0 { // and not chunked, which is -1
 		return nil, nil
 	}
+	if op.streams() {
+		return nil, checkStream(op, r.Header)
+	}
 	data, err := a.readTyped(op, ec)
 	if err != nil {
 		return nil, err
@@ -55,22 +61,22 @@ func (a *API) readTyped(op *operation, ec echo.Context) ([]byte, error) {
 		return nil, &requestError{kind: unsupportedMediaType, detail: problem}
 	}
 	r.Header["Content-Type"] = []string{mediaType} // as the contract spells it
-	return a.readLimited(ec)
+	return readLimited(ec, op.limit(a.BodyLimit))
 }
 
 // readLimited reads at most the limit and a byte. Past it, MaxBytesReader also
 // has net/http close the connection instead of reading the rest.
-func (a *API) readLimited(ec echo.Context) ([]byte, error) {
+func readLimited(ec echo.Context, limit int64) ([]byte, error) {
 	r, w := ec.Request(), ec.Response().Writer
 	var data bytes.Buffer
 	if r.ContentLength > 0 {
 		data.Grow(int(r.ContentLength) + bytes.MinRead)
 	}
-	_, err := data.ReadFrom(http.MaxBytesReader(w, r.Body, a.BodyLimit))
-	var tooLarge *http.MaxBytesError
+	_, err := data.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
+	var over *http.MaxBytesError
 	switch {
-	case errors.As(err, &tooLarge):
-		return nil, a.tooLarge()
+	case errors.As(err, &over):
+		return nil, tooLarge(limit)
 	case err != nil:
 		return nil, errCutOff
 	}
@@ -94,7 +100,7 @@ var errCutOff = &requestError{kind: malformed, detail: "The body did not arrive 
 // bodyType returns the operation's media type that the request names, or what
 // to send instead.
 func bodyType(op *operation, h http.Header) (mediaType, problem string) {
-	const wanted = "Send Content-Type: application/json."
+	wanted := "Send Content-Type: " + strings.Join(slices.Sorted(maps.Keys(op.body.Content)), " or ") + "."
 	if encoding := h.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return "", "Send the body without Content-Encoding."
 	}
@@ -118,6 +124,10 @@ type binder struct{}
 
 // Bind implements echo.Binder.
 func (binder) Bind(v any, ec echo.Context) error {
+	if c := callOf(ec); c.op != nil && c.op.document {
+		*v.(*json.RawMessage) = c.document // as the contract says by x-go-type
+		return nil
+	}
 	validated, ok := ec.Request().Body.(interface{ ValidatedValue() any })
 	if !ok && ec.Request().ContentLength == 0 {
 		return nil // none came, which the guard lets pass where it is optional

@@ -6,18 +6,26 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant"
 )
 
 // A call is what the middleware knows of one request. It travels in the
 // request's context, because that is all that strict handlers are given. It
 // belongs to the goroutine of the request.
 type call struct {
-	id string // X-Request-Id
-	op *operation
+	id   string // X-Request-Id
+	op   *operation
+	head bool // the answer has no body
 	// token says that a bearer token came, good or bad.
 	token bool
 	// principal is set once that token is known to be good, or nil.
 	principal *org.Principal
+	// document is the body of an operation that takes one.
+	document []byte
+	// body is what was read of the request's.
+	body []byte
+	// attempt is that of a request with an idempotency key, or nil.
+	attempt *tenant.Attempt
 	// left says that the client went away before there was an answer.
 	left bool
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -20,18 +21,29 @@ type operation struct {
 	// authenticates by itself, first.
 	route *routers.Route
 	auth  authentication
-	query map[string]bool // the query parameters it declares
-	body  *openapi3.RequestBody
+	// watches: it only tells how an operation gets on, which the admins of an
+	// organization may know while that is being deleted.
+	watches bool
+	query   map[string]bool // the query parameters it declares
+	body    *openapi3.RequestBody
+	// document: the body is Extended JSON, which its handler reads by itself: what
+	// openapi3filter makes of it has lost the order of names, and digits.
+	document bool
+	// idempotent: it takes an idempotency key.
+	idempotent bool
+	// data: it reads or writes an organization's documents.
+	data  bool
 	quiet bool // is asked every few seconds and logged at debug level only
 }
 
-// authentication says whether an operation wants a bearer token.
+// authentication says whether an operation wants a bearer token, or which key.
 type authentication int
 
 const (
 	public   authentication = iota // no; one that comes is not looked at
 	optional                       // none will do, but a bad one is refused
 	required
+	operator // the operator's key, which is no token
 )
 
 // loadContract parses and validates the document, which compiles the patterns
@@ -73,16 +85,25 @@ func newOperation(doc *openapi3.T, path, method string, item *openapi3.PathItem,
 		auth:  auth,
 		query: map[string]bool{},
 		quiet: slices.Contains(o.Tags, "health"),
+
+		watches: slices.Contains(o.Tags, "operations"),
+		data:    slices.Contains(o.Tags, "documents"),
 	}
 	for _, parameters := range []openapi3.Parameters{item.Parameters, o.Parameters} {
 		for _, p := range parameters {
 			if p.Value.In == openapi3.ParameterInQuery {
 				op.query[p.Value.Name] = true
 			}
+			op.idempotent = op.idempotent || p.Value.Name == idempotencyKey
 		}
 	}
 	if o.RequestBody != nil {
 		op.body = o.RequestBody.Value
+		for _, m := range op.body.Content {
+			if m.Schema != nil {
+				op.document = op.document || m.Schema.Value.Extensions["x-extended-json"] == true
+			}
+		}
 	}
 	return op, nil
 }
@@ -90,12 +111,15 @@ func newOperation(doc *openapi3.T, path, method string, item *openapi3.PathItem,
 // authenticationOf refuses what it does not know, so that a new scheme in the
 // contract can never be taken for "public".
 func authenticationOf(security openapi3.SecurityRequirements) (authentication, error) {
+	if len(security) == 1 && isExactly(security[0], "operatorKey") {
+		return operator, nil
+	}
 	auth := public
 	for _, requirement := range security {
 		if len(requirement) == 0 {
 			continue
 		}
-		if scopes, ok := requirement["bearerAuth"]; !ok || len(requirement) > 1 || len(scopes) > 0 {
+		if !isExactly(requirement, "bearerAuth") {
 			return 0, fmt.Errorf("cannot enforce the security requirement %v", requirement)
 		}
 		auth = required
@@ -108,6 +132,11 @@ func authenticationOf(security openapi3.SecurityRequirements) (authentication, e
 	return auth, nil
 }
 
+func isExactly(requirement openapi3.SecurityRequirement, scheme string) bool {
+	scopes, ok := requirement[scheme]
+	return ok && len(requirement) == 1 && len(scopes) == 0
+}
+
 // at returns the operation of that method and path, or nil.
 func (ct contract) at(method, path string) *operation {
 	for _, op := range ct {
@@ -116,6 +145,17 @@ func (ct contract) at(method, path string) *operation {
 		}
 	}
 	return nil
+}
+
+// limit is the largest body in bytes.
+func (op *operation) limit(usual int64) int64 {
+	if op.streams() {
+		return math.MaxInt64
+	}
+	if op.document {
+		return DocumentBodyLimit
+	}
+	return usual
 }
 
 // takes reports whether that is a media type of the operation's body.

@@ -20,9 +20,11 @@ import (
 //  1. attempts of this client address (429)
 //  2. declared length of the body (413)
 //  3. credential (401, 423): authenticate, the one choke point
-//  4. media type (415)
-//  5. reading the body, no further than its limit (413)
-//  6. query parameters, strict JSON, schemas (400)
+//  4. requests of this organization (429)
+//  5. media type (415)
+//  6. reading the body, no further than its limit (413)
+//  7. query parameters, strict JSON, schemas (400)
+//  8. idempotency key (409, 422; or the answer of last time)
 func (a *API) guard(op *operation) echo.MiddlewareFunc {
 	limit := a.attemptsOf(op.id).byAddress
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
@@ -39,10 +41,13 @@ func (a *API) guard(op *operation) echo.MiddlewareFunc {
 			if err := a.authenticate(op, ec); err != nil {
 				return err
 			}
+			if err := a.takeRequest(op, ec); err != nil {
+				return err
+			}
 			if err := a.checkRequest(op, ec); err != nil {
 				return err
 			}
-			return next(ec)
+			return a.once(ec, next)
 		}
 	}
 }
@@ -53,8 +58,18 @@ func (a *API) checkRequest(op *operation, ec echo.Context) error {
 	if err != nil {
 		return err
 	}
+	callOf(ec).body = body
 	values, wrong := checkQuery(op, ec)
-	if len(body) > 0 {
+	options := &validation
+	if op.streams() {
+		options = &allButBody
+	}
+	if op.document {
+		callOf(ec).document, options = body, &allButBody
+		if len(body) == 0 {
+			wrong = append(wrong, fieldError{Pointer: "#", Detail: "is required"})
+		}
+	} else if len(body) > 0 {
 		if e := checkJSON(body, requestJSON); e != nil {
 			// What is not JSON cannot be held against a schema.
 			return &requestError{kind: malformed, fields: append(wrong, *e)}
@@ -65,7 +80,7 @@ func (a *API) checkRequest(op *operation, ec echo.Context) error {
 		Route:       op.route,
 		PathParams:  pathParams(ec),
 		QueryParams: values,
-		Options:     &validation,
+		Options:     options,
 	})
 	if wrong = append(wrong, violations(err)...); len(wrong) > 0 {
 		return &requestError{kind: malformed, fields: wrong[:min(len(wrong), maxFieldErrors)]}
@@ -84,6 +99,9 @@ var validation = openapi3filter.Options{
 	KeepValidatedValue:  true,
 	SkipSettingDefaults: true,
 }
+
+// allButBody is validation for operations whose body is a document.
+var allButBody = openapi3filter.Options{MultiError: true, SkipSettingDefaults: true, ExcludeRequestBody: true}
 
 // checkQuery returns the query parameters and what is wrong with them as such:
 // those that the operation does not have or that come twice, and bytes that
@@ -138,7 +156,8 @@ func isHex(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
 }
 
-// pathParams are echo's, by name.
+// pathParams are echo's, by name. Where the path has escapes that its plain form
+// could not do without, echo leaves all of them in place.
 func pathParams(ec echo.Context) map[string]string {
 	names := ec.ParamNames()
 	if len(names) == 0 {
@@ -147,6 +166,9 @@ func pathParams(ec echo.Context) map[string]string {
 	params := make(map[string]string, len(names))
 	for _, name := range names {
 		params[name] = ec.Param(name)
+		if plain, err := url.PathUnescape(params[name]); err == nil && ec.Request().URL.RawPath != "" {
+			params[name] = plain
+		}
 	}
 	return params
 }
@@ -158,14 +180,14 @@ func (a *API) checkLength(op *operation, r *http.Request) error {
 	switch {
 	case op.body == nil && r.ContentLength > 0:
 		return errBodyNotAllowed
-	case op.body != nil && r.ContentLength > a.BodyLimit:
-		return a.tooLarge()
+	case op.body != nil && r.ContentLength > op.limit(a.BodyLimit):
+		return tooLarge(op.limit(a.BodyLimit))
 	}
 	return nil
 }
 
 var errBodyNotAllowed = &requestError{kind: malformed, fields: []fieldError{{Pointer: "#", Detail: "this operation takes no body"}}}
 
-func (a *API) tooLarge() error {
-	return &requestError{kind: bodyTooLarge, detail: fmt.Sprintf("The body is larger than %d bytes.", a.BodyLimit)}
+func tooLarge(limit int64) error {
+	return &requestError{kind: bodyTooLarge, detail: fmt.Sprintf("The body is larger than %d bytes.", limit)}
 }

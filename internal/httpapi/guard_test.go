@@ -43,6 +43,11 @@ func TestMethodsAndRoutes(t *testing.T) {
 		{"GET", "/org/../livez", 404, ""},
 		{"GET", "/%6civez", 404, ""},
 		{"GET", "/org%2Fget", 404, ""},
+		{"PUT", "/org/operations/" + orgID, 405, "OPTIONS, GET, HEAD"},
+		{"GET", "/org/operations/", 404, ""},
+		{"GET", "/org/operations/" + orgID + "/", 404, ""},
+		{"GET", "/org/operations/" + orgID + "/x", 404, ""},
+		{"PUT", "/org/operations/" + orgID + "/x", 404, ""},
 		{"GET", "/livez%00", 404, ""},
 		{"DELETE", "/nowhere", 404, ""},
 		{"OPTIONS", "/nowhere", 404, ""},
@@ -91,7 +96,7 @@ func TestEveryOperationIsRouted(t *testing.T) {
 		if c.Pages, err = webui.Pages(orgd.OpenAPI); err != nil {
 			t.Fatal(err)
 		}
-	})
+	}, withOperator)
 	doc, err := openapi3.NewLoader().LoadFromData([]byte(orgd.OpenAPI))
 	if err != nil {
 		t.Fatal(err)
@@ -99,6 +104,7 @@ func TestEveryOperationIsRouted(t *testing.T) {
 	protected := 0
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
+			path := strings.ReplaceAll(path, "{id}", orgID)
 			security := doc.Security
 			if op.Security != nil {
 				security = *op.Security
@@ -108,7 +114,11 @@ func TestEveryOperationIsRouted(t *testing.T) {
 			if got.status == 404 || got.status == 405 {
 				t.Errorf("%s %s is not routed: %d", method, path, got.status)
 			}
-			if unknown := s.do(method, path+"?unknown=1", "", s.bearer()); unknown.status != 400 {
+			good := s.bearer()
+			if strings.HasPrefix(path, operatorPlane) {
+				good = "Authorization: Bearer " + operatorKey
+			}
+			if unknown := s.do(method, path+"?unknown=1", "", good); unknown.status != 400 {
 				t.Errorf("%s %s with an unknown parameter: %d", method, path, unknown.status)
 			}
 			s.store.took()
@@ -268,9 +278,9 @@ func TestManyErrorsAreBounded(t *testing.T) {
 }
 
 func TestUnknownSecuritySchemesAreNotTakenForPublic(t *testing.T) {
-	for _, change := range []string{"operatorKey: []", "bearerAuth: [admin]"} {
+	for _, change := range []string{"otherKey: []", "bearerAuth: [admin]", "operatorKey: [admin]", "bearerAuth: []\n    operatorKey: []", "operatorKey: []\n  - bearerAuth: []"} {
 		yaml := strings.Replace(orgd.OpenAPI, "\nsecurity:\n  - bearerAuth: []", "\nsecurity:\n  - "+change, 1)
-		yaml = strings.Replace(yaml, "  securitySchemes:\n", "  securitySchemes:\n    operatorKey: {type: apiKey, in: header, name: X-Key}\n", 1)
+		yaml = strings.Replace(yaml, "  securitySchemes:\n", "  securitySchemes:\n    otherKey: {type: apiKey, in: header, name: X-Key}\n", 1)
 		if _, err := loadContract(yaml); err == nil || !strings.Contains(err.Error(), "cannot enforce") {
 			t.Errorf("%s: %v", change, err)
 		}

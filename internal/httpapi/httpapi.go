@@ -32,12 +32,34 @@ type Store interface {
 	Create(ctx context.Context, in tenant.CreateInput) (org.Organization, error)
 	Lookup(ctx context.Context, name string) (org.Organization, error)
 	Update(ctx context.Context, p org.Principal, in tenant.UpdateInput) (org.Organization, error)
+	UpdateAsync(ctx context.Context, p org.Principal, in tenant.UpdateInput) (org.Operation, error)
 	Delete(ctx context.Context, p org.Principal) (org.DeletionReceipt, error)
+	DeleteAsync(ctx context.Context, p org.Principal) (*org.Operation, org.DeletionReceipt, error)
 	Login(ctx context.Context, email, password string) (org.Principal, error)
 	// Authenticate checks that what a token says is still so. It is asked
 	// again for every request: nothing here remembers the answer.
 	Authenticate(ctx context.Context, p org.Principal) (org.Organization, error)
+	// AuthenticateWatcher is Authenticate for who only asks how an operation gets on.
+	AuthenticateWatcher(ctx context.Context, p org.Principal) (org.Organization, error)
+	Operation(ctx context.Context, orgID, id string) (org.Operation, error)
+	Operations(ctx context.Context, orgID, after string, limit int) ([]org.Operation, string, error)
+	// Documents is the access to an organization's data, which every call of it
+	// looks at anew.
+	Documents(orgID string) *tenant.Documents
+	// Attempt begins a request with an idempotency key.
+	Attempt(ctx context.Context, once tenant.Once) (*tenant.Attempt, *tenant.Answer, error)
 	Ready(ctx context.Context) error
+	Operator
+}
+
+// Operator is what the operator can do, to any organization.
+type Operator interface {
+	Organization(ctx context.Context, id string) (org.Organization, error)
+	Organizations(ctx context.Context, state org.State, after string, limit int) ([]org.Organization, string, error)
+	SuspendOrganization(ctx context.Context, id string) (org.Organization, error)
+	ResumeOrganization(ctx context.Context, id string) (org.Organization, error)
+	RestoreOrganization(ctx context.Context, id string) (org.Organization, error)
+	SetQuota(ctx context.Context, id string, q org.Quota) (org.Organization, error)
 }
 
 // Tokens makes and checks bearer tokens; *auth.Tokens has it.
@@ -59,11 +81,26 @@ type Config struct {
 	// SignupsPerMinute and LoginsPerMinute limit attempts, for each client
 	// address and, apart from that, for each e-mail address. 0 is no limit.
 	SignupsPerMinute, LoginsPerMinute int
+	// RequestsPerMinute limits the requests for the data of each organization. 0 is
+	// no limit.
+	RequestsPerMinute int
 	// TrustedProxies are believed when they say, by X-Forwarded-For, on whose
 	// behalf they come. Without any, the client is who the connection is from.
 	TrustedProxies []netip.Prefix
-	// BodyLimit is the largest request body in bytes. Default: 64 KiB.
+	// OperatorKey opens the operator plane; without one all of it answers 404.
+	OperatorKey string
+	// BodyLimit is the largest request body in bytes. Default: 64 KiB. That of a
+	// document is DocumentBodyLimit.
 	BodyLimit int64
+	// QueryTimeout bounds the time that the storage takes for a list of documents.
+	// Default: 10 s.
+	QueryTimeout time.Duration
+	// CursorSecret is what the cursors of documents are sealed with; the same on
+	// all instances. Default: one that ends with the process.
+	CursorSecret []byte
+	// FingerprintSecret keeps what a request holds from being guessed from what is
+	// stored of it; the same on all instances. Default: one that ends with the process.
+	FingerprintSecret []byte
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 }
@@ -71,14 +108,25 @@ type Config struct {
 // DefaultBodyLimit is the default of Config.BodyLimit, in bytes.
 const DefaultBodyLimit = 64 << 10
 
+// DocumentBodyLimit is the largest text of a document in bytes: of one of 16 MiB
+// the text may be larger.
+const DocumentBodyLimit = 32 << 20
+
 // API is the whole HTTP surface. Make it with New.
 type API struct {
 	Config
-	echo        *echo.Echo
-	draining    atomic.Bool
-	signups     attempts
-	logins      attempts
+	echo     *echo.Echo
+	draining atomic.Bool
+	signups  attempts
+	logins   attempts
+	// rotations limits changes of credentials, for each admin, as logins are.
+	rotations   *limits
+	requests    *limits // for data, of each organization
 	bodyTimeout time.Duration
+	cursors     cursors
+
+	fingerprints  fingerprints
+	streamTimeout time.Duration
 }
 
 // handlers implements api.StrictServerInterface; API itself does not, so that
@@ -103,6 +151,13 @@ func New(c Config) (*API, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.QueryTimeout <= 0 {
+		c.QueryTimeout = 10 * time.Second
+	}
+	sealed, err := newCursors(c.CursorSecret)
+	if err != nil {
+		return nil, err
+	}
 	ct, err := loadContract(orgd.OpenAPI)
 	if err != nil {
 		return nil, fmt.Errorf("read the contract: %w", err)
@@ -111,7 +166,14 @@ func New(c Config) (*API, error) {
 		Config:      c,
 		signups:     newAttempts(c.SignupsPerMinute, c.Now),
 		logins:      newAttempts(c.LoginsPerMinute, c.Now),
+		rotations:   newLimits(c.LoginsPerMinute, c.Now),
+		requests:    newLimits(c.RequestsPerMinute, c.Now),
 		bodyTimeout: bodyTimeout,
+
+		fingerprints: newFingerprints(c.FingerprintSecret),
+
+		streamTimeout: streamTimeout,
+		cursors:       sealed,
 	}
 	a.echo = a.newEcho()
 	a.route(ct)

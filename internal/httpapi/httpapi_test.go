@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -41,6 +42,12 @@ var acme = org.Organization{
 	AdminID: adminID, Operation: otherID, CreatedAt: noon, UpdatedAt: noon.Add(time.Hour),
 }
 
+// moving is an operation of acme's.
+var moving = org.Operation{
+	ID: otherID, Kind: "update", State: org.OperationRunning, Step: "copy", DocumentsCopied: 1, DocumentsTotal: 3, BytesCopied: 100,
+	StartedAt: noon, UpdatedAt: noon.Add(time.Second), ETA: noon.Add(3 * time.Second),
+}
+
 var owner = org.Principal{AdminID: adminID, OrgID: orgID, Role: org.RoleOwner, Credential: 7}
 
 // A script is a Store that answers as it is told: it keeps nothing. A nil
@@ -53,6 +60,8 @@ type script struct {
 	login        func(context.Context, string, string) (org.Principal, error)
 	authenticate func(context.Context, org.Principal) (org.Organization, error)
 	ready        func(context.Context) error
+	documents    func(orgID string) *tenant.Documents
+	attempt      func(context.Context, tenant.Once) (*tenant.Attempt, *tenant.Answer, error)
 
 	mu    sync.Mutex
 	calls []string
@@ -105,6 +114,64 @@ func (s *script) Delete(ctx context.Context, p org.Principal) (org.DeletionRecei
 	return s.remove(ctx, p)
 }
 
+func (s *script) UpdateAsync(context.Context, org.Principal, tenant.UpdateInput) (org.Operation, error) {
+	s.called("update async")
+	return moving, nil
+}
+
+func (s *script) DeleteAsync(context.Context, org.Principal) (*org.Operation, org.DeletionReceipt, error) {
+	s.called("delete async")
+	return &moving, org.DeletionReceipt{}, nil
+}
+
+func (s *script) Operation(_ context.Context, orgID, id string) (org.Operation, error) {
+	s.called("operation " + orgID + " " + id)
+	return moving, nil
+}
+
+func (s *script) Operations(_ context.Context, orgID, after string, limit int) ([]org.Operation, string, error) {
+	s.called(fmt.Sprintf("operations %s %q %d", orgID, after, limit))
+	return []org.Operation{moving}, moving.ID, nil
+}
+
+func (s *script) Organization(_ context.Context, id string) (org.Organization, error) {
+	s.called("organization " + id)
+	return acme, nil
+}
+
+func (s *script) Organizations(_ context.Context, state org.State, after string, limit int) ([]org.Organization, string, error) {
+	s.called(fmt.Sprintf("organizations %q %q %d", state, after, limit))
+	return []org.Organization{acme}, "", nil
+}
+
+func (s *script) SuspendOrganization(_ context.Context, id string) (org.Organization, error) {
+	s.called("suspend " + id)
+	return acme, nil
+}
+
+func (s *script) ResumeOrganization(_ context.Context, id string) (org.Organization, error) {
+	s.called("resume " + id)
+	return acme, nil
+}
+
+func (s *script) RestoreOrganization(_ context.Context, id string) (org.Organization, error) {
+	s.called("restore " + id)
+	return acme, nil
+}
+
+func (s *script) SetQuota(_ context.Context, id string, _ org.Quota) (org.Organization, error) {
+	s.called("SetQuota")
+	return org.Organization{}, org.Errorf(org.NotFound, "There is no organization %s.", id)
+}
+
+func (s *script) Attempt(ctx context.Context, once tenant.Once) (*tenant.Attempt, *tenant.Answer, error) {
+	s.called("Attempt")
+	if s.attempt == nil {
+		return nil, nil, org.NotFound
+	}
+	return s.attempt(ctx, once)
+}
+
 func (s *script) Login(ctx context.Context, email, password string) (org.Principal, error) {
 	s.called("login")
 	if s.login == nil {
@@ -119,6 +186,18 @@ func (s *script) Authenticate(ctx context.Context, p org.Principal) (org.Organiz
 		return acme, nil
 	}
 	return s.authenticate(ctx, p)
+}
+
+func (s *script) AuthenticateWatcher(ctx context.Context, p org.Principal) (org.Organization, error) {
+	s.called("as watcher")
+	return s.Authenticate(ctx, p)
+}
+
+func (s *script) Documents(orgID string) *tenant.Documents {
+	if s.documents == nil {
+		return someDocuments()
+	}
+	return s.documents(orgID)
 }
 
 func (s *script) Ready(ctx context.Context) error {

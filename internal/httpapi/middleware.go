@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -25,11 +27,21 @@ func (a *API) frame(next echo.HandlerFunc) echo.HandlerFunc {
 		defer a.logLine(ec, start) // even when a panic cuts the answer off
 		setSecurityHeaders(ec)
 		a.hurryBody(ec)
+		if elsewhere(ec) || a.noOperator(ec) {
+			next = echo.NotFoundHandler
+		}
 		if err := recovered(next, ec); err != nil {
 			a.renderError(err, ec)
 		}
 		return nil
 	}
+}
+
+// elsewhere reports whether echo took a path for one that it is not: the parameter at
+// the end of a route takes nothing at all, and all that is left, slashes included.
+func elsewhere(ec echo.Context) bool {
+	return ec.Path() != "" && strings.Contains(ec.Path(), ":") &&
+		(strings.Count(echo.GetPath(ec.Request()), "/") != strings.Count(ec.Path(), "/") || slices.Contains(ec.ParamValues(), ""))
 }
 
 // identify gives the request its id: its own where it brings a decent one.
@@ -40,7 +52,7 @@ func identify(ec echo.Context) {
 		id = newID()
 	}
 	ec.Response().Header()["X-Request-Id"] = []string{id}
-	ec.SetRequest(r.WithContext(context.WithValue(r.Context(), callKey{}, &call{id: id})))
+	ec.SetRequest(r.WithContext(context.WithValue(r.Context(), callKey{}, &call{id: id, head: r.Method == http.MethodHead})))
 }
 
 // decentID is ^[A-Za-z0-9._:-]{1,128}$: what may stand in a header, a log line

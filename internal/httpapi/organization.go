@@ -20,6 +20,7 @@ func (h handlers) CreateOrganization(ctx context.Context, req api.CreateOrganiza
 	}
 	o, err := h.Store.Create(ctx, tenant.CreateInput{
 		Name: req.Body.OrganizationName, Email: req.Body.Email, Password: req.Body.Password,
+		Attempt: callFrom(ctx).attempt,
 	})
 	if err != nil {
 		return nil, err
@@ -52,6 +53,7 @@ func (h handlers) GetOrganization(ctx context.Context, req api.GetOrganizationRe
 	if p := callFrom(ctx).principal; p != nil && p.OrgID == o.ID {
 		own := all
 		out.Generation, out.AdminID, out.UpdatedAt, out.Operation = &own.Generation, &own.AdminID, &own.UpdatedAt, own.Operation
+		out.Quota = own.Quota
 	}
 	return out, nil
 }
@@ -62,10 +64,20 @@ func (h handlers) UpdateOrganization(ctx context.Context, req api.UpdateOrganiza
 	if err != nil {
 		return nil, err
 	}
-	o, err := h.Store.Update(ctx, p, tenant.UpdateInput{
+	in := tenant.UpdateInput{
 		Name: req.Body.OrganizationName, Email: req.Body.Email, Password: req.Body.Password,
 		Migrate: req.Body.Migrate == nil || *req.Body.Migrate,
-	})
+	}
+	// New credentials cost a hash, and whether an address is taken can be asked with them.
+	if in.Email != nil || in.Password != nil {
+		if err := h.rotations.take(p.AdminID); err != nil {
+			return nil, err
+		}
+	}
+	if prefersAsync(req.Params.Prefer) {
+		return h.updateAsync(ctx, p, in)
+	}
+	o, err := h.Store.Update(ctx, p, in)
 	if err != nil {
 		return nil, err
 	}
@@ -74,15 +86,22 @@ func (h handlers) UpdateOrganization(ctx context.Context, req api.UpdateOrganiza
 }
 
 // DeleteOrganization implements api.StrictServerInterface.
-func (h handlers) DeleteOrganization(ctx context.Context, _ api.DeleteOrganizationRequestObject) (api.DeleteOrganizationResponseObject, error) {
+func (h handlers) DeleteOrganization(ctx context.Context, req api.DeleteOrganizationRequestObject) (api.DeleteOrganizationResponseObject, error) {
 	p, err := principalOf(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if prefersAsync(req.Params.Prefer) {
+		return h.deleteAsync(ctx, p)
 	}
 	receipt, err := h.Store.Delete(ctx, p)
 	if err != nil {
 		return nil, err
 	}
+	return deletionReceipt(receipt)
+}
+
+func deletionReceipt(receipt org.DeletionReceipt) (api.DeleteOrganizationResponseObject, error) {
 	id, err := parseID("organization", receipt.OrganizationID)
 	if err != nil {
 		return nil, err
@@ -90,6 +109,7 @@ func (h handlers) DeleteOrganization(ctx context.Context, _ api.DeleteOrganizati
 	return api.DeleteOrganization200JSONResponse{
 		ID: id, OrganizationName: receipt.Name, DeletedAt: instant(receipt.DeletedAt),
 		Collections: append([]string{}, receipt.Collections...), // never null
+		PurgeAfter:  unlessZero(receipt.PurgeAfter),
 	}, nil
 }
 
@@ -107,6 +127,7 @@ func organization(o org.Organization) (api.Organization, error) {
 		ID: id, OrganizationName: o.Name, CollectionName: o.Collection, State: api.State(o.State),
 		Generation: o.Generation, AdminID: admin, CreatedAt: instant(o.CreatedAt), UpdatedAt: instant(o.UpdatedAt),
 	}
+	out.Quota = quota(o.Quota)
 	if o.Operation != "" {
 		operation, err := parseID("operation", o.Operation)
 		if err != nil {
@@ -124,6 +145,15 @@ func parseID(what, id string) (uuid.UUID, error) {
 		return u, &org.Error{Kind: org.Internal, Err: fmt.Errorf("parse the id of an %s: %w", what, err)}
 	}
 	return u, nil
+}
+
+// unlessZero is for times that an answer may be without.
+func unlessZero(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = instant(t)
+	return &t
 }
 
 // instant is UTC to the millisecond, which is all that BSON keeps.

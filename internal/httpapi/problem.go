@@ -38,9 +38,20 @@ var kinds = []struct {
 	{methodNotAllowed, http.StatusMethodNotAllowed, "Use one of the methods that Allow names."},
 	{org.NameTaken, http.StatusConflict, "Another organization has this name. Choose another."},
 	{org.EmailTaken, http.StatusConflict, "Another admin has this e-mail address. Choose another."},
+	{org.OrganizationDeleting, http.StatusConflict, "The organization is deleted, or being deleted."},
 	{org.OperationInProgress, http.StatusConflict, "The organization is being changed. Try again when that is done."},
+	{org.DocumentExists, http.StatusConflict, "There is a document with this _id."},
+	{org.DuplicateKey, http.StatusConflict, "Another document has the same key in a unique index."},
+	{org.IndexExists, http.StatusConflict, "There is another index of this name, or one with these keys."},
+	{org.NoIndex, http.StatusBadRequest, "There is no index that has this order. Create one."},
+	{org.PreconditionFailed, http.StatusPreconditionFailed, "The document is not what the request's condition asks for."},
+	{org.TooLarge, http.StatusRequestEntityTooLarge, "The document is larger than 16 MiB."},
+	{org.QueryTimeout, http.StatusServiceUnavailable, "The query took too long. Ask for less, or create an index."},
 	{bodyTooLarge, http.StatusRequestEntityTooLarge, "The body is too large."},
 	{unsupportedMediaType, http.StatusUnsupportedMediaType, "Send Content-Type: application/json."},
+	{org.IdempotencyInProgress, http.StatusConflict, "The request is still being worked on. Try again in a moment."},
+	{org.IdempotencyKeyReused, http.StatusUnprocessableEntity, "The Idempotency-Key came with another request before."},
+	{org.QuotaExceeded, http.StatusInsufficientStorage, "The organization may not have more than it has."},
 	{org.Invalid, http.StatusUnprocessableEntity, "A value is refused."},
 	{org.Suspended, http.StatusLocked, "The organization is suspended. Ask the operator of this service."},
 	{org.RateLimited, http.StatusTooManyRequests, "Too many attempts. Try again later."},
@@ -178,10 +189,10 @@ func (a *API) renderError(err error, ec echo.Context) {
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", apiPolicy)
-	switch p.Status {
-	case http.StatusUnauthorized:
+	switch {
+	case p.Status == http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", challenge(p.Code, c))
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+	case p.Status == http.StatusTooManyRequests, p.Status == http.StatusServiceUnavailable, p.Code == org.IdempotencyInProgress:
 		h.Set("Retry-After", retryAfter(p.retryAfter))
 	}
 	body, err := json.Marshal(p)

@@ -24,6 +24,9 @@ const (
 	DuplicateKey        Kind = "duplicate_key"         // another document has the same key in a unique index
 	PreconditionFailed  Kind = "precondition_failed"   // a thing is not what the request's condition asks for
 	TooLarge            Kind = "too_large"             // a document is over the limit
+	IndexExists         Kind = "index_exists"          // another index has this name or these keys
+	NoIndex             Kind = "no_index"              // no index gives the order asked for
+	QueryTimeout        Kind = "query_timeout"         // a query took longer than it may
 	BadCredentials      Kind = "bad_credentials"       // e-mail or password is wrong
 	Unauthenticated     Kind = "unauthenticated"       // no token, or one that is not valid
 	TokenRevoked        Kind = "token_revoked"         // the token was good and is not any more
@@ -32,6 +35,12 @@ const (
 	Unavailable         Kind = "unavailable"           // the storage does not answer; nothing was done
 	OutcomeUnknown      Kind = "outcome_unknown"       // the storage did not answer; it may have been done
 	Internal            Kind = "internal"              // a fault of orgd
+
+	IdempotencyKeyReused  Kind = "idempotency_key_reused"  // the key came with another request before
+	IdempotencyInProgress Kind = "idempotency_in_progress" // the key's request is being worked on
+	QuotaExceeded         Kind = "quota_exceeded"          // the organization may not have more
+
+	OrganizationDeleting Kind = "organization_deleting" // the organization is deleted, or being deleted
 )
 
 // Error is the one error type that crosses a package border above docdb.

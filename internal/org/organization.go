@@ -30,6 +30,16 @@ type Organization struct {
 	Operation string
 	CreatedAt time.Time // UTC, to the millisecond
 	UpdatedAt time.Time
+	// PurgeAfter is until when a deleted organization can be restored; zero when
+	// that is not so.
+	PurgeAfter time.Time
+	Quota      Quota
+}
+
+// A Quota is how much an organization may have; 0 is no limit.
+type Quota struct {
+	MaxDocuments int64
+	MaxBytes     int64 // of the documents, as BSON
 }
 
 // A Principal is who a request acts for, as its token says.
@@ -51,4 +61,6 @@ type DeletionReceipt struct {
 	Name           string
 	Collections    []string // the physical collections that were dropped
 	DeletedAt      time.Time
+	// PurgeAfter is when nothing will be left, with a time of grace; else zero.
+	PurgeAfter time.Time
 }

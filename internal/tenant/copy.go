@@ -28,7 +28,7 @@ func (r *run) copy(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.op.Progress = progress{Total: total}
+		r.op.Progress = progress{Total: total, Began: r.now()}
 	}
 	q := docdb.Query{}
 	if last := r.op.Progress.Last; last != nil {

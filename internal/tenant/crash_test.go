@@ -26,6 +26,15 @@ type lifecycle struct {
 	// undone and done are the credentials that log in when the call has not
 	// happened and when it has; empty if nobody does.
 	undone, done [2]string
+	// prepare, if not nil, makes of acme what the call is about.
+	prepare func(*world, org.Principal)
+	// grace is the time of grace of deletions.
+	grace time.Duration
+}
+
+func (l lifecycle) config(c *tenant.Config) {
+	plain(c)
+	c.DeleteGrace = l.grace
 }
 
 const rotated = "another password"
@@ -39,23 +48,57 @@ func lifecycles() []lifecycle {
 			return err
 		}
 	}
+	remove := func(ctx context.Context, s *tenant.Store, p org.Principal) error {
+		_, err := s.Delete(ctx, p)
+		return err
+	}
 	acme := [2]string{"acme@x.example", password}
 	return []lifecycle{
-		{"create", func(ctx context.Context, s *tenant.Store, _ org.Principal) error {
+		{name: "create", call: func(ctx context.Context, s *tenant.Store, _ org.Principal) error {
 			_, err := s.Create(ctx, tenant.CreateInput{Name: "Newco", Email: "new@x.example", Password: password})
 			return err
-		}, [2]string{}, [2]string{"new@x.example", password}},
-		{"update everything", update(tenant.UpdateInput{
+		}, done: [2]string{"new@x.example", password}},
+		{name: "update everything", call: update(tenant.UpdateInput{
 			Name: ptr("Globex"), Email: ptr("globex@x.example"), Password: ptr(rotated), Migrate: true,
-		}), acme, [2]string{"globex@x.example", rotated}},
-		{"rename", update(tenant.UpdateInput{Name: ptr("Globex")}), acme, acme},
-		{"rotate the password", update(tenant.UpdateInput{Password: ptr(rotated)}), acme, [2]string{"acme@x.example", rotated}},
-		{"change the address", update(tenant.UpdateInput{Email: ptr("globex@x.example")}), acme, [2]string{"globex@x.example", password}},
-		{"move", update(tenant.UpdateInput{Migrate: true}), acme, acme},
-		{"delete", func(ctx context.Context, s *tenant.Store, p org.Principal) error {
-			_, err := s.Delete(ctx, p)
+		}), undone: acme, done: [2]string{"globex@x.example", rotated}},
+		{name: "rename", call: update(tenant.UpdateInput{Name: ptr("Globex")}), undone: acme, done: acme},
+		{name: "rotate the password", call: update(tenant.UpdateInput{Password: ptr(rotated)}), undone: acme, done: [2]string{"acme@x.example", rotated}},
+		{name: "change the address", call: update(tenant.UpdateInput{Email: ptr("globex@x.example")}), undone: acme, done: [2]string{"globex@x.example", password}},
+		{name: "move", call: update(tenant.UpdateInput{Migrate: true}), undone: acme, done: acme},
+		{name: "delete", call: remove, undone: acme},
+		{name: "delete with grace", call: remove, undone: acme, grace: time.Hour},
+		{name: "suspend", call: func(ctx context.Context, s *tenant.Store, p org.Principal) error {
+			_, err := s.SuspendOrganization(ctx, p.OrgID)
 			return err
-		}, acme, [2]string{}},
+		}},
+		{name: "resume", call: func(ctx context.Context, s *tenant.Store, p org.Principal) error {
+			_, err := s.ResumeOrganization(ctx, p.OrgID)
+			return err
+		}, prepare: (*world).suspend},
+		{name: "restore", call: func(ctx context.Context, s *tenant.Store, p org.Principal) error {
+			_, err := s.RestoreOrganization(ctx, p.OrgID)
+			return err
+		}, done: acme, prepare: deletedIn(2999), grace: time.Hour},
+		{name: "purge", call: func(ctx context.Context, s *tenant.Store, _ org.Principal) error {
+			return s.Purge(ctx)
+		}, prepare: deletedIn(1999), grace: time.Hour},
+	}
+}
+
+func (w *world) suspend(p org.Principal) {
+	if _, err := w.SuspendOrganization(w.t.Context(), p.OrgID); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// deletedIn deletes with a time of grace that, by the clocks of all stores, is long
+// over or far from it.
+func deletedIn(year int) func(*world, org.Principal) {
+	return func(w *world, p org.Principal) {
+		w.clock = time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)
+		if _, err := w.Delete(w.t.Context(), p); err != nil {
+			w.t.Fatal(err)
+		}
 	}
 }
 
@@ -70,11 +113,14 @@ type crashed struct {
 // newCrashed seeds an engine with an organization to change and a bystander.
 func newCrashed(t *testing.T, e docdb.Engine, l lifecycle, after state) *crashed {
 	t.Helper()
-	w := newWorld(t, e, plain)
+	w := newWorld(t, e, l.config)
 	w.put(w.create("Bystander", "by@x.example").Collection, bson.D{{Key: "_id", Value: "by"}})
 	w.fill(w.create("Acme", "acme@x.example").Collection, 20)
-	return &crashed{lifecycle: l, engine: e, principal: w.login("acme@x.example"),
-		before: dump(t.Context(), t, e), after: after}
+	p := w.login("acme@x.example")
+	if l.prepare != nil {
+		l.prepare(w, p)
+	}
+	return &crashed{lifecycle: l, engine: e, principal: p, before: dump(t.Context(), t, e), after: after}
 }
 
 // instance opens a store of a process of its own, whose engine the test can
@@ -82,7 +128,7 @@ func newCrashed(t *testing.T, e docdb.Engine, l lifecycle, after state) *crashed
 func (c *crashed) instance(t *testing.T, name string, hours int) (*docdbtest.Faulty, *tenant.Store) {
 	f := docdbtest.NewFaulty(c.engine)
 	return f, openStore(t, f, func(cfg *tenant.Config) {
-		plain(cfg)
+		c.config(cfg)
 		cfg.Instance, cfg.Exclusive = name, false
 		cfg.Now = func() time.Time { return time.Date(2026, 11, 23, 12+hours, 0, 0, 0, time.UTC) }
 	})
@@ -211,7 +257,7 @@ func restart(t *testing.T, c *crashed, k int, mode docdbtest.Mode) {
 	if _, died := f.Died(); !died {
 		t.Fatal("did not die: fewer calls than before")
 	}
-	again := openStore(t, c.engine, plain)
+	again := openStore(t, c.engine, c.config)
 	done := c.settled(t, again)
 	if err == nil && !done {
 		t.Error("acknowledged and lost")

@@ -11,11 +11,13 @@ import (
 // CreateInput is a new organization and its first admin.
 type CreateInput struct {
 	Name, Email, Password string
+	// Attempt is that of a request with an idempotency key, or nil.
+	Attempt *Attempt
 }
 
 // Create makes an organization with its first admin and an empty collection of
 // its own, all or nothing. Kinds: Invalid, NameTaken, EmailTaken, RateLimited,
-// Unavailable, OutcomeUnknown.
+// IdempotencyInProgress, Unavailable, OutcomeUnknown.
 func (s *Store) Create(ctx context.Context, in CreateInput) (org.Organization, error) {
 	name, nameErr := org.ParseName(in.Name)
 	email, emailErr := org.ParseEmail(in.Email)
@@ -23,6 +25,11 @@ func (s *Store) Create(ctx context.Context, in CreateInput) (org.Organization, e
 		atField("password", org.CheckPassword(in.Password)))
 	if wrong != nil {
 		return org.Organization{}, wrong
+	}
+	if in.Attempt != nil {
+		if made, err := in.Attempt.created(ctx); made != nil || err != nil {
+			return deref(made), fault(err)
+		}
 	}
 	// Looked at before the costly hash; decided by the reservations.
 	if err := s.free(ctx, name.Key, email.Key); err != nil {
@@ -40,10 +47,16 @@ func (s *Store) Create(ctx context.Context, in CreateInput) (org.Organization, e
 	if err != nil {
 		return org.Organization{}, fault(err)
 	}
-	r, err := s.start(ctx, kindCreate, orgID, plan{
+	r, err := s.newRun(kindCreate, orgID, plan{
 		AdminID: adminID, Name: name.Display, NameKey: name.Key,
 		Email: email.Display, EmailKey: email.Key, Generation: 1,
 	}, hash)
+	if err == nil && in.Attempt != nil {
+		err = in.Attempt.creates(ctx, r.op)
+	}
+	if err == nil {
+		err = r.begin(ctx)
+	}
 	if err != nil {
 		return org.Organization{}, err
 	}

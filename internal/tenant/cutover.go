@@ -126,8 +126,10 @@ func (r *run) flipFenced(ctx context.Context) error {
 		return err
 	}
 	// Without the bound: a compare-and-swap that is cut off is in doubt.
-	_, err := r.turn(ctx, r.adopt)
-	return err
+	return r.flips.during(func() error {
+		_, err := r.turn(ctx, r.adopt)
+		return err
+	})
 }
 
 func (r *run) finishBehindFence(ctx context.Context) error {

@@ -51,6 +51,16 @@ func (o *organization) setField(name string, v bson.RawValue) (ok bool) {
 		o.Epoch, ok = v.Int64OK()
 	case "move":
 		o.Move, ok = moveOf(v)
+	case "purge_after":
+		var at time.Time
+		at, ok = instant(v)
+		o.PurgeAfter = &at
+	case "state_before":
+		var state string
+		state, ok = v.StringValueOK()
+		o.StateBefore = org.State(state)
+	case "quota":
+		o.Quota, ok = quotaOf(v)
 	case "created_at":
 		o.CreatedAt, ok = instant(v)
 	case "updated_at":

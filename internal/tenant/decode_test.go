@@ -19,10 +19,15 @@ func fullOrganization(t testing.TB) *organization {
 			switch f := v.Field(i); f.Interface().(type) {
 			case time.Time:
 				f.Set(reflect.ValueOf(time.UnixMilli(1_700_000_000_000 + int64(i)).UTC()))
+			case *time.Time:
+				at := time.UnixMilli(1_800_000_000_000).UTC()
+				f.Set(reflect.ValueOf(&at))
 			case Meta:
 				fill(f)
 			case *move:
 				f.Set(reflect.ValueOf(&move{Phase: copying, Target: "target", Dirty: "dirty"}))
+			case *quota:
+				f.Set(reflect.ValueOf(&quota{Documents: 10, Bytes: 1 << 20}))
 			default:
 				switch f.Kind() {
 				case reflect.String:

@@ -9,9 +9,13 @@ import (
 )
 
 // Delete removes the principal's organization with its data, its admins and all
-// metadata. When it returns nil the name and the e-mail addresses are free.
+// metadata. When it returns nil the name and the e-mail addresses are free; or, with
+// Config.DeleteGrace, all this happens when that is over.
 // Kinds: TokenRevoked, OperationInProgress, Suspended, Unavailable, OutcomeUnknown.
 func (s *Store) Delete(ctx context.Context, p org.Principal) (org.DeletionReceipt, error) {
+	if s.cfg.DeleteGrace > 0 {
+		return s.deleteLater(ctx, p)
+	}
 	o, _, err := s.attachable(ctx, p)
 	if err != nil {
 		return org.DeletionReceipt{}, fault(err)
@@ -28,12 +32,13 @@ func (s *Store) Delete(ctx context.Context, p org.Principal) (org.DeletionReceip
 func deleteKind() kind {
 	return kind{
 		steps: []step{
-			{name: "attach", do: (*run).attach},
+			{name: "attach", do: (*run).attach, accepts: true},
 			{name: "drain", do: (*run).drain}, // so that no write comes after the drop
 			{name: "collections", do: (*run).dropCollections},
 			{name: "admins", do: (*run).removeAdmins},
 			{name: "reservations", do: (*run).removeReservations},
 			{name: "organization", do: (*run).removeOrganization},
+			{name: "answers", do: (*run).removeAnswers},
 			{name: "operations", do: (*run).removeOperations},
 		},
 		undo:   func(*run, context.Context) error { return nil }, // only attach refuses, and has then done nothing

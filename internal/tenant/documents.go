@@ -31,13 +31,7 @@ var errMoved = errors.New("the organization has moved")
 
 // current reads the organization as it is now.
 func (s *Store) current(ctx context.Context, orgID string) (*organization, error) {
-	var o *organization
-	var err error
-	if s.cfg.Exclusive {
-		o, err = s.organizations.get(ctx, orgID)
-	} else {
-		o, err = s.shared.get(ctx, orgID)
-	}
+	o, err := s.organization(ctx, orgID)
 	if errors.Is(err, docdb.ErrNotFound) {
 		return nil, revoked()
 	}
@@ -59,12 +53,13 @@ func (d *Documents) usableNow(ctx context.Context) (*organization, error) {
 // read. A fence does not concern it: what it sees behind one is brought over.
 func (d *Documents) read(ctx context.Context, f func(context.Context, docdb.Collection) error) error {
 	for {
+		mark, calm := d.s.flips.calm()
 		o, err := d.usableNow(ctx)
 		if err != nil {
 			return fault(err)
 		}
 		result := f(ctx, d.s.tenant.Collection(o.Collection))
-		if d.s.cfg.skip.reread {
+		if d.s.cfg.skip.reread || d.s.cfg.Exclusive && calm && !d.s.flips.since(mark) {
 			return fault(result)
 		}
 		now, err := d.s.current(ctx, d.orgID)
@@ -108,7 +103,11 @@ func (d *Documents) writeOnce(ctx context.Context, ids []bson.RawValue, f func(c
 	if err := d.s.mayWrite(); err != nil {
 		return err
 	}
-	result := f(ctx, d.s.tenant.Collection(o.Collection))
+	c, ok := d.limited(o)
+	if !ok {
+		return errMoved // its usage was forgotten a moment ago
+	}
+	result := f(ctx, c)
 	if errors.Is(result, docdb.ErrOutcomeUnknown) {
 		return result
 	}
@@ -128,13 +127,19 @@ func (d *Documents) enter(ctx context.Context) (*organization, *wave, error) {
 	for began := time.Now(); ; {
 		in := d.s.gate.enter(d.orgID)
 		o, err := d.usableNow(ctx)
-		if err == nil && (!o.fenced() || d.s.cfg.skip.fence) {
+		open := err == nil && (!o.fenced() || d.s.cfg.skip.fence)
+		if open && d.counted(o) {
 			return o, in, nil
 		}
 		d.s.gate.leave(d.orgID, in)
+		if open {
+			err = d.count(ctx)
+		}
 		switch {
 		case err != nil:
 			return nil, nil, err
+		case open:
+			continue
 		case time.Since(began) > fenceWait:
 			return nil, nil, &org.Error{Kind: org.Unavailable, RetryAfter: time.Second,
 				Message: "The organization's data is being moved, and the server that does it does not answer. Try again in a moment."}
@@ -153,7 +158,7 @@ func (d *Documents) confirm(ctx context.Context, o *organization, member string,
 	if d.s.cfg.Exclusive || d.s.cfg.skip.reread {
 		return result
 	}
-	now, err := d.s.shared.get(ctx, d.orgID)
+	now, err := d.s.organization(ctx, d.orgID)
 	if err == nil && now.Epoch == o.Epoch {
 		return result
 	}

@@ -21,3 +21,9 @@ func (c *Config) Skip(part string) bool {
 	}
 	return true
 }
+
+// Usage returns what is known of how much an organization with a quota has.
+func (s *Store) Usage(orgID string) (documents, bytes int64) {
+	u := s.usages.of(orgID)
+	return u.documents, u.bytes
+}

@@ -66,3 +66,19 @@ func (l *latest[T, P]) read(ctx context.Context, id string) {
 		close(n.done)
 	}
 }
+
+// organization and admin read one document for a request, on a shared engine
+// together with others that ask for it. What they return must not be changed.
+func (s *Store) organization(ctx context.Context, id string) (*organization, error) {
+	if s.cfg.Exclusive { // where a read costs less than to share it
+		return s.organizations.get(ctx, id)
+	}
+	return s.sharedOrganizations.get(ctx, id)
+}
+
+func (s *Store) admin(ctx context.Context, id string) (*admin, error) {
+	if s.cfg.Exclusive {
+		return s.admins.get(ctx, id)
+	}
+	return s.sharedAdmins.get(ctx, id)
+}

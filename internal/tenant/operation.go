@@ -39,6 +39,9 @@ type step struct {
 	do   func(*run, context.Context) error
 	// moves marks the steps of a migration, which a plan may do without.
 	moves bool
+	// accepts marks the step after which nothing in what was asked for can stand in
+	// the way any more.
+	accepts bool
 }
 
 // undoing is the step of an operation that was refused.
@@ -73,11 +76,22 @@ type run struct {
 	dropped []string
 	// markedAt and loggedAt are when the operation last said how far it is.
 	markedAt, loggedAt time.Time
+	// accepted, if not nil, is called once, after the step that accepts.
+	accepted func()
 }
 
 // start persists an operation and runs it to its end. It goes on when the
 // caller's ctx ends: the client's leaving does not stop a change half-way.
 func (s *Store) start(ctx context.Context, name kindName, orgID string, p plan, hash string) (*run, error) {
+	r, err := s.newRun(name, orgID, p, hash)
+	if err != nil {
+		return nil, err
+	}
+	return r, r.begin(ctx)
+}
+
+// newRun makes a run of a new operation, which nobody knows of yet.
+func (s *Store) newRun(name kindName, orgID string, p plan, hash string) (*run, error) {
 	id, err := newID()
 	if err != nil {
 		return nil, fault(err)
@@ -87,21 +101,25 @@ func (s *Store) start(ctx context.Context, name kindName, orgID string, p plan, 
 		return nil, fault(err)
 	}
 	now := s.now()
-	r := &run{Store: s, kind: k, hash: hash, op: &operation{
+	return &run{Store: s, kind: k, hash: hash, op: &operation{
 		Meta: Meta{ID: id}, Kind: name, OrgID: orgID, Plan: p, Step: k.steps[0].name, Outcome: running,
 		Lease:     lease{Owner: s.cfg.Instance, Until: now.Add(s.cfg.LeaseTTL), Fence: 1},
 		CreatedAt: now, UpdatedAt: now,
-	}}
-	if !s.runs.enter(id) {
-		return nil, &org.Error{Kind: org.Unavailable, Message: "The server is stopping. Try again in a moment."}
+	}}, nil
+}
+
+// begin is start for a run that newRun has made.
+func (r *run) begin(ctx context.Context) error {
+	if !r.runs.enter(r.op.ID) {
+		return &org.Error{Kind: org.Unavailable, Message: "The server is stopping. Try again in a moment."}
 	}
-	defer s.runs.leave(id)
-	ctx, stop := s.outlive(ctx)
+	defer r.runs.leave(r.op.ID)
+	ctx, stop := r.outlive(ctx)
 	defer stop()
 	if err := r.persist(ctx); err != nil {
-		return nil, fault(err)
+		return fault(err)
 	}
-	return r, r.finish(ctx)
+	return r.finish(ctx)
 }
 
 // outlive returns a context with ctx's values that ends with the store.
@@ -188,9 +206,14 @@ func (r *run) advance(ctx context.Context) error {
 	if err := r.kind.steps[at].do(r, ctx); err != nil {
 		return r.refuse(ctx, err)
 	}
+	accepts := r.kind.steps[at].accepts && r.accepted != nil
 	for at++; at < len(r.kind.steps); at++ {
 		if next := r.kind.steps[at]; !next.moves || r.op.Plan.Migrate {
-			return r.mark(ctx, func(op *operation) { op.Step = next.name })
+			err := r.mark(ctx, func(op *operation) { op.Step = next.name })
+			if err == nil && accepts {
+				r.accepted()
+			}
+			return err
 		}
 	}
 	return r.conclude(ctx, succeeded)

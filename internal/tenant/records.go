@@ -27,7 +27,14 @@ type organization struct {
 	// Epoch is raised by every step of a move that writers must know of.
 	Epoch int64 `bson:"epoch"`
 	// Move is there while the data is being moved.
-	Move      *move     `bson:"move,omitempty"`
+	Move *move `bson:"move,omitempty"`
+	// PurgeAfter is there when the organization was deleted with a time of grace:
+	// until then it can be restored, to StateBefore.
+	PurgeAfter  *time.Time `bson:"purge_after,omitempty"`
+	StateBefore org.State  `bson:"state_before,omitempty"`
+	// Quota is there when the operator has set one.
+	Quota *quota `bson:"quota,omitempty"`
+
 	CreatedAt time.Time `bson:"created_at"`
 	UpdatedAt time.Time `bson:"updated_at"`
 }
@@ -50,10 +57,15 @@ const (
 func (o *organization) fenced() bool { return o.Move != nil && o.Move.Phase == fenced }
 
 func (o *organization) public() org.Organization {
-	return org.Organization{
+	out := org.Organization{
 		ID: o.ID, Name: o.Name, Collection: o.Collection, Generation: o.Generation, State: o.State,
 		AdminID: o.AdminID, Operation: o.Operation, CreatedAt: o.CreatedAt.UTC(), UpdatedAt: o.UpdatedAt.UTC(),
+		Quota: o.quota(),
 	}
+	if o.PurgeAfter != nil {
+		out.PurgeAfter = o.PurgeAfter.UTC()
+	}
+	return out
 }
 
 // admin is one document of master's `admins`, the only place with password hashes.
@@ -95,6 +107,9 @@ type collection struct {
 	DropAfter  *time.Time      `bson:"drop_after,omitempty"`
 	CreatedAt  time.Time       `bson:"created_at"`
 }
+
+// kept reports whether a retired collection is not to be dropped yet.
+func (c *collection) kept(now time.Time) bool { return c.DropAfter != nil && now.Before(*c.DropAfter) }
 
 type collectionState string
 
@@ -163,6 +178,9 @@ type plan struct {
 
 	Password bool `bson:"password,omitempty"` // a new hash waits in admin.Next
 
+	// Purge says that the time of grace is over, rather than that an admin asks.
+	Purge bool `bson:"purge,omitempty"`
+
 	Migrate    bool   `bson:"migrate,omitempty"`
 	Source     string `bson:"source,omitempty"`
 	Target     string `bson:"target,omitempty"`
@@ -182,6 +200,8 @@ type progress struct {
 	Total  int64 `bson:"total"` // documents of the source when the copy began
 	Copied int64 `bson:"copied"`
 	Bytes  int64 `bson:"bytes"`
+	// Began is when the copy began.
+	Began time.Time `bson:"began,omitempty"`
 	// Last is {_id: v} of the last document known to be copied.
 	Last bson.Raw `bson:"last,omitempty"`
 	// Applied is the epoch up to which the dirty set is in the target.

@@ -41,11 +41,15 @@ func (r *run) claim(ctx context.Context, slug string, generation int64) (string,
 		return "", err
 	}
 	for _, c := range mine {
-		if c.Fence == r.op.Lease.Fence { // an earlier try, whose mark was lost
-			return c.ID, nil
-		}
 		if c.Fence > r.op.Lease.Fence {
 			return "", errLeaseLost
+		}
+		free, err := r.outOfQuarantine(ctx, c.ID)
+		if err != nil {
+			return "", err
+		}
+		if c.Fence == r.op.Lease.Fence && free { // an earlier try, whose mark was lost
+			return c.ID, nil
 		}
 		if err := r.retire(ctx, c); err != nil { // a former owner's, who may still write to it
 			return "", err
@@ -60,7 +64,8 @@ func (r *run) claim(ctx context.Context, slug string, generation int64) (string,
 	return "", fmt.Errorf("every name for the collection is taken: %w", docdb.ErrExists)
 }
 
-// claimName enters one name; docdb.ErrExists if it is not free.
+// claimName enters one name; docdb.ErrExists if it is not free. The quarantine is
+// looked at when the entry is there: what comes into it comes before its entry goes.
 func (r *run) claimName(ctx context.Context, name string, generation int64) error {
 	there, err := r.tenant.List(ctx, name)
 	if err != nil {
@@ -69,14 +74,29 @@ func (r *run) claimName(ctx context.Context, name string, generation int64) erro
 	if slices.Contains(there, name) {
 		return docdb.ErrExists
 	}
-	err = r.collections.insert(ctx, &collection{
-		Meta: Meta{ID: name}, OrgID: r.op.OrgID, Operation: r.op.ID, Fence: r.op.Lease.Fence,
-		Generation: generation, State: building, CreatedAt: r.now(),
-	})
-	if errors.Is(err, docdb.ErrDuplicate) {
+	free, err := r.outOfQuarantine(ctx, name) // most often told apart here, without an entry
+	if err != nil {
+		return err
+	}
+	if !free {
 		return docdb.ErrExists
 	}
-	return err
+	entry := &collection{
+		Meta: Meta{ID: name}, OrgID: r.op.OrgID, Operation: r.op.ID, Fence: r.op.Lease.Fence,
+		Generation: generation, State: building, CreatedAt: r.now(),
+	}
+	if err := r.collections.insert(ctx, entry); errors.Is(err, docdb.ErrDuplicate) {
+		return docdb.ErrExists
+	} else if err != nil {
+		return err
+	}
+	if free, err = r.outOfQuarantine(ctx, name); err != nil || free {
+		return err
+	}
+	if err := r.collections.remove(ctx, entry); err != nil {
+		return err
+	}
+	return docdb.ErrExists
 }
 
 // build creates the claimed collection. That it is there already is an earlier
@@ -89,8 +109,14 @@ func (r *run) build(ctx context.Context) error {
 	return err
 }
 
-// enliven marks the target as the organization's data.
+// enliven marks the target as the organization's data. What the source's own rules
+// are come last, lest they refuse what is there already.
 func (r *run) enliven(ctx context.Context) error {
+	if r.op.Plan.Source != "" {
+		if err := r.tenant.CarryOptions(ctx, r.op.Plan.Source, r.op.Plan.Target); err != nil {
+			return err
+		}
+	}
 	_, err := r.collections.change(ctx, r.op.Plan.Target, func(c *collection) (bool, error) {
 		if c.Operation != r.op.ID || c.State != building {
 			return false, nil
@@ -111,13 +137,17 @@ func unlessGone(err error) error {
 }
 
 // retire drops a collection for good, the data before the entry, so that there
-// is never data without an entry.
+// is never data without an entry. An entry that is kept for a while is changed
+// first: who finds it as it was may still bring it back into use.
 func (s *Store) retire(ctx context.Context, c *collection) error {
-	if c.State != retired {
-		c.State = retired
+	if c.State != retired || c.DropAfter != nil {
+		c.State, c.DropAfter = retired, nil
 		if err := s.collections.swap(ctx, c); err != nil {
 			return err
 		}
+	}
+	if err := s.isolate(ctx, c.ID); err != nil {
+		return err
 	}
 	if err := s.tenant.Drop(ctx, c.ID); err != nil {
 		return err

@@ -48,6 +48,9 @@ type Config struct {
 	// MoveGrace is how long the collection that data was moved from is kept.
 	// Default 0.
 	MoveGrace time.Duration
+	// DeleteGrace is how long a deleted organization can be restored. Default 0:
+	// not at all, it is gone at once.
+	DeleteGrace time.Duration
 	// DeadAfter is how long an instance may be silent before a move no longer
 	// waits for it. Default 30 s. The clocks of all instances must agree to within
 	// a third of it.
@@ -81,10 +84,17 @@ type Store struct {
 	reservations  table[reservation, *reservation]
 	operations    table[operation, *operation]
 	instances     table[instance, *instance]
-	shared        latest[organization, *organization]
+	quarantine    table[quarantined, *quarantined]
+	idempotency   table[idempotent, *idempotent]
+
+	sharedOrganizations latest[organization, *organization]
+	sharedAdmins        latest[admin, *admin]
 
 	gate   gate
+	flips  flips
+	usages usages
 	member membership
+	rounds rounds
 
 	// life ends when Close stops waiting for operations.
 	life context.Context
@@ -95,6 +105,27 @@ type Store struct {
 // Open prepares the master database and returns a Store. With cfg.Exclusive it
 // first finishes what a crash left unfinished.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
+	s := newStore(ctx, cfg)
+	if err := s.prepare(ctx); err != nil {
+		s.end()
+		return nil, fmt.Errorf("prepare database %q: %w", cfg.MasterDB, err)
+	}
+	if !cfg.Exclusive {
+		err := s.register(ctx)
+		if err != nil {
+			s.end()
+		}
+		return s, err
+	}
+	if err := s.recoverAll(ctx); err != nil {
+		s.end()
+		return nil, fmt.Errorf("finish interrupted operations: %w", err)
+	}
+	return s, nil
+}
+
+// newStore returns a Store that has not touched the databases.
+func newStore(ctx context.Context, cfg Config) *Store {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -114,34 +145,27 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s.reservations.c = s.master.Collection("reservations")
 	s.operations.c = s.master.Collection("operations")
 	s.instances.c = s.master.Collection("instances")
-	s.shared.table = s.organizations
+	s.quarantine.c = s.master.Collection("quarantine")
+	s.idempotency.c = s.master.Collection("idempotency")
+	s.sharedOrganizations.table, s.sharedAdmins.table = s.organizations, s.admins
 	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
-	if err := s.prepare(ctx); err != nil {
-		s.end()
-		return nil, fmt.Errorf("prepare database %q: %w", cfg.MasterDB, err)
-	}
-	if !cfg.Exclusive {
-		err := s.register(ctx)
-		if err != nil {
-			s.end()
-		}
-		return s, err
-	}
-	if err := s.recoverAll(ctx); err != nil {
-		s.end()
-		return nil, fmt.Errorf("finish interrupted operations: %w", err)
-	}
-	return s, nil
+	return s
 }
 
 // masterIndexes are all that the store searches by besides _id.
 var masterIndexes = map[string][]string{
-	"organizations": {},
+	"organizations": {"state"},
 	"admins":        {"org_id"},
-	"collections":   {"org_id", "op_id"},
+	"collections":   {"org_id", "op_id", "state"},
 	"reservations":  {"org_id"},
 	"operations":    {"org_id", "outcome"},
 	"instances":     {},
+	"quarantine":    {"until"},
+	"idempotency":   {"org_id", "until"},
+}
+
+func masterIndex(path string) docdb.Index {
+	return docdb.Index{Name: "by_" + path, Keys: []docdb.Key{{Path: path}}}
 }
 
 func (s *Store) prepare(ctx context.Context) error {
@@ -150,7 +174,7 @@ func (s *Store) prepare(ctx context.Context) error {
 			return err
 		}
 		for _, path := range paths {
-			ix := docdb.Index{Name: "by_" + path, Keys: []docdb.Key{{Path: path}}}
+			ix := masterIndex(path)
 			if err := s.master.Collection(name).CreateIndex(ctx, ix); err != nil {
 				return fmt.Errorf("index %s of %s: %w", ix.Name, name, err)
 			}

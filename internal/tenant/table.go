@@ -123,8 +123,27 @@ func (t table[T, P]) change(ctx context.Context, id string, edit func(P) (bool, 
 
 // find returns the documents that satisfy the filter, in the order of _id.
 func (t table[T, P]) find(ctx context.Context, f docdb.Filter) ([]P, error) {
+	return t.query(ctx, docdb.Query{Filter: f})
+}
+
+// page returns up to limit of the documents that satisfy the filter, the newest
+// first, since ids are in the order of time; and the after of the next page, empty
+// after the last. An empty after is the first page.
+func (t table[T, P]) page(ctx context.Context, f docdb.Filter, after string, limit int) ([]P, string, error) {
+	q := docdb.Query{Filter: f, Desc: true, Limit: limit + 1}
+	if after != "" {
+		q.After = &docdb.Position{ID: docdb.StringID(after)}
+	}
+	all, err := t.query(ctx, q)
+	if err != nil || len(all) <= limit {
+		return all, "", err
+	}
+	return all[:limit], all[limit-1].meta().ID, nil
+}
+
+func (t table[T, P]) query(ctx context.Context, q docdb.Query) ([]P, error) {
 	var out []P
-	for raw, err := range t.c.Find(ctx, docdb.Query{Filter: f}) {
+	for raw, err := range t.c.Find(ctx, q) {
 		if err != nil {
 			return nil, err
 		}

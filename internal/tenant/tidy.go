@@ -12,15 +12,36 @@ import (
 // tidy is what an owner does that finds its operation taken over: the last
 // effect it had, after the new owner went on, may lie about. It removes what
 // belongs to its organization and to an operation that is over, and has no use.
+// What an owner leaves that dies before, Reconcile removes by the same rules.
 //
 // Each thing is read before what would give it a use, and removed only if it is
 // still as it was read; and who wants a thing that lies about changes it first
 // (see reserve). So nothing in use is removed.
 func (r *run) tidy(ctx context.Context) error {
-	for _, f := range []func(*run, context.Context) error{
-		(*run).tidyOrganization, (*run).tidyReservations, (*run).tidyCollections, (*run).tidyAdmins, (*run).tidyGhost, (*run).tidyDirty,
-	} {
-		if err := f(r, ctx); err != nil && !errors.Is(err, docdb.ErrNoMatch) {
+	mine := docdb.Eq("org_id", r.op.OrgID)
+	return errors.Join(
+		forEach(ctx, r.organizations, docdb.Eq("_id", r.op.OrgID), r.tidyOrganization),
+		forEach(ctx, r.reservations, mine, r.tidyReservation),
+		forEach(ctx, r.collections, mine, r.tidyCollection),
+		forEach(ctx, r.admins, mine, r.tidyAdmin),
+		r.tidyGhost(ctx),
+		r.tidyDirty(ctx),
+	)
+}
+
+// forEach calls f for every document that satisfies the filter. One that has changed
+// since it was read is somebody's.
+func forEach[T any, P record[T]](ctx context.Context, t table[T, P], f docdb.Filter, do func(context.Context, P) error) error {
+	all, err := t.find(ctx, f)
+	if err != nil {
+		return err
+	}
+	return forAll(ctx, all, do)
+}
+
+func forAll[P any](ctx context.Context, all []P, do func(context.Context, P) error) error {
+	for _, v := range all {
+		if err := do(ctx, v); err != nil && !errors.Is(err, docdb.ErrNoMatch) {
 			return err
 		}
 	}
@@ -45,117 +66,85 @@ func found[P any](v P, err error) (P, error) {
 	return v, err
 }
 
-// tidyOrganization parts the organization from an operation that is over.
-func (r *run) tidyOrganization(ctx context.Context) error {
-	o, err := found(r.organizations.get(ctx, r.op.OrgID))
-	if err != nil || o == nil || o.Operation == "" {
-		return err
+// tidyOrganization parts an organization from an operation that is over.
+func (s *Store) tidyOrganization(ctx context.Context, o *organization) error {
+	if o.Operation == "" {
+		return nil
 	}
-	if over, err := r.over(ctx, o.Operation); err != nil || !over {
+	if over, err := s.over(ctx, o.Operation); err != nil || !over {
 		return err
 	}
 	if o.State == org.StateProvisioning {
-		return r.organizations.remove(ctx, o)
+		return s.organizations.remove(ctx, o)
 	}
 	o.Operation = ""
-	return r.organizations.swap(ctx, o)
+	return s.organizations.swap(ctx, o)
 }
 
-func (r *run) tidyReservations(ctx context.Context) error {
-	held, err := r.reservations.find(ctx, docdb.Eq("org_id", r.op.OrgID))
-	if err != nil {
+func (s *Store) tidyReservation(ctx context.Context, res *reservation) error {
+	if used, err := s.usesReservation(ctx, res); err != nil || used {
 		return err
 	}
-	for _, res := range held {
-		used, err := r.usesReservation(ctx, res)
-		if err != nil {
-			return err
-		}
-		if used {
-			continue
-		}
-		if err := r.reservations.remove(ctx, res); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.reservations.remove(ctx, res)
 }
 
-func (r *run) usesReservation(ctx context.Context, res *reservation) (bool, error) {
-	if over, err := r.over(ctx, res.Operation); err != nil || !over {
+func (s *Store) usesReservation(ctx context.Context, res *reservation) (bool, error) {
+	if over, err := s.over(ctx, res.Operation); err != nil || !over {
 		return true, err
 	}
-	o, err := found(r.organizations.get(ctx, res.OrgID))
+	o, err := found(s.organizations.get(ctx, res.OrgID))
 	if err != nil || o == nil {
 		return false, err
 	}
 	if o.Operation != "" || nameReservation(o.NameKey) == res.ID {
 		return true, nil
 	}
-	a, err := found(r.admins.get(ctx, res.AdminID))
+	a, err := found(s.admins.get(ctx, res.AdminID))
 	return a != nil && emailReservation(a.EmailKey) == res.ID, err
 }
 
-func (r *run) tidyCollections(ctx context.Context) error {
-	all, err := r.collections.find(ctx, docdb.Eq("org_id", r.op.OrgID))
+// tidyCollection drops what no organization uses and no operation will. A live
+// collection it leaves alone whoever owns it: no owner that dies leaves one behind,
+// so that its organization was lost in another way, and the data may be all there is.
+func (s *Store) tidyCollection(ctx context.Context, c *collection) error {
+	if c.State == live {
+		return nil
+	}
+	if over, err := s.over(ctx, c.Operation); err != nil || !over {
+		return err
+	}
+	o, err := found(s.organizations.get(ctx, c.OrgID))
 	if err != nil {
 		return err
 	}
-	for _, c := range all {
-		over, err := r.over(ctx, c.Operation)
-		if err != nil {
-			return err
-		}
-		o, err := found(r.organizations.get(ctx, r.op.OrgID))
-		if err != nil {
-			return err
-		}
-		if !over || o != nil && (o.Operation != "" || o.Collection == c.ID) {
-			continue
-		}
-		if err := r.retire(ctx, c); err != nil {
-			return err
-		}
+	if o != nil && (o.Operation != "" || o.Collection == c.ID || c.kept(s.now())) {
+		return nil
 	}
-	return nil
+	return s.retire(ctx, c)
 }
 
-func (r *run) tidyAdmins(ctx context.Context) error {
-	all, err := r.admins.find(ctx, docdb.Eq("org_id", r.op.OrgID))
-	if err != nil {
+func (s *Store) tidyAdmin(ctx context.Context, a *admin) error {
+	if over, err := s.over(ctx, a.Operation); err != nil || !over {
 		return err
 	}
-	for _, a := range all {
-		if err := r.tidyAdmin(ctx, a); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *run) tidyAdmin(ctx context.Context, a *admin) error {
-	if over, err := r.over(ctx, a.Operation); err != nil || !over {
-		return err
-	}
-	o, err := found(r.organizations.get(ctx, a.OrgID))
+	o, err := found(s.organizations.get(ctx, a.OrgID))
 	if err != nil {
 		return err
 	}
 	if o == nil {
-		return r.admins.remove(ctx, a)
+		return s.admins.remove(ctx, a)
 	}
 	if a.Next == nil {
 		return nil
 	}
-	if over, err := r.over(ctx, a.Next.Operation); err != nil || !over {
+	if over, err := s.over(ctx, a.Next.Operation); err != nil || !over {
 		return err
 	}
 	a.Next = nil
-	return r.admins.swap(ctx, a)
+	return s.admins.swap(ctx, a)
 }
 
-// tidyGhost drops the target if it was created after its entry had gone. It
-// claims the name first, so that it is nobody else's when it is dropped.
+// tidyGhost drops the target if it was created after its entry had gone.
 func (r *run) tidyGhost(ctx context.Context) error {
 	name := r.op.Plan.Target
 	if name == "" {
@@ -165,15 +154,22 @@ func (r *run) tidyGhost(ctx context.Context) error {
 	if err != nil || !slices.Contains(there, name) {
 		return err
 	}
-	ghost := &collection{Meta: Meta{ID: name}, OrgID: r.op.OrgID, Operation: r.op.ID, State: retired, CreatedAt: r.now()}
-	err = r.collections.insert(ctx, ghost)
+	_, err = r.dropGhost(ctx, &collection{Meta: Meta{ID: name}, OrgID: r.op.OrgID, Operation: r.op.ID})
+	return err
+}
+
+// dropGhost drops a physical collection without an entry, and reports whether it
+// was one. It claims the name first, so that it is nobody else's when it is dropped.
+func (s *Store) dropGhost(ctx context.Context, ghost *collection) (bool, error) {
+	ghost.State, ghost.CreatedAt = retired, s.now()
+	err := s.collections.insert(ctx, ghost)
 	if errors.Is(err, docdb.ErrDuplicate) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
-	return r.retire(ctx, ghost)
+	return true, s.retire(ctx, ghost)
 }
 
 // tidyDirty drops the dirty set that was created after its move was over.

@@ -20,28 +20,36 @@ type UpdateInput struct {
 // Kinds: Invalid, NameTaken, EmailTaken, OperationInProgress, TokenRevoked,
 // Suspended, RateLimited, Unavailable, OutcomeUnknown.
 func (s *Store) Update(ctx context.Context, p org.Principal, in UpdateInput) (org.Organization, error) {
-	o, a, err := s.attachable(ctx, p)
-	if err != nil {
-		return org.Organization{}, fault(err)
-	}
-	todo, err := planUpdate(o, a, p, in)
+	todo, hash, err := s.prepareUpdate(ctx, p, in)
 	if err != nil {
 		return org.Organization{}, err
-	}
-	if err := s.free(ctx, changed(todo.NameKey, o.NameKey), changed(todo.EmailKey, a.EmailKey)); err != nil {
-		return org.Organization{}, fault(err)
-	}
-	hash := ""
-	if in.Password != nil {
-		if hash, err = s.cfg.Passwords.Hash(ctx, *in.Password); err != nil {
-			return org.Organization{}, fault(err)
-		}
 	}
 	r, err := s.start(ctx, kindUpdate, p.OrgID, todo, hash)
 	if err != nil {
 		return org.Organization{}, err
 	}
 	return r.detached.public(), nil
+}
+
+// prepareUpdate refuses what can be refused before an operation begins, and hashes
+// the new password, if there is one.
+func (s *Store) prepareUpdate(ctx context.Context, p org.Principal, in UpdateInput) (todo plan, hash string, err error) {
+	o, a, err := s.attachable(ctx, p)
+	if err != nil {
+		return plan{}, "", fault(err)
+	}
+	if todo, err = planUpdate(o, a, p, in); err != nil {
+		return plan{}, "", err
+	}
+	if err := s.free(ctx, changed(todo.NameKey, o.NameKey), changed(todo.EmailKey, a.EmailKey)); err != nil {
+		return plan{}, "", fault(err)
+	}
+	if in.Password != nil {
+		if hash, err = s.cfg.Passwords.Hash(ctx, *in.Password); err != nil {
+			return plan{}, "", fault(err)
+		}
+	}
+	return todo, hash, nil
 }
 
 // attachable returns the principal's organization if a change may begin now. It
@@ -99,11 +107,11 @@ func updateKind() kind {
 		steps: []step{
 			{name: "attach", do: (*run).attach},
 			{name: "reserve", do: (*run).reserveBoth},
-			{name: "stage", do: (*run).stage},
+			{name: "stage", do: (*run).stage, accepts: true},
 			{name: "claim", do: (*run).claimNext, moves: true},
 			{name: "announce", do: (*run).announce, moves: true},
 			{name: "build", do: (*run).buildNext, moves: true},
-			{name: "copy", do: (*run).copy, moves: true},
+			{name: copyingStep, do: (*run).copy, moves: true},
 			{name: "catch up", do: (*run).catchUp, moves: true},
 			{name: "verify", do: (*run).verify, moves: true},
 			// From here on there is no way back once it is done, and nothing refuses.
@@ -124,6 +132,9 @@ func updateKind() kind {
 // fixes in the plan what the organization is at this moment.
 func (r *run) attach(ctx context.Context) error {
 	p := &r.op.Plan
+	if p.Purge {
+		return r.attachPurge(ctx)
+	}
 	a, err := r.admins.get(ctx, p.AdminID)
 	if errors.Is(err, docdb.ErrNotFound) || err == nil && a.Credential != p.Credential {
 		return revoked()

@@ -74,7 +74,7 @@ func TestAnotherServerGetsNothing(t *testing.T) {
 		"port":   func(r *http.Request) { r.URL.Host = "orgd.test:81" },
 		"scheme": func(r *http.Request) { r.URL.Scheme = "https" },
 	} {
-		_, err := c.API().DeleteOrganization(t.Context(), func(_ context.Context, req *http.Request) error { turn(req); return nil })
+		_, err := c.API().DeleteOrganization(t.Context(), nil, func(_ context.Context, req *http.Request) error { turn(req); return nil })
 		if err == nil || strings.Contains(err.Error(), "planted") || len(f.requests) > 0 {
 			t.Errorf("%s: %v, %q", what, err, f.paths())
 		}
@@ -166,7 +166,7 @@ func TestUserAgent(t *testing.T) {
 
 func TestOwnAuthorizationIsKept(t *testing.T) {
 	f := &fake{answer: always(code(401, orgd.ErrUnauthenticated))}
-	_, err := f.client(t, orgd.WithLogin(email, password)).API().DeleteOrganization(t.Context(), func(_ context.Context, req *http.Request) error {
+	_, err := f.client(t, orgd.WithLogin(email, password)).API().DeleteOrganization(t.Context(), nil, func(_ context.Context, req *http.Request) error {
 		req.Header.Set("Authorization", "Bearer own")
 		return nil
 	})
@@ -208,12 +208,12 @@ func TestWith(t *testing.T) {
 // TestAPIFailsAsTheClientDoes: the generated methods, also those that parse.
 func TestAPIFailsAsTheClientDoes(t *testing.T) {
 	f := &fake{answer: always(code(409, orgd.ErrNameTaken))}
-	_, err := f.client(t, orgd.WithToken("t")).API().DeleteOrganizationWithResponse(t.Context())
+	_, err := f.client(t, orgd.WithToken("t")).API().DeleteOrganizationWithResponse(t.Context(), nil)
 	if e, ok := errors.AsType[*orgd.Error](err); !ok || e.Code != orgd.ErrNameTaken {
 		t.Error(err)
 	}
 	f = &fake{answer: always(func() (*http.Response, error) { return reply(200, `{"id":"019aaf2e-53c4-7d51-a2a7-0f0d1e9b3c55"}`) })}
-	result, err := f.client(t, orgd.WithToken("t")).API().DeleteOrganizationWithResponse(t.Context())
+	result, err := f.client(t, orgd.WithToken("t")).API().DeleteOrganizationWithResponse(t.Context(), nil)
 	if err != nil || fmt.Sprint(result.JSON200.ID) != "019aaf2e-53c4-7d51-a2a7-0f0d1e9b3c55" {
 		t.Errorf("%+v, %v", result, err)
 	}

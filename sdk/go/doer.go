@@ -64,21 +64,20 @@ func (c *call) prepare() error {
 	return nil
 }
 
-// addKey adds an Idempotency-Key to a POST that has none. Where the server does
-// not act on it yet it is spelled in small letters, which is the same to the
-// server but not to net/http: that sends a POST with an Idempotency-Key again,
-// by itself, when the connection breaks.
+// addKey adds an Idempotency-Key where the server acts on one. One of the caller's
+// elsewhere is spelled in small letters, which is the same to the server but not to
+// net/http: that sends a POST with an Idempotency-Key again, by itself, when the
+// connection breaks.
 func (c *call) addKey() {
 	const name = "Idempotency-Key"
-	if c.req.Method != http.MethodPost || c.op.repeatable && !c.op.idempotent {
-		return
-	}
-	if c.req.Header.Get(name) == "" {
-		c.req.Header.Set(name, rand.Text())
-	}
-	if !c.op.idempotent {
-		c.req.Header[strings.ToLower(name)] = c.req.Header[name]
-		delete(c.req.Header, name)
+	h := c.req.Header
+	switch {
+	case c.req.Method != http.MethodPost:
+	case c.op.idempotent && h.Get(name) == "":
+		h.Set(name, rand.Text())
+	case !c.op.idempotent && h.Get(name) != "":
+		h[strings.ToLower(name)] = h[name]
+		delete(h, name)
 	}
 }
 
@@ -98,7 +97,11 @@ func (c *call) try() (*http.Response, error) {
 		return nil, err
 	}
 	c.again = true
+	refusal := err
 	if token, err = c.credential(token); err != nil {
+		if failed, ok := errors.AsType[*loginError](err); ok {
+			failed.refusal = refusal
+		}
 		return nil, err
 	}
 	return c.send(token)
@@ -114,7 +117,7 @@ func (c *call) credential(dead string) (string, error) {
 	case ofTenant, ofAnybody:
 		token, err := c.doer.session.bearer(c.req.Context(), dead, c.op.credential == ofAnybody)
 		if err != nil {
-			return "", &loginError{err}
+			return "", &loginError{err: err}
 		}
 		return token, nil
 	case ofOperator:
@@ -154,6 +157,9 @@ func (c *call) send(token string) (*http.Response, error) {
 
 // replayable reports whether the body, if there is one, can be sent again.
 func (c *call) replayable() bool {
+	if stream, ok := c.req.Body.(*streamBody); ok {
+		return stream.source.whole()
+	}
 	return c.req.Body == nil || c.req.Body == http.NoBody || c.req.GetBody != nil
 }
 
@@ -185,11 +191,18 @@ func (e *transportError) Error() string {
 
 func (e *transportError) Unwrap() error { return e.err }
 
-// A loginError is a call that got no token, and so was not made.
-type loginError struct{ err error }
+// A loginError is a call that got no token, and so was not made; unless it was
+// made before, and the refusal of its token is why a login was tried.
+type loginError struct{ err, refusal error }
 
 func (e *loginError) Error() string { return e.err.Error() }
-func (e *loginError) Unwrap() error { return e.err }
+
+func (e *loginError) Unwrap() []error {
+	if e.refusal == nil {
+		return []error{e.err}
+	}
+	return []error{e.err, e.refusal}
+}
 
 // An uncertain is an error of a call that may have done something.
 type uncertain struct{ err error }

@@ -39,10 +39,38 @@ const (
 	ErrOperationInProgress Code = "operation_in_progress"
 	// ErrSuspended: the organization is suspended; the operator can resume it.
 	ErrSuspended Code = "suspended"
+	// ErrOrganizationDeleting: the organization is deleted, or being deleted.
+	ErrOrganizationDeleting Code = "organization_deleting"
+	// ErrDocumentExists: there is a document of this _id.
+	ErrDocumentExists Code = "document_exists"
+	// ErrDuplicateKey: another document has the same key in a unique index.
+	ErrDuplicateKey Code = "duplicate_key"
+	// ErrIndexExists: another index has this name or these keys.
+	ErrIndexExists Code = "index_exists"
+	// ErrNoIndex: no index has the order that was asked for; [Error.Detail] says
+	// which would.
+	ErrNoIndex Code = "no_index"
+	// ErrPreconditionFailed: the document is not what [IfMatch], [IfPresent] or
+	// [IfAbsent] asks for: somebody else was there first.
+	ErrPreconditionFailed Code = "precondition_failed"
+	// ErrTooLarge: the document has more than 16 MiB.
+	ErrTooLarge Code = "too_large"
+	// ErrQueryTimeout: the query took longer than the server allows. Ask for less,
+	// or create an index.
+	ErrQueryTimeout Code = "query_timeout"
 	// ErrBodyTooLarge: the request's body is larger than the operation takes.
 	ErrBodyTooLarge Code = "body_too_large"
 	// ErrUnsupportedMediaType: the request's body is of the wrong type.
 	ErrUnsupportedMediaType Code = "unsupported_media_type"
+	// ErrIdempotencyKeyReused: the key of [WithIdempotencyKey] came with another
+	// request before.
+	ErrIdempotencyKeyReused Code = "idempotency_key_reused"
+	// ErrIdempotencyInProgress: the request that the key came with first is still
+	// being worked on.
+	ErrIdempotencyInProgress Code = "idempotency_in_progress"
+	// ErrQuotaExceeded: the organization may not have more than it has; nothing
+	// was done.
+	ErrQuotaExceeded Code = "quota_exceeded"
 	// ErrRateLimited: too many attempts; nothing was done. See
 	// [Error.RetryAfter].
 	ErrRateLimited Code = "rate_limited"

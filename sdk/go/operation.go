@@ -27,11 +27,18 @@ const (
 // special has the operations that differ from what their method and path say,
 // a * standing for a path parameter. A test holds it against the contract.
 var special = map[string]operation{
-	"POST /org/create":  {credential: ofNobody},
-	"GET /org/get":      {credential: ofAnybody},
-	"POST /admin/login": {credential: ofNobody, repeatable: true},
-	"GET /livez":        {credential: ofNobody, once: true},
-	"GET /readyz":       {credential: ofNobody, once: true},
+	"POST /org/create":    {credential: ofNobody, idempotent: true},
+	"POST /org/documents": {idempotent: true},
+	"GET /org/get":        {credential: ofAnybody},
+	"POST /admin/login":   {credential: ofNobody, repeatable: true},
+	"GET /livez":          {credential: ofNobody, once: true},
+	"GET /readyz":         {credential: ofNobody, once: true},
+
+	"PATCH /org/documents/*":                 {repeatable: true}, // a merge patch
+	"POST /org/indexes":                      {repeatable: true}, // the same index again changes nothing
+	"POST /operator/organizations/*/suspend": {repeatable: true}, // what is suspended already stays so
+	"POST /operator/organizations/*/resume":  {repeatable: true},
+	"POST /operator/organizations/*/restore": {repeatable: true},
 }
 
 // operationOf returns the operation behind a method and a path of the contract.

@@ -2,6 +2,7 @@ package orgd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/orgd/orgd/gen/client"
@@ -27,8 +28,8 @@ type Update struct {
 // CreateOrganization creates an organization, its first admin and its own, empty
 // collection; all or nothing. It needs no credentials: see [Client.With] for
 // what comes after it.
-func (c *Client) CreateOrganization(ctx context.Context, o NewOrganization) (*Organization, error) {
-	return Decode[Organization](c.api.CreateOrganization(ctx,
+func (c *Client) CreateOrganization(ctx context.Context, o NewOrganization, opts ...CreateOption) (*Organization, error) {
+	return Decode[Organization](c.api.CreateOrganization(ctx, &client.CreateOrganizationParams{IdempotencyKey: keyOf(opts)},
 		client.OrganizationCreate{OrganizationName: o.Name, Email: o.Email, Password: o.Password}))
 }
 
@@ -42,24 +43,32 @@ func (c *Client) GetOrganization(ctx context.Context, name string) (*Organizatio
 // UpdateOrganization changes the client's own organization and moves its data
 // into a fresh collection, unless u says InPlace. A new e-mail address or
 // password ends every token of the admin; a client made with [WithLogin] logs in
-// with the new ones from then on. When the outcome is unknown it goes on with
-// the old ones: errors.Is(err, [ErrOutcomeUnknown]).
+// with the new ones from then on. When the outcome is unknown, errors.Is(err,
+// [ErrOutcomeUnknown]), it finds out which are good when it next logs in.
 func (c *Client) UpdateOrganization(ctx context.Context, u Update) (*Organization, error) {
-	body := client.OrganizationUpdate{OrganizationName: given(u.Name), Email: given(u.Email), Password: given(u.Password)}
-	if u.InPlace {
-		body.Migrate = new(false)
-	}
-	resp, err := c.api.UpdateOrganization(ctx, body)
-	if err == nil { // it is done, whether or not the answer can be read
-		c.config.session.rotate(u.Email, u.Password)
+	s := c.config.session
+	s.expect(u.Email, u.Password)
+	resp, err := c.api.UpdateOrganization(ctx, nil, u.body())
+	if !errors.Is(err, ErrOutcomeUnknown) {
+		s.settle(err == nil) // it is done, whether or not the answer can be read
 	}
 	return Decode[Organization](resp, err)
 }
 
 // DeleteOrganization deletes the client's own organization with all of its data
-// and admins. It cannot be undone. Its name and e-mail addresses are free again.
+// and admins. It cannot be undone, unless the operator has set a time of grace:
+// then the receipt has a PurgeAfter, and until then [Operator.Restore] brings it
+// back. Else its name and e-mail addresses are free again.
 func (c *Client) DeleteOrganization(ctx context.Context) (*DeletionReceipt, error) {
-	return Decode[DeletionReceipt](c.api.DeleteOrganization(ctx))
+	return Decode[DeletionReceipt](c.api.DeleteOrganization(ctx, nil))
+}
+
+func (u Update) body() client.OrganizationUpdate {
+	body := client.OrganizationUpdate{OrganizationName: given(u.Name), Email: given(u.Email), Password: given(u.Password)}
+	if u.InPlace {
+		body.Migrate = new(false)
+	}
+	return body
 }
 
 func given(s string) *string {

@@ -54,7 +54,7 @@ var calls = map[string]func(context.Context, *orgd.Client) error{
 	},
 	"ready": func(ctx context.Context, c *orgd.Client) error { return c.Ready(ctx) },
 	"stream": func(ctx context.Context, c *orgd.Client) error { // a body that cannot be read again
-		_, err := c.API().UpdateOrganizationWithBody(ctx, "application/json", io.MultiReader(strings.NewReader("{}")))
+		_, err := c.API().UpdateOrganizationWithBody(ctx, nil, "application/json", io.MultiReader(strings.NewReader("{}")))
 		return err
 	},
 }
@@ -268,7 +268,7 @@ func TestIdempotencyKey(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		_, err := c.API().CreateOrganization(t.Context(), client.OrganizationCreate{}, func(_ context.Context, req *http.Request) error {
+		_, err := c.API().CreateOrganization(t.Context(), nil, client.OrganizationCreate{}, func(_ context.Context, req *http.Request) error {
 			req.Header.Set("Idempotency-Key", "mine")
 			return nil
 		})

@@ -28,6 +28,13 @@ type session struct {
 	ends     time.Time
 	refused  time.Time // when a login last was; zero: not since it went well
 	flight   *flight   // the login that is going on
+	next     *account  // what the credentials may have become; nil: no doubt
+}
+
+// An account is what a login takes.
+type account struct {
+	email    string
+	password secret
 }
 
 // A flight is a login that one goroutine makes and others wait for.
@@ -99,7 +106,7 @@ func (s *session) join() (f *flight, mine bool) {
 // fly logs in.
 func (s *session) fly(ctx context.Context, f *flight) {
 	s.mu.Lock()
-	email, password, changed := s.email, s.password, s.changed
+	email, password, next, changed := s.email, s.password, s.next, s.changed
 	s.mu.Unlock()
 	began := time.Now()
 	defer func() { // and so it is should login panic
@@ -109,10 +116,19 @@ func (s *session) fly(ctx context.Context, f *flight) {
 		close(f.landed)
 	}()
 	t, err := s.login(ctx, email, password.reveal())
+	changes := false
+	if next != nil && errors.Is(err, ErrBadCredentials) {
+		if other, err2 := s.login(ctx, next.email, next.password.reveal()); !errors.Is(err2, ErrBadCredentials) {
+			t, err, changes = other, err2, err2 == nil
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f.void = s.changed != changed || ctx.Err() != nil; f.void {
 		return
+	}
+	if changes {
+		s.email, s.password, s.next = next.email, next.password, nil
 	}
 	if f.err = err; err != nil {
 		if errors.Is(err, ErrBadCredentials) {
@@ -139,22 +155,43 @@ func (s *session) drop(token string) {
 	s.usable(token)
 }
 
-// rotate follows a change of the admin's credentials; what is empty stays.
-func (s *session) rotate(email, password string) {
+// expect makes ready for a change of the admin's credentials that may come into
+// force, now or later: a login that is refused with the ones is tried with the
+// others. What is empty stays.
+func (s *session) expect(email, password string) {
 	if s == nil || email == "" && password == "" {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.email == "" { // there is only a token, and it is dead
+	if s.email == "" { // nothing to log in with
 		return
 	}
+	s.next = &account{s.email, s.password}
 	if email != "" {
-		s.email = email
+		s.next.email = email
 	}
 	if password != "" {
-		s.password = hide(password)
+		s.next.password = hide(password)
 	}
 	s.changed++
-	s.token, s.ends, s.refused = nil, time.Time{}, time.Time{}
+	s.refused = time.Time{}
+}
+
+// settle ends what expect began: the change was made, or it was not.
+func (s *session) settle(made bool) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.next == nil { // nothing was expected, or a login has found out
+		return
+	}
+	if made {
+		s.email, s.password = s.next.email, s.next.password
+		s.token, s.ends, s.refused = nil, time.Time{}, time.Time{}
+	}
+	s.next = nil
+	s.changed++
 }

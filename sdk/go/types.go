@@ -1,6 +1,10 @@
 package orgd
 
-import "github.com/orgd/orgd/gen/client"
+import (
+	"fmt"
+
+	"github.com/orgd/orgd/gen/client"
+)
 
 // The contract's own types, documented there and field by field in package
 // client.
@@ -16,6 +20,17 @@ type (
 	Token = client.Token
 	// An ID is a UUID. Its String method gives the form with hyphens.
 	ID = client.ID
+	// An Operation is a change of an organization that goes on, or went on,
+	// behind the scenes.
+	Operation = client.Operation
+	// An OperatorOrganization is an organization as the operator sees it.
+	OperatorOrganization = client.OperatorOrganization
+	// A Quota is how much an organization may have; what is nil has no limit.
+	Quota = client.Quota
+	// An Index of an organization's documents.
+	Index = client.Index
+	// Stats say how much an organization has.
+	Stats = client.Stats
 	// A State is where an organization is in its life.
 	State = client.State
 )
@@ -27,3 +42,26 @@ const (
 	StateSuspended    = client.StateSuspended
 	StateDeleting     = client.StateDeleting
 )
+
+// What an operation does.
+const (
+	OperationKindCreate = client.OperationKindCreate
+	OperationKindUpdate = client.OperationKindUpdate
+	OperationKindDelete = client.OperationKindDelete
+)
+
+// The states of an operation.
+const (
+	OperationStateRunning   = client.OperationStateRunning
+	OperationStateSucceeded = client.OperationStateSucceeded
+	OperationStateFailed    = client.OperationStateFailed
+)
+
+// ParseID reads an ID, such as [Error.OperationID].
+func ParseID(text string) (ID, error) {
+	var id ID
+	if err := id.UnmarshalText([]byte(text)); err != nil {
+		return ID{}, fmt.Errorf("orgd: not an id: %w", err)
+	}
+	return id, nil
+}

@@ -137,6 +137,46 @@ var faults = []fault{
 		body = bytes.TrimSpace(body)
 		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	})},
+	{"a suspension that is taken back", "operator", fields(func(_ *reply, o map[string]any) { swap(o, "state", "suspended", "active") })},
+	{"an operator plane without a key", "no operator", out(func(r *reply) {
+		if strings.HasPrefix(r.request.URL.Path, "/operator/") {
+			ifStatus(r, 404, 401)
+		}
+	})},
+	{"a deletion that does not tell of its time of grace", "grace", fields(func(_ *reply, o map[string]any) { delete(o, "purge_after") })},
+	{"an operation that is over before it is", "async", fields(func(_ *reply, o map[string]any) { swap(o, "state", "running", "succeeded") })},
+	{"no Preference-Applied", "async", without(202, "Preference-Applied")},
+	{"no ETag", "documents", without(200, "ETag")},
+	{"digits that get lost", "documents", out(func(r *reply) {
+		r.body = bytes.ReplaceAll(r.body, []byte("9007199254740993"), []byte("9007199254740992"))
+	})},
+	{"a condition that is overlooked", "documents", in(func(req *http.Request) { req.Header.Del("If-Match") })},
+	{"another reason for a slow query", "slow queries", fields(func(_ *reply, o map[string]any) { swap(o, "code", "query_timeout", "unavailable") })},
+	{"a suspended organization is let in", "states", out(func(r *reply) {
+		if r.status == 423 && r.request.Method == http.MethodGet {
+			r.status, r.body = 200, []byte("{}")
+		}
+	})},
+	{"a document that is left out", "streams", export(func(lines []string) []string { return lines[1:] })},
+	{"a document that comes twice", "streams", export(func(lines []string) []string { return append([]string{lines[0]}, lines...) })},
+	{"an export that does not say that it is whole", "streams", export(func(lines []string) []string { return lines[:len(lines)-1] })},
+	{"a hidden name that gets out", "streams", export(func(lines []string) []string {
+		lines[0] = strings.Replace(lines[0], "{", `{"_rev":1,`, 1)
+		return lines
+	})},
+	{"a line off by one", "streams", out(func(r *reply) { r.body = bytes.ReplaceAll(r.body, []byte(`"line":2`), []byte(`"line":1`)) })},
+	{"a refused line that counts as done", "streams", out(func(r *reply) {
+		r.body = bytes.ReplaceAll(r.body, []byte(`"failed":1`), []byte(`"failed":0`))
+	})},
+	{"a line of nobody knows what type", "streams", out(func(r *reply) {
+		r.body = bytes.ReplaceAll(r.body, []byte(`"type":"result"`), []byte(`"type":"end"`))
+	})},
+	{"an answer of before that does not say so", "idempotency", without(201, "Idempotency-Replayed")},
+	{"a key that is overlooked", "idempotency", in(func(req *http.Request) { req.Header.Del("Idempotency-Key") })},
+	{"no time to come again", "working", without(409, "Retry-After")},
+	{"a quota that nobody sees", "quotas", fields(func(_ *reply, o map[string]any) { delete(o, "quota") })},
+	{"a quota that is no longer there", "quotas", out(func(r *reply) { ifStatus(r, 507, 200) })},
+	{"organizations without a limit", "tenant limits", out(func(r *reply) { ifStatus(r, 429, 200) })},
 	{"nobody has to log in", "anonymous/deleteOrganization", anybody},
 	{"a credential of another kind is overlooked", "anonymous/getOrganization", in(func(req *http.Request) {
 		if !strings.HasPrefix(req.Header.Get("Authorization"), "Bearer ") {

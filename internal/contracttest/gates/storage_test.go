@@ -54,8 +54,11 @@ func (w *world) failing(t testing.TB, err error, send func(contracttest.Request)
 	defer w.faulty.On(nil)
 	for _, o := range operations(t) {
 		for _, r := range o.Examples(t) {
-			if o.Scheme != "" {
+			switch o.Scheme {
+			case "bearerAuth":
 				r.Header.Set("Authorization", acc.auth)
+			case "operatorKey":
+				r.Header.Set("Authorization", "Bearer "+operatorKey)
 			}
 			send(r)
 			break // the first to come will do
@@ -101,16 +104,18 @@ func suspended(t testing.TB, s setup) {
 	w.do(t, "GET", "/org/get?organization_name="+strings.ReplaceAll(acc.name, " ", "+"), "").is(200).hasExactly(summaryKeys).has("state", "suspended")
 }
 
-// suspend does what no operation does yet.
+// suspend is what the operator does.
 func (w *world) suspend(t testing.TB, id string) {
 	t.Helper()
+	w.do(t, "POST", "/operator/organizations/"+id+"/suspend", "", asOperator).is(200).has("state", "suspended")
+}
+
+// provisioning makes an organization what it is in the middle of its creation, when
+// nobody has a token yet.
+func (w *world) provisioning(t testing.TB, id string) {
+	t.Helper()
 	organizations := w.faulty.Database(masterDB).Collection("organizations")
-	kind, value, err := bson.MarshalValue(id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key := bson.RawValue{Type: kind, Value: value}
-	raw, err := organizations.Get(context.Background(), key)
+	raw, err := organizations.Get(context.Background(), docdb.StringID(id))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,13 +123,14 @@ func (w *world) suspend(t testing.TB, id string) {
 	if err := bson.Unmarshal(raw, &doc); err != nil {
 		t.Fatal(err)
 	}
+	half := map[string]any{"state": "provisioning", "collection_name": "", "generation": int64(0), "operation": id}
 	for i := range doc {
-		if doc[i].Key == "state" {
-			doc[i].Value = "suspended"
+		if v, ok := half[doc[i].Key]; ok {
+			doc[i].Value = v
 		}
 	}
 	if raw, err = bson.Marshal(doc); err == nil {
-		err = organizations.Replace(context.Background(), key, docdb.Filter{}, raw)
+		err = organizations.Replace(context.Background(), docdb.StringID(id), docdb.Filter{}, raw)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -166,4 +172,6 @@ func busy(t testing.TB, s setup) {
 	operation := w.do(t, "GET", "/org/get?organization_name="+strings.ReplaceAll(acc.name, " ", "+"), "", auth).is(200).text("operation")
 	w.do(t, "PUT", "/org/update", `{}`, auth).is(409, "operation_in_progress").has("operation_id", operation)
 	w.do(t, "DELETE", "/org/delete", "", auth).is(409, "operation_in_progress").has("operation_id", operation)
+	w.do(t, "POST", "/org/indexes", `{"name":"x","keys":[{"path":"x"}]}`, auth).is(409, "operation_in_progress").has("operation_id", operation)
+	w.do(t, "DELETE", "/org/indexes/x", "", auth).is(409, "operation_in_progress").has("operation_id", operation)
 }

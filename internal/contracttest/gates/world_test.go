@@ -29,6 +29,10 @@ import (
 
 // A setup says what the tests are run against. The zero setup is orgd as it is.
 type setup struct {
+	// grace is the time of grace of deletions.
+	grace time.Duration
+	// noOperator leaves the operator's key out.
+	noOperator bool
 	// fault is put round the service to break it.
 	fault func(http.Handler) http.Handler
 	seen  *contracttest.Coverage
@@ -51,9 +55,19 @@ func (s setup) start(t testing.TB, perMinute int) *world {
 		return s.startFaulty(t, perMinute)
 	}
 	limit := fmt.Sprint(perMinute)
-	server := apptest.Start(t, "RATE_LIMIT_SIGNUP="+limit, "RATE_LIMIT_LOGIN="+limit)
+	server := apptest.Start(t, "RATE_LIMIT_SIGNUP="+limit, "RATE_LIMIT_LOGIN="+limit, "RATE_LIMIT_ORGANIZATION="+limit, "OPERATOR_KEY="+s.operatorKey(),
+		"DELETE_GRACE="+s.grace.String())
 	return &world{setup: s, url: server.URL}
 }
+
+func (s setup) operatorKey() string {
+	if s.noOperator {
+		return ""
+	}
+	return operatorKey
+}
+
+const operatorKey = "Vt7_kQ2.rZ9-pX4~mB6+wN1/cL8=hD3yS5gF0jA"
 
 // The names of startFaulty's databases.
 const masterDB, tenantDB = "master_db", "tenant_db"
@@ -73,11 +87,12 @@ func (s setup) startFaulty(t testing.TB, perMinute int) *world {
 	}
 	store, err := tenant.Open(context.WithoutCancel(t.Context()), tenant.Config{
 		Engine: faulty, MasterDB: masterDB, TenantDB: tenantDB, Passwords: passwords, Exclusive: true,
+		DeleteGrace: s.grace,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var handler http.Handler = newAPI(t, store, perMinute)
+	var handler http.Handler = s.newAPI(t, store, perMinute)
 	if s.fault != nil {
 		handler = s.fault(handler)
 	}
@@ -101,7 +116,7 @@ func (s setup) startFaulty(t testing.TB, perMinute int) *world {
 // pages are made once: it takes longer than all the rest of a server.
 var pages = sync.OnceValues(func() (map[string]http.Handler, error) { return webui.Pages(orgd.OpenAPI) })
 
-func newAPI(t testing.TB, store *tenant.Store, perMinute int) *httpapi.API {
+func (s setup) newAPI(t testing.TB, store *tenant.Store, perMinute int) *httpapi.API {
 	t.Helper()
 	tokens, err := auth.NewTokens(auth.TokensConfig{
 		Algorithm: "HS256", Secret: []byte("a secret of forty letters, more or less."), TTL: time.Hour, Issuer: "orgd", Audience: "orgd",
@@ -115,7 +130,8 @@ func newAPI(t testing.TB, store *tenant.Store, perMinute int) *httpapi.API {
 	}
 	api, err := httpapi.New(httpapi.Config{
 		Store: store, Tokens: tokens, Logger: slog.New(slog.DiscardHandler), Pages: pages,
-		SignupsPerMinute: perMinute, LoginsPerMinute: perMinute,
+		SignupsPerMinute: perMinute, LoginsPerMinute: perMinute, RequestsPerMinute: perMinute, OperatorKey: s.operatorKey(),
+		QueryTimeout: queryTimeout,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -227,7 +243,8 @@ func (w *world) login(t rapid.TB, email, password string) string {
 
 // credentials says for each security scheme of the contract how to come by one.
 var credentials = map[string]func(rapid.TB, *world) (authorization string){
-	"bearerAuth": func(t rapid.TB, w *world) string { return w.account(t).auth },
+	"bearerAuth":  func(t rapid.TB, w *world) string { return w.account(t).auth },
+	"operatorKey": func(rapid.TB, *world) string { return "Bearer " + operatorKey },
 }
 
 func (w *world) credential(t rapid.TB, o contracttest.Operation) string {

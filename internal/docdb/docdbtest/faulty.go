@@ -48,7 +48,7 @@ type Call struct {
 // Write reports whether the call changes anything.
 func (c Call) Write() bool {
 	switch c.Op {
-	case "Create", "Drop", "Insert", "InsertMany", "Replace", "Delete", "CreateIndex", "DropIndex", "CarryIndexes":
+	case "Create", "Drop", "Insert", "InsertMany", "Replace", "Delete", "CreateIndex", "DropIndex", "CarryIndexes", "CarryOptions":
 		return true
 	}
 	return false
@@ -245,6 +245,10 @@ func (d faultyDatabase) List(ctx context.Context, prefix string) (names []string
 
 func (d faultyDatabase) CarryIndexes(ctx context.Context, from, to string) error {
 	return d.f.do("CarryIndexes", d.name, to, func() error { return d.db.CarryIndexes(ctx, from, to) })
+}
+
+func (d faultyDatabase) CarryOptions(ctx context.Context, from, to string) error {
+	return d.f.do("CarryOptions", d.name, to, func() error { return d.db.CarryOptions(ctx, from, to) })
 }
 
 func (d faultyDatabase) Collection(name string) docdb.Collection {

@@ -123,6 +123,9 @@ func (d modelDatabase) List(ctx context.Context, prefix string) ([]string, error
 	return names, err
 }
 
+// CarryOptions implements docdb.Database: a collection has none.
+func (d modelDatabase) CarryOptions(context.Context, string, string) error { return nil }
+
 // CarryIndexes implements docdb.Database.
 func (d modelDatabase) CarryIndexes(ctx context.Context, from, to string) error {
 	return docdb.CarryIndexes(ctx, d.Collection(from), d.Collection(to))

@@ -16,6 +16,9 @@ type database struct {
 	name string
 }
 
+// CarryOptions implements docdb.Database: a collection has none.
+func (d database) CarryOptions(context.Context, string, string) error { return nil }
+
 // CarryIndexes implements docdb.Database.
 func (d database) CarryIndexes(ctx context.Context, from, to string) error {
 	return docdb.CarryIndexes(ctx, d.Collection(from), d.Collection(to))

@@ -2,6 +2,8 @@ package mongodb
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -59,4 +61,38 @@ func portable(spec bson.Raw) bson.D {
 		}
 	}
 	return d
+}
+
+// carried are the options of a collection that collMod can set.
+var carried = []string{"validator", "validationLevel", "validationAction", "changeStreamPreAndPostImages"}
+
+// CarryOptions implements docdb.Database. What Create has put there means nothing
+// (see Create), and is not carried.
+func (d *database) CarryOptions(ctx context.Context, from, to string) error {
+	for _, name := range []string{from, to} {
+		if err := d.validate(name); err != nil {
+			return err
+		}
+	}
+	var set bson.D
+	err := d.engine.read(ctx, "read the options of "+from, func(ctx context.Context) error {
+		found, err := d.db.ListCollectionSpecifications(ctx, bson.D{{Key: "name", Value: from}})
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		set = nil
+		for _, name := range carried {
+			if v, err := found[0].Options.LookupErr(name); err == nil {
+				set = append(set, bson.E{Key: name, Value: v})
+			}
+		}
+		if level, _ := found[0].Options.Lookup("validationLevel").StringValueOK(); level == "off" {
+			set = slices.DeleteFunc(set, func(e bson.E) bool { return strings.HasPrefix(e.Key, "valid") })
+		}
+		return nil
+	})
+	if err != nil || len(set) == 0 {
+		return err
+	}
+	return d.command(ctx, "collMod", to, set...)
 }

@@ -38,6 +38,7 @@ var sentinels = map[int]error{
 	17419: docdb.ErrTooLarge, // the document an update results in
 	17420: docdb.ErrTooLarge,
 
+	121: docdb.ErrInvalid, // DocumentValidationFailure: a rule that was set on the collection
 	15:  docdb.ErrInvalid, // Overflow: nested too deep
 	22:  docdb.ErrInvalid, // InvalidBSON
 	52:  docdb.ErrInvalid, // DollarPrefixedFieldName

@@ -1,0 +1,55 @@
+package mongodb
+
+import (
+	"context"
+	"errors"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb"
+)
+
+// Size implements docdb.Sizer: what the server's own statistics say.
+func (c *collection) Size(ctx context.Context) (docdb.Size, error) {
+	if err := c.validate(); err != nil {
+		return docdb.Size{}, err
+	}
+	size := docdb.Size{Indexes: map[string]int64{}}
+	err := c.engine().read(ctx, "size of "+c.ns, func(ctx context.Context) error {
+		stats, err := c.database.db.RunCommand(ctx, bson.D{{Key: "collStats", Value: c.coll.Name()}}).Raw()
+		if hasCode(err, codeNamespaceNotFound) {
+			return nil
+		}
+		if hasCode(err, codeCommandNotFound) {
+			return &fault{is: errors.ErrUnsupported, text: "size of " + c.ns}
+		}
+		if err != nil {
+			return err
+		}
+		return readSize(stats, &size)
+	})
+	if err != nil {
+		return docdb.Size{}, err
+	}
+	return size, nil
+}
+
+func readSize(stats bson.Raw, size *docdb.Size) error {
+	bytes, ok := stats.Lookup("size").AsInt64OK()
+	if !ok {
+		return &fault{is: errors.ErrUnsupported, text: "collStats has no size"}
+	}
+	size.Bytes = bytes
+	if size.Documents, ok = stats.Lookup("count").AsInt64OK(); !ok {
+		return &fault{is: errors.ErrUnsupported, text: "collStats has no count"}
+	}
+	indexes, _ := stats.Lookup("indexSizes").DocumentOK()
+	for name, v := range docdb.Fields(indexes) {
+		if n, ok := v.AsInt64OK(); ok && string(name) != docdb.IDIndex {
+			size.Indexes[string(name)] = n
+		}
+	}
+	return nil
+}
+
+var _ docdb.Sizer = (*collection)(nil)

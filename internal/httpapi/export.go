@@ -1,0 +1,146 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/gen/api"
+	"github.com/orgd/orgd/internal/extjson"
+	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant"
+)
+
+// ExportDocuments implements api.StrictServerInterface. It reads the first page before
+// it answers: what is wrong up to there has a status of its own.
+func (h handlers) ExportDocuments(ctx context.Context, req api.ExportDocumentsRequestObject) (api.ExportDocumentsResponseObject, error) {
+	p, err := principalOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e := &exporting{API: h.API, ctx: ctx, principal: p, write: extjson.Append}
+	if req.Params.Filter != nil {
+		if e.filter, err = readFilter(*req.Params.Filter); err != nil {
+			return nil, err
+		}
+	}
+	if req.Params.Canonical != nil && *req.Params.Canonical {
+		e.write = extjson.AppendCanonical
+	}
+	return e, e.next()
+}
+
+// exporting is an export on its way.
+type exporting struct {
+	*API
+	ctx       context.Context
+	principal org.Principal
+	filter    tenant.Filter
+	write     func([]byte, bson.Raw) []byte
+
+	page    []tenant.Document
+	last    bool // there is no page behind this one
+	at      bson.RawValue
+	written int64
+	buffer  []byte
+}
+
+// next reads the page behind the one that there is.
+func (e *exporting) next() (err error) {
+	if n := len(e.page); n > 0 {
+		e.at = e.page[n-1].ID()
+	}
+	e.page, e.last, err = e.Store.Documents(e.principal.OrgID).ExportPage(e.ctx, e.filter, e.at)
+	return err
+}
+
+// VisitExportDocumentsResponse implements api.ExportDocumentsResponseObject.
+func (e *exporting) VisitExportDocumentsResponse(w http.ResponseWriter) error {
+	conn := controllerOf(w)
+	w.Header().Set("Content-Type", linesType)
+	w.WriteHeader(http.StatusOK)
+	if callFrom(e.ctx).head {
+		return nil
+	}
+	err := e.writePage(w, conn)
+	for err == nil && !e.last {
+		// What was good when it began need not be so for as long as it takes.
+		if _, err = e.Store.Authenticate(e.ctx, e.principal); err == nil {
+			err = e.next()
+		}
+		if err == nil {
+			err = e.writePage(w, conn)
+		}
+	}
+	e.buffer = e.appendTrailer(e.buffer[:0], err)
+	e.flush(w, conn)
+	_ = conn.SetWriteDeadline(noDeadline) // it would end the next request on the connection
+	return nil
+}
+
+// writePage writes the documents of a page, in pieces.
+func (e *exporting) writePage(w http.ResponseWriter, conn *http.ResponseController) error {
+	for _, doc := range e.page {
+		e.buffer = append(e.write(e.buffer, doc.Body), '\n')
+		e.written++
+		if len(e.buffer) >= streamChunk {
+			e.flush(w, conn)
+		}
+	}
+	e.flush(w, conn)
+	return e.ctx.Err()
+}
+
+// flush hands the client what is in the buffer. It does not come back when there is
+// no client.
+func (e *exporting) flush(w http.ResponseWriter, conn *http.ResponseController) {
+	if err := writePaced(w, conn, e.buffer, e.streamTimeout); err != nil {
+		cutOff(e.ctx)
+	}
+	if e.buffer = e.buffer[:0]; cap(e.buffer) > 16*streamChunk {
+		e.buffer = nil // a large document's
+	}
+}
+
+// trailerName is the one property of an export's last line.
+const trailerName = "_trailer"
+
+// exportTrailer is the contract's ExportTrailer.
+type exportTrailer struct {
+	Documents int64    `json:"documents"`
+	Complete  bool     `json:"complete"`
+	Code      org.Kind `json:"code,omitempty"`
+	Detail    string   `json:"detail,omitempty"`
+}
+
+// appendTrailer appends the last line, which no document can be: it has no _id.
+func (e *exporting) appendTrailer(dst []byte, err error) []byte {
+	trailer := exportTrailer{Documents: e.written, Complete: err == nil}
+	if err != nil {
+		trailer.Code, trailer.Detail = e.inStream(e.ctx, err)
+	}
+	text, err := json.Marshal(map[string]exportTrailer{trailerName: trailer})
+	if err != nil {
+		panic(err) // strings and numbers only
+	}
+	return append(append(dst, text...), '\n')
+}
+
+// inStream is an error as it stands in a stream, where a status comes too late. As
+// any other it is logged if it is not the client's doing.
+func (a *API) inStream(ctx context.Context, err error) (org.Kind, string) {
+	c := callFrom(ctx)
+	p := problemOf(err, c)
+	level := slog.LevelWarn
+	switch {
+	case p.Code == org.Internal:
+		level = slog.LevelError
+	case p.Status < http.StatusInternalServerError:
+		return p.Code, p.Detail
+	}
+	a.Logger.LogAttrs(ctx, level, "stream failed", slog.String("request_id", c.id), slog.String("error", err.Error()))
+	return p.Code, p.Detail
+}

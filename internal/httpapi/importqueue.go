@@ -1,0 +1,192 @@
+package httpapi
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"sync"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/extjson"
+	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant"
+)
+
+// An importItem is a line of an import: a document, or why it is none.
+type importItem struct {
+	line    int64
+	body    bson.Raw
+	refusal error
+}
+
+// readImportLine reads one; false for a line that is of no document: a blank one,
+// or the last of a whole export.
+func readImportLine(text []byte) (importItem, bool) {
+	if len(bytes.TrimSpace(text)) == 0 {
+		return importItem{}, false
+	}
+	doc, err := readImportDocument(text)
+	return importItem{body: doc, refusal: err}, doc != nil || err != nil
+}
+
+// readImportDocument returns a document with an _id, its own or a new one; nil for
+// the trailer of a whole export.
+func readImportDocument(text []byte) (bson.Raw, error) {
+	doc, err := readDocument(text)
+	if err != nil {
+		if whole, ok := isTrailer(text); ok && whole {
+			return nil, nil
+		} else if ok {
+			return nil, errHalfExport
+		}
+		return nil, err
+	}
+	if len(doc) > tenant.MaxDocumentSize {
+		return nil, errDocumentTooLarge
+	}
+	if first, err := doc.IndexErr(0); err == nil && first.Key() == "_id" {
+		return doc, nil
+	}
+	fresh := bson.NewObjectID()
+	return tenant.WithID(doc, bson.RawValue{Type: bson.TypeObjectID, Value: fresh[:]}), nil
+}
+
+var (
+	errDocumentTooLarge = org.Errorf(org.TooLarge, "The document is larger than 16 MiB.")
+	errHalfExport       = org.Errorf(org.Invalid, "The export that ends here is not complete: documents of it are missing.")
+)
+
+// isTrailer reports whether a line is the last of an export, which no document can
+// be, and whether that came to its end.
+func isTrailer(text []byte) (whole, ok bool) {
+	line, err := extjson.Parse(text, extjson.Documents)
+	if err != nil {
+		return false, false
+	}
+	all, err := line.Elements()
+	if err != nil || len(all) != 1 || all[0].Key() != trailerName {
+		return false, false
+	}
+	trailer, ok := all[0].Value().DocumentOK()
+	if !ok {
+		return false, false
+	}
+	complete, said := trailer.Lookup("complete").BooleanOK()
+	return complete || !said, true
+}
+
+// An importQueue holds what was read and not yet stored: up to a batch. Whoever
+// stores takes all there is, so that a batch is as large as the storage is slow and the
+// client fast.
+type importQueue struct {
+	mu      sync.Mutex
+	changed sync.Cond
+	items   []importItem
+	size    int
+	ended   bool  // nothing comes any more
+	end     error // why
+	closed  bool  // nobody takes any more
+}
+
+// importBatchBytes is when a batch is full before it has tenant.MaxBatch documents.
+const importBatchBytes = 4 << 20
+
+func (q *importQueue) init() { q.changed.L = &q.mu }
+
+// put waits until there is room. It reports false when the queue is closed.
+func (q *importQueue) put(item importItem) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for !q.closed && (len(q.items) >= tenant.MaxBatch || q.size >= importBatchBytes) {
+		q.changed.Wait()
+	}
+	q.items = append(q.items, item)
+	q.size += cap(item.body)
+	if len(q.items) == 1 {
+		q.changed.Broadcast()
+	}
+	return !q.closed
+}
+
+func (q *importQueue) finish(err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.ended, q.end = true, err
+	q.changed.Broadcast()
+}
+
+func (q *importQueue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.changed.Broadcast()
+}
+
+// take waits until there is something. Without any it returns why.
+func (q *importQueue) take() ([]importItem, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.items) == 0 && !q.ended {
+		q.changed.Wait()
+	}
+	items := q.items
+	q.items, q.size = make([]importItem, 0, min(2*len(items), tenant.MaxBatch)), 0
+	q.changed.Broadcast()
+	return items, q.end
+}
+
+func bodiesOf(items []importItem) []bson.Raw {
+	bodies := make([]bson.Raw, 0, len(items))
+	for _, item := range items {
+		if item.body != nil {
+			bodies = append(bodies, item.body)
+		}
+	}
+	return bodies
+}
+
+// A lineReader reads lines of at most DocumentBodyLimit.
+type lineReader struct {
+	r      *bufio.Reader
+	long   []byte // a line that does not fit into r
+	number int64
+}
+
+func newLineReader(r io.Reader) *lineReader {
+	return &lineReader{r: bufio.NewReaderSize(r, streamChunk)}
+}
+
+// next returns a line, which is good until the next. io.EOF is the end of the stream,
+// errLineTooLong the only error after which there may be more lines. The beginning of a
+// line whose rest did not come is not returned.
+func (l *lineReader) next() ([]byte, error) {
+	l.number++
+	if cap(l.long) > 16*streamChunk {
+		l.long = nil
+	}
+	l.long = l.long[:0]
+	over := false
+	for {
+		part, err := l.r.ReadSlice('\n')
+		full := errors.Is(err, bufio.ErrBufferFull)
+		if over = over || len(l.long)+len(part) > DocumentBodyLimit; over {
+			l.long = l.long[:0]
+		}
+		switch {
+		case full && !over:
+			l.long = append(l.long, part...)
+		case full:
+		case err != nil && (err != io.EOF || len(part)+len(l.long) == 0 && !over):
+			return nil, err
+		case over:
+			return nil, errLineTooLong
+		case len(l.long) == 0:
+			return part, nil
+		default:
+			l.long = append(l.long, part...)
+			return l.long, nil
+		}
+	}
+}

@@ -1,0 +1,147 @@
+package tenant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/orgd/orgd/internal/docdb"
+)
+
+// A Finding is something in the databases that does not fit together.
+type Finding struct {
+	// Subject is what it is about: a name or an id.
+	Subject string `json:"subject"`
+	Detail  string `json:"detail"`
+	// Remedy says what to do.
+	Remedy string `json:"remedy"`
+	// Repairable: Repair does it, and cannot lose anything by it.
+	Repairable bool `json:"repairable"`
+}
+
+// A Check is one invariant, and where it does not hold.
+type Check struct {
+	Name     string    `json:"check"`
+	About    string    `json:"about"`
+	Findings []Finding `json:"findings"`
+}
+
+// Contents says how much an organization has.
+type Contents struct {
+	Organization string `json:"organization_id"`
+	Collection   string `json:"collection_name"`
+	Documents    int64  `json:"documents"`
+}
+
+// A Report is what Diagnose has found.
+type Report struct {
+	Checks      []Check    `json:"checks"`
+	Collections []Contents `json:"collections"`
+}
+
+// Findings returns how many there are.
+func (r Report) Findings() (n int) {
+	for _, c := range r.Checks {
+		n += len(c.Findings)
+	}
+	return n
+}
+
+// A Doctor looks for what does not fit together in the databases of a Store. It
+// needs none that is open, and is no instance among those that are: nothing that it
+// does writes tenant data.
+type Doctor struct {
+	s *Store
+	// ConfirmAfter is the pause before a second look, when other processes may be
+	// changing what it looks at: only what both find is a finding. Default 2 s.
+	ConfirmAfter time.Duration
+}
+
+// NewDoctor returns a Doctor. It does no I/O. With cfg.Exclusive no Store may be
+// open on the databases.
+func NewDoctor(ctx context.Context, cfg Config) *Doctor {
+	return &Doctor{s: newStore(ctx, cfg), ConfirmAfter: 2 * time.Second}
+}
+
+// Diagnose checks everything and changes nothing.
+func (d *Doctor) Diagnose(ctx context.Context) (Report, error) {
+	r, inv, err := d.look(ctx)
+	if err != nil {
+		return Report{}, err
+	}
+	if r.Findings() > 0 && !d.s.cfg.Exclusive {
+		if err := pause(ctx, d.ConfirmAfter); err != nil {
+			return Report{}, err
+		}
+		again, _, err := d.look(ctx)
+		if err != nil {
+			return Report{}, err
+		}
+		r = confirmed(r, again)
+	}
+	r.Collections, err = d.s.contents(ctx, inv)
+	return r, err
+}
+
+func (d *Doctor) look(ctx context.Context) (Report, *inventory, error) {
+	inv, err := d.s.takeInventory(ctx)
+	if err != nil {
+		return Report{}, nil, fmt.Errorf("read the databases: %w", err)
+	}
+	var r Report
+	for _, c := range checks {
+		found := c.find(inv)
+		if found == nil {
+			found = []Finding{}
+		}
+		r.Checks = append(r.Checks, Check{Name: c.name, About: c.about, Findings: found})
+	}
+	return r, inv, nil
+}
+
+// confirmed keeps of the first report what is in the second as well.
+func confirmed(first, second Report) Report {
+	for i, c := range first.Checks {
+		still := map[Finding]bool{}
+		for _, f := range second.Checks[i].Findings {
+			still[f] = true
+		}
+		kept := []Finding{}
+		for _, f := range c.Findings {
+			if still[f] {
+				kept = append(kept, f)
+			}
+		}
+		first.Checks[i].Findings = kept
+	}
+	return first
+}
+
+// contents counts the documents of every organization that has its collection.
+func (s *Store) contents(ctx context.Context, inv *inventory) ([]Contents, error) {
+	all := []Contents{}
+	for _, o := range inv.organizations {
+		if !inv.physical[o.Collection] {
+			continue
+		}
+		n, err := s.tenant.Collection(o.Collection).Count(ctx, docdb.Filter{})
+		if err != nil {
+			return nil, fmt.Errorf("count the documents of %q: %w", o.Collection, err)
+		}
+		all = append(all, Contents{o.ID, o.Collection, n})
+	}
+	return all, nil
+}
+
+// Repair does what a running orgd does by itself, and no more: it makes what is
+// missing of the master database, finishes interrupted operations, and removes what
+// Reconcile does. An error does not keep it from doing the rest.
+func (d *Doctor) Repair(ctx context.Context) error {
+	if err := d.s.prepare(ctx); err != nil {
+		return fmt.Errorf("prepare the master database: %w", err)
+	}
+	abandoned := func(op *operation) bool { return d.s.cfg.Exclusive || d.s.now().After(op.Lease.Until) }
+	_, err := d.s.resume(ctx, abandoned)
+	return errors.Join(err, d.s.reconcile(ctx, true))
+}

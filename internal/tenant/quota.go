@@ -1,0 +1,182 @@
+package tenant
+
+import (
+	"context"
+	"errors"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/org"
+)
+
+// quota is how much an organization may have; 0 is no limit.
+type quota struct {
+	Documents int64 `bson:"max_documents,omitempty"`
+	Bytes     int64 `bson:"max_bytes,omitempty"`
+}
+
+// SetQuota sets how much the organization may have, from its next write on. What it
+// has already stays. Kinds: NotFound, Unavailable, OutcomeUnknown.
+func (s *Store) SetQuota(ctx context.Context, id string, q org.Quota) (org.Organization, error) {
+	return s.transition(ctx, id, func(o *organization) (bool, error) {
+		if o.quota() == q {
+			return false, nil
+		}
+		if o.Quota = nil; q != (org.Quota{}) {
+			o.Quota = &quota{Documents: q.MaxDocuments, Bytes: q.MaxBytes}
+		}
+		return true, nil
+	})
+}
+
+func (o *organization) quota() org.Quota {
+	if o.Quota == nil {
+		return org.Quota{}
+	}
+	return org.Quota{MaxDocuments: o.Quota.Documents, MaxBytes: o.Quota.Bytes}
+}
+
+// quotaOf is part of organization.decode.
+func quotaOf(v bson.RawValue) (*quota, bool) {
+	doc, ok := v.DocumentOK()
+	if !ok {
+		return nil, false
+	}
+	q := &quota{}
+	for name, v := range docdb.Fields(doc) {
+		n, isInt := v.Int64OK()
+		switch {
+		case !isInt:
+			return nil, false
+		case string(name) == "max_documents":
+			q.Documents = n
+		case string(name) == "max_bytes":
+			q.Bytes = n
+		default:
+			return nil, false
+		}
+	}
+	return q, true
+}
+
+// limited returns the collection in which a write of an organization's takes place:
+// one that holds it to its quota, if it has one. false when its usage has to be
+// counted first.
+func (d *Documents) limited(o *organization) (docdb.Collection, bool) {
+	c := d.s.tenant.Collection(o.Collection)
+	if o.Quota == nil {
+		return c, true
+	}
+	u := d.s.usages.of(d.orgID)
+	return &limited{Collection: c, quota: o.Quota, usage: u, sizes: map[string]int64{},
+		lost: func() { d.s.usages.forget(d.orgID) }}, u != nil
+}
+
+// limited is a collection with a quota, for one write: it is not safe for concurrent
+// use. What a write adds is counted before it, so that racing writes do not exceed the
+// quota together; what a write frees is counted after it.
+type limited struct {
+	docdb.Collection
+	quota *quota
+	usage *usage
+	sizes map[string]int64 // of the documents that were looked at, by _id
+	// lost is called when it is not known what a write has done.
+	lost func()
+}
+
+// Get implements docdb.Collection.
+func (l *limited) Get(ctx context.Context, id bson.RawValue) (bson.Raw, error) {
+	raw, err := l.Collection.Get(ctx, id)
+	if err == nil {
+		l.sizes[id.String()] = int64(len(raw))
+	}
+	return raw, err
+}
+
+// Insert implements docdb.Collection.
+func (l *limited) Insert(ctx context.Context, doc bson.Raw) error {
+	return l.do(1, int64(len(doc)), func() error { return l.Collection.Insert(ctx, doc) })
+}
+
+// Replace implements docdb.Collection.
+func (l *limited) Replace(ctx context.Context, id bson.RawValue, when docdb.Filter, doc bson.Raw) error {
+	was, err := l.size(ctx, id)
+	if err != nil {
+		return err
+	}
+	return l.do(0, int64(len(doc))-was, func() error { return l.Collection.Replace(ctx, id, when, doc) })
+}
+
+// Delete implements docdb.Collection.
+func (l *limited) Delete(ctx context.Context, id bson.RawValue, when docdb.Filter) error {
+	was, err := l.size(ctx, id)
+	if err != nil {
+		return err
+	}
+	return l.do(-1, -was, func() error { return l.Collection.Delete(ctx, id, when) })
+}
+
+// size is that of the document as it was last looked at, which the condition of the
+// write is about.
+func (l *limited) size(ctx context.Context, id bson.RawValue) (int64, error) {
+	if n, ok := l.sizes[id.String()]; ok {
+		return n, nil
+	}
+	raw, err := l.Get(ctx, id)
+	if errors.Is(err, docdb.ErrNotFound) {
+		return 0, docdb.ErrNoMatch
+	}
+	return int64(len(raw)), err
+}
+
+// InsertMany implements docdb.Collection. Those for which there is room are added.
+func (l *limited) InsertMany(ctx context.Context, docs []bson.Raw) ([]error, error) {
+	results := make([]error, len(docs))
+	var fit []bson.Raw
+	var at []int
+	for i, doc := range docs {
+		if results[i] = l.usage.take(l.quota, 1, int64(len(doc))); results[i] == nil {
+			fit, at = append(fit, doc), append(at, i)
+		}
+	}
+	if len(fit) == 0 {
+		return results, nil
+	}
+	some, err := l.Collection.InsertMany(ctx, fit)
+	if err != nil {
+		l.lost() // any of them may be there
+		return nil, err
+	}
+	for i, err := range some {
+		results[at[i]] = err
+		l.settle(1, int64(len(fit[i])), err)
+	}
+	return results, nil
+}
+
+// do counts a write.
+func (l *limited) do(documents, bytes int64, write func() error) error {
+	if err := l.usage.take(l.quota, max(documents, 0), max(bytes, 0)); err != nil {
+		return err
+	}
+	err := write()
+	l.settle(max(documents, 0), max(bytes, 0), err)
+	if err == nil {
+		l.usage.give(max(-documents, 0), max(-bytes, 0))
+	}
+	return err
+}
+
+// settle gives back what a write has not taken after all.
+func (l *limited) settle(documents, bytes int64, err error) {
+	for _, nothingDone := range []error{docdb.ErrDuplicate, docdb.ErrNoMatch, docdb.ErrInvalid, docdb.ErrTooLarge, docdb.ErrUnavailable} {
+		if errors.Is(err, nothingDone) {
+			l.usage.give(documents, bytes)
+			return
+		}
+	}
+	if err != nil {
+		l.lost()
+	}
+}

@@ -1,0 +1,108 @@
+package tenant
+
+import (
+	"context"
+	"errors"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/org"
+)
+
+// What the operator does to an organization is one compare-and-swap of its state.
+// It is no operation: nothing is left half-way, and it does not wait for one that
+// is going on. Each can be repeated.
+
+// SuspendOrganization refuses the organization to its own admins from their next
+// request on. Kinds: NotFound, OperationInProgress, OrganizationDeleting,
+// Unavailable, OutcomeUnknown.
+func (s *Store) SuspendOrganization(ctx context.Context, id string) (org.Organization, error) {
+	return s.switchTo(ctx, id, org.StateSuspended)
+}
+
+// ResumeOrganization takes a suspension back. Kinds as of SuspendOrganization.
+func (s *Store) ResumeOrganization(ctx context.Context, id string) (org.Organization, error) {
+	return s.switchTo(ctx, id, org.StateActive)
+}
+
+func (s *Store) switchTo(ctx context.Context, id string, to org.State) (org.Organization, error) {
+	return s.transition(ctx, id, func(o *organization) (bool, error) {
+		switch o.State {
+		case org.StateActive, org.StateSuspended:
+			was := o.State
+			o.State = to
+			return was != to, nil
+		case org.StateProvisioning:
+			return false, inProgress(o)
+		}
+		return false, org.Errorf(org.OrganizationDeleting, "The organization is deleted. Restore it first, while that can be done.")
+	})
+}
+
+// RestoreOrganization brings a deleted organization back to the state it had,
+// until its time of grace is over. Kinds: NotFound, OperationInProgress,
+// Unavailable, OutcomeUnknown.
+func (s *Store) RestoreOrganization(ctx context.Context, id string) (org.Organization, error) {
+	return s.transition(ctx, id, func(o *organization) (bool, error) {
+		switch {
+		case o.State == org.StateProvisioning:
+			return false, inProgress(o)
+		case o.State != org.StateDeleting:
+			return false, nil
+		case o.PurgeAfter == nil, o.due(s.now()):
+			return false, org.Errorf(org.NotFound, "The organization is gone, and cannot be restored.")
+		}
+		o.State, o.StateBefore, o.PurgeAfter = o.StateBefore, "", nil
+		return true, nil
+	})
+}
+
+// transition changes the state of an organization. edit is called again when the
+// storage did not say whether the change was made.
+func (s *Store) transition(ctx context.Context, id string, edit func(*organization) (bool, error)) (org.Organization, error) {
+	var o *organization
+	changed := false
+	err := retry(ctx, func() (err error) {
+		o, err = s.organizations.change(ctx, id, func(o *organization) (bool, error) {
+			write, err := edit(o)
+			if write {
+				o.UpdatedAt, changed = s.now(), true
+			}
+			return write, err
+		})
+		return err
+	})
+	if errors.Is(err, docdb.ErrNotFound) {
+		return org.Organization{}, org.Errorf(org.NotFound, "There is no organization of this id.")
+	}
+	if err != nil {
+		return org.Organization{}, fault(err)
+	}
+	if changed {
+		s.cfg.Logger.InfoContext(ctx, "organization changed its state", "organization", o.ID, "state", o.State)
+	}
+	return o.public(), nil
+}
+
+// Organization returns the organization of that id, in whatever state it is. Kinds:
+// NotFound, Unavailable.
+func (s *Store) Organization(ctx context.Context, id string) (org.Organization, error) {
+	return s.transition(ctx, id, func(*organization) (bool, error) { return false, nil })
+}
+
+// Organizations returns up to limit organizations, the newest first, of one state or,
+// when that is empty, of all. Pages are as those of Operations.
+func (s *Store) Organizations(ctx context.Context, state org.State, after string, limit int) ([]org.Organization, string, error) {
+	var f docdb.Filter
+	if state != "" {
+		f = docdb.Eq("state", string(state))
+	}
+	all, next, err := s.organizations.page(ctx, f, after, limit)
+	if err != nil {
+		return nil, "", fault(err)
+	}
+	out := make([]org.Organization, len(all))
+	for i, o := range all {
+		out[i] = o.public()
+	}
+	return out, next, nil
+}

@@ -1,0 +1,150 @@
+package tenant
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/org"
+)
+
+// Usage is counted only of organizations with a quota. Where no other process writes
+// it is exact: it is counted once, while nobody writes, and every write after that
+// says what it adds. Where others do, it is taken from the storage's statistics every
+// few seconds, and between that only this process's own writes are known.
+
+// usageFor is how long a usage is good where other processes write.
+const usageFor = 3 * time.Second
+
+// usage is how much one organization has, what is being written included.
+type usage struct {
+	mu               sync.Mutex
+	documents, bytes int64
+	countedAt        time.Time
+}
+
+// take counts what a write adds, unless that is more than the quota has room for.
+func (u *usage) take(q *quota, documents, bytes int64) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch {
+	case documents > 0 && q.Documents > 0 && u.documents+documents > q.Documents:
+		return org.Errorf(org.QuotaExceeded, "The organization may have %d documents, and has no room for this. Delete some, or ask the operator of this service.", q.Documents)
+	case bytes > 0 && q.Bytes > 0 && u.bytes+bytes > q.Bytes:
+		return org.Errorf(org.QuotaExceeded, "The organization's documents may have %d bytes, and there is no room for this. Delete some, or ask the operator of this service.", q.Bytes)
+	}
+	u.documents, u.bytes = u.documents+documents, u.bytes+bytes
+	return nil
+}
+
+func (u *usage) give(documents, bytes int64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.documents, u.bytes = u.documents-documents, u.bytes-bytes
+}
+
+// usages are those that are known in this process, by organization.
+type usages struct {
+	used     atomic.Bool // whether any was ever asked for
+	mu       sync.Mutex
+	known    map[string]*usage
+	counting map[string]chan struct{} // closed when it is over
+}
+
+// of returns nil if the usage is not known.
+func (a *usages) of(orgID string) *usage {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.known[orgID]
+}
+
+func (a *usages) forget(orgID string) {
+	if !a.used.Load() {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.known, orgID)
+}
+
+// counted reports whether a write may begin: whether the usage of an organization
+// with a quota is known. What an organization without one writes nobody counts, so
+// that what was known of it before is forgotten.
+func (d *Documents) counted(o *organization) bool {
+	if o.Quota == nil {
+		d.s.usages.forget(d.orgID)
+		return true
+	}
+	u := d.s.usages.of(d.orgID)
+	return u != nil && (d.s.cfg.Exclusive || d.s.now().Sub(u.countedAt) < usageFor)
+}
+
+// count finds out how much the organization has, once for all who wait for it. It is
+// called outside the gate. Those who began to write before there was a quota are waited
+// for; whoever comes later waits for the count.
+func (d *Documents) count(ctx context.Context) error {
+	a := &d.s.usages
+	a.used.Store(true)
+	a.mu.Lock()
+	if done, ok := a.counting[d.orgID]; ok {
+		a.mu.Unlock()
+		select {
+		case <-done:
+			return nil // to look again
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if a.counting == nil {
+		a.counting, a.known = map[string]chan struct{}{}, map[string]*usage{}
+	}
+	done := make(chan struct{})
+	a.counting[d.orgID] = done
+	delete(a.known, d.orgID)
+	a.mu.Unlock()
+
+	u, err := d.measure(ctx)
+
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err == nil {
+		a.known[d.orgID] = u
+	}
+	delete(a.counting, d.orgID)
+	close(done)
+	return err
+}
+
+func (d *Documents) measure(ctx context.Context) (*usage, error) {
+	if d.s.cfg.Exclusive {
+		if err := d.s.gate.drain(ctx, d.orgID); err != nil {
+			return nil, err
+		}
+	}
+	u := &usage{countedAt: d.s.now()}
+	err := d.read(ctx, func(ctx context.Context, c docdb.Collection) (err error) {
+		u.documents, u.bytes, err = extent(ctx, c)
+		return err
+	})
+	return u, err
+}
+
+// extent asks the engine, or counts where that does not tell.
+func extent(ctx context.Context, c docdb.Collection) (documents, bytes int64, err error) {
+	if sizer, ok := c.(docdb.Sizer); ok {
+		size, err := sizer.Size(ctx)
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return size.Documents, size.Bytes, err
+		}
+	}
+	for raw, err := range c.Find(ctx, docdb.Query{}) {
+		if err != nil {
+			return 0, 0, err
+		}
+		documents, bytes = documents+1, bytes+int64(len(raw))
+	}
+	return documents, bytes, nil
+}

@@ -1,0 +1,124 @@
+package tenant
+
+import (
+	"fmt"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb"
+)
+
+// What docdb calls the things that an organization's own requests speak of.
+type (
+	// Filter selects documents.
+	Filter = docdb.Filter
+	// FilterError says what a filter may not hold.
+	FilterError = docdb.FilterError
+	// Key is one path of an index or of an order.
+	Key = docdb.Key
+	// Index orders documents by its keys.
+	Index = docdb.Index
+)
+
+// MaxIndexKeys is how many keys an index may have.
+const MaxIndexKeys = docdb.MaxIndexKeys
+
+// ParseFilter reads a client's filter. What is refused is a *FilterError.
+func ParseFilter(raw bson.Raw) (Filter, error) {
+	if err := checkFilterPaths(raw); err != nil {
+		return Filter{}, err
+	}
+	return docdb.ParseFilter(raw)
+}
+
+// checkFilterPaths refuses the paths that no client's document has. What is not a
+// filter at all it leaves to docdb.
+func checkFilterPaths(filter bson.Raw) error {
+	for name, v := range docdb.Fields(filter) {
+		if len(name) > 0 && name[0] != '$' {
+			if problem := hidden(string(name)); problem != "" {
+				return &FilterError{Path: string(name), Reason: problem}
+			}
+			continue
+		}
+		if v.Type != bson.TypeArray { // not $and or $or
+			continue
+		}
+		for _, sub := range docdb.Fields(v.Value) {
+			if sub.Type == bson.TypeEmbeddedDocument {
+				if err := checkFilterPaths(sub.Value); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// CheckPath says what is wrong with a path that a client asks for, or nothing.
+func CheckPath(path string) (problem string) {
+	if problem := docdb.PathProblem(path); problem != "" {
+		return problem
+	}
+	return hidden(path)
+}
+
+// hidden refuses paths to what orgd keeps in documents for itself.
+func hidden(path string) string {
+	name, _, _ := strings.Cut(path, ".")
+	if strings.HasPrefix(name, "_") && name != "_id" {
+		return "no document has names that begin with _, save _id"
+	}
+	return ""
+}
+
+// CheckNames says what is wrong with the names at the top level of a client's
+// document, or nothing; and with which.
+func CheckNames(body bson.Raw) (name, problem string) {
+	for name := range docdb.Fields(body) {
+		switch {
+		case len(name) == 0:
+			return "", "is an empty name at the top level"
+		case name[0] == '$':
+			return string(name), "begins with $"
+		case name[0] == '_' && string(name) != "_id":
+			return string(name), "begins with _, which only _id may"
+		}
+	}
+	return "", ""
+}
+
+// WithID returns the document with its _id in front, and with that one if it
+// has none.
+func WithID(body bson.Raw, id bson.RawValue) bson.Raw {
+	out := make([]byte, 4, len(body)+len(id.Value)+8)
+	if given := body.Lookup("_id"); given.Type != 0 {
+		id = given
+	}
+	out = appendField(out, []byte("_id"), id)
+	for name, v := range docdb.Fields(body) {
+		if string(name) != "_id" {
+			out = appendField(out, name, v)
+		}
+	}
+	return finishDocument(out)
+}
+
+// hint writes an index of these keys as a client would ask for it.
+func hint(keys []Key) string {
+	name, list := "by", make([]string, len(keys))
+	for i, key := range keys {
+		name += "_" + strings.Map(func(c rune) rune {
+			if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' {
+				return c
+			}
+			return '_'
+		}, key.Path)
+		list[i] = fmt.Sprintf(`{"path": %q}`, key.Path)
+		if key.Desc {
+			list[i] = fmt.Sprintf(`{"path": %q, "order": "desc"}`, key.Path)
+		}
+	}
+	return fmt.Sprintf(`POST /org/indexes {"name": %q, "keys": [%s]}`, name[:min(len(name), docdb.MaxIndexName)], strings.Join(list, ", "))
+}

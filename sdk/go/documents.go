@@ -1,0 +1,155 @@
+package orgd
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/orgd/orgd/gen/client"
+)
+
+// Documents are those of the client's own organization, as values of type T: a
+// struct or a map, by the rules of encoding/json. T need not have a field for _id.
+// See "Values" in the package's documentation for what JSON has no form for.
+type Documents[T any] struct{ c *Client }
+
+// DocumentsOf returns the documents of a client's organization as values of type T.
+// Different types may be used at the same time.
+func DocumentsOf[T any](c *Client) *Documents[T] { return &Documents[T]{c} }
+
+// String is that of the client.
+func (d *Documents[T]) String() string { return d.c.String() }
+
+// GoString is String.
+func (d *Documents[T]) GoString() string { return d.String() }
+
+// A Document is a value and where it is stored.
+type Document[T any] struct {
+	// ID is its _id, for Get and the like: an ObjectId's 24 hexadecimal digits, or a
+	// string. It is empty for one that was imported with an _id of another type.
+	ID string
+	// Revision is another one after every write, for IfMatch. Documents of a list
+	// have none.
+	Revision string
+	Value    T
+}
+
+// Insert adds a document. Without an _id it gets an ObjectId; with one that is taken
+// it is [ErrDocumentExists].
+func (d *Documents[T]) Insert(ctx context.Context, v T, opts ...CreateOption) (*Document[T], error) {
+	body, err := encode(v)
+	if err != nil {
+		return nil, err
+	}
+	params := &client.CreateDocumentParams{IdempotencyKey: keyOf(opts)}
+	return documentOf[T](d.c.api.CreateDocumentWithBody(ctx, params, "application/json", bytes.NewReader(body)))
+}
+
+// Get returns a document, or [ErrNotFound].
+func (d *Documents[T]) Get(ctx context.Context, id string) (*Document[T], error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	return documentOf[T](d.c.api.GetDocument(ctx, id))
+}
+
+// Put replaces the document of an id, or creates it; with [IfMatch] or [IfPresent]
+// it only replaces, with [IfAbsent] it only creates. An _id in v has to be the same.
+// What T has no field for is gone afterwards: see [Documents.Patch].
+func (d *Documents[T]) Put(ctx context.Context, id string, v T, when ...Condition) (*Document[T], error) {
+	body, err := encode(v)
+	if err != nil {
+		return nil, err
+	}
+	cond, err := prepare(id, when, true)
+	if err != nil {
+		return nil, err
+	}
+	params := &client.PutDocumentParams{IfMatch: cond.match, IfNoneMatch: cond.noneMatch}
+	return documentOf[T](d.c.api.PutDocumentWithBody(ctx, id, params, "application/json", bytes.NewReader(body)))
+}
+
+// Patch changes a document in part, by a JSON Merge Patch (RFC 7396): names in it
+// replace those of the document, objects are merged, null removes. The rest stays as
+// it is, what T has no field for included. A patch is a struct or a map:
+//
+//	docs.Patch(ctx, "ada", map[string]any{"city": "London", "age": nil})
+func (d *Documents[T]) Patch(ctx context.Context, id string, patch any, when ...Condition) (*Document[T], error) {
+	body, err := encode(patch)
+	if err != nil {
+		return nil, err
+	}
+	cond, err := prepare(id, when, false)
+	if err != nil {
+		return nil, err
+	}
+	params := &client.PatchDocumentParams{IfMatch: cond.match}
+	return documentOf[T](d.c.api.PatchDocumentWithBody(ctx, id, params, "application/merge-patch+json", bytes.NewReader(body)))
+}
+
+// Delete removes a document, or is [ErrNotFound].
+func (d *Documents[T]) Delete(ctx context.Context, id string, when ...Condition) error {
+	cond, err := prepare(id, when, false)
+	if err != nil {
+		return err
+	}
+	return discard(d.c.api.DeleteDocument(ctx, id, &client.DeleteDocumentParams{IfMatch: cond.match}))
+}
+
+func prepare(id string, when []Condition, absent bool) (conditions, error) {
+	if err := checkID(id); err != nil {
+		return conditions{}, err
+	}
+	return conditionsOf(when, absent)
+}
+
+// checkID refuses what would make another path of the request.
+func checkID(id string) error {
+	if id == "" || id == "." || id == ".." {
+		return fmt.Errorf("orgd: %q is not an id that a path can name", id)
+	}
+	return nil
+}
+
+// documentOf reads an answer that is a document.
+func documentOf[T any](resp *http.Response, err error) (*Document[T], error) {
+	raw, err := Decode[json.RawMessage](resp, err)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := parseDocument[T](*raw)
+	if err != nil {
+		return nil, uncertainIf(resp.Request, err)
+	}
+	doc.Revision = revisionOf(resp.Header.Get("ETag"))
+	return doc, nil
+}
+
+func parseDocument[T any](raw []byte) (*Document[T], error) {
+	var doc Document[T]
+	var named struct {
+		ID json.RawMessage `json:"_id"`
+	}
+	if err := errors.Join(json.Unmarshal(raw, &named), json.Unmarshal(raw, &doc.Value)); err != nil {
+		return nil, fmt.Errorf("orgd: read a document: %w", err)
+	}
+	var id DocumentID
+	if id.UnmarshalJSON(named.ID) == nil { // else it is one that no path names
+		doc.ID = string(id)
+	}
+	return &doc, nil
+}
+
+// encode is json.Marshal without its escapes for HTML.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, fmt.Errorf("orgd: write a document: %w", err)
+	}
+	return b.Bytes(), nil
+}

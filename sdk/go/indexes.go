@@ -1,0 +1,54 @@
+package orgd
+
+import (
+	"context"
+	"strings"
+
+	"github.com/orgd/orgd/gen/client"
+)
+
+// A NewIndex is an index to be.
+type NewIndex struct {
+	Name string // 1 to 64 letters, digits, _ and -
+	// Keys are the paths of its fields, in their order, with a "-" in front of those
+	// that descend: "city", "-address.since".
+	Keys   []string
+	Unique bool // refuse a second document of equal keys: ErrDuplicateKey
+}
+
+// Indexes returns the indexes of the organization's documents by name, without the
+// one on _id.
+func (c *Client) Indexes(ctx context.Context) ([]Index, error) {
+	list, err := Decode[client.IndexList](c.api.ListIndexes(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return list.Items, nil
+}
+
+// CreateIndex adds an index and indexes what is there, which takes its time. The
+// same index again changes nothing; another of its name or keys is
+// [ErrIndexExists]. A unique one on documents that break it is [ErrDuplicateKey], and
+// nothing is changed.
+func (c *Client) CreateIndex(ctx context.Context, n NewIndex) (*Index, error) {
+	body := client.IndexCreate{Name: n.Name, Unique: &n.Unique}
+	for _, key := range n.Keys {
+		order := client.Asc
+		path, down := strings.CutPrefix(key, "-")
+		if down {
+			order = client.Desc
+		}
+		body.Keys = append(body.Keys, client.IndexKey{Path: path, Order: &order})
+	}
+	return Decode[Index](c.api.CreateIndex(ctx, body))
+}
+
+// DeleteIndex removes an index. The documents stay.
+func (c *Client) DeleteIndex(ctx context.Context, name string) error {
+	return discard(c.api.DeleteIndex(ctx, name))
+}
+
+// Stats counts the organization's documents and their size.
+func (c *Client) Stats(ctx context.Context) (*Stats, error) {
+	return Decode[Stats](c.api.GetStats(ctx))
+}

@@ -1,0 +1,65 @@
+package orgd
+
+import (
+	"context"
+	"iter"
+
+	"github.com/orgd/orgd/gen/client"
+)
+
+// An Operator does what only whoever runs the service may: see [WithOperatorKey].
+// Where the server has no such key, everything is [ErrNotFound].
+type Operator struct{ c *Client }
+
+// Operator returns the operator's side of a client.
+func (c *Client) Operator() *Operator { return &Operator{c} }
+
+// String is that of the client.
+func (o *Operator) String() string { return o.c.String() }
+
+// GoString is String.
+func (o *Operator) GoString() string { return o.String() }
+
+// Organizations goes through all organizations, or those in a state, the newest
+// first. The empty state is any.
+func (o *Operator) Organizations(ctx context.Context, state State) iter.Seq2[OperatorOrganization, error] {
+	return Pages(ctx, func(ctx context.Context, cursor string) ([]OperatorOrganization, string, error) {
+		params := &client.ListOrganizationsParams{Cursor: given(cursor)}
+		if state != "" {
+			params.State = &state
+		}
+		page, err := Decode[client.OrganizationList](o.c.api.ListOrganizations(ctx, params))
+		if err != nil {
+			return nil, "", err
+		}
+		return page.Items, text(page.NextCursor), nil
+	})
+}
+
+// Inspect returns an organization, in whatever state it is.
+func (o *Operator) Inspect(ctx context.Context, id ID) (*OperatorOrganization, error) {
+	return Decode[OperatorOrganization](o.c.api.InspectOrganization(ctx, id))
+}
+
+// Suspend refuses an organization's admins ([ErrSuspended]) until [Operator.Resume].
+// Its data stays as it is. One that is suspended already stays so.
+func (o *Operator) Suspend(ctx context.Context, id ID) (*OperatorOrganization, error) {
+	return Decode[OperatorOrganization](o.c.api.SuspendOrganization(ctx, id))
+}
+
+// Resume takes a suspension back.
+func (o *Operator) Resume(ctx context.Context, id ID) (*OperatorOrganization, error) {
+	return Decode[OperatorOrganization](o.c.api.ResumeOrganization(ctx, id))
+}
+
+// Restore brings an organization back that was deleted, with all its data, within
+// the server's time of grace.
+func (o *Operator) Restore(ctx context.Context, id ID) (*OperatorOrganization, error) {
+	return Decode[OperatorOrganization](o.c.api.RestoreOrganization(ctx, id))
+}
+
+// SetQuota limits how much an organization may have; what is nil has no limit. What
+// would be more is [ErrQuotaExceeded].
+func (o *Operator) SetQuota(ctx context.Context, id ID, q Quota) (*OperatorOrganization, error) {
+	return Decode[OperatorOrganization](o.c.api.SetQuota(ctx, id, client.QuotaUpdate(q)))
+}

@@ -1,0 +1,153 @@
+package orgd
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"strings"
+
+	"github.com/orgd/orgd/gen/client"
+)
+
+// A Query says which documents to list, and how. The zero Query is all of them, by
+// _id.
+type Query struct {
+	// Filter has MongoDB's form: a map, a struct, or a string or json.RawMessage
+	// with Extended JSON. nil is all documents.
+	Filter any
+	// Sort are the paths of an index, in its order, with a "-" in front of those that
+	// descend; or "_id", or "-_id". Without such an index it is ErrNoIndex.
+	Sort []string
+	// Fields are the only paths to get of each document, beside _id. Empty: all.
+	Fields []string
+	// Limit is how many documents to list in all. 0: no limit.
+	Limit int
+	// PageSize is how many to ask for at a time, at most 1000. 0: the server's 100.
+	PageSize int
+	// Cursor is the Next of a page with the same Filter and Sort, to go on there.
+	Cursor string
+}
+
+// A Page is a part of a list.
+type Page[T any] struct {
+	Items []Document[T]
+	Next  string // the Cursor of the page behind it; empty: this is the last
+	// Total is how many documents fit the filter, with [Documents.PageAndTotal].
+	Total int64
+}
+
+// List goes through the documents of a query, page after page: one that stays as it
+// is comes exactly once, whatever is written meanwhile, and across a move of the
+// data.
+//
+//	for doc, err := range docs.List(ctx, orgd.Query{Filter: map[string]any{"city": "London"}}) {
+//		if err != nil {
+//			return err
+//		}
+//		...
+//	}
+func (d *Documents[T]) List(ctx context.Context, q Query) iter.Seq2[Document[T], error] {
+	return func(yield func(Document[T], error) bool) {
+		left, first := q.Limit, q.Cursor
+		for doc, err := range Pages(ctx, func(ctx context.Context, cursor string) ([]Document[T], string, error) {
+			next := q
+			next.Limit, next.Cursor = left, cursor
+			if cursor == "" {
+				next.Cursor = first
+			}
+			page, err := d.Page(ctx, next)
+			if err != nil {
+				return nil, "", err
+			}
+			return page.Items, page.Next, nil
+		}) {
+			if !yield(doc, err) || err != nil {
+				return
+			}
+			if left--; left == 0 { // from 0, where there is no limit, it goes down for ever
+				return
+			}
+		}
+	}
+}
+
+// Page returns one page of a query. It may have fewer documents than were asked for
+// and not be the last: see [Page.Next].
+func (d *Documents[T]) Page(ctx context.Context, q Query) (*Page[T], error) {
+	return d.page(ctx, q, nil)
+}
+
+// PageAndTotal is Page that counts all documents that fit the filter, too.
+func (d *Documents[T]) PageAndTotal(ctx context.Context, q Query) (*Page[T], error) {
+	return d.page(ctx, q, new(true))
+}
+
+// Count returns how many documents fit a filter; see [Query.Filter].
+func (d *Documents[T]) Count(ctx context.Context, filter any) (int64, error) {
+	q := Query{Filter: filter, Fields: []string{"_id"}, PageSize: 1}
+	page, err := DocumentsOf[struct{}](d.c).PageAndTotal(ctx, q)
+	if err != nil {
+		return 0, err
+	}
+	return page.Total, nil
+}
+
+func (d *Documents[T]) page(ctx context.Context, q Query, count *bool) (*Page[T], error) {
+	filter, err := encodeFilter(q.Filter)
+	if err != nil {
+		return nil, err
+	}
+	list, err := Decode[client.DocumentList](d.c.api.ListDocuments(ctx, &client.ListDocumentsParams{
+		Filter: filter, Sort: given(strings.Join(q.Sort, ",")), Fields: given(strings.Join(q.Fields, ",")),
+		Limit: q.size(), Cursor: given(q.Cursor), Count: count,
+	}))
+	if err != nil {
+		return nil, err
+	}
+	page := &Page[T]{Items: make([]Document[T], len(list.Items)), Next: text(list.NextCursor)}
+	if list.Total != nil {
+		page.Total = *list.Total
+	}
+	for i, raw := range list.Items {
+		doc, err := parseDocument[T](raw)
+		if err != nil {
+			return nil, err
+		}
+		page.Items[i] = *doc
+	}
+	return page, nil
+}
+
+const (
+	defaultPage = 100 // the contract's
+	maxPage     = 1000
+)
+
+// size returns the limit of a request, nil for the default.
+func (q Query) size() *int32 {
+	size := q.PageSize
+	if q.Limit > 0 && q.Limit < maxPage && (size == 0 && q.Limit < defaultPage || q.Limit < size) {
+		size = q.Limit
+	}
+	if size == 0 {
+		return nil
+	}
+	return new(int32(max(min(size, maxPage), -1))) // the server says what is wrong with less than 1
+}
+
+// encodeFilter returns a filter as the contract's parameter.
+func encodeFilter(filter any) (*string, error) {
+	switch f := filter.(type) {
+	case nil:
+		return nil, nil
+	case string:
+		return given(f), nil
+	case json.RawMessage:
+		return given(string(f)), nil
+	}
+	raw, err := encode(filter)
+	if err != nil {
+		return nil, err
+	}
+	return new(strings.TrimSuffix(string(raw), "\n")), nil
+}

@@ -1,0 +1,156 @@
+import { unexpected } from './error.js';
+import { stringify, type ObjectId, type Patch, type Writable } from './extjson.js';
+import type { Api } from './gen/typescript/sdk.gen.js';
+import type { Document } from './gen/typescript/types.gen.js';
+import { pages } from './iterate.js';
+import { callOptions, type CallOptions, type CreateOptions } from './options.js';
+
+/** The `_id` of a document: a string, or an ObjectId. Where one is asked for, its 24 digits will do as well. */
+export type DocumentId = string | ObjectId;
+
+/** A document as it is stored. */
+export type WithId<T> = T & { _id: DocumentId };
+
+/** A document to store. Without an `_id` it gets an ObjectId. */
+export type Draft<T> = Writable<T> & { _id?: DocumentId };
+
+/** A document and its revision. */
+export interface Stored<T> {
+  document: WithId<T>;
+  /** Another one after every write; for `ifMatch`. */
+  etag: string;
+}
+
+export interface MatchOptions extends CallOptions {
+  /** Only if the document is of this revision, or of one of these; `*`: if it is there. Else `precondition_failed`. */
+  ifMatch?: string | readonly string[] | undefined;
+}
+
+export interface PutOptions extends MatchOptions {
+  /** Only if there is no document of this `_id`. Else `precondition_failed`. */
+  ifAbsent?: boolean | undefined;
+}
+
+/** Which documents, and how. */
+export interface ListOptions extends CallOptions {
+  /** In MongoDB's form, such as `{ city: 'London', age: { $gte: 30 } }`. */
+  filter?: Record<string, unknown> | undefined;
+  /** `_id`, or the paths of an index; `-` in front is descending. Without it, `_id`. */
+  sort?: string | readonly string[] | undefined;
+  /** Only these paths, and `_id`. */
+  fields?: readonly string[] | undefined;
+  /** How many to a page, at most: 1 to 1000. */
+  limit?: number | undefined;
+}
+
+export interface PageOptions extends ListOptions {
+  /** The `next_cursor` of the page before, with the same filter and sort. */
+  cursor?: string | undefined;
+  /** Whether to count all that fit the filter, into `total`. */
+  count?: boolean | undefined;
+}
+
+/** A page of documents. */
+export interface DocumentPage<T> {
+  items: WithId<T>[];
+  /** Not there when this is the last. */
+  next_cursor?: string;
+  total?: number;
+}
+
+type Only = { fields: readonly string[] };
+type All = { fields?: undefined };
+
+/**
+ * The documents of the client's own organization, taken to be of the type T, which nothing checks.
+ *
+ * ```ts
+ * const people = orgd.documents<Person>();
+ * const { etag } = await people.put('ada', { name: 'Ada Lovelace' });
+ * await people.patch('ada', { city: 'London' }, { ifMatch: etag });
+ * for await (const person of people.list({ filter: { city: 'London' } })) …
+ * ```
+ */
+export class Documents<T extends object = Document> {
+  readonly #api: Api;
+
+  constructor(api: Api) {
+    this.#api = api;
+  }
+
+  /** Adds a document. When its `_id` or a unique key is taken: `document_exists`, `duplicate_key`. */
+  async insert(document: Draft<T>, options?: CreateOptions): Promise<Stored<T>> {
+    return stored(await this.#api.createDocument({ ...callOptions(options), body: document }));
+  }
+
+  /** Gets a document, or throws `not_found`. */
+  async get(id: DocumentId, options?: CallOptions): Promise<Stored<T>> {
+    return stored(await this.#api.getDocument({ ...callOptions(options), path: pathOf(id) }));
+  }
+
+  /** Puts a document at an `_id`, whether there is one or not, or under conditions. */
+  async put(id: DocumentId, document: Draft<T>, options?: PutOptions): Promise<Stored<T> & { created: boolean }> {
+    const headers = { ...ifMatch(options), ...(options?.ifAbsent && { 'If-None-Match': '*' }) };
+    const result = await this.#api.putDocument({ ...callOptions(options, headers), path: pathOf(id), body: document });
+    return { ...stored<T>(result), created: result.response.status === 201 };
+  }
+
+  /** Changes a document in part; throws `not_found` when there is none. */
+  async patch(id: DocumentId, patch: Patch<T>, options?: MatchOptions): Promise<Stored<T>> {
+    const body = patch as Document;
+    return stored(await this.#api.patchDocument({ ...callOptions(options, ifMatch(options)), path: pathOf(id), body }));
+  }
+
+  /** Deletes a document; throws `not_found` when there is none. */
+  async delete(id: DocumentId, options?: MatchOptions): Promise<void> {
+    await this.#api.deleteDocument({ ...callOptions(options, ifMatch(options)), path: pathOf(id) });
+  }
+
+  /**
+   * All documents, or those that fit, page by page as they are asked for. One that stays as it is comes exactly once,
+   * whatever is written meanwhile.
+   */
+  list(options?: ListOptions & All): AsyncGenerator<WithId<T>, void, undefined>;
+  list(options: ListOptions & Only): AsyncGenerator<WithId<Partial<T>>, void, undefined>;
+  list(options: ListOptions = {}): AsyncGenerator<WithId<T>, void, undefined> {
+    return pages(async (at) => ({ data: await this.#page({ ...options, ...at }) }));
+  }
+
+  /** One page of them. */
+  page(options?: PageOptions & All): Promise<DocumentPage<T>>;
+  page(options: PageOptions & Only): Promise<DocumentPage<Partial<T>>>;
+  page(options: PageOptions = {}): Promise<DocumentPage<T>> {
+    return this.#page(options);
+  }
+
+  async #page(options: PageOptions): Promise<DocumentPage<T>> {
+    const { filter, sort, fields, limit, cursor, count } = options;
+    const all = { filter: filter && stringify(filter), sort: joined(sort), fields: joined(fields), limit, cursor, count };
+    const query = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+    return (await this.#api.listDocuments({ ...callOptions(options), query })).data as DocumentPage<T>;
+  }
+}
+
+function stored<T>({ data, response }: { data: Document; response: Response }): Stored<T> {
+  const etag = response.headers.get('ETag');
+  if (etag === null) throw unexpected(response, 'The answer has no ETag. Is there a proxy that takes it away?');
+  return { document: data as WithId<T>, etag };
+}
+
+function pathOf(id: DocumentId): { id: string } {
+  const text = typeof id === 'string' ? id : id.$oid;
+  // "." and ".." would name another path, however they are escaped.
+  if (typeof text !== 'string' || /^\.{0,2}$/.test(text)) throw new TypeError('orgd: no document can have this _id');
+  return { id: text };
+}
+
+function ifMatch(options: MatchOptions | undefined): Record<string, string> {
+  if (options?.ifMatch === undefined) return {};
+  const value = [options.ifMatch].flat().join(', ');
+  if (value === '') throw new TypeError('orgd: ifMatch is empty'); // which would be no condition
+  return { 'If-Match': value };
+}
+
+function joined(paths: string | readonly string[] | undefined): string | undefined {
+  return typeof paths === 'object' ? paths.join(',') : paths;
+}
