@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"iter"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -219,7 +220,10 @@ func (s *stream) open(ctx context.Context, limit int) (*mongo.Cursor, error) {
 }
 
 func (s *stream) cursor(ctx context.Context, order bson.D, limit int) (*mongo.Cursor, error) {
-	opts := options.Find().SetHint(order).SetSort(directed(order, s.q.Desc)).SetBatchSize(batchDocuments)
+	opts := options.Find().SetSort(directed(order, s.q.Desc)).SetBatchSize(batchDocuments)
+	if !s.narrows(limit) {
+		opts.SetHint(order)
+	}
 	if s.q.Limit > 0 {
 		// One more, so that a page that ends with the collection ends the cursor as well.
 		opts.SetBatchSize(int32(min(s.q.Limit-s.yielded+1, batchDocuments)))
@@ -236,6 +240,17 @@ func (s *stream) cursor(ctx context.Context, order bson.D, limit int) (*mongo.Cu
 		}
 	}
 	return s.c.coll.Find(ctx, filter, opts)
+}
+
+// narrows reports whether the server had better choose the index: for the few documents
+// in the order of _id that a filter selects by something else, one on that is better
+// than a walk through all. To sort those few it keeps no more than the limit in memory.
+func (s *stream) narrows(limit int) bool {
+	if limit <= 0 || len(s.q.Order) > 0 {
+		return false
+	}
+	conditions, _ := s.q.Filter.Conditions()
+	return slices.ContainsFunc(conditions, func(c docdb.Condition) bool { return c.Path != "_id" })
 }
 
 // directed returns the order of a walk along an index.

@@ -16,7 +16,7 @@ var idOrder = bson.D{{Key: "_id", Value: int32(1)}}
 
 // order returns the keys of the server's index that has an order, which is both
 // the hint and, directed, the sort of a find: so the server walks that
-// index and never sorts. docdb.ErrNoIndex if there is no such index; nil if there is
+// index and never sorts; but see narrows. docdb.ErrNoIndex if there is no such index; nil if there is
 // not even the collection.
 //
 // Whether it is a plain or a unique index is asked once and remembered. fresh asks

@@ -37,7 +37,8 @@ func record(p *proxy) *recorder {
 
 // TestCommandsOnTheWire: whatever the connection string asks for, every write is
 // journaled on a majority, every read is of the primary and of what a majority has,
-// and every find walks an index in the order of its sort.
+// and every find walks an index in the order of its sort, unless it is for a few
+// documents of a filter.
 func TestCommandsOnTheWire(t *testing.T) {
 	p := newProxy(t, mongotest.URI(t))
 	e := open(t, mongodb.Config{URI: p.uri() + "&w=1&journal=false&readConcernLevel=local&readPreference=secondaryPreferred"})
@@ -64,6 +65,8 @@ func TestCommandsOnTheWire(t *testing.T) {
 	must(err)
 	find(t, c, docdb.Query{})
 	find(t, c, docdb.Query{Order: order, Desc: true, Limit: 1})
+	find(t, c, docdb.Query{Filter: docdb.Eq("a", 1), Limit: 5})
+	find(t, c, docdb.Query{Filter: docdb.Eq("a", 1)})
 	must(c.DropIndex(t.Context(), "a"))
 	must(db.Drop(t.Context(), "c"))
 
@@ -79,7 +82,7 @@ func TestCommandsOnTheWire(t *testing.T) {
 			}
 		}
 	}
-	for command, times := range map[string]int{"find": 3, "aggregate": 1} {
+	for command, times := range map[string]int{"find": 5, "aggregate": 1} {
 		if len(r.commands[command]) != times {
 			t.Errorf("%s: sent %d times, want %d", command, len(r.commands[command]), times)
 		}
@@ -95,6 +98,8 @@ func TestCommandsOnTheWire(t *testing.T) {
 	for i, want := range []struct{ hint, sort string }{
 		{`{"_id": {"$numberInt":"1"}}`, `{"_id": {"$numberInt":"1"}}`},
 		{`{"a": {"$numberInt":"-1"},"_id": {"$numberInt":"1"}}`, `{"a": {"$numberInt":"1"},"_id": {"$numberInt":"-1"}}`},
+		{"", `{"_id": {"$numberInt":"1"}}`}, // a few of a filter: the server knows better
+		{`{"_id": {"$numberInt":"1"}}`, `{"_id": {"$numberInt":"1"}}`},
 	} {
 		cmd := r.commands["find"][i+1]
 		if hint, sort := cmd.Lookup("hint").String(), cmd.Lookup("sort").String(); hint != want.hint || sort != want.sort {
