@@ -756,7 +756,7 @@ type CreateOrganizationParams struct {
 	// sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
 	// a UUID, for each request: with another request it is refused (422 `idempotency_key_reused`), and without a
 	// token all clients share theirs. While the first is still being worked on the answer is 409
-	// `idempotency_in_progress`. A refusal (4xx) is not kept: the key is as good as new.
+	// `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as good as new.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -796,7 +796,7 @@ type CreateDocumentParams struct {
 	// sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
 	// a UUID, for each request: with another request it is refused (422 `idempotency_key_reused`), and without a
 	// token all clients share theirs. While the first is still being worked on the answer is 409
-	// `idempotency_in_progress`. A refusal (4xx) is not kept: the key is as good as new.
+	// `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as good as new.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 

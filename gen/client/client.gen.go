@@ -890,7 +890,7 @@ type CreateOrganizationParams struct {
 	// sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
 	// a UUID, for each request: with another request it is refused (422 `idempotency_key_reused`), and without a
 	// token all clients share theirs. While the first is still being worked on the answer is 409
-	// `idempotency_in_progress`. A refusal (4xx) is not kept: the key is as good as new.
+	// `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as good as new.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -930,7 +930,7 @@ type CreateDocumentParams struct {
 	// sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
 	// a UUID, for each request: with another request it is refused (422 `idempotency_key_reused`), and without a
 	// token all clients share theirs. While the first is still being worked on the answer is 409
-	// `idempotency_in_progress`. A refusal (4xx) is not kept: the key is as good as new.
+	// `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as good as new.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -6408,6 +6408,12 @@ type ExportDocumentsResult423Headers struct {
 	XRequestID string
 }
 
+// ExportDocumentsResult429Headers the declared response headers of an HTTP 429 response for ExportDocuments
+type ExportDocumentsResult429Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
 // ExportDocumentsResult500Headers the declared response headers of an HTTP 500 response for ExportDocuments
 type ExportDocumentsResult500Headers struct {
 	XRequestID string
@@ -6428,6 +6434,8 @@ type ExportDocumentsResult struct {
 	ApplicationProblemJSON401 *Unauthenticated
 	// ApplicationProblemJSON423 the response for an HTTP 423 `application/problem+json` response
 	ApplicationProblemJSON423 *Suspended
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *RateLimited
 	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
 	ApplicationProblemJSON500 *Internal
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
@@ -6440,6 +6448,8 @@ type ExportDocumentsResult struct {
 	Headers401 *ExportDocumentsResult401Headers
 	// Headers423 the parsed response headers for an HTTP 423 response
 	Headers423 *ExportDocumentsResult423Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ExportDocumentsResult429Headers
 	// Headers500 the parsed response headers for an HTTP 500 response
 	Headers500 *ExportDocumentsResult500Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -6459,6 +6469,11 @@ func (r ExportDocumentsResult) GetApplicationProblemJSON401() *Unauthenticated {
 // GetApplicationProblemJSON423 returns the response for an HTTP 423 `application/problem+json` response
 func (r ExportDocumentsResult) GetApplicationProblemJSON423() *Suspended {
 	return r.ApplicationProblemJSON423
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ExportDocumentsResult) GetApplicationProblemJSON429() *RateLimited {
+	return r.ApplicationProblemJSON429
 }
 
 // GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
@@ -6674,6 +6689,12 @@ type ImportDocumentsResult423Headers struct {
 	XRequestID string
 }
 
+// ImportDocumentsResult429Headers the declared response headers of an HTTP 429 response for ImportDocuments
+type ImportDocumentsResult429Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
 // ImportDocumentsResult500Headers the declared response headers of an HTTP 500 response for ImportDocuments
 type ImportDocumentsResult500Headers struct {
 	XRequestID string
@@ -6696,6 +6717,8 @@ type ImportDocumentsResult struct {
 	ApplicationProblemJSON415 *NotLines
 	// ApplicationProblemJSON423 the response for an HTTP 423 `application/problem+json` response
 	ApplicationProblemJSON423 *Suspended
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *RateLimited
 	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
 	ApplicationProblemJSON500 *Internal
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
@@ -6710,6 +6733,8 @@ type ImportDocumentsResult struct {
 	Headers415 *ImportDocumentsResult415Headers
 	// Headers423 the parsed response headers for an HTTP 423 response
 	Headers423 *ImportDocumentsResult423Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ImportDocumentsResult429Headers
 	// Headers500 the parsed response headers for an HTTP 500 response
 	Headers500 *ImportDocumentsResult500Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -6734,6 +6759,11 @@ func (r ImportDocumentsResult) GetApplicationProblemJSON415() *NotLines {
 // GetApplicationProblemJSON423 returns the response for an HTTP 423 `application/problem+json` response
 func (r ImportDocumentsResult) GetApplicationProblemJSON423() *Suspended {
 	return r.ApplicationProblemJSON423
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ImportDocumentsResult) GetApplicationProblemJSON429() *RateLimited {
+	return r.ApplicationProblemJSON429
 }
 
 // GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
@@ -11621,6 +11651,13 @@ func ParseExportDocumentsResult(rsp *http.Response) (*ExportDocumentsResult, err
 		}
 		response.ApplicationProblemJSON423 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RateLimited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest Internal
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -11685,6 +11722,23 @@ func ParseExportDocumentsResult(rsp *http.Response) (*ExportDocumentsResult, err
 			headers.XRequestID = value
 		}
 		response.Headers423 = &headers
+	case rsp.StatusCode == 429:
+		var headers ExportDocumentsResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers429 = &headers
 	case rsp.StatusCode == 500:
 		var headers ExportDocumentsResult500Headers
 		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
@@ -11931,6 +11985,13 @@ func ParseImportDocumentsResult(rsp *http.Response) (*ImportDocumentsResult, err
 		}
 		response.ApplicationProblemJSON423 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RateLimited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest Internal
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -12005,6 +12066,23 @@ func ParseImportDocumentsResult(rsp *http.Response) (*ImportDocumentsResult, err
 			headers.XRequestID = value
 		}
 		response.Headers423 = &headers
+	case rsp.StatusCode == 429:
+		var headers ImportDocumentsResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers429 = &headers
 	case rsp.StatusCode == 500:
 		var headers ImportDocumentsResult500Headers
 		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {

@@ -672,7 +672,7 @@ export type Prefer = string;
  * sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
  * a UUID, for each request: with another request it is refused (422 `idempotency_key_reused`), and without a
  * token all clients share theirs. While the first is still being worked on the answer is 409
- * `idempotency_in_progress`. A refusal (4xx) is not kept: the key is as good as new.
+ * `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as good as new.
  *
  */
 export type IdempotencyKey = string;
@@ -690,7 +690,7 @@ export type CreateOrganizationData = {
          * sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
          * a UUID, for each request: with another request it is refused (422 `idempotency_key_reused`), and without a
          * token all clients share theirs. While the first is still being worked on the answer is 409
-         * `idempotency_in_progress`. A refusal (4xx) is not kept: the key is as good as new.
+         * `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as good as new.
          *
          */
         'Idempotency-Key'?: string;
@@ -1148,7 +1148,7 @@ export type CreateDocumentData = {
          * sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
          * a UUID, for each request: with another request it is refused (422 `idempotency_key_reused`), and without a
          * token all clients share theirs. While the first is still being worked on the answer is 409
-         * `idempotency_in_progress`. A refusal (4xx) is not kept: the key is as good as new.
+         * `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as good as new.
          *
          */
         'Idempotency-Key'?: string;
@@ -1805,6 +1805,12 @@ export type ImportDocumentsErrors = {
      */
     423: Problem;
     /**
+     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
+     * was done.
+     *
+     */
+    429: Problem;
+    /**
      * A fault of the server; its log has the details under `request_id`.
      */
     500: Problem;
@@ -1858,6 +1864,12 @@ export type ExportDocumentsErrors = {
      * The organization is suspended; only the operator can resume it.
      */
     423: Problem;
+    /**
+     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
+     * was done.
+     *
+     */
+    429: Problem;
     /**
      * A fault of the server; its log has the details under `request_id`.
      */

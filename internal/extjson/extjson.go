@@ -19,6 +19,8 @@ type Error struct {
 	Path []string
 	// Reason goes on from the place: "is given more than once".
 	Reason string
+	// TooLarge says that as BSON it has more than docdb.MaxDocumentSize bytes.
+	TooLarge bool
 }
 
 // Error implements error.

@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb"
 )
 
 // Parse reads a document, relaxed or canonical or a mixture. An error is an
@@ -110,6 +112,9 @@ func (p *parser) element(name string) error {
 		return err
 	}
 	p.dst[at] = byte(kind)
+	if len(p.dst) > docdb.MaxDocumentSize { // a short text can have a long form: [1,1,1
+		return &Error{Reason: "is larger than 16 MiB", TooLarge: true}
+	}
 	return nil
 }
 

@@ -42,7 +42,7 @@ func (h handlers) CreateDocument(ctx context.Context, req api.CreateDocumentRequ
 	body = tenant.WithID(body, bson.RawValue{Type: bson.TypeObjectID, Value: fresh[:]})
 	path, ok := pathOf(body.Lookup("_id"))
 	if !ok {
-		return nil, refusedID("must be an ObjectId or a string of 1 to 1024 characters that is not 24 hexadecimal digits, . or ..: a path could not name it")
+		return nil, refusedID(unnameable)
 	}
 	doc, err := docs.InsertOnce(ctx, attempt, body)
 	if err != nil {
@@ -75,6 +75,10 @@ func (h handlers) PutDocument(ctx context.Context, req api.PutDocumentRequestObj
 		return nil, err
 	}
 	id := idOf(req.ID)
+	path, ok := pathOf(id)
+	if !ok {
+		return nil, refusedID(unnameable)
+	}
 	if body = tenant.WithID(body, id); !body.Lookup("_id").Equal(id) {
 		return nil, refusedID("is not the one that the path names")
 	}
@@ -85,7 +89,6 @@ func (h handlers) PutDocument(ctx context.Context, req api.PutDocumentRequestObj
 		return nil, err
 	}
 	if created {
-		path, _ := pathOf(id) // an ObjectId has one spelling there
 		return documentResponse{doc: doc, status: http.StatusCreated, location: location(path)}, nil
 	}
 	return documentResponse{doc: doc, status: http.StatusOK}, nil
@@ -130,10 +133,12 @@ func (h handlers) DeleteDocument(ctx context.Context, req api.DeleteDocumentRequ
 func readDocument(text []byte) (bson.Raw, error) {
 	doc, err := extjson.Parse(text, extjson.Documents)
 	var wrong *extjson.Error
-	if errors.As(err, &wrong) {
+	switch {
+	case errors.As(err, &wrong) && wrong.TooLarge:
+		return nil, org.Errorf(org.TooLarge, "The document is larger than 16 MiB.")
+	case wrong != nil:
 		return nil, &requestError{kind: malformed, fields: []fieldError{{Pointer: pointer(wrong.Path...), Detail: clip(wrong.Reason, 1024)}}}
-	}
-	if err != nil {
+	case err != nil:
 		return nil, err
 	}
 	if name, problem := tenant.CheckNames(doc); problem != "" {
@@ -141,6 +146,8 @@ func readDocument(text []byte) (bson.Raw, error) {
 	}
 	return doc, nil
 }
+
+const unnameable = "must be an ObjectId or a string of 1 to 1024 characters that is not 24 hexadecimal digits, . or ..: a path could not name it"
 
 func refusedID(detail string) error {
 	return &org.Error{Kind: org.Invalid, Message: "A value is refused.", Fields: []org.FieldError{{Field: "_id", Detail: detail}}}

@@ -171,6 +171,7 @@ func TestIDs(t *testing.T) {
 	s.refuses(400, "malformed", `"parameter":"id"`, "GET", "/org/documents/"+strings.Repeat("x", 1025), "")
 	s.ask(404, "GET", "/org/documents/"+strings.Repeat("%C3%BC", 1024), "")
 	s.ask(404, "GET", "/org/documents/%FF", "")
+	s.refuses(422, "invalid", "#/_id", "PUT", "/org/documents/%2E%2e", `{}`)
 }
 
 func TestRefusedDocuments(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
 
@@ -92,7 +93,7 @@ func (a *API) firstTime(ec echo.Context, attempt *tenant.Attempt, next echo.Hand
 	err := next(ec)
 	ec.Response().Writer = client
 	if err != nil {
-		if problemOf(err, callOf(ec)).Status < http.StatusInternalServerError {
+		if p := problemOf(err, callOf(ec)); p.Status < http.StatusInternalServerError || p.Code == org.QuotaExceeded {
 			end = attempt.Withdraw
 		}
 		return err

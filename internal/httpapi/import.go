@@ -79,13 +79,9 @@ func (i *importing) VisitImportDocumentsResponse(w http.ResponseWriter) error {
 }
 
 // readLines queues the documents of a stream, and returns why there are no more: nil
-// at its end. A panic would end the whole process here.
+// at its end.
 func (i *importing) readLines(r io.Reader) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &panicError{value: v, stack: debug.Stack()}
-		}
-	}()
+	defer caught(&err)
 	lines := newLineReader(r)
 	for {
 		text, err := lines.next()
@@ -105,8 +101,17 @@ func (i *importing) readLines(r io.Reader) (err error) {
 	}
 }
 
+// caught, deferred, makes of a panic an error: the reader's would end the whole
+// process, and the one of who stores would leave the others waiting.
+func caught(err *error) {
+	if v := recover(); v != nil {
+		*err = &panicError{value: v, stack: debug.Stack()}
+	}
+}
+
 // store stores what is queued, and returns what ended it, nil for the end of the stream.
-func (i *importing) store() error {
+func (i *importing) store() (err error) {
+	defer caught(&err)
 	documents := i.Store.Documents(i.principal.OrgID)
 	for {
 		items, end := i.queue.take()

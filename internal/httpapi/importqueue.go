@@ -43,9 +43,6 @@ func readImportDocument(text []byte) (bson.Raw, error) {
 		}
 		return nil, err
 	}
-	if len(doc) > tenant.MaxDocumentSize {
-		return nil, errDocumentTooLarge
-	}
 	if first, err := doc.IndexErr(0); err == nil && first.Key() == "_id" {
 		return doc, nil
 	}
@@ -53,10 +50,7 @@ func readImportDocument(text []byte) (bson.Raw, error) {
 	return tenant.WithID(doc, bson.RawValue{Type: bson.TypeObjectID, Value: fresh[:]}), nil
 }
 
-var (
-	errDocumentTooLarge = org.Errorf(org.TooLarge, "The document is larger than 16 MiB.")
-	errHalfExport       = org.Errorf(org.Invalid, "The export that ends here is not complete: documents of it are missing.")
-)
+var errHalfExport = org.Errorf(org.Invalid, "The export that ends here is not complete: documents of it are missing.")
 
 // isTrailer reports whether a line is the last of an export, which no document can
 // be, and whether that came to its end.

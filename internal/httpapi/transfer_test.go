@@ -158,6 +158,20 @@ func TestRefusedLines(t *testing.T) {
 	}
 }
 
+func TestTooLargeLinesAreRefusedAlone(t *testing.T) {
+	s, _ := startData(t)
+	result, errs := s.imports("", strings.Join([]string{
+		`{"a":[` + strings.Repeat("1,", 3<<20) + `1]}`, `{"a":"` + strings.Repeat("x", 16<<20) + `"}`, `{"a":"` + strings.Repeat("x", 16<<20-64) + `"}`,
+		strings.Repeat(" ", DocumentBodyLimit) + `{}`, `{"_id":1}`,
+	}, "\n"))
+	if result != "true: 2 in, 0 over, 0 left, 3 refused of 5" || !slices.Equal(errs, []string{"1 too_large <nil>", "2 too_large <nil>", "4 body_too_large <nil>"}) {
+		t.Errorf("%s %q", result, errs)
+	}
+	if got := s.exports(""); len(got) != 3 || len(got[1]) < 15<<20 {
+		t.Errorf("there are %d lines", len(got))
+	}
+}
+
 func TestManyRefusedLinesAreOnlyCounted(t *testing.T) {
 	s, _ := startData(t)
 	result, errs := s.imports("", strings.Repeat("x\n", 2500)+`{"_id":1}`)

@@ -332,3 +332,45 @@ func TestADocumentThatWasChangedIsStillOnce(t *testing.T) {
 		t.Errorf("done %d times", n)
 	}
 }
+
+// TestWhatWasDoneIsNotRefused: the first attempt's answer got lost, and by now there is
+// no room for such a document.
+func TestWhatWasDoneIsNotRefused(t *testing.T) {
+	w := newWorld(t, docdbtest.NewModel(), plain)
+	acme := w.create("Acme", "acme@x.example")
+	w.limit(acme.ID, 1, 0)
+	r := keyedRequests[1]
+	a, _, err := w.Attempt(t.Context(), r.once(acme.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	told, err := r.do(t.Context(), w.Store, a, acme.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := r.send(t.Context(), w.Store, acme.ID); err != nil || again != told {
+		t.Errorf("again: %q, %v; before %q", again, err, told)
+	}
+}
+
+// TestALostAnswerIsFoundAtOnce: the storage has added the document and did not say so.
+func TestALostAnswerIsFoundAtOnce(t *testing.T) {
+	e := docdbtest.NewModel()
+	orgID := newWorld(t, e, plain).create("Acme", "acme@x.example").ID
+	r := keyedRequests[1]
+	f, s := (&crashed{engine: e}).instance(t, "a", 0)
+	a, _, err := s.Attempt(t.Context(), r.once(orgID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.FailAt(f.Calls()+2, docdbtest.After) // it reads the organization, and inserts
+	if _, err := r.do(t.Context(), s, a, orgID); err != nil {
+		t.Error(err)
+	}
+	if n := r.count(t, e, orgID); n != 1 {
+		t.Errorf("done %d times", n)
+	}
+}

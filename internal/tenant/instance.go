@@ -75,17 +75,19 @@ func (s *Store) register(ctx context.Context) error {
 	return nil
 }
 
-// unregister says that nothing of this process is in progress any more.
-func (s *Store) unregister(ctx context.Context) error {
+// leave says that nothing of this process is in progress any more. If the storage
+// does not answer it is taken for dead some time later, which comes to the same.
+func (s *Store) leave(ctx context.Context) {
 	id, _ := s.member.is()
 	if id == "" {
-		return nil
+		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
 	err := s.instances.c.Delete(ctx, docdb.StringID(id), docdb.Filter{})
-	if errors.Is(err, docdb.ErrNoMatch) {
-		return nil
+	if err != nil && !errors.Is(err, docdb.ErrNoMatch) {
+		s.cfg.Logger.WarnContext(ctx, "could not take leave of the other instances", "error", err)
 	}
-	return err
 }
 
 // Beat says that this instance is alive, and answers what other instances' moves

@@ -191,7 +191,8 @@ func (s *Store) Close(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, s.end)
 	defer stop()
 	s.runs.close()
-	return errors.Join(s.unregister(context.WithoutCancel(ctx)), ctx.Err())
+	s.leave(context.WithoutCancel(ctx))
+	return ctx.Err()
 }
 
 // Ready reports whether the storage can be read.

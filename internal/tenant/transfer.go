@@ -11,9 +11,6 @@ import (
 	"github.com/orgd/orgd/internal/org"
 )
 
-// MaxDocumentSize is the largest document in bytes.
-const MaxDocumentSize = docdb.MaxDocumentSize
-
 // OnConflict says what an import does with a document whose place is taken.
 type OnConflict int
 
@@ -40,7 +37,7 @@ const (
 )
 
 // Imported is what became of a document and, if it was Refused, why. The kinds are
-// DocumentExists, DuplicateKey, Invalid and TooLarge.
+// DocumentExists, DuplicateKey, Invalid, TooLarge and QuotaExceeded.
 type Imported struct {
 	Outcome Outcome
 	Err     error
@@ -89,21 +86,25 @@ func (d *Documents) importDistinct(ctx context.Context, how OnConflict, bodies [
 			results[i] = Imported{Outcome: Inserted}
 		case conflict && how == ConflictSkips:
 			results[i] = Imported{Outcome: Skipped}
-		case conflict && how == ConflictReplaces:
-			// A unique key may be taken by the very document to be replaced.
+		case conflict && how == ConflictReplaces, errors.Is(refusal, org.QuotaExceeded) && how != ConflictFails:
+			// A unique key may be taken by the very document to be replaced; and where
+			// there is no room for a new document, there may be one with this _id.
 			taken = append(taken, i)
 		case refusedAlone(refusal):
 			results[i] = Imported{Outcome: Refused, Err: refusal}
 		default:
-			return fault(refusal)
+			err = fault(refusal)
 		}
 	}
-	return d.replaceAll(ctx, bodies, taken, results)
+	if err != nil {
+		return err
+	}
+	return d.putAll(ctx, how, bodies, taken, results)
 }
 
 // refusedAlone reports whether an error is about one document and not about all.
 func refusedAlone(err error) bool {
-	for _, kind := range []org.Kind{org.DocumentExists, org.DuplicateKey, org.Invalid, org.TooLarge} {
+	for _, kind := range []org.Kind{org.DocumentExists, org.DuplicateKey, org.Invalid, org.TooLarge, org.QuotaExceeded} {
 		if errors.Is(err, kind) {
 			return true
 		}
@@ -111,12 +112,12 @@ func refusedAlone(err error) bool {
 	return false
 }
 
-// replacers is how many documents an import replaces at a time: each is a write of
+// putters is how many documents an import replaces at a time: each is a write of
 // its own, and an engine makes those of a moment durable together.
-const replacers = 16
+const putters = 16
 
-// replaceAll puts those of the documents that taken names.
-func (d *Documents) replaceAll(ctx context.Context, bodies []bson.Raw, taken []int, results []Imported) error {
+// putAll puts those of the documents that taken names.
+func (d *Documents) putAll(ctx context.Context, how OnConflict, bodies []bson.Raw, taken []int, results []Imported) error {
 	if len(taken) == 0 {
 		return nil
 	}
@@ -124,11 +125,11 @@ func (d *Documents) replaceAll(ctx context.Context, bodies []bson.Raw, taken []i
 	defer cancel(nil)
 	next := make(chan int)
 	var all sync.WaitGroup
-	for range min(replacers, len(taken)) {
+	for range min(putters, len(taken)) {
 		all.Go(func() {
 			for i := range next {
 				var err error
-				if results[i], err = d.replaceOne(ctx, bodies[i]); err != nil {
+				if results[i], err = d.putOne(ctx, how, bodies[i]); err != nil {
 					cancel(err) // the first counts; the others may only be its consequence
 				}
 			}
@@ -145,9 +146,11 @@ func (d *Documents) replaceAll(ctx context.Context, bodies []bson.Raw, taken []i
 	return context.Cause(ctx)
 }
 
-func (d *Documents) replaceOne(ctx context.Context, body bson.Raw) (Imported, error) {
-	_, created, err := d.Put(ctx, Condition{}, body)
+func (d *Documents) putOne(ctx context.Context, how OnConflict, body bson.Raw) (Imported, error) {
+	_, created, err := d.Put(ctx, Condition{Absent: how == ConflictSkips}, body)
 	switch {
+	case errors.Is(err, org.PreconditionFailed):
+		return Imported{Outcome: Skipped}, nil
 	case err == nil && created:
 		return Imported{Outcome: Inserted}, nil
 	case err == nil:

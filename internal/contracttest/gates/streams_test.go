@@ -73,7 +73,7 @@ func streams(t testing.TB, s setup) {
 func export(change func([]string) []string) func(http.Handler) http.Handler {
 	return out(func(r *reply) {
 		if r.request.URL.Path == "/org/export" && r.status == http.StatusOK && strings.Count(string(r.body), "\n") > 1 {
-			r.body = []byte(strings.Join(change(strings.SplitAfter(strings.TrimSuffix(string(r.body), "\n"), "\n")), "") + "\n")
+			r.body = []byte(strings.Join(change(strings.Split(strings.TrimSuffix(string(r.body), "\n"), "\n")), "\n") + "\n")
 		}
 	})
 }

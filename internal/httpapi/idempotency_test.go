@@ -1,0 +1,140 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/tenant"
+)
+
+// withKeys has requests with an idempotency key go to the store.
+func withKeys(d *dataStore) func(*Config, *script) {
+	return func(c *Config, st *script) {
+		st.attempt, st.create = d.Attempt, d.Create
+		c.FingerprintSecret = []byte("the same on all instances")
+	}
+}
+
+const signUp = `{"organization_name":"Newco","email":"new@x.example","password":"a secret password"}`
+
+// TestFingerprints: each part of a request tells, and where it ends.
+func TestFingerprints(t *testing.T) {
+	f := newFingerprints([]byte("secret"))
+	of := func(method, target, body string) string {
+		return string(f.of(httptest.NewRequest(method, target, nil), []byte(body)))
+	}
+	seen := map[string]string{}
+	for _, r := range [][3]string{
+		{"POST", "/a", "x"}, {"PUT", "/a", "x"}, {"POST", "/a?x", ""}, {"POST", "/ax", ""}, {"POST", "/a", "y"}, {"POST", "/a?", "x"}, {"POST", "/a%62", "x"},
+	} {
+		name := strings.Join(r[:], " ")
+		if other, twice := seen[of(r[0], r[1], r[2])]; twice && r[1] != "/a?" {
+			t.Errorf("%q is taken for %q", name, other)
+		}
+		seen[of(r[0], r[1], r[2])] = name
+	}
+	r := httptest.NewRequest("POST", "/a", nil)
+	if bytes.Equal(newFingerprints([]byte("other")).of(r, nil), f.of(r, nil)) {
+		t.Error("the secret does not matter")
+	}
+	if !bytes.Equal(newFingerprints([]byte("secret")).of(r, nil), f.of(r, nil)) {
+		t.Error("another instance makes another of it")
+	}
+}
+
+// TestAKeyHoldsAcrossInstances, and what is stored of it does not tell the password.
+func TestAKeyHoldsAcrossInstances(t *testing.T) {
+	data, end, err := openData(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(end)
+	one, two := start(t, withKeys(data)), start(t, withKeys(data))
+	first := one.do("POST", "/org/create", signUp, "Idempotency-Key: k")
+	second := two.do("POST", "/org/create", signUp, "Idempotency-Key: k")
+	if first.status != 201 || second.status != 201 || first.body != second.body || second.header.Get("Idempotency-Replayed") != "true" {
+		t.Errorf("%d %s, then %d %v %s", first.status, first.body, second.status, second.header, second.body)
+	}
+	if a := two.do("POST", "/org/create", strings.Replace(signUp, "secret", "hidden", 1), "Idempotency-Key: k"); a.code() != "idempotency_key_reused" {
+		t.Errorf("another password: %d %s", a.status, a.body)
+	}
+	if a := one.do("POST", "/org/create", signUp, "Idempotency-Key: a", "Idempotency-Key: b"); a.status != 400 || !strings.Contains(a.body, "more than once") {
+		t.Errorf("two keys: %d %s", a.status, a.body)
+	}
+	digest := sha256.Sum256([]byte(signUp))
+	n := 0
+	for raw, err := range data.faulty.Database("master_db").Collection("idempotency").Find(t.Context(), docdb.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n++; bytes.Contains(raw, []byte("secret password")) || bytes.Contains(raw, digest[:]) {
+			t.Errorf("stored: %s", raw)
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d entries", n)
+	}
+}
+
+// TestAKeyAfterAFault: what came to nothing, or to nobody knows what, is tried again; and
+// the answer of what was done does not wait for being kept.
+func TestAKeyAfterAFault(t *testing.T) {
+	var d *dataStore
+	s, data := startData(t, func(c *Config, st *script) {
+		st.attempt = func(ctx context.Context, once tenant.Once) (*tenant.Attempt, *tenant.Answer, error) {
+			return d.Attempt(ctx, once)
+		}
+	})
+	d = data
+	fail := func(op, collection string) {
+		var once sync.Once
+		data.faulty.On(func(c docdbtest.Call) (err error) {
+			if c.Op == op && strings.HasPrefix(c.Collection, collection) {
+				once.Do(func() { err = errors.New("upside down") })
+			}
+			return err
+		})
+	}
+	const path, body = "/org/documents", `{"n":1}`
+	fail("Insert", "org_")
+	s.ask(500, "POST", path, body, "Idempotency-Key: k")
+	first := s.ask(201, "POST", path, body, "Idempotency-Key: k")
+	fail("Replace", "idempotency")
+	second := s.ask(201, "POST", path, body, "Idempotency-Key: other")
+	data.faulty.On(nil)
+	for key, want := range map[string]answer{"k": first, "other": second} {
+		if again := s.ask(201, "POST", path, body, "Idempotency-Key: "+key); again.body != want.body || again.header.Get("ETag") != want.header.Get("ETag") {
+			t.Errorf("%s: %v %s, then %v %s", key, want.header, want.body, again.header, again.body)
+		}
+	}
+	if list := s.ask(200, "GET", path+"?count=true", ""); !strings.Contains(list.body, `"total":2`) {
+		t.Errorf("there are %s", list.body)
+	}
+}
+
+// TestRequestsOfAnOrganization: they are limited after the credential was checked, and
+// only those for data.
+func TestRequestsOfAnOrganization(t *testing.T) {
+	s, _ := startData(t, func(c *Config, _ *script) { c.RequestsPerMinute = 2 })
+	for range 3 {
+		if a := s.do("GET", "/org/documents", ""); a.status != 401 {
+			t.Errorf("without a token: %d", a.status)
+		}
+	}
+	s.ask(200, "GET", "/org/documents", "")
+	s.ask(200, "GET", "/org/stats", "")
+	if a := s.ask(429, "POST", "/org/documents", "no JSON"); a.header.Get("Retry-After") != "30" {
+		t.Errorf("Retry-After is %q", a.header.Get("Retry-After"))
+	}
+	if a := s.do("GET", "/org/operations", "", s.bearer()); a.status == 429 {
+		t.Error("operations are limited, too")
+	}
+}
