@@ -92,11 +92,11 @@ func (p *parser) space() {
 	}
 }
 
-// expect takes one character, with space around it.
-func (p *parser) expect(c byte, what string) error {
+// colon takes one, with space around it.
+func (p *parser) colon() error {
 	p.space()
-	if p.peek() != c {
-		return p.syntax(what)
+	if p.peek() != ':' {
+		return p.syntax("no colon after a property's name")
 	}
 	p.pos++
 	p.space()
@@ -179,7 +179,7 @@ func (p *parser) object() (bson.Type, error) {
 			return 0, err
 		}
 		if read := typesByName[name]; read != nil {
-			if err := p.expect(':', "no colon after a property's name"); err != nil {
+			if err := p.colon(); err != nil {
 				return 0, err
 			}
 			kind, err := read(p)
@@ -238,7 +238,7 @@ func (p *parser) member(seen *names) error {
 	if err := p.checkName(name, seen); err != nil {
 		return err
 	}
-	if err := p.expect(':', "no colon after a property's name"); err != nil {
+	if err := p.colon(); err != nil {
 		return err
 	}
 	if err := p.element(name); err != nil {

@@ -225,7 +225,7 @@ func (p *parser) pairs(what string, wanted []string, read func(name string) erro
 			return p.fail("is not %s", what)
 		}
 		missing = slices.Delete(missing, at, at+1)
-		if err := p.expect(':', "no colon after a property's name"); err != nil {
+		if err := p.colon(); err != nil {
 			return err
 		}
 		if err := read(name); err != nil {
@@ -306,7 +306,7 @@ func (p *parser) code() (bson.Type, error) {
 	if name, err := p.want("a $code with a $scope"); err != nil || name != "$scope" {
 		return 0, p.fail("is not a $code with a $scope")
 	}
-	if err := p.expect(':', "no colon after a property's name"); err != nil {
+	if err := p.colon(); err != nil {
 		return 0, err
 	}
 	at := len(p.dst)
