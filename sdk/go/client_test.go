@@ -143,7 +143,7 @@ func TestNetHTTPDoesNotRepeatAPost(t *testing.T) {
 		_ = conn.Close()
 	}))
 	defer s.Close()
-	c := dial(t, s.URL)
+	c := dial(t, s.URL, orgd.WithRetries(0))
 	if err := c.Live(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,10 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,6 +98,35 @@ func TestSpecialOperations(t *testing.T) {
 	}
 }
 
+// TestEveryOperationHasItsMethod: whatever the contract has is called somewhere in
+// this package, so that nobody needs Client.API for it.
+func TestEveryOperationHasItsMethod(t *testing.T) {
+	called := map[string]bool{}
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`\.api\.(\w+)\(`).FindAllStringSubmatch(string(text), -1) {
+			called[strings.ToLower(strings.TrimSuffix(m[1], "WithBody"))] = true
+		}
+	}
+	for path, item := range loadContract(t).Paths.Map() {
+		for method, op := range item.Operations() {
+			if !slices.Contains(op.Tags, "docs") && !called[strings.ToLower(op.OperationID)] {
+				t.Errorf("%s %s: nothing here calls %s", method, path, op.OperationID)
+			}
+		}
+	}
+}
+
 // parameters puts a * for every path parameter.
 func parameters(path string) string {
 	segments := strings.Split(path, "/")
@@ -135,8 +167,12 @@ func TestPlanes(t *testing.T) {
 		{"GET", "/operator/orgs", operation{credential: ofOperator, safe: true, repeatable: true}},
 		{"POST", "/operator/orgs/1/suspend", operation{credential: ofOperator}},
 		{"POST", "/operatorx", operation{credential: ofTenant}},
-		{"POST", "/org/documents", operation{credential: ofTenant}},
-		{"PATCH", "/org/documents/1", operation{credential: ofTenant}},
+		{"POST", "/operator/organizations/1/suspend", operation{credential: ofOperator, repeatable: true}},
+		{"POST", "/org/documents", operation{credential: ofTenant, repeatable: true, idempotent: true}},
+		{"POST", "/org/import", operation{credential: ofTenant}},
+		{"POST", "/org/unknown", operation{credential: ofTenant}},
+		{"PATCH", "/org/documents/1", operation{credential: ofTenant, repeatable: true}},
+		{"PATCH", "/org/documents/a%2Fb", operation{credential: ofTenant, repeatable: true}},
 		{"PUT", "/org/documents/1", operation{credential: ofTenant, repeatable: true}},
 		{"DELETE", "/org/documents/1", operation{credential: ofTenant, repeatable: true}},
 		{"POST", "/admin/login", operation{credential: ofNobody, repeatable: true}},

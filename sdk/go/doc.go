@@ -39,7 +39,39 @@
 //     reads, PUT and DELETE, and a POST that the server is known to recognise
 //     by its Idempotency-Key. When the second try is then refused, which may be
 //     the first one's doing, the error is that refusal and ErrOutcomeUnknown.
-//   - A body that cannot be read a second time is sent once.
+//   - A body that cannot be read a second time is sent once; that of an import as
+//     long as nothing of it was read.
+//
+// CreateOrganization and Insert have an Idempotency-Key of their own for each call,
+// so they are carried out once however often they are sent; see [WithIdempotencyKey].
+//
+// # Documents
+//
+// [DocumentsOf] gives access to the organization's documents as values of a type of
+// yours, with conditions ([IfMatch], [IfAbsent]), lists over all pages, imports and
+// exports of any length that hold no more than a little of it in memory:
+//
+//	people := orgd.DocumentsOf[Person](c)
+//	ada, err := people.Insert(ctx, Person{Name: "Ada Lovelace"})
+//	...
+//	for doc, err := range people.List(ctx, orgd.Query{Filter: map[string]any{"city": "London"}}) { ... }
+//
+// # Values
+//
+// Documents are MongoDB's, and travel as its Extended JSON: what JSON has no form for
+// is an object such as {"$date": ...}. encoding/json knows nothing of that, so for
+// such values there are [DocumentID], [Int64], [Float64], [Decimal], [Date] and
+// [Binary]; for the rest, and to keep all as it is, take [encoding/json.RawMessage], as a field
+// or as T. Whatever does not fit a field is an error, never another value. What
+// cannot be told apart is the type of a number: in a map[string]any, and in a plain
+// int or float64, a double that is whole may be stored again as an integer. Change
+// documents by Patch to leave the rest of them untouched.
+//
+// # What takes long
+//
+// An update moves all data of the organization. [Client.UpdateOrganizationAsync] and
+// [Client.DeleteOrganizationAsync] do not wait for it; [Client.WaitOperation] does,
+// and tells how far it is.
 //
 // # Everything else in the contract
 //

@@ -64,18 +64,20 @@ func (c *call) prepare() error {
 	return nil
 }
 
-// addKey adds an Idempotency-Key where the server acts on one. One of the caller's
-// elsewhere is spelled in small letters, which is the same to the server but not to
-// net/http: that sends a POST with an Idempotency-Key again, by itself, when the
-// connection breaks.
+// addKey adds an Idempotency-Key where the server acts on one. It is spelled in small
+// letters, which is the same to the server but not to net/http: that sends a POST with
+// an Idempotency-Key again, by itself, when the connection breaks, also where the
+// server does not act on it, and more often than WithRetries says.
 func (c *call) addKey() {
 	const name = "Idempotency-Key"
 	h := c.req.Header
-	switch {
-	case c.req.Method != http.MethodPost:
-	case c.op.idempotent && h.Get(name) == "":
+	if c.req.Method != http.MethodPost {
+		return
+	}
+	if c.op.idempotent && h.Get(name) == "" {
 		h.Set(name, rand.Text())
-	case !c.op.idempotent && h.Get(name) != "":
+	}
+	if h.Get(name) != "" {
 		h[strings.ToLower(name)] = h[name]
 		delete(h, name)
 	}

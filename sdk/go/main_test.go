@@ -30,7 +30,7 @@ func withServer(run func() int) (code int, err error) {
 		return 0, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	cfg, err := app.Load([]string{"DATA_DIR=" + dir, "BCRYPT_COST=4", "RATE_LIMIT_SIGNUP=0", "RATE_LIMIT_LOGIN=0"}, "")
+	cfg, err := app.Load([]string{"DATA_DIR=" + dir, "BCRYPT_COST=4", "RATE_LIMIT_SIGNUP=0", "RATE_LIMIT_LOGIN=0", "OPERATOR_KEY=" + operatorKey}, "")
 	if err != nil {
 		return 0, err
 	}

@@ -19,10 +19,10 @@ const respondAsync = "respond-async"
 // with [WithLogin] uses the old ones until then, and the new ones after that.
 func (c *Client) UpdateOrganizationAsync(ctx context.Context, u Update) (*Operation, error) {
 	s := c.config.session
-	s.expect(u.Email, u.Password)
+	change := s.expect(u.Email, u.Password)
 	op, err := Decode[Operation](c.api.UpdateOrganization(ctx, &client.UpdateOrganizationParams{Prefer: new(respondAsync)}, u.body()))
 	if err != nil && !errors.Is(err, ErrOutcomeUnknown) {
-		s.settle(false)
+		s.settle(change, false)
 	}
 	return op, err
 }
@@ -87,7 +87,7 @@ const (
 
 // WaitOperation waits for the end of an operation, and returns it as it was then, or
 // an [*OperationError] if it has failed. In the meantime it calls progress, unless
-// that is nil, each time it has asked: at first after 0.1 seconds, then less often,
+// that is nil, each time it has asked: at once, after 0.1 seconds, then less often,
 // up to once a second.
 //
 // Of op it needs the ID, and the Kind if that is a deletion: when a deletion is over

@@ -47,10 +47,10 @@ func (c *Client) GetOrganization(ctx context.Context, name string) (*Organizatio
 // [ErrOutcomeUnknown]), it finds out which are good when it next logs in.
 func (c *Client) UpdateOrganization(ctx context.Context, u Update) (*Organization, error) {
 	s := c.config.session
-	s.expect(u.Email, u.Password)
+	change := s.expect(u.Email, u.Password)
 	resp, err := c.api.UpdateOrganization(ctx, nil, u.body())
 	if !errors.Is(err, ErrOutcomeUnknown) {
-		s.settle(err == nil) // it is done, whether or not the answer can be read
+		s.settle(change, err == nil) // it is done, whether or not the answer can be read
 	}
 	return Decode[Organization](resp, err)
 }

@@ -52,6 +52,13 @@ var calls = map[string]func(context.Context, *orgd.Client) error{
 		_, err := c.UpdateOrganization(ctx, orgd.Update{})
 		return err
 	},
+	"post": func(ctx context.Context, c *orgd.Client) error { // one that the client knows nothing of
+		_, err := c.API().CreateIndex(ctx, client.IndexCreate{}, func(_ context.Context, req *http.Request) error {
+			req.URL.Path = "/org/later"
+			return nil
+		})
+		return err
+	},
 	"ready": func(ctx context.Context, c *orgd.Client) error { return c.Ready(ctx) },
 	"stream": func(ctx context.Context, c *orgd.Client) error { // a body that cannot be read again
 		_, err := c.API().UpdateOrganizationWithBody(ctx, nil, "application/json", io.MultiReader(strings.NewReader("{}")))
@@ -63,27 +70,30 @@ var calls = map[string]func(context.Context, *orgd.Client) error{
 func TestWhatIsTriedAgain(t *testing.T) {
 	const again, perhaps, never = "again", "perhaps", "never" // perhaps: not again, and it may have been done
 	for _, c := range []struct {
-		what                               string
-		first                              outcome
-		create, get, update, ready, stream string
+		what                                     string
+		first                                    outcome
+		create, post, get, update, ready, stream string
 	}{
-		{"rate limit", code(429, orgd.ErrRateLimited), again, again, again, never, never},
-		{"unavailable", code(503, orgd.ErrUnavailable), again, again, again, never, never},
-		{"no connection", connRefused, again, again, again, never, never},
-		{"no such host", unknownHost, never, never, never, never, never},
-		{"wrong certificate", untrusted, never, never, never, never, never},
-		{"outcome unknown", code(503, orgd.ErrOutcomeUnknown), perhaps, again, again, perhaps, perhaps},
-		{"proxy's 502", page(502), perhaps, again, again, never, perhaps},
-		{"proxy's 503", page(503), perhaps, again, again, never, perhaps},
-		{"proxy's 504", page(504), perhaps, again, again, never, perhaps},
-		{"connection reset", reset, perhaps, again, again, never, perhaps},
-		{"connection cut off", cutOff, perhaps, again, again, never, perhaps},
-		{"internal", code(500, orgd.ErrInternal), perhaps, never, perhaps, never, perhaps},
-		{"conflict", code(409, orgd.ErrOperationInProgress), never, never, never, never, never},
-		{"refused", code(422, orgd.ErrInvalid), never, never, never, never, never},
-		{"a page of somebody else", page(200), perhaps, never, perhaps, never, perhaps},
+		{"rate limit", code(429, orgd.ErrRateLimited), again, again, again, again, never, never},
+		{"unavailable", code(503, orgd.ErrUnavailable), again, again, again, again, never, never},
+		{"no connection", connRefused, again, again, again, again, never, never},
+		{"no such host", unknownHost, never, never, never, never, never, never},
+		{"wrong certificate", untrusted, never, never, never, never, never, never},
+		{"outcome unknown", code(503, orgd.ErrOutcomeUnknown), again, perhaps, again, again, perhaps, perhaps},
+		{"proxy's 502", page(502), again, perhaps, again, again, never, perhaps},
+		{"proxy's 503", page(503), again, perhaps, again, again, never, perhaps},
+		{"proxy's 504", page(504), again, perhaps, again, again, never, perhaps},
+		{"connection reset", reset, again, perhaps, again, again, never, perhaps},
+		{"connection cut off", cutOff, again, perhaps, again, again, never, perhaps},
+		{"key in use", code(409, orgd.ErrIdempotencyInProgress), again, perhaps, never, perhaps, never, perhaps},
+		{"query timeout", code(503, orgd.ErrQueryTimeout), never, never, never, never, never, never},
+		{"quota", code(507, orgd.ErrQuotaExceeded), never, never, never, never, never, never},
+		{"internal", code(500, orgd.ErrInternal), perhaps, perhaps, never, perhaps, never, perhaps},
+		{"conflict", code(409, orgd.ErrOperationInProgress), never, never, never, never, never, never},
+		{"refused", code(422, orgd.ErrInvalid), never, never, never, never, never, never},
+		{"a page of somebody else", page(200), perhaps, perhaps, never, perhaps, never, perhaps},
 	} {
-		for call, want := range map[string]string{"create": c.create, "get": c.get, "update": c.update, "ready": c.ready, "stream": c.stream} {
+		for call, want := range map[string]string{"create": c.create, "post": c.post, "get": c.get, "update": c.update, "ready": c.ready, "stream": c.stream} {
 			requests, err := meet(t, c.first, calls[call])
 			got := never
 			switch {

@@ -1,6 +1,7 @@
 package orgd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -158,40 +159,38 @@ func (s *session) drop(token string) {
 // expect makes ready for a change of the admin's credentials that may come into
 // force, now or later: a login that is refused with the ones is tried with the
 // others. What is empty stays.
-func (s *session) expect(email, password string) {
+func (s *session) expect(email, password string) *account {
 	if s == nil || email == "" && password == "" {
-		return
+		return nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.email == "" { // nothing to log in with
-		return
+		return nil
 	}
-	s.next = &account{s.email, s.password}
-	if email != "" {
-		s.next.email = email
-	}
+	s.next = &account{cmp.Or(email, s.email), s.password}
 	if password != "" {
 		s.next.password = hide(password)
 	}
 	s.changed++
 	s.refused = time.Time{}
+	return s.next
 }
 
 // settle ends what expect began: the change was made, or it was not.
-func (s *session) settle(made bool) {
-	if s == nil {
+func (s *session) settle(a *account, made bool) {
+	if a == nil {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.next == nil { // nothing was expected, or a login has found out
-		return
-	}
-	if made {
-		s.email, s.password = s.next.email, s.next.password
+	found := s.next != a && s.email == a.email && s.password.reveal() == a.password.reveal() // by a login
+	if made && !found {
+		s.email, s.password = a.email, a.password
 		s.token, s.ends, s.refused = nil, time.Time{}, time.Time{}
 	}
-	s.next = nil
+	if s.next == a {
+		s.next = nil
+	}
 	s.changed++
 }

@@ -1,0 +1,104 @@
+package orgd
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+
+	"github.com/orgd/orgd/gen/client"
+)
+
+// ExportOptions say what to export, and how.
+type ExportOptions struct {
+	Filter    any  // which documents: see Query. nil: all
+	Canonical bool // tell every type of number apart
+}
+
+// Export writes all documents, or those of a filter, in Extended JSON, one a line,
+// and returns how many. It holds no more than one of them in memory. One that is
+// there from beginning to end is written exactly once, whatever is written to the
+// organization meanwhile.
+//
+// An export that breaks off is [ErrIncomplete]: the lines that there are are good, but
+// they are not all. [Client.Import] takes them back.
+func (c *Client) Export(ctx context.Context, w io.Writer, o ExportOptions) (int64, error) {
+	out := bufio.NewWriterSize(w, 64<<10)
+	var n int64
+	for line, err := range exported[json.RawMessage](ctx, c, o) {
+		if err != nil {
+			_ = out.Flush() // what came is good
+			return n, err
+		}
+		if _, err := out.Write(append(line, '\n')); err != nil {
+			return n, fmt.Errorf("orgd: write the export: %w", err)
+		}
+		n++
+	}
+	if err := out.Flush(); err != nil {
+		return n, fmt.Errorf("orgd: write the export: %w", err)
+	}
+	return n, nil
+}
+
+// Export is [Client.Export] for a loop over values. Every loop is an export of its
+// own. The server ends one that takes nothing for 30 seconds.
+func (d *Documents[T]) Export(ctx context.Context, o ExportOptions) iter.Seq2[T, error] {
+	return exported[T](ctx, d.c, o)
+}
+
+func exported[T any](ctx context.Context, c *Client, o ExportOptions) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		filter, err := encodeFilter(o.Filter)
+		if err != nil {
+			yield(none, err)
+			return
+		}
+		resp, err := c.api.ExportDocuments(ctx, &client.ExportDocumentsParams{Filter: filter, Canonical: &o.Canonical})
+		if err != nil {
+			yield(none, err)
+			return
+		}
+		Lines[T](resp, exportTrailer(resp))(yield)
+	}
+}
+
+// exportTrailer reads the line that ends an export. No document begins like it.
+func exportTrailer(resp *http.Response) Trailer {
+	return func(line []byte) (int64, bool, error) {
+		if begin := bytes.TrimLeft(bytes.TrimPrefix(line, []byte("{")), " \t"); !bytes.HasPrefix(begin, []byte(`"_trailer"`)) {
+			return 0, false, nil
+		}
+		var last struct {
+			Trailer struct {
+				Documents int64   `json:"documents"`
+				Complete  bool    `json:"complete"`
+				Code      *string `json:"code"`
+				Detail    *string `json:"detail"`
+			} `json:"_trailer"`
+		}
+		if err := json.Unmarshal(line, &last); err != nil {
+			return 0, false, fmt.Errorf("%w: its last line: %w", ErrIncomplete, err)
+		}
+		if t := last.Trailer; !t.Complete {
+			return 0, true, brokenOff(resp, "/org/export", t.Code, t.Detail)
+		}
+		return last.Trailer.Documents, true, nil
+	}
+}
+
+// brokenOff is what the last line of a stream says that the server could not bring
+// to its end.
+func brokenOff(resp *http.Response, path string, code, detail *string) error {
+	e := &Error{Path: path, Status: resp.StatusCode, Code: Code(clip(text(code), maxExcerpt)), Detail: clip(text(detail), maxDetail),
+		RequestID: clip(resp.Header.Get("X-Request-Id"), maxExcerpt)}
+	if resp.Request != nil {
+		e.Method = resp.Request.Method
+	}
+	return fmt.Errorf("%w: %w", ErrIncomplete, e)
+}

@@ -1,0 +1,183 @@
+package orgd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+
+	"github.com/orgd/orgd/gen/client"
+)
+
+// What an import does with a document whose _id, or key in a unique index, is taken.
+const (
+	OnConflictFail    = client.OnConflictFail    // refuse it
+	OnConflictSkip    = client.OnConflictSkip    // leave what is there
+	OnConflictReplace = client.OnConflictReplace // put it in the place of the one with its _id
+)
+
+// ImportOptions say how to import.
+type ImportOptions struct {
+	OnConflict client.ImportDocumentsParamsOnConflict // OnConflictFail by default
+	// Progress, if it is not nil, is called once a second at most.
+	Progress func(ImportProgress)
+}
+
+// An ImportProgress says how far an import is. What it counts is durable.
+type ImportProgress struct {
+	Lines    int64 `json:"lines"` // dealt with: the sum of the others
+	Inserted int64 `json:"inserted"`
+	Replaced int64 `json:"replaced"`
+	Skipped  int64 `json:"skipped"`
+	Failed   int64 `json:"failed"` // refused
+}
+
+// An ImportResult says what became of an import.
+type ImportResult struct {
+	ImportProgress
+	Refused []LineError // the first thousand of those that Failed counts
+}
+
+// Err returns the refusals as one error; nil if there was none.
+func (r *ImportResult) Err() error {
+	if r.Failed == 0 {
+		return nil
+	}
+	if len(r.Refused) == 0 {
+		return fmt.Errorf("orgd: %d documents were refused", r.Failed)
+	}
+	return fmt.Errorf("orgd: %d documents were refused; the first: %w", r.Failed, r.Refused[0])
+}
+
+// A LineError is a document that an import refused; the others went on. errors.Is
+// finds its code.
+type LineError struct {
+	Line    int64 // from 1: which of the documents, or which line of the text
+	Code    Code
+	Detail  string
+	Pointer string // where in the document: "#/email"
+}
+
+// Error implements error.
+func (e LineError) Error() string {
+	where := fmt.Sprintf("line %d", e.Line)
+	if e.Pointer != "" {
+		where += " " + e.Pointer
+	}
+	return fmt.Sprintf("%s: %s: %s", where, e.Code, e.Detail)
+}
+
+// Unwrap returns the code.
+func (e LineError) Unwrap() error { return e.Code }
+
+// Import adds documents in Extended JSON, one a line, such as those of
+// [Client.Export], of any number: they are sent as they are read, and none is kept.
+//
+// Single documents that are refused are no error: they are in the result, see
+// [ImportResult.Err]. An import that broke off is [ErrIncomplete], with a result that
+// says how far it certainly came; unless the server knows better, errors.Is(err,
+// [ErrOutcomeUnknown]), some of the rest may be there, too. If the documents have an
+// _id it can be made again from the beginning, with [OnConflictSkip].
+//
+// It is tried again only as long as nothing of r was read. When it fails, a Read of
+// r that is going on may end later; there is none after that.
+func (c *Client) Import(ctx context.Context, r io.Reader, o ImportOptions) (*ImportResult, error) {
+	return c.imports(ctx, newImportSource(copies(r)), o)
+}
+
+// Import is [Client.Import] for a sequence of values.
+func (d *Documents[T]) Import(ctx context.Context, docs iter.Seq[T], o ImportOptions) (*ImportResult, error) {
+	return d.ImportFrom(ctx, func(yield func(T, error) bool) {
+		for v := range docs {
+			if !yield(v, nil) {
+				return
+			}
+		}
+	}, o)
+}
+
+// ImportFrom is Import from a sequence that may fail, such as that of another
+// organization's [Documents.Export]. Its first error ends the import, which returns
+// it; documents before that may have been imported.
+func (d *Documents[T]) ImportFrom(ctx context.Context, docs iter.Seq2[T, error], o ImportOptions) (*ImportResult, error) {
+	return d.c.imports(ctx, newImportSource(encodes(docs)), o)
+}
+
+func (c *Client) imports(ctx context.Context, source *importSource, o ImportOptions) (*ImportResult, error) {
+	defer source.close(errImportEnded)
+	defer source.closeWith(ctx)()
+	params := &client.ImportDocumentsParams{}
+	if o.OnConflict != "" {
+		params.OnConflict = &o.OnConflict
+	}
+	const ndjson = "application/x-ndjson"
+	resp, err := c.api.ImportDocumentsWithBody(ctx, params, ndjson, source.body(), func(_ context.Context, req *http.Request) error {
+		req.GetBody = source.again
+		req.Header.Set("Expect", "100-continue") // who is refused at once has read nothing, and can be asked again
+		return nil
+	})
+	if err != nil {
+		return nil, because(source, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	result, err := readImport(resp, o.Progress)
+	return result, because(source, err)
+}
+
+// because returns why an import failed: its source itself, if it did.
+func because(source *importSource, err error) error {
+	if failure := source.failure(); err != nil && failure != nil {
+		return &uncertain{fmt.Errorf("orgd: read what to import: %w", failure)}
+	}
+	return err
+}
+
+// An importLine is one of the answer's, of any type.
+type importLine struct {
+	Type    string  `json:"type"`
+	Line    int64   `json:"line"`
+	Code    *string `json:"code"`
+	Detail  *string `json:"detail"`
+	Pointer string  `json:"pointer"`
+	ImportProgress
+	Complete bool `json:"complete"`
+}
+
+const maxRefused = 1000 // the contract's
+
+// readImport reads the answer.
+func readImport(resp *http.Response, progress func(ImportProgress)) (*ImportResult, error) {
+	result := &ImportResult{}
+	for line, err := range Lines[importLine](resp, nil) {
+		if err != nil {
+			return result, unfinished(err)
+		}
+		switch line.Type {
+		case "error":
+			if len(result.Refused) < maxRefused {
+				result.Refused = append(result.Refused, LineError{line.Line, Code(text(line.Code)), text(line.Detail), line.Pointer})
+			}
+		case "progress":
+			if result.ImportProgress = line.ImportProgress; progress != nil {
+				progress(line.ImportProgress)
+			}
+		case "result":
+			result.ImportProgress = line.ImportProgress
+			if !line.Complete {
+				return result, brokenOff(resp, "/org/import", line.Code, line.Detail)
+			}
+			return result, nil
+		}
+	}
+	return result, unfinished(errors.New("it ends without its last line"))
+}
+
+// unfinished is for an answer that nothing can be read from any more.
+func unfinished(err error) error {
+	if !errors.Is(err, ErrIncomplete) {
+		err = fmt.Errorf("%w: %w", ErrIncomplete, err)
+	}
+	return &uncertain{err}
+}
