@@ -80,7 +80,7 @@ export class Documents<T extends object = Document> {
 
   /** Adds a document. When its `_id` or a unique key is taken: `document_exists`, `duplicate_key`. */
   async insert(document: Draft<T>, options?: CreateOptions): Promise<Stored<T>> {
-    return stored(await this.#api.createDocument({ ...callOptions(options), body: document }));
+    return stored(await this.#api.createDocument({ ...callOptions(options), body: document as Document }));
   }
 
   /** Gets a document, or throws `not_found`. */
@@ -90,8 +90,9 @@ export class Documents<T extends object = Document> {
 
   /** Puts a document at an `_id`, whether there is one or not, or under conditions. */
   async put(id: DocumentId, document: Draft<T>, options?: PutOptions): Promise<Stored<T> & { created: boolean }> {
+    const body = document as Document;
     const headers = { ...ifMatch(options), ...(options?.ifAbsent && { 'If-None-Match': '*' }) };
-    const result = await this.#api.putDocument({ ...callOptions(options, headers), path: pathOf(id), body: document });
+    const result = await this.#api.putDocument({ ...callOptions(options, headers), path: pathOf(id), body });
     return { ...stored<T>(result), created: result.response.status === 201 };
   }
 

@@ -1,4 +1,4 @@
-import type { ErrorCode, FieldError, Problem } from './gen/typescript/types.gen.js';
+import type { ErrorCode, FieldError, ImportProgress, ImportResult, Problem } from './gen/typescript/types.gen.js';
 
 /**
  * What went wrong where there is no problem of the server to say it:
@@ -11,6 +11,21 @@ export type ClientErrorCode = 'network_error' | 'unexpected_response';
 /** The contract's error codes, and those of this package. A newer server may have more. */
 export type OrgdErrorCode = ErrorCode | ClientErrorCode;
 
+const conflicts = [
+  'name_taken',
+  'email_taken',
+  'operation_in_progress',
+  'organization_deleting',
+  'document_exists',
+  'duplicate_key',
+  'index_exists',
+  'precondition_failed',
+  'idempotency_in_progress',
+] as const satisfies ErrorCode[];
+
+/** The codes of what is refused because of what is there, or goes on, and may be accepted another time. */
+export type ConflictCode = (typeof conflicts)[number];
+
 /** What an {@link OrgdError} is made of. */
 export interface OrgdErrorInit {
   status: number;
@@ -21,6 +36,7 @@ export interface OrgdErrorInit {
   operationId?: string | undefined;
   retryAfter?: number | undefined;
   outcomeUnknown?: boolean;
+  imported?: ImportProgress | ImportResult | undefined;
   cause?: unknown;
 }
 
@@ -30,7 +46,7 @@ export interface OrgdErrorInit {
  */
 export class OrgdError extends Error {
   override readonly name: string = 'OrgdError';
-  /** The HTTP status; 0 when there was no answer. */
+  /** The HTTP status; 0 when there was no answer, and of an operation that failed. */
   readonly status: number;
   /** What went wrong, for programs. */
   readonly code: OrgdErrorCode;
@@ -40,7 +56,7 @@ export class OrgdError extends Error {
   readonly errors: readonly FieldError[];
   /** Names the request in the server's log. */
   readonly requestId: string | undefined;
-  /** The operation in the way, with `operation_in_progress`. */
+  /** The operation in the way, with `operation_in_progress`; or the one that failed. */
   readonly operationId: string | undefined;
   /** After how many seconds the server wants to be asked again. */
   readonly retryAfter: number | undefined;
@@ -49,6 +65,8 @@ export class OrgdError extends Error {
    * does not know. When this is false, nothing was changed.
    */
   readonly outcomeUnknown: boolean;
+  /** Of an import that did not come to its end, what the server counted last. That is durable; there may be more. */
+  readonly imported: ImportProgress | ImportResult | undefined;
 
   constructor(init: OrgdErrorInit) {
     super(messageOf(init), init.cause === undefined ? undefined : { cause: init.cause });
@@ -60,12 +78,13 @@ export class OrgdError extends Error {
     this.operationId = init.operationId;
     this.retryAfter = init.retryAfter;
     this.outcomeUnknown = init.outcomeUnknown ?? false;
+    this.imported = init.imported;
   }
 
   /** For logs. Without the cause and the stack. */
   toJSON(): Record<string, unknown> {
-    const { name, message, status, code, detail, errors, requestId, operationId, retryAfter, outcomeUnknown } = this;
-    return { name, message, status, code, detail, errors, requestId, operationId, retryAfter, outcomeUnknown };
+    const { name, message, status, code, detail, errors, requestId, operationId, retryAfter, outcomeUnknown, imported } = this;
+    return { name, message, status, code, detail, errors, requestId, operationId, retryAfter, outcomeUnknown, imported };
   }
 }
 
@@ -81,6 +100,11 @@ export function isOrgdError<C extends OrgdErrorCode>(e: unknown, ...codes: C[]):
 export function isOrgdError(e: unknown, ...codes: OrgdErrorCode[]): boolean {
   // By name: a program may have this package twice.
   return e instanceof Error && e.name === 'OrgdError' && (codes.length === 0 || codes.includes((e as OrgdError).code));
+}
+
+/** Whether a caught value is an {@link OrgdError} whose code is that of a conflict. */
+export function isConflict(e: unknown): e is OrgdError & { readonly code: ConflictCode } {
+  return isOrgdError(e, ...conflicts);
 }
 
 /** The error of an answer that is not a success. censor cuts out what must not be in it. */
@@ -123,9 +147,9 @@ export function unexpected(response: Response | undefined, detail: string): Orgd
 }
 
 /** The same error, with what is known besides. */
-export function extend(error: OrgdError, more: Pick<OrgdErrorInit, 'outcomeUnknown' | 'cause'>): OrgdError {
-  const { status, code, detail, errors, requestId, operationId, retryAfter, outcomeUnknown, cause } = error;
-  const all = { status, code, detail, errors, requestId, operationId, retryAfter, outcomeUnknown, cause };
+export function extend(error: OrgdError, more: Pick<OrgdErrorInit, 'outcomeUnknown' | 'imported' | 'cause'>): OrgdError {
+  const { status, code, detail, errors, requestId, operationId, retryAfter, outcomeUnknown, imported, cause } = error;
+  const all = { status, code, detail, errors, requestId, operationId, retryAfter, outcomeUnknown, imported, cause };
   return new OrgdError({ ...all, ...more });
 }
 

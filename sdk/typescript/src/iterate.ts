@@ -92,6 +92,7 @@ function brokenOff(response: Response, detail: string): OrgdError {
 /** The lines of a body that are not empty. Each byte is looked at once, however long the lines. */
 async function* textLines(response: Response): AsyncGenerator<string, void, undefined> {
   if (!response.body) return;
+  if (response.bodyUsed) throw unexpected(response, 'The answer is not a stream of lines.');
   const reader = response.body.getReader();
   const decoder = new TextDecoder();
   let begun: string[] = [];

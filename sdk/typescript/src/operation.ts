@@ -1,12 +1,17 @@
 import type { Auth, Client } from './gen/typescript/client/index.js';
 import type { ResolvedRequestOptions } from './gen/typescript/client/types.gen.js';
 import type { OrganizationUpdate } from './gen/typescript/types.gen.js';
+import { idempotencyKeyHeader } from './options.js';
 import type { Outcome, Session } from './session.js';
 
 /** What is special about an operation: what its method, its path and its security do not say. */
 interface Special {
-  /** Doing it twice is doing it once, though it is a POST. */
+  /** Doing it twice is doing it once, though its method does not say so. */
   repeatable?: true;
+  /** It changes nothing, though its method says so. */
+  reads?: true;
+  /** It takes an Idempotency-Key. */
+  keyed?: true;
   /** The first answer is the answer. */
   once?: true;
   /** Open to all; a token adds something. */
@@ -17,7 +22,14 @@ interface Special {
 
 const special: Record<string, Special> = {
   'GET /org/get': { open: true },
-  'POST /admin/login': { repeatable: true },
+  'POST /admin/login': { repeatable: true, reads: true },
+  'POST /org/create': { keyed: true },
+  'POST /org/documents': { keyed: true },
+  'PATCH /org/documents/{id}': { repeatable: true }, // a merge patch says what there is to be
+  'POST /org/indexes': { repeatable: true },
+  'POST /operator/organizations/{id}/suspend': { repeatable: true },
+  'POST /operator/organizations/{id}/resume': { repeatable: true },
+  'POST /operator/organizations/{id}/restore': { repeatable: true },
   'GET /livez': { once: true },
   'GET /readyz': { once: true },
   'PUT /org/update': { affects: (session, body) => session.change((body ?? {}) as OrganizationUpdate) },
@@ -30,6 +42,8 @@ export interface Call {
   readonly once: boolean;
   /** Doing it twice is doing it once. */
   readonly repeatable: boolean;
+  /** The server carries it out once, however often it is sent. */
+  readonly keyed: boolean;
   /** A token is optional. */
   readonly open: boolean;
   /** It changes something. */
@@ -50,13 +64,15 @@ export interface Call {
 /** Says what there is to know of a call of any operation, present or future. */
 export function callOf(options: ResolvedRequestOptions): Call {
   const method = options.method ?? 'GET';
-  const { repeatable = false, once = false, open = false, affects } = special[`${method} ${options.url}`] ?? {};
-  const reads = ['GET', 'HEAD', 'OPTIONS'].includes(method);
+  const { repeatable = false, once = false, open = false, affects, ...its } = special[`${method} ${options.url}`] ?? {};
+  const reads = its.reads ?? ['GET', 'HEAD', 'OPTIONS'].includes(method);
+  const hasKey = options.headers.has(idempotencyKeyHeader);
   return {
     once,
     open,
-    repeatable: repeatable || reads || ['PUT', 'DELETE'].includes(method) || options.headers.has('Idempotency-Key'),
-    changes: !reads && !repeatable,
+    repeatable: repeatable || reads || ['PUT', 'DELETE'].includes(method) || hasKey,
+    keyed: its.keyed === true && hasKey,
+    changes: !reads,
     replayable: !(options.body instanceof ReadableStream),
     operator: options.url.startsWith('/operator/'),
     security: options.security?.[0],
@@ -65,6 +81,11 @@ export function callOf(options: ResolvedRequestOptions): Call {
     signal: signalOf(options),
     begin: (session) => affects?.(session, options.body) ?? (() => undefined),
   };
+}
+
+/** Whether a call lacks the key with which it can be sent again. */
+export function wantsKey({ method, url, headers }: ResolvedRequestOptions): boolean {
+  return special[`${method} ${url}`]?.keyed === true && !headers.has(idempotencyKeyHeader);
 }
 
 const callersSignal = Symbol('signal');

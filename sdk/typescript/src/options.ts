@@ -20,6 +20,32 @@ export type OrgdOptions = Credentials & {
   fetch?: typeof fetch | undefined;
 };
 
+/** What every call takes besides. */
+export interface CallOptions {
+  /** Ends the call, which then throws the signal's reason. What was sent may be carried out all the same. */
+  signal?: AbortSignal | undefined;
+  /** More headers, such as `X-Request-Id`. */
+  headers?: Record<string, string>;
+}
+
+/** What every call takes besides that creates something. */
+export interface CreateOptions extends CallOptions {
+  /**
+   * Names the request: sent again within 24 hours, by another process for example, it has the answer of the first time.
+   * Unless given it is random, and holds for the retries of this call.
+   */
+  idempotencyKey?: string | undefined;
+}
+
+/** The options of a call as the generated operations take them, with more headers. */
+export function callOptions(options: CreateOptions = {}, more: Record<string, string> = {}) {
+  const { signal, headers, idempotencyKey } = options;
+  const key = idempotencyKey === undefined ? {} : { [idempotencyKeyHeader]: idempotencyKey };
+  return { signal: signal ?? null, headers: { ...headers, ...key, ...more } };
+}
+
+export const idempotencyKeyHeader = 'Idempotency-Key';
+
 /** Checks options. What it throws does not show them: people paste passwords into the wrong places. */
 export function parse(options: OrgdOptions) {
   const { email, password, token, operatorKey, retries = 3 } = options;

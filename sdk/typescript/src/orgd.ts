@@ -1,29 +1,33 @@
+import { Documents } from './documents.js';
 import { extend, OrgdError, unexpected } from './error.js';
+import { stringify } from './extjson.js';
+import { follow, type WaitOptions } from './follow.js';
 import { createClient, type Client } from './gen/typescript/client/index.js';
 import type { ResolvedRequestOptions } from './gen/typescript/client/types.gen.js';
 import { Api } from './gen/typescript/sdk.gen.js';
 import type {
   DeletionReceipt,
+  Document,
   Health,
+  Index,
+  IndexCreate,
   LoginRequest,
+  Operation,
   Organization,
   OrganizationCreate,
   OrganizationSummary,
   OrganizationUpdate,
+  Stats,
   Token,
 } from './gen/typescript/types.gen.js';
-import { callOf, signalOf, withOwnSignals } from './operation.js';
-import { parse, type OrgdOptions } from './options.js';
+import type { WithId } from './documents.js';
+import { pages } from './iterate.js';
+import { callOf, signalOf, wantsKey, withOwnSignals } from './operation.js';
+import { Operator } from './operator.js';
+import { callOptions, idempotencyKeyHeader, parse, type CallOptions, type CreateOptions, type OrgdOptions } from './options.js';
 import { Session } from './session.js';
+import { exportDocuments, importDocuments, type ExportOptions, type Imported, type ImportOptions, type ImportSource } from './transfer.js';
 import { Transport } from './transport.js';
-
-/** What every call takes besides. */
-export interface CallOptions {
-  /** Ends the call, which then throws the signal's reason. What was sent may be carried out all the same. */
-  signal?: AbortSignal | undefined;
-  /** More headers, such as `X-Request-Id`. */
-  headers?: Record<string, string>;
-}
 
 /**
  * A client of one orgd server.
@@ -44,20 +48,27 @@ export class Orgd {
    */
   readonly api: Api;
 
+  /** What the operator can do, with an `operatorKey`. */
+  readonly operator: Operator;
+
+  /** The deletions that this client has begun: when they are over, there is nothing to ask for. */
+  readonly #deletions = new Map<string, Operation>();
+
   constructor(options: OrgdOptions) {
     const { baseUrl, account, token, operatorKey, retries, fetch } = parse(options);
     const session = new Session(account, token, (account) => this.login(account));
-    this.api = newApi(newClient(baseUrl, fetch, new Transport({ retries, session, operatorKey })));
+    this.api = newApi(newClient(baseUrl, fetch, new Transport({ retries, session, operatorKey }), retries > 0));
+    this.operator = new Operator(this.api);
   }
 
   /** Creates an organization and its first admin. Needs no credentials, and does not change those of this client. */
-  async createOrganization(organization: OrganizationCreate, options?: CallOptions): Promise<Organization> {
-    return (await this.api.createOrganization({ ...options, body: organization })).data;
+  async createOrganization(organization: OrganizationCreate, options?: CreateOptions): Promise<Organization> {
+    return (await this.api.createOrganization({ ...callOptions(options), body: organization })).data;
   }
 
   /** Looks an organization up by its name, in any spelling. Its own admins see more of it. */
   async getOrganization(name: string, options?: CallOptions): Promise<OrganizationSummary> {
-    return (await this.api.getOrganization({ ...options, query: { organization_name: name } })).data;
+    return (await this.api.getOrganization({ ...callOptions(options), query: { organization_name: name } })).data;
   }
 
   /**
@@ -66,40 +77,150 @@ export class Orgd {
    * then on.
    */
   async updateOrganization(changes: OrganizationUpdate = {}, options?: CallOptions): Promise<Organization> {
-    return (await this.api.updateOrganization({ ...options, body: changes })).data;
+    return (await this.api.updateOrganization({ ...callOptions(options), body: changes })).data as Organization;
   }
 
-  /** Deletes the client's own organization and every trace of it. It cannot be undone. */
+  /**
+   * Begins an {@link updateOrganization}, and returns as soon as nothing is in the way. See {@link waitOperation}.
+   *
+   * @returns the operation
+   */
+  async startUpdate(changes: OrganizationUpdate = {}, options?: CallOptions): Promise<Operation> {
+    const { data, response } = await this.api.updateOrganization({ ...callOptions(options, respondAsync), body: changes });
+    if (response.status !== 202) throw extend(unexpected(response, 'The server did not begin an operation.'), { outcomeUnknown: true });
+    return data as Operation;
+  }
+
+  /** Deletes the client's own organization and every trace of it. It cannot be undone, but within a time of grace. */
   async deleteOrganization(options?: CallOptions): Promise<DeletionReceipt> {
-    return (await this.api.deleteOrganization({ ...options })).data;
+    return (await this.api.deleteOrganization({ ...callOptions(options) })).data as DeletionReceipt;
+  }
+
+  /**
+   * Begins a {@link deleteOrganization}, and returns as soon as nothing is in the way.
+   *
+   * @returns the operation, for {@link waitOperation}; or, with a time of grace, the receipt
+   */
+  async startDelete(options?: CallOptions): Promise<Operation | DeletionReceipt> {
+    const { data } = await this.api.deleteOrganization({ ...callOptions(options, respondAsync) });
+    if ('state' in data) this.#deletions.set(data.id, data);
+    return data;
+  }
+
+  /** Sees how a change of the client's own organization gets on. */
+  async getOperation(id: string, options?: CallOptions): Promise<Operation> {
+    return (await this.api.getOperation({ ...callOptions(options), path: { id } })).data;
+  }
+
+  /**
+   * What was done to the client's own organization and is being done, the newest first, page by page as they are asked
+   * for.
+   */
+  operations(options: CallOptions & { limit?: number } = {}): AsyncGenerator<Operation, void, undefined> {
+    const limit = options.limit === undefined ? {} : { limit: options.limit };
+    return pages((at) => this.api.listOperations({ ...callOptions(options), query: { ...limit, ...at } }));
+  }
+
+  /**
+   * Waits until an operation is over. One that failed throws an {@link OrgdError} with what it failed with; nothing was
+   * changed then. A deletion has succeeded when nothing is left of it to ask for.
+   *
+   * ```ts
+   * const operation = await orgd.startUpdate({ organization_name: 'Acme Corporation' });
+   * await orgd.waitOperation(operation, { onProgress: (o) => show(o.documents_copied, o.documents_total) });
+   * ```
+   *
+   * @param operation what `startUpdate` or `startDelete` returned, or an id, such as the `operationId` of an
+   *   `operation_in_progress`
+   */
+  async waitOperation(operation: Operation | string, options: WaitOptions = {}): Promise<Operation> {
+    const id = typeof operation === 'string' ? operation : operation.id;
+    const last = typeof operation === 'string' ? this.#deletions.get(id) : operation;
+    const ended = await follow(() => this.getOperation(id, options), last, options);
+    this.#deletions.delete(id);
+    return ended;
+  }
+
+  /** The documents of the client's own organization, taken to be of the type T, which nothing checks. */
+  documents<T extends object = Document>(): Documents<T> {
+    return new Documents<T>(this.api);
+  }
+
+  /**
+   * Adds documents in bulk: documents, or NDJSON such as an export's. Those that are refused are counted and told, the
+   * others are added.
+   *
+   * ```ts
+   * const { inserted, errors } = await orgd.importDocuments(createReadStream('people.ndjson'), { onConflict: 'skip' });
+   * ```
+   *
+   * When it does not come to its end it throws an {@link OrgdError} with `imported`, what was counted last.
+   */
+  importDocuments<T extends object = Document>(from: ImportSource<T>, options: ImportOptions = {}): Promise<Imported> {
+    return importDocuments(this.api, from, options);
+  }
+
+  /**
+   * All documents, or those that fit a filter, in the order of `_id`, as they arrive. If not all arrive, it throws after
+   * those that did.
+   */
+  exportDocuments<T extends object = Document>(options: ExportOptions = {}): AsyncGenerator<WithId<T>, void, undefined> {
+    return exportDocuments(this.api, options);
+  }
+
+  /** The indexes, without the one on `_id`. */
+  async indexes(options?: CallOptions): Promise<Index[]> {
+    return (await this.api.listIndexes({ ...callOptions(options) })).data.items;
+  }
+
+  /** Creates an index, and returns when it can be used. Creating the same again changes nothing. */
+  async createIndex(index: IndexCreate, options?: CallOptions): Promise<Index> {
+    return (await this.api.createIndex({ ...callOptions(options), body: index })).data;
+  }
+
+  /** Deletes an index; the documents stay. */
+  async deleteIndex(name: string, options?: CallOptions): Promise<void> {
+    await this.api.deleteIndex({ ...callOptions(options), path: { name } });
+  }
+
+  /** Counts documents, bytes and the sizes of indexes. */
+  async stats(options?: CallOptions): Promise<Stats> {
+    return (await this.api.getStats({ ...callOptions(options) })).data;
   }
 
   /** Exchanges an e-mail address and a password for a token. It does not change the credentials of this client. */
   async login(credentials: LoginRequest, options?: CallOptions): Promise<Token> {
-    return (await this.api.login({ ...options, body: credentials })).data;
+    return (await this.api.login({ ...callOptions(options), body: credentials })).data;
   }
 
   /** Returns when the server's process answers, or throws. It asks once. */
   async live(options?: CallOptions): Promise<Health> {
-    return (await this.api.getLiveness({ ...options })).data;
+    return (await this.api.getLiveness({ ...callOptions(options) })).data;
   }
 
   /** Returns when the server can serve requests, or throws. It asks once. */
   async ready(options?: CallOptions): Promise<Health> {
-    return (await this.api.getReadiness({ ...options })).data;
+    return (await this.api.getReadiness({ ...callOptions(options) })).data;
   }
 }
 
-/** A generated client that sends all it sends through a transport. */
-function newClient(baseUrl: string, fetch: typeof globalThis.fetch, transport: Transport): Client {
+const respondAsync = { Prefer: 'respond-async' };
+
+/** A generated client that sends all it sends through a transport; with keys for what may have to be sent again. */
+function newClient(baseUrl: string, fetch: typeof globalThis.fetch, transport: Transport, keys: boolean): Client {
   const client = createClient({
     baseUrl,
     fetch,
     throwOnError: true,
+    bodySerializer: stringify,
     redirect: 'manual', // followed, it would take passwords along
     ...{ duplex: 'half' }, // what fetch wants to be told of a body that is a stream
   });
   client.interceptors.request.use((request, options) => {
+    if (keys && wantsKey(options)) {
+      options.headers.set(idempotencyKeyHeader, randomKey());
+      request.headers.set(idempotencyKeyHeader, options.headers.get(idempotencyKeyHeader) ?? '');
+    }
     const call = callOf(options);
     options.fetch = (request) => transport.send(request as Request, call);
     return request;
@@ -119,7 +240,13 @@ function ownError(error: unknown, response?: Response, request?: Request, option
     const outcomeUnknown = request?.method !== 'GET';
     return extend(unexpected(response, 'The answer is not the JSON that its header says.'), { outcomeUnknown });
   }
-  return error instanceof TypeError ? new TypeError('orgd: there is a header or a body that cannot be sent') : error;
+  if (!(error instanceof TypeError || error instanceof URIError)) return error;
+  return error.message.startsWith('orgd: ') ? error : new TypeError('orgd: there is a header, a path or a body that cannot be sent');
+}
+
+/** 128 random bits. crypto.randomUUID() is not there on pages without TLS. */
+function randomKey(): string {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 function isStream(response: Response): boolean {

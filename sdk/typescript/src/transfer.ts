@@ -6,6 +6,7 @@ import type { ExportTrailer } from './gen/typescript/types.gen.js';
 import type { WithId } from './documents.js';
 import { lines } from './iterate.js';
 import { callOptions, type CallOptions } from './options.js';
+import { abortable } from './wait.js';
 
 /**
  * Where documents to import come from: documents; or NDJSON, as a string, a `Blob`, such as a `File`, or in chunks, such
@@ -14,6 +15,7 @@ import { callOptions, type CallOptions } from './options.js';
 export type ImportSource<T extends object> =
   | string
   | Blob
+  | Uint8Array
   | ReadableStream<Writable<T> | Uint8Array | string>
   | AsyncIterable<Writable<T> | Uint8Array | string>
   | Iterable<Writable<T>>;
@@ -47,11 +49,13 @@ export async function importDocuments<T extends object>(
   from: ImportSource<T>,
   options: ImportOptions,
 ): Promise<Imported> {
-  const source = typeof from === 'string' || from instanceof Blob ? undefined : new Source(from);
-  let body: string | Blob | ReadableStream<Uint8Array> = from as string | Blob;
-  if (source) body = options.stream ?? !inBrowser() ? source.stream(options.signal) : await source.blob(options.signal);
+  const whole = typeof from === 'string' || from instanceof Blob || ArrayBuffer.isView(from);
+  const source = whole ? undefined : new Source(from as Origin);
+  let body = from as string | Blob | Uint8Array | ReadableStream<Uint8Array>;
   const report = new Report(options);
   try {
+    if (source && (options.stream ?? !inBrowser())) body = source.stream(options.signal);
+    else if (source) body = await abortable(source.blob(options.signal), options.signal);
     const query = options.onConflict ? { on_conflict: options.onConflict } : {};
     const call = { ...callOptions(options), query, body: body as ImportDocumentsData['body'] };
     const { response } = await api.importDocuments(body === '' ? { ...call, body: undefined } : call);
@@ -61,6 +65,8 @@ export async function importDocuments<T extends object>(
     options.signal?.throwIfAborted();
     if (source?.failure) throw source.failure.reason; // which is why the rest failed
     throw report.began && isOrgdError(e) ? extend(e, { outcomeUnknown: true, imported: report.counts }) : e;
+  } finally {
+    source?.stop();
   }
 }
 
@@ -133,6 +139,7 @@ const chunkSize = 64 * 1024;
 const gatherFor = 20; // milliseconds
 const idleFor = 10_000; // the server ends a connection on which nothing comes for 30 seconds
 
+type Origin = Exclude<ImportSource<object>, string | Blob | Uint8Array>;
 type Items = AsyncIterator<object | Uint8Array | string> | Iterator<object>;
 
 /** Documents as NDJSON. Chunks of NDJSON stay as they are. */
@@ -143,23 +150,38 @@ class Source {
   readonly #encoder = new TextEncoder();
   #next: Promise<IteratorResult<unknown>> | undefined;
   #betweenLines = true;
+  #half = ''; // of a character
+  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
 
-  constructor(from: Exclude<ImportSource<never>, string | Blob>) {
+  constructor(from: Origin) {
     this.#items = itemsOf(from);
   }
 
   stream(signal: AbortSignal | undefined): ReadableStream<Uint8Array> {
     return new ReadableStream<Uint8Array>(
       {
-        pull: async (controller) => {
+        start: (controller) => void (this.#controller = controller),
+        pull: async () => {
           const chunk = await this.#chunk(signal);
-          if (chunk) controller.enqueue(chunk);
-          else controller.close();
+          if (chunk) this.#controller?.enqueue(chunk);
+          else this.stop();
         },
-        cancel: () => this.#end(),
+        cancel: () => this.stop(),
       },
       { highWaterMark: 0 },
     );
+  }
+
+  /** No more is wanted, or there is no more. */
+  stop(): void {
+    const controller = this.#controller;
+    this.#controller = undefined;
+    try {
+      controller?.close();
+    } catch {
+      // It failed, or was cancelled.
+    }
+    this.#end().catch(() => undefined);
   }
 
   async blob(signal: AbortSignal | undefined): Promise<Blob> {
@@ -200,7 +222,6 @@ class Source {
       }
     } catch (e) {
       this.failure = { reason: e };
-      this.#end();
       throw e;
     } finally {
       clearTimeout(timer);
@@ -210,7 +231,12 @@ class Source {
 
   #bytes(item: unknown): Uint8Array {
     if (ArrayBuffer.isView(item)) return this.#raw(new Uint8Array(item.buffer, item.byteOffset, item.byteLength));
-    if (typeof item === 'string') return this.#raw(this.#encoder.encode(item));
+    if (typeof item === 'string') {
+      const text = this.#half + item;
+      const whole = /[\uD800-\uDBFF]$/.test(text) ? text.length - 1 : text.length;
+      this.#half = text.slice(whole);
+      return this.#raw(this.#encoder.encode(text.slice(0, whole)));
+    }
     if (typeof item !== 'object' || item === null) throw new TypeError('orgd: what is to be imported is not a document');
     return this.#encoder.encode(`${stringify(item)}\n`);
   }
@@ -221,15 +247,11 @@ class Source {
   }
 
   async #end(): Promise<void> {
-    try {
-      await this.#items.return?.();
-    } catch {
-      // It is over all the same.
-    }
+    await this.#items.return?.();
   }
 }
 
-function itemsOf(from: Exclude<ImportSource<never>, string | Blob>): Items {
+function itemsOf(from: Origin): Items {
   if ('getReader' in from) {
     const reader = from.getReader();
     const end = async () => {

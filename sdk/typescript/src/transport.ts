@@ -1,4 +1,4 @@
-import { errorOf, extend, networkError, OrgdError, unexpected } from './error.js';
+import { errorOf, extend, isOrgdError, networkError, OrgdError, unexpected } from './error.js';
 import type { Auth } from './gen/typescript/client/index.js';
 import type { Call } from './operation.js';
 import { delayBefore, mayPass, nothingDone } from './retry.js';
@@ -26,7 +26,7 @@ export class Transport {
     const doubts: OrgdError[] = [];
     try {
       const response = await this.#attempts(request, call, doubts);
-      ended('done');
+      ended(response.status === 202 ? 'unknown' : 'done'); // it has only begun
       return response;
     } catch (e) {
       const error = withDoubt(e, doubts);
@@ -38,13 +38,15 @@ export class Transport {
   /** Adds to doubts every attempt that may have been carried out. */
   async #attempts(request: Request, call: Call, doubts: OrgdError[]): Promise<Response> {
     const { session } = this.#config;
-    let renewed = false;
+    let renewed: OrgdError | undefined;
     for (let attempt = 1; ; ) {
-      const token = takesToken(request, call) ? await session.token(call.signal, call.open) : undefined;
+      const token = takesToken(request, call)
+        ? await session.token(call.signal, call.open).catch((e: unknown) => refused(e, renewed))
+        : undefined;
       const answer = await this.#exchange(request, call, token);
       if (!(answer instanceof OrgdError)) return answer;
       if (answer.status === 401 && token && session.reject(token) && call.replayable && !renewed) {
-        renewed = true; // refused before anything was done
+        renewed = answer; // refused before anything was done
         continue;
       }
       if (answer.outcomeUnknown) doubts.push(answer);
@@ -57,6 +59,7 @@ export class Transport {
 
   #mayRepeat(error: OrgdError, call: Call, attempt: number): boolean {
     if (call.once || !call.replayable || attempt > this.#config.retries) return false;
+    if (call.keyed && error.code === 'outcome_unknown') return true;
     return mayPass(error) && (call.repeatable || nothingDone(error));
   }
 
@@ -88,6 +91,11 @@ export class Transport {
   }
 }
 
+/** Throws why there is no new token, and with it why one was needed. */
+function refused(e: unknown, rejection: OrgdError | undefined): never {
+  throw rejection && isOrgdError(e, 'bad_credentials') ? extend(e, { cause: rejection }) : e;
+}
+
 function takesToken(request: Request, { operator, security }: Call): boolean {
   return security !== undefined && !operator && !request.headers.has(headerOf(security));
 }
@@ -115,7 +123,8 @@ async function whole(response: Response, signal: AbortSignal | undefined): Promi
     response.body?.cancel().catch(() => undefined);
     return unexpected(response, 'The answer is a web page, not one of orgd. Is baseUrl right?');
   }
-  if (response.body === null) return response;
+  // Chromium gives a 204 a body, and does not take one with a body.
+  if (response.body === null || response.status === 204) return response;
   const { status, statusText, headers } = response;
   if (!/^application\/([^;]+\+)?json\b/i.test(type)) {
     return new Response(guarded(response.body, signal), { status, statusText, headers });

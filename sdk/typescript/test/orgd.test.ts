@@ -1,7 +1,8 @@
 // The package against the real server.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { isOrgdError, Orgd, type OrgdErrorCode } from '@orgd/sdk';
+import { isOrgdError, Orgd } from '@orgd/sdk';
+import { fails } from './support/check.js';
 import { startOrgd, type RunningOrgd } from './support/server.js';
 
 let server: RunningOrgd;
@@ -21,16 +22,6 @@ async function member() {
   const one = newcomer();
   await one.orgd.createOrganization({ organization_name: one.name, ...one.account });
   return one;
-}
-
-function fails(call: Promise<unknown>, status: number, code: OrgdErrorCode) {
-  return assert.rejects(call, (e) => {
-    assert.ok(isOrgdError(e, code), String(e));
-    assert.equal(e.status, status);
-    assert.match(e.requestId ?? '', /^[\w.:-]+$/);
-    assert.equal(e.outcomeUnknown, false);
-    return true;
-  });
 }
 
 test('an organization lives', async () => {

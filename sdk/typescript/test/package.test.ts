@@ -1,6 +1,6 @@
 // The package as a new user meets it: packed, installed into an empty folder, imported by a small program.
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { root, run, startOrgd, tempDir, type RunningOrgd } from './support/server.js';
@@ -11,7 +11,7 @@ const installed = path.join(dir, 'node_modules/@orgd/sdk');
 let server: RunningOrgd;
 
 const program = `
-import { isOrgdError, Orgd, type Organization } from '@orgd/sdk';
+import { isOrgdError, Orgd, type DateTime, type Organization, type WithId } from '@orgd/sdk';
 
 const baseUrl = process.env['ORGD_URL'] ?? '';
 const account = { email: 'admin@acme.example', password: 'correct horse battery' };
@@ -25,8 +25,17 @@ try {
 }
 const changed: Organization = await orgd.updateOrganization({ organization_name: 'Acme Corporation' });
 console.log(changed.organization_name, changed.generation);
+interface Person { name: string; city?: string; born?: DateTime }
+const people = orgd.documents<Person>();
+const { etag } = await people.put('ada', { name: 'Ada', born: new Date(0) }, { ifAbsent: true });
+await people.patch('ada', { city: 'London' }, { ifMatch: etag });
+const found: WithId<Person>[] = [];
+for await (const person of people.list({ filter: { city: 'London' } })) found.push(person);
+console.log(found.length, found[0]?.born?.$date);
+const { inserted } = await orgd.importDocuments<Person>([{ name: 'Grace' }, { name: 'Linus', born: new Date(1) }]);
+console.log(inserted);
 const { data, response } = await orgd.api.deleteOrganization();
-console.log(data.organization_name, response.status);
+console.log('collections' in data && data.organization_name, response.status);
 `;
 
 before(async () => {
@@ -57,7 +66,7 @@ test('a program compiles without the DOM, and runs', () => {
   };
   compile(options);
   const output = run(process.execPath, ['out/program.js'], dir, { ...process.env, ORGD_URL: server.url });
-  assert.equal(output, 'name_taken 409\nAcme Corporation 2\nAcme Corporation 200\n');
+  assert.equal(output, 'name_taken 409\nAcme Corporation 2\n1 1970-01-01T00:00:00Z\n2\nAcme Corporation 200\n');
 });
 
 test('a program for browsers compiles without Node', () => {

@@ -8,7 +8,8 @@ const calls: Record<string, (orgd: Orgd) => Promise<unknown>> = {
   get: (orgd) => orgd.getOrganization('Acme Inc'),
   put: (orgd) => orgd.updateOrganization({}),
   delete: (orgd) => orgd.deleteOrganization(),
-  post: (orgd) => orgd.createOrganization(creation),
+  patch: (orgd) => orgd.api.patchDocument({ path: { id: 'x' }, body: {} }),
+  post: (orgd) => orgd.api.importDocuments({ body: '{}' as never }),
   keyed: (orgd) => orgd.createOrganization(creation, { headers: { 'Idempotency-Key': 'k1' } }),
   login: (orgd) => orgd.login(creation),
   live: (orgd) => orgd.live(),
@@ -17,26 +18,29 @@ const calls: Record<string, (orgd: Orgd) => Promise<unknown>> = {
 const page = () => new Response('<html>', { status: 502, headers: { 'Content-Type': 'text/html' } });
 const teapot = (status: number) => new Response('busy', { status });
 
-const repeatable = ['get', 'put', 'delete', 'keyed', 'login'];
+const repeatable = ['get', 'put', 'patch', 'delete', 'keyed', 'login'];
 const all = [...repeatable, 'post'];
 const cases: { name: string; answer: () => Step; repeated: string[]; doubtful: string[] }[] = [
   { name: '429', answer: () => problem(429, 'rate_limited'), repeated: all, doubtful: [] },
   { name: '429 of a proxy', answer: () => teapot(429), repeated: all, doubtful: [] },
   { name: '503 unavailable', answer: () => problem(503, 'unavailable'), repeated: all, doubtful: [] },
-  { name: '503 outcome_unknown', answer: () => problem(503, 'outcome_unknown'), repeated: [], doubtful: ['put', 'delete', 'post', 'keyed'] },
-  { name: '502 of a proxy', answer: page, repeated: repeatable, doubtful: ['put', 'delete', 'post', 'keyed'] },
-  { name: '503 of a proxy', answer: () => teapot(503), repeated: repeatable, doubtful: ['put', 'delete', 'post', 'keyed'] },
-  { name: '504 of a proxy', answer: () => teapot(504), repeated: repeatable, doubtful: ['put', 'delete', 'post', 'keyed'] },
-  { name: 'a lost connection', answer: () => fetchFailed('ECONNRESET'), repeated: repeatable, doubtful: ['put', 'delete', 'post', 'keyed'] },
+  { name: '503 outcome_unknown', answer: () => problem(503, 'outcome_unknown'), repeated: ['keyed'], doubtful: ['put', 'patch', 'delete', 'post', 'keyed'] },
+  { name: '502 of a proxy', answer: page, repeated: repeatable, doubtful: ['put', 'patch', 'delete', 'post', 'keyed'] },
+  { name: '503 of a proxy', answer: () => teapot(503), repeated: repeatable, doubtful: ['put', 'patch', 'delete', 'post', 'keyed'] },
+  { name: '504 of a proxy', answer: () => teapot(504), repeated: repeatable, doubtful: ['put', 'patch', 'delete', 'post', 'keyed'] },
+  { name: 'a lost connection', answer: () => fetchFailed('ECONNRESET'), repeated: repeatable, doubtful: ['put', 'patch', 'delete', 'post', 'keyed'] },
   { name: 'no connection', answer: () => fetchFailed('ECONNREFUSED'), repeated: all, doubtful: [] },
   { name: 'no such host', answer: () => fetchFailed('ENOTFOUND'), repeated: [], doubtful: [] },
   { name: 'a certificate that is not trusted', answer: () => fetchFailed('DEPTH_ZERO_SELF_SIGNED_CERT'), repeated: [], doubtful: [] },
-  { name: '500', answer: () => problem(500, 'internal'), repeated: [], doubtful: ['put', 'delete', 'post', 'keyed'] },
+  { name: '500', answer: () => problem(500, 'internal'), repeated: [], doubtful: ['put', 'patch', 'delete', 'post', 'keyed'] },
+  { name: '507', answer: () => problem(507, 'quota_exceeded'), repeated: [], doubtful: [] },
+  { name: '503 query_timeout', answer: () => problem(503, 'query_timeout'), repeated: [], doubtful: [] },
+  { name: 'the first of two with a key is under way', answer: () => problem(409, 'idempotency_in_progress'), repeated: repeatable, doubtful: ['put', 'patch', 'delete', 'post', 'keyed'] },
   { name: '404', answer: () => problem(404, 'not_found'), repeated: [], doubtful: [] },
   { name: '409', answer: () => problem(409, 'operation_in_progress'), repeated: [], doubtful: [] },
-  { name: 'no JSON', answer: () => new Response('{"a', { headers: { 'Content-Type': 'application/json' } }), repeated: [], doubtful: ['put', 'delete', 'post', 'keyed', 'login'] },
-  { name: 'nothing', answer: () => new Response('', { headers: { 'Content-Type': 'application/json' } }), repeated: [], doubtful: ['put', 'delete', 'post', 'keyed'] },
-  { name: 'a web page', answer: () => new Response('<html>', { headers: { 'Content-Type': 'text/html' } }), repeated: [], doubtful: ['put', 'delete', 'post', 'keyed'] },
+  { name: 'no JSON', answer: () => new Response('{"a', { headers: { 'Content-Type': 'application/json' } }), repeated: [], doubtful: ['put', 'patch', 'delete', 'post', 'keyed', 'login'] },
+  { name: 'nothing', answer: () => new Response('', { headers: { 'Content-Type': 'application/json' } }), repeated: [], doubtful: ['put', 'patch', 'delete', 'post', 'keyed'] },
+  { name: 'a web page', answer: () => new Response('<html>', { headers: { 'Content-Type': 'text/html' } }), repeated: [], doubtful: ['put', 'patch', 'delete', 'post', 'keyed'] },
 ];
 
 for (const { name, answer, repeated, doubtful } of cases) {
