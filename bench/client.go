@@ -24,19 +24,28 @@ type client interface {
 // A request is one with all that can be prepared.
 type request struct {
 	method, target string
+	token          string // empty: none
 	body           []byte
 	wire           []byte // as leanClient sends it
 }
 
 func newRequest(method, target string, body []byte) request {
+	return newRequestAs("", method, target, body)
+}
+
+// newRequestAs is of somebody with a token.
+func newRequestAs(token, method, target string, body []byte) request {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n", method, target)
+	if token != "" {
+		fmt.Fprintf(&b, "Authorization: Bearer %s\r\n", token)
+	}
 	if body != nil {
 		fmt.Fprintf(&b, "Content-Type: application/json\r\nContent-Length: %d\r\n", len(body))
 	}
 	b.WriteString("\r\n")
 	b.Write(body)
-	return request{method: method, target: target, body: body, wire: b.Bytes()}
+	return request{method: method, target: target, token: token, body: body, wire: b.Bytes()}
 }
 
 // requestTimeout is for one request; a login waits for its turn in a storm.
@@ -165,6 +174,9 @@ func (c goClient) do(r request, want int) ([]byte, error) {
 	}
 	if r.body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if r.token != "" {
+		req.Header.Set("Authorization", "Bearer "+r.token)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {

@@ -21,9 +21,10 @@ import (
 // helpers are the yardsticks, and what is measured without an orgd, that run as
 // processes of their own, as orgd does: this program, with one of these names as its first argument.
 var helpers = map[string]func(ctx context.Context, args []string, stdout io.Writer) error{
-	"bare-echo":   bareEcho,
-	"bare-bcrypt": bareBcrypt,
-	"move":        moveHelper,
+	"bare-echo":      bareEcho,
+	"bare-documents": bareDocuments,
+	"bare-bcrypt":    bareBcrypt,
+	"move":           moveHelper,
 }
 
 // bareEcho serves GET /org/get with a body and nothing else: BODY.
@@ -33,8 +34,13 @@ func bareEcho(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	body := []byte(args[0])
 	e := echo.New()
-	e.HideBanner, e.HidePort = true, true
 	e.GET("/org/get", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/json", body) })
+	return serveBare(ctx, e, stdout)
+}
+
+// serveBare serves until the context ends, and says where.
+func serveBare(ctx context.Context, e *echo.Echo, stdout io.Writer) error {
+	e.HideBanner, e.HidePort = true, true
 	e.GET("/readyz", func(c echo.Context) error { return c.NoContent(http.StatusOK) })
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

@@ -45,11 +45,8 @@ func (l load) run(ctx context.Context, s *server) (sample, error) {
 	if err != nil {
 		return sample{}, errors.Join(err, s.ended())
 	}
-	if l.lasts > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, l.lasts)
-		defer cancel()
-	}
+	ctx, cancel := l.bound(ctx)
+	defer cancel()
 	cpu, own, began := cpuTime(s.pid()), cpuTime(os.Getpid()), time.Now()
 	latencies, err := l.send(ctx, clients)
 	took := time.Since(began)
@@ -66,6 +63,29 @@ func (l load) run(ctx context.Context, s *server) (sample, error) {
 		cpu:    (cpuTime(s.pid()) - cpu) / time.Duration(max(n, 1)),
 		client: (cpuTime(os.Getpid()) - own) / time.Duration(max(n, 1)),
 	}, nil
+}
+
+// runHere runs a load whose requests go to no server: do gets no client.
+func (l load) runHere(ctx context.Context) (sample, error) {
+	ctx, cancel := l.bound(ctx)
+	defer cancel()
+	began := time.Now()
+	latencies, err := l.send(ctx, make([]client, l.clients))
+	took := time.Since(began)
+	if err != nil {
+		return sample{}, err
+	}
+	return sample{
+		requests: len(latencies), perSecond: float64(len(latencies)) / took.Seconds(),
+		p50: quantile(latencies, 0.50), p99: quantile(latencies, 0.99),
+	}, nil
+}
+
+func (l load) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if l.lasts > 0 {
+		return context.WithTimeout(ctx, l.lasts)
+	}
+	return ctx, func() {}
 }
 
 func (l load) connect(addr string) ([]client, error) {

@@ -46,12 +46,13 @@ var parts = []part{
 	{"login", "logins and creates against bcrypt alone", (*suite).login},
 	{"storm", "GET /org/get while many log in", (*suite).storm},
 	{"size", "memory, restart and creates at 10,000 organizations", (*suite).size},
+	{"documents", "documents over HTTP: get, insert, import, export and pages", (*suite).documents},
 	{"move", "moves of an organization's data against a bare copy", (*suite).move},
 	{"mongo", "the MongoDB engine, and orgd on it", (*suite).mongo},
 }
 
 // maxRun bounds the whole run: a server that hangs must not hang this for ever.
-const maxRun = time.Hour
+const maxRun = 90 * time.Minute
 
 // run returns the exit code: 0 also when targets are missed, which the table says.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {

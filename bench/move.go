@@ -31,9 +31,8 @@ type moved struct {
 
 // move measures updates that move an organization's data, on both engines.
 func (s *suite) move(ctx context.Context) error {
-	// Without cgo, as orgd is: with it, the engine's cache lies outside of Go's memory.
-	program := filepath.Join(s.dir, "bench-move")
-	if err := s.goTool(ctx, "build", "-o", program, "github.com/orgd/orgd/bench"); err != nil {
+	program, err := s.withoutCgo(ctx)
+	if err != nil {
 		return err
 	}
 	window, many, fewer := 10*time.Second, 1_000_000, 20_000

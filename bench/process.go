@@ -38,7 +38,12 @@ func (s *suite) startOrgd(ctx context.Context, dir string, env ...string) (*serv
 
 // startHelper starts this program as one of the helpers that serve.
 func (s *suite) startHelper(ctx context.Context, name string, args ...string) (*server, error) {
-	cmd := exec.CommandContext(ctx, s.self, append([]string{name}, args...)...)
+	return s.startHelperOf(ctx, s.self, name, args...)
+}
+
+// startHelperOf starts one of another build of this program.
+func (s *suite) startHelperOf(ctx context.Context, program, name string, args ...string) (*server, error) {
+	cmd := exec.CommandContext(ctx, program, append([]string{name}, args...)...)
 	cmd.Dir, cmd.Env = s.dir, environment()
 	return start(ctx, cmd, filepath.Join(s.dir, name+".log"), (*server).ready)
 }

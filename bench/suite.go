@@ -67,6 +67,13 @@ func (s *suite) goTool(ctx context.Context, args ...string) error {
 	return nil
 }
 
+// withoutCgo builds this program without cgo, as orgd is: with it, Pebble's cache lies
+// outside of Go's memory.
+func (s *suite) withoutCgo(ctx context.Context) (program string, err error) {
+	program = filepath.Join(s.dir, "bench-without-cgo")
+	return program, s.goTool(ctx, "build", "-o", program, "github.com/orgd/orgd/bench")
+}
+
 // progress tells who waits what is being done.
 func (s *suite) progress(format string, args ...any) {
 	fmt.Fprintf(s.stderr, "%s  %s\n", time.Now().Format("15:04:05"), fmt.Sprintf(format, args...))

@@ -22,7 +22,7 @@ func (h handlers) documents(ctx context.Context) (*tenant.Documents, error) {
 	if err != nil {
 		return nil, err
 	}
-	return h.Store.Documents(p.OrgID), nil
+	return h.Store.Documents(p.OrgID).Seen(callFrom(ctx).organization), nil
 }
 
 // CreateDocument implements api.StrictServerInterface.

@@ -59,8 +59,17 @@ func (s *Store) account(ctx context.Context, address string) (*admin, *organizat
 	return a, o, nil
 }
 
-// pair reads an organization and an admin at the same time.
+// pair reads an organization and an admin: at the same time, where that takes a
+// message each.
 func (s *Store) pair(ctx context.Context, orgID, adminID string) (*organization, *admin, error) {
+	if s.cfg.Exclusive {
+		o, err := s.organization(ctx, orgID)
+		if err != nil {
+			return nil, nil, err
+		}
+		a, err := s.admin(ctx, adminID)
+		return o, a, err
+	}
 	type result struct {
 		a   *admin
 		err error

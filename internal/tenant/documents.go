@@ -19,11 +19,21 @@ import (
 type Documents struct {
 	s     *Store
 	orgID string
+	seen  *organization // where the data was a moment ago, or nil
 }
 
 // Documents returns the access to an organization's data. It does no I/O; whether
 // the organization may be used is looked at by every call.
-func (s *Store) Documents(orgID string) *Documents { return &Documents{s, orgID} }
+func (s *Store) Documents(orgID string) *Documents { return &Documents{s: s, orgID: orgID} }
+
+// Seen returns the access for a request that has itself read the organization: a
+// first read of documents begins there. It looks again afterwards in any case.
+func (d *Documents) Seen(o org.Organization) *Documents {
+	if d.s.cfg.Exclusive { // where to look costs next to nothing, and has to come in order
+		return d
+	}
+	return &Documents{d.s, d.orgID, &organization{Collection: o.Collection, Generation: o.Generation}}
+}
 
 // errMoved says that a read or a write must be done again, where the organization
 // is now. Nothing was done.
@@ -52,11 +62,13 @@ func (d *Documents) usableNow(ctx context.Context) (*organization, error) {
 // the same generation after that: then the collection was the one in use when it was
 // read. A fence does not concern it: what it sees behind one is brought over.
 func (d *Documents) read(ctx context.Context, f func(context.Context, docdb.Collection) error) error {
-	for {
+	for o := d.seen; ; o = nil {
 		mark, calm := d.s.flips.calm()
-		o, err := d.usableNow(ctx)
-		if err != nil {
-			return fault(err)
+		if o == nil {
+			var err error
+			if o, err = d.usableNow(ctx); err != nil {
+				return fault(err)
+			}
 		}
 		result := f(ctx, d.s.tenant.Collection(o.Collection))
 		if d.s.cfg.skip.reread || d.s.cfg.Exclusive && calm && !d.s.flips.since(mark) {

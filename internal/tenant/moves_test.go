@@ -198,7 +198,14 @@ func (tr *trial) together() bool {
 			}
 			tr.rest(c.at(0).Store, o.ID, p)
 		}
-	}, func(n int) *tenant.Documents { return c.at(n % 2).Documents(o.ID) })
+	}, func(n int) *tenant.Documents {
+		m := c.at(n % 2)
+		docs := m.Documents(o.ID)
+		if now, err := m.Authenticate(tr.t.Context(), p); n < 4 && err == nil {
+			return docs.Seen(now) // as an HTTP request does
+		}
+		return docs
+	})
 }
 
 // rest waits until the organization is in no operation any more.

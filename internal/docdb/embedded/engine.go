@@ -44,7 +44,7 @@ type Config struct {
 	// Logger gets what goes wrong in the background, and at level Debug what
 	// Pebble does; nil: nobody.
 	Logger *slog.Logger
-	// CacheBytes is the size of the cache of blocks read; 0: 32 MiB.
+	// CacheBytes is the size of the cache of blocks read; 0: 64 MiB.
 	CacheBytes int64
 	// MemTableBytes is how much is written before it goes into tables. Up to
 	// three such memtables exist at a time; 0: 8 MiB.
@@ -61,7 +61,7 @@ func (c Config) withDefaults() Config {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.CacheBytes == 0 {
-		c.CacheBytes = 32 << 20
+		c.CacheBytes = 64 << 20
 	}
 	if c.MemTableBytes == 0 {
 		c.MemTableBytes = 8 << 20
