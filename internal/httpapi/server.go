@@ -12,7 +12,7 @@ import (
 const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 32 << 10 // answered with 431 by net/http, without a problem
+	maxHeaderBytes    = 160 << 10 // the longest filter and cursor in percent-encoding; more is 431 of net/http
 )
 
 // NewServer returns a server for h, to be given a listener. Its own complaints,
