@@ -43,6 +43,10 @@ test-mongo: $(TEST_SERVER) ## Run the MongoDB engine's tests, and the store's on
 	ORGD_TEST_LONG=1 $(GO) test -race -timeout 2h ./internal/docdb/mongodb/...
 	ORGD_TEST_LONG=1 $(GO) test -race -timeout 2h -run 'MongoDB' ./internal/tenant/...
 
+.PHONY: histories
+histories: $(TEST_SERVER) ## Search for a history of clients during moves that cannot be, for SEEDS=1000 seeds an engine
+	$(GO) test -timeout 24h -run Histories ./internal/tenant -seeds $(or $(SEEDS),1000)
+
 .PHONY: properties
 properties: ## Hold CHECKS (default 2000) drawn requests of each kind and operation against the contract
 	$(GO) test -timeout 2h -run 'TestTheContract' ./internal/contracttest/gates -rapid.checks=$(or $(CHECKS),2000)

@@ -210,7 +210,8 @@ func (r *run) drain(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.gate.drain(ctx, r.op.OrgID); err != nil {
+	err = r.patiently(ctx, func(ctx context.Context) error { return r.gate.drain(ctx, r.op.OrgID) })
+	if err != nil {
 		return err
 	}
 	for _, id := range others {
