@@ -10,6 +10,7 @@ program=.venv/bin/schemathesis
 
 dir=$(mktemp -d)
 server=
+export OPERATOR_KEY=schemathesis-$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
 cleanup() {
   [ -z "$server" ] || { kill "$server" 2>/dev/null && wait "$server" || true; }
   rm -rf "$dir"
@@ -21,7 +22,7 @@ trap cleanup EXIT
 : >"$dir/log" # there from the start, whoever is first
 orgd=$PWD/bin/orgd
 ( cd "$dir" && exec env -i PATH="$PATH" DATA_DIR="$dir/data" LISTEN_ADDR=127.0.0.1:0 BCRYPT_COST=4 \
-    RATE_LIMIT_SIGNUP=0 RATE_LIMIT_LOGIN=0 LOG_FORMAT=json "$orgd" serve ) 2>"$dir/log" &
+    RATE_LIMIT_SIGNUP=0 RATE_LIMIT_LOGIN=0 LOG_FORMAT=json OPERATOR_KEY="$OPERATOR_KEY" "$orgd" serve ) 2>"$dir/log" &
 server=$!
 for _ in $(seq 200); do # at most 20 s
   url=$(sed -n 's/.*"msg":"orgd is ready","url":"\([^"]*\)".*/\1/p' "$dir/log")
@@ -31,9 +32,11 @@ for _ in $(seq 200); do # at most 20 s
 done
 [ -n "$url" ] || { echo "orgd did not start:" >&2; cat "$dir/log" >&2; exit 1; }
 
+# Each case has an organization of its own, so what one has created another cannot find:
+# that is the one check left out.
 code=0
 ORGD_URL=$url "$program" --config-file tools/schemathesis/schemathesis.toml run "$url/openapi.yaml" \
-  --checks all --workers 2 --max-examples "${CASES:-60}" ${SEED:+--seed "$SEED"} --no-color || code=$?
+  --checks all --exclude-checks ensure_resource_availability --workers 2 --max-examples "${CASES:-60}" ${SEED:+--seed "$SEED"} --no-color || code=$?
 
 kill -0 "$server" 2>/dev/null || { echo "orgd has ended:" >&2; tail -20 "$dir/log" >&2; code=1; }
 if grep '"level":"ERROR"' "$dir/log" >&2; then
