@@ -109,7 +109,7 @@ interface Input {
 }
 
 /** Opens an operation, fills it in, executes it; returns the answer, after both the network and the page have shown the status. */
-async function execute(page: Page, operation: string, status: number, { body: sent, params = {}, select = {}, shows }: Input) {
+async function execute(page: Page, operation: string, status: number, { body: sent, params = {}, select = {}, shows }: Input = {}) {
   const block = page.locator(`#operations-${operation}`);
   if (!(await block.getAttribute('class'))?.includes('is-open')) await block.locator('.opblock-summary-control').click();
   if (sent) await block.locator('textarea.body-param__text').fill(JSON.stringify(sent));
