@@ -102,7 +102,9 @@ func examplesOf(m *openapi3.MediaType) map[string]any {
 
 // asksForMore reports whether a parameter is a header that may be left out. It may
 // go without an example, which Swagger UI would send with every request.
-func asksForMore(p *openapi3.Parameter) bool { return p.In == openapi3.ParameterInHeader && !p.Required }
+func asksForMore(p *openapi3.Parameter) bool {
+	return p.In == openapi3.ParameterInHeader && !p.Required
+}
 
 // first is the example of a parameter.
 func first(example any, examples openapi3.Examples, schema *openapi3.SchemaRef) any {
