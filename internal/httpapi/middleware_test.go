@@ -182,7 +182,7 @@ func TestHeaderFloods(t *testing.T) {
 	}
 	conn := dial(t, s.url)
 	fmt.Fprint(conn, "GET /livez HTTP/1.1\r\nHost: x\r\n")
-	for range 4000 {
+	for range 8000 {
 		if _, err := fmt.Fprint(conn, "X-Filler: ffffffffffffffffffff\r\n"); err != nil {
 			break
 		}
@@ -190,7 +190,7 @@ func TestHeaderFloods(t *testing.T) {
 	fmt.Fprint(conn, "\r\n")
 	line, err := bufio.NewReader(conn).ReadString('\n')
 	if err != nil || !strings.HasPrefix(line, "HTTP/1.1 431 ") {
-		t.Errorf("4000 headers: %q %v", line, err)
+		t.Errorf("8000 headers: %q %v", line, err)
 	}
 }
 
