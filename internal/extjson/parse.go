@@ -103,6 +103,20 @@ func (p *parser) colon() error {
 	return nil
 }
 
+// more takes a comma, with space around it, or stops at the closing bracket.
+func (p *parser) more(end byte, neither string) (bool, error) {
+	p.space()
+	switch p.peek() {
+	case ',':
+		p.pos++
+		p.space()
+		return true, nil
+	case end:
+		return false, nil
+	}
+	return false, p.syntax(neither)
+}
+
 // element appends an element: its type comes first and is known last.
 func (p *parser) element(name string) error {
 	at := len(p.dst)
@@ -210,15 +224,8 @@ func (p *parser) document() error {
 		if err := p.member(&seen); err != nil {
 			return err
 		}
-		p.space()
-		switch p.peek() {
-		case ',':
-			p.pos++
-			p.space()
-		case '}':
-			more = false
-		default:
-			return p.syntax("neither a comma nor the end of the object")
+		if more, err = p.more('}', "neither a comma nor the end of the object"); err != nil {
+			return err
 		}
 	}
 	p.pos++
@@ -309,15 +316,8 @@ func (p *parser) array() error {
 		if err := p.element(strconv.Itoa(i)); err != nil {
 			return err
 		}
-		p.space()
-		switch p.peek() {
-		case ',':
-			p.pos++
-			p.space()
-		case ']':
-			more = false
-		default:
-			return p.syntax("neither a comma nor the end of the array")
+		if more, err = p.more(']', "neither a comma nor the end of the array"); err != nil {
+			return err
 		}
 	}
 	p.path = p.path[:len(p.path)-1]

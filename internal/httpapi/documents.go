@@ -22,7 +22,11 @@ func (h handlers) documents(ctx context.Context) (*tenant.Documents, error) {
 	if err != nil {
 		return nil, err
 	}
-	return h.Store.Documents(p.OrgID).Seen(callFrom(ctx).organization), nil
+	return h.documentsOf(ctx, p), nil
+}
+
+func (h handlers) documentsOf(ctx context.Context, p org.Principal) *tenant.Documents {
+	return h.Store.Documents(p.OrgID).Seen(callFrom(ctx).organization)
 }
 
 // CreateDocument implements api.StrictServerInterface.

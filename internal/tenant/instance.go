@@ -184,9 +184,6 @@ func (s *Store) mayWrite() error {
 // evicted reports whether the instance of that id was taken for dead, so that a
 // move may not have waited for its writes.
 func (s *Store) evicted(ctx context.Context, id string) (bool, error) {
-	if s.cfg.Exclusive {
-		return false, nil
-	}
 	_, err := s.instances.get(ctx, id)
 	if errors.Is(err, docdb.ErrNotFound) {
 		return true, nil

@@ -301,18 +301,16 @@ const (
 // retry calls f again when the storage may answer the next time. f is a step,
 // so that what an unknown outcome hides may be done twice.
 func retry(ctx context.Context, f func() error) error {
-	pause, began := firstPause, time.Now()
+	wait, began := firstPause, time.Now()
 	for try := 0; ; try++ {
 		err := f()
 		again := errors.Is(err, docdb.ErrUnavailable) || errors.Is(err, docdb.ErrOutcomeUnknown)
 		if !again || try == retries || time.Since(began) > retryFor {
 			return err
 		}
-		select {
-		case <-ctx.Done():
+		if pause(ctx, wait) != nil {
 			return err
-		case <-time.After(pause):
 		}
-		pause *= 2
+		wait *= 2
 	}
 }

@@ -126,17 +126,6 @@ func (c *Client) WaitOperation(ctx context.Context, op Operation, progress func(
 // new organization already, that has no such operation.
 func isGone(err error) bool { return errors.Is(err, ErrTokenRevoked) || errors.Is(err, ErrNotFound) }
 
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // text is a string that may be missing.
 func text(s *string) string {
 	if s == nil {

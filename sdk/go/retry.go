@@ -98,12 +98,20 @@ func pause(ctx context.Context, d time.Duration) *cutShort {
 	if deadline, ok := ctx.Deadline(); ctx.Err() != nil || ok && time.Until(deadline) <= d {
 		return &cutShort{}
 	}
+	if err := sleep(ctx, d); err != nil {
+		return &cutShort{err}
+	}
+	return nil
+}
+
+// sleep waits, or until the context ends, whose error it then returns.
+func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
 		return nil
 	case <-ctx.Done():
-		return &cutShort{ctx.Err()}
+		return ctx.Err()
 	}
 }
