@@ -17,20 +17,11 @@ const bareDocumentsName = "bench_bare_documents"
 
 // documentsOnMongo compares gets and inserts over HTTP with a loop that makes the one
 // call of each with the bare driver.
-func (s *suite) documentsOnMongo(ctx context.Context) (err error) {
-	uri, stop, err := s.mongoServer(ctx)
-	if err != nil {
-		return err
-	}
-	if uri == "" {
-		s.withoutMongo()
-		return nil
-	}
-	defer func() { err = errors.Join(err, stop()) }()
-	if err := dropDatabases(ctx, uri); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, dropDatabases(context.WithoutCancel(ctx), uri)) }()
+func (s *suite) documentsOnMongo(ctx context.Context) error {
+	return s.onMongo(ctx, func(uri string) error { return s.documentsOnServer(ctx, uri) })
+}
+
+func (s *suite) documentsOnServer(ctx context.Context, uri string) (err error) {
 	there := mongoThere
 	if s.quick {
 		there = 1_000

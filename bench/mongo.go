@@ -24,6 +24,12 @@ const (
 // mongo measures the MongoDB engine against the bare driver, and orgd on it. There
 // are no targets: most of the time is the server's.
 func (s *suite) mongo(ctx context.Context) error {
+	return s.onMongo(ctx, func(uri string) error { return s.mongoOn(ctx, uri) })
+}
+
+// onMongo measures on a server whose databases are empty before, and dropped after it;
+// or notes that there is none.
+func (s *suite) onMongo(ctx context.Context, measure func(uri string) error) (err error) {
 	uri, stop, err := s.mongoServer(ctx)
 	if err != nil {
 		return err
@@ -32,8 +38,16 @@ func (s *suite) mongo(ctx context.Context) error {
 		s.withoutMongo()
 		return nil
 	}
-	defer stop()
-	err = s.goBenchmarks(ctx, "MongoDB engine", "internal/docdb/mongodb", engineComparisons(
+	defer func() { err = errors.Join(err, stop()) }()
+	if err := dropDatabases(ctx, uri); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dropDatabases(context.WithoutCancel(ctx), uri)) }()
+	return measure(uri)
+}
+
+func (s *suite) mongoOn(ctx context.Context, uri string) error {
+	err := s.goBenchmarks(ctx, "MongoDB engine", "internal/docdb/mongodb", engineComparisons(
 		comparison{what: "list 100,000 documents", ours: "Find/all/engine", bare: "Find/all/bare", list: true},
 		comparison{what: "list 100,000 documents, filtered to 1", ours: "Find/filtered/engine", bare: "Find/filtered/bare", list: true},
 		comparison{what: "list 1,000 of 100,000 documents by an index", ours: "Find/indexed/engine", bare: "Find/indexed/bare", list: true},
@@ -50,11 +64,7 @@ func (s *suite) withoutMongo() {
 	s.note(left)
 }
 
-func (s *suite) orgdOnMongo(ctx context.Context, uri string) (err error) {
-	if err := dropDatabases(ctx, uri); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, dropDatabases(context.WithoutCancel(ctx), uri)) }()
+func (s *suite) orgdOnMongo(ctx context.Context, uri string) error {
 	orgd, err := s.startOrgd(ctx, "mongo", fmt.Sprint("BCRYPT_COST=", cost), "MONGO_URI="+uri, "JWT_SECRET="+secret(),
 		"MASTER_DB_NAME="+mongoMaster, "TENANT_DB_NAME="+mongoTenant)
 	if err != nil {

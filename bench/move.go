@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -52,22 +51,11 @@ func (s *suite) move(ctx context.Context) error {
 	return s.moveOnMongo(ctx, program, moveOrder{Documents: fewer, Rounds: order.Rounds, Window: window})
 }
 
-func (s *suite) moveOnMongo(ctx context.Context, program string, order moveOrder) (err error) {
-	uri, stop, err := s.mongoServer(ctx)
-	if err != nil {
-		return err
-	}
-	if uri == "" {
-		s.withoutMongo()
-		return nil
-	}
-	defer func() { err = errors.Join(err, stop()) }()
-	if err := dropDatabases(ctx, uri); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, dropDatabases(context.WithoutCancel(ctx), uri)) }()
-	order.URI = uri
-	return (&moved{s, "MongoDB", program, order}).measure(ctx)
+func (s *suite) moveOnMongo(ctx context.Context, program string, order moveOrder) error {
+	return s.onMongo(ctx, func(uri string) error {
+		order.URI = uri
+		return (&moved{s, "MongoDB", program, order}).measure(ctx)
+	})
 }
 
 // measure runs the phases one after the other on the same data.
