@@ -30,6 +30,9 @@ func (a *API) guard(op *operation) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(ec echo.Context) error {
 			callOf(ec).op = op
+			if op.streams() {
+				openStream(ec.Response())
+			}
 			if limit != nil {
 				if err := limit.take(addressKey(ec.RealIP())); err != nil {
 					return err

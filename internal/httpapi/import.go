@@ -52,7 +52,6 @@ type importing struct {
 // VisitImportDocumentsResponse implements api.ImportDocumentsResponseObject.
 func (i *importing) VisitImportDocumentsResponse(w http.ResponseWriter) error {
 	conn := controllerOf(w)
-	_ = conn.EnableFullDuplex() // where there is none, the answer waits for the body
 	source := newPacedReader(i.body, conn, i.streamTimeout)
 	i.queue.init()
 	i.report = newImportReport(w, conn, i.streamTimeout)

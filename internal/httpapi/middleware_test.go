@@ -180,9 +180,13 @@ func TestHeaderFloods(t *testing.T) {
 	if got := s.do("GET", "/livez", "", "X-Forwarded-For: "+strings.Repeat("1.1.1.1,", 3000)); got.status != 200 {
 		t.Errorf("a long X-Forwarded-For: %d", got.status)
 	}
+	tooLong := "/org/documents?cursor=" + strings.Repeat("%F2%84%91%88", 16385) + "&filter=" + strings.Repeat("%F2%84%91%88", 4097)
+	if got := s.do("GET", tooLong, ""); got.status == http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("parameters longer than the contract allows: %d, want an answer of ours", got.status)
+	}
 	conn := dial(t, s.url)
 	fmt.Fprint(conn, "GET /livez HTTP/1.1\r\nHost: x\r\n")
-	for range 8000 {
+	for range 16000 {
 		if _, err := fmt.Fprint(conn, "X-Filler: ffffffffffffffffffff\r\n"); err != nil {
 			break
 		}
@@ -190,7 +194,7 @@ func TestHeaderFloods(t *testing.T) {
 	fmt.Fprint(conn, "\r\n")
 	line, err := bufio.NewReader(conn).ReadString('\n')
 	if err != nil || !strings.HasPrefix(line, "HTTP/1.1 431 ") {
-		t.Errorf("8000 headers: %q %v", line, err)
+		t.Errorf("16000 headers: %q %v", line, err)
 	}
 }
 

@@ -14,6 +14,15 @@ const linesType = "application/x-ndjson"
 // streams: the operation takes a body of any length, and reads it line by line.
 func (op *operation) streams() bool { return op.body != nil && op.takes(linesType) }
 
+// openStream has the answer to a stream sent as it is written, which by default waits
+// for the stream's first 256 KiB. The connection ends with the answer: net/http can
+// go wrong over the rest of a stream that its handler left (it reads it, after it
+// has stopped reading, and panics or takes it for the next request).
+func openStream(w http.ResponseWriter) {
+	_ = controllerOf(w).EnableFullDuplex() // where there is none, the answer waits
+	w.Header().Set("Connection", "close")
+}
+
 // checkStream looks at a stream without reading it: that is its handler's.
 func checkStream(op *operation, h http.Header) error {
 	mediaType, problem := bodyType(op, h)

@@ -236,6 +236,11 @@ type upload struct {
 
 func (s *server) upload(t *testing.T, target string) upload {
 	t.Helper()
+	return s.uploadAs(t, s.bearer(), target)
+}
+
+func (s *server) uploadAs(t *testing.T, bearer, target string) upload {
+	t.Helper()
 	u, err := url.Parse(s.url)
 	if err != nil {
 		t.Fatal(err)
@@ -246,7 +251,7 @@ func (s *server) upload(t *testing.T, target string) upload {
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n", target, s.bearer())
+	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n", target, bearer)
 	return upload{conn, bufio.NewReader(conn)}
 }
 
@@ -321,6 +326,45 @@ func TestImportOfAClientThatStandsStill(t *testing.T) {
 	}
 	if got := s.exports(""); len(got) != 2 || got[0] != `{"_id":1}`+"\n" {
 		t.Errorf("there is %q", got)
+	}
+}
+
+// Who is refused is told at once, however slowly the stream comes.
+func TestImportIsRefusedBeforeItsEnd(t *testing.T) {
+	s, _ := startData(t)
+	s.api.bodyTimeout = time.Hour
+	u := s.uploadAs(t, "Authorization: Bearer none", "/org/import")
+	if err := u.send(`{"_id":1}` + "\n"); err != nil {
+		t.Fatal(err)
+	}
+	if a := u.answer(t); a.status != 401 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+// Nothing of a stream that nobody reads to its end is taken for another request.
+func TestImportGivenUpEndsItsConnection(t *testing.T) {
+	s, data := startData(t)
+	data.faulty.On(func(docdbtest.Call) error { return errors.New("the disk is gone") })
+	u := s.upload(t, "/org/import")
+	if err := u.send(`{"_id":1}` + "\n"); err != nil {
+		t.Fatal(err)
+	}
+	padding := strings.Repeat(" ", 1<<20)
+	for range (lastWordsBytes >> 20) + 1 {
+		if u.send(padding) != nil {
+			break
+		}
+	}
+	fmt.Fprint(u, "0\r\n\r\nGET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+	if a := u.answer(t); !strings.Contains(a.body, `"complete":false`) {
+		t.Errorf("%.300s", a.body)
+	}
+	if next, err := http.ReadResponse(u.in, nil); err == nil {
+		t.Errorf("the connection goes on: %s", next.Status)
+	}
+	if text := s.log.String(); strings.Contains(text, "panic") {
+		t.Error(text)
 	}
 }
 

@@ -2,11 +2,14 @@
 
 import itertools
 import os
+import threading
 
 import requests
 import schemathesis
+from schemathesis.generation.meta import TestPhase
 
 _numbers = itertools.count(1)
+_scenario = threading.local()
 
 
 @schemathesis.serializer("application/x-ndjson")
@@ -41,6 +44,10 @@ class Organization:
             return {"id": answer.json()["items"][0]["id"]}
         return {}
 
+    def lives(self):
+        """Whether it is still there, and its token good."""
+        return requests.get(os.environ["ORGD_URL"] + "/org/stats", headers=self._headers(), timeout=10).ok
+
     def _headers(self):
         token = getattr(self, "token", "")
         return {"Authorization": f"Bearer {token}"} if token else {}
@@ -51,18 +58,30 @@ class Organization:
         return answer.json()
 
 
+def stateful(case):
+    return case.meta is not None and case.meta.phase.name == TestPhase.STATEFUL
+
+
 # Every case is sent for an organization of its own. A case may delete the organization
 # or rotate its credentials, and with either its token ends; with a token shared by
 # several cases most of them would see nothing but 401.
+#
+# The steps of a scenario build on each other: they share an organization until one of them
+# ends it, and find what earlier steps have created, nothing else.
 @schemathesis.auth(refresh_interval=None)
 class OwnOrganization:
     def get(self, case, context):
-        return Organization()
+        if not stateful(case):
+            return Organization()
+        if not hasattr(_scenario, "organization") or not _scenario.organization.lives():
+            _scenario.organization = Organization()
+        return _scenario.organization
 
     def set(self, case, data, context):
         path = case.operation.path
         token = os.environ["OPERATOR_KEY"] if path.startswith("/operator/") else data.token
         case.headers["Authorization"] = f"Bearer {token}"
         # Of what is drawn to fit the contract every other case finds something.
-        if case.meta is not None and case.meta.generation.mode.is_positive and next(_numbers) % 2 == 0:
+        positive = case.meta is not None and case.meta.generation.mode.is_positive
+        if positive and not stateful(case) and next(_numbers) % 2 == 0:
             case.path_parameters.update(data.path_parameters(path))

@@ -32,7 +32,7 @@ for _ in $(seq 200); do # at most 20 s
 done
 [ -n "$url" ] || { echo "orgd did not start:" >&2; cat "$dir/log" >&2; exit 1; }
 
-# Each case has an organization of its own, so what one has created another cannot find:
+# An organization may end between two steps of a scenario, and what was created in it with it:
 # that is the one check left out.
 code=0
 ORGD_URL=$url "$program" --config-file tools/schemathesis/schemathesis.toml run "$url/openapi.yaml" \
