@@ -224,7 +224,8 @@ func (w *walk) fetchByKey(key []byte) (bson.Raw, error) {
 			return nil, err
 		}
 	}
-	if w.docs.SeekGE(key) && bytes.Equal(w.docs.Key(), key) {
+	// As a prefix, because then the tables' filters spare it those that have not the key.
+	if w.docs.SeekPrefixGE(key) && bytes.Equal(w.docs.Key(), key) {
 		return w.docs.ValueAndErr()
 	}
 	if err := w.docs.Error(); err != nil {
