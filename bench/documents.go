@@ -30,7 +30,7 @@ const (
 
 // documents measures the documents of organizations over HTTP.
 func (s *suite) documents(ctx context.Context) error {
-	for _, do := range []func(context.Context) error{s.documentsEmbedded, s.transfers, s.pages, s.documentsOnMongo} {
+	for _, do := range []func(context.Context) error{s.documentsEmbedded, s.transfers, s.pages} {
 		if err := do(ctx); err != nil {
 			return err
 		}

@@ -47,6 +47,7 @@ var parts = []part{
 	{"storm", "GET /org/get while many log in", (*suite).storm},
 	{"size", "memory, restart and creates at 10,000 organizations", (*suite).size},
 	{"documents", "documents over HTTP: get, insert, import, export and pages", (*suite).documents},
+	{"documents-mongo", "documents over HTTP, on MongoDB", (*suite).documentsOnMongo},
 	{"move", "moves of an organization's data against a bare copy", (*suite).move},
 	{"mongo", "the MongoDB engine, and orgd on it", (*suite).mongo},
 }

@@ -22,11 +22,11 @@ func (h handlers) documents(ctx context.Context) (*tenant.Documents, error) {
 	if err != nil {
 		return nil, err
 	}
-	return h.documentsOf(ctx, p), nil
+	return h.documentsOf(p), nil
 }
 
-func (h handlers) documentsOf(ctx context.Context, p org.Principal) *tenant.Documents {
-	return h.Store.Documents(p.OrgID).Seen(callFrom(ctx).organization)
+func (h handlers) documentsOf(p org.Principal) *tenant.Documents {
+	return h.Store.Documents(p.OrgID).Admitted()
 }
 
 // CreateDocument implements api.StrictServerInterface.

@@ -35,7 +35,7 @@ func (h handlers) ListDocuments(ctx context.Context, req api.ListDocumentsReques
 			return nil, wrongParameter("cursor", "invalid cursor: it is not the next_cursor of a page with this filter and sort")
 		}
 	}
-	page, err := h.documentsOf(ctx, p).Page(ctx, q)
+	page, err := h.documentsOf(p).Page(ctx, q)
 	if err != nil {
 		return nil, err
 	}

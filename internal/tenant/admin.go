@@ -70,21 +70,13 @@ func (s *Store) pair(ctx context.Context, orgID, adminID string) (*organization,
 		a, err := s.admin(ctx, adminID)
 		return o, a, err
 	}
-	type result struct {
-		a   *admin
-		err error
-	}
-	other := make(chan result, 1)
-	go func() {
-		a, err := s.admin(ctx, adminID)
-		other <- result{a, err}
-	}()
+	reading := s.sharedAdmins.ask(ctx, adminID)
 	o, err := s.organization(ctx, orgID)
-	r := <-other
-	if err == nil {
-		err = r.err
+	if err != nil {
+		return nil, nil, err
 	}
-	return o, r.a, err
+	a, err := reading.wait(ctx)
+	return o, a, err
 }
 
 // Authenticate checks that what a token says is still so, in the storage and

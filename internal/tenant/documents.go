@@ -17,23 +17,18 @@ import (
 // values are the caller's business, but that none of them may begin with "_" save
 // the _id.
 type Documents struct {
-	s     *Store
-	orgID string
-	seen  *organization // where the data was a moment ago, or nil
+	s        *Store
+	orgID    string
+	admitted bool
 }
 
 // Documents returns the access to an organization's data. It does no I/O; whether
 // the organization may be used is looked at by every call.
 func (s *Store) Documents(orgID string) *Documents { return &Documents{s: s, orgID: orgID} }
 
-// Seen returns the access for a request that has itself read the organization: a
-// first read of documents begins there. It looks again afterwards in any case.
-func (d *Documents) Seen(o org.Organization) *Documents {
-	if d.s.cfg.Exclusive { // where to look costs next to nothing, and has to come in order
-		return d
-	}
-	return &Documents{d.s, d.orgID, &organization{Collection: o.Collection, Generation: o.Generation}}
-}
+// Admitted returns the access for a request that Authenticate has let in: it begins
+// with what was seen of the organization then. It looks again afterwards in any case.
+func (d *Documents) Admitted() *Documents { return &Documents{d.s, d.orgID, !d.s.cfg.Exclusive} }
 
 // errMoved says that a read or a write must be done again, where the organization
 // is now. Nothing was done.
@@ -62,9 +57,13 @@ func (d *Documents) usableNow(ctx context.Context) (*organization, error) {
 // the same generation after that: then the collection was the one in use when it was
 // read. A fence does not concern it: what it sees behind one is brought over.
 func (d *Documents) read(ctx context.Context, f func(context.Context, docdb.Collection) error) error {
-	for o := d.seen; ; o = nil {
+	for first := true; ; first = false {
 		mark, calm := d.s.flips.calm()
-		if o == nil {
+		var o *organization
+		if first && d.admitted {
+			o = d.s.seen.of(d.orgID).o
+		}
+		if o == nil || usable(o) != nil {
 			var err error
 			if o, err = d.usableNow(ctx); err != nil {
 				return fault(err)
@@ -97,12 +96,12 @@ func (d *Documents) write(ctx context.Context, ids []bson.RawValue, f func(conte
 }
 
 func (d *Documents) writeOnce(ctx context.Context, ids []bson.RawValue, f func(context.Context, docdb.Collection) error) error {
+	member, _ := d.s.member.is() // first: who registers again has to look again
 	o, in, err := d.enter(ctx)
 	if err != nil {
 		return err
 	}
 	defer d.s.gate.leave(d.orgID, in)
-	member, _ := d.s.member.is()
 	if o.Move != nil {
 		err := d.s.recordDirty(ctx, o.Move.Dirty, o.Epoch, ids...)
 		if errors.Is(err, docdb.ErrNoCollection) {
@@ -133,11 +132,15 @@ const (
 	fenceWait  = 10 * time.Second
 )
 
-// enter counts a write in and then reads the organization. A fence is waited for
-// outside the gate: the mover waits for those inside.
+// enter counts a write in and then reads the organization, unless what was seen of it
+// is good enough. A fence is waited for outside the gate: the mover waits for those inside.
 func (d *Documents) enter(ctx context.Context) (*organization, *wave, error) {
 	for began := time.Now(); ; {
-		in := d.s.gate.enter(d.orgID)
+		in, drains := d.s.gate.enter(d.orgID)
+		seen := d.s.seen.of(d.orgID)
+		if d.admitted && seen.good(drains) && d.counted(seen.o) {
+			return seen.o, in, nil
+		}
 		o, err := d.usableNow(ctx)
 		open := err == nil && (!o.fenced() || d.s.cfg.skip.fence)
 		if open && d.counted(o) {

@@ -2,6 +2,7 @@ package tenant_test
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -110,6 +111,46 @@ func TestEvictedWriterIsToldThatItsOutcomeIsUnknown(t *testing.T) {
 	}
 }
 
+// What an instance saw of an organization before it was taken for dead is worth nothing
+// when it is back as another one, which movers wait for from then on only.
+func TestReturnedWriterLooksAgain(t *testing.T) {
+	e := docdbtest.NewModel()
+	open := func(name string, hour int) *tenant.Store {
+		return openStore(t, e, func(c *tenant.Config) {
+			plain(c)
+			c.Instance, c.Exclusive, c.MoveGrace = name, false, time.Hour
+			c.Now = func() time.Time { return time.Date(2026, 11, 23, 12+hour, 0, 0, 0, time.UTC) }
+		})
+	}
+	a, b := open("a", 0), open("b", 1)
+	o, err := a.Create(t.Context(), tenant.CreateInput{Name: "Acme", Email: "acme@x.example", Password: password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := a.Login(t.Context(), "acme@x.example", password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	admitted := func() *tenant.Documents { // as for an HTTP request
+		if _, err := a.Authenticate(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+		return a.Documents(o.ID).Admitted()
+	}
+	early := admitted()
+	putValue(t, early, "old")
+	if _, err := b.Update(t.Context(), p, tenant.UpdateInput{Migrate: true}); err != nil { // takes a for dead
+		t.Fatal(err)
+	}
+	if err := a.Beat(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	putValue(t, early, "new")
+	if v := valueOf(t, b.Documents(o.ID), "doc"); v != "new" {
+		t.Errorf("what was acknowledged is %q", v)
+	}
+}
+
 // One that could do nothing tries again, where the data is now.
 func TestEvictedWriterThatWasRefusedTriesAgain(t *testing.T) {
 	e := newEvicted(t, "Replace", 0)
@@ -135,5 +176,34 @@ func TestInstanceThatIsOutOfTouchDoesNotWrite(t *testing.T) {
 	}
 	if _, err := s.Documents(o.ID).Insert(t.Context(), raw); !errors.Is(err, org.Unavailable) {
 		t.Errorf("it is told %v", err)
+	}
+}
+
+// A request's write costs two readings of its organization: the one that lets it in,
+// and the one that confirms it.
+func TestAdmittedWriteReadsTheOrganizationTwice(t *testing.T) {
+	f := docdbtest.NewFaulty(docdbtest.NewModel())
+	s := openStore(t, f, func(c *tenant.Config) { plain(c); c.Exclusive = false })
+	o, err := s.Create(t.Context(), tenant.CreateInput{Name: "Acme", Email: "acme@x.example", Password: password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := s.Login(t.Context(), "acme@x.example", password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var readings atomic.Int64
+	f.On(func(c docdbtest.Call) error {
+		if c.Collection == "organizations" {
+			readings.Add(1)
+		}
+		return nil
+	})
+	if _, err := s.Authenticate(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	putValue(t, s.Documents(o.ID).Admitted(), "value")
+	if n := readings.Load(); n != 2 {
+		t.Errorf("%d readings", n)
 	}
 }

@@ -8,9 +8,11 @@ import (
 // A gate counts the writes that this process has in progress on each
 // organization's data, so that a move can wait for those that began before one of
 // its steps. Who enters reads the organization after it has entered; so whoever
-// enters after a change of the organization sees the change.
+// enters after a change of the organization sees the change. A reading from before
+// will do if there was no drain between it and the entry.
 type gate struct {
-	mu sync.Mutex
+	mu     sync.Mutex
+	drains uint64 // how many have begun
 	// waves are those with writes in progress, by organization. Writes enter
 	// the last one unless it is closed.
 	waves map[string][]*wave
@@ -23,8 +25,9 @@ type wave struct {
 	empty  chan struct{} // closed when it is closed and nobody is inside
 }
 
-// enter counts a write in; leave must be called with the same wave.
-func (g *gate) enter(orgID string) *wave {
+// enter counts a write in; leave must be called with the same wave. It also returns
+// how many drains there have been.
+func (g *gate) enter(orgID string) (in *wave, drains uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.waves == nil {
@@ -33,11 +36,25 @@ func (g *gate) enter(orgID string) *wave {
 	waves := g.waves[orgID]
 	if n := len(waves); n > 0 && !waves[n-1].closed {
 		waves[n-1].inside++
-		return waves[n-1]
+		return waves[n-1], g.drains
 	}
 	w := &wave{inside: 1, empty: make(chan struct{})}
 	g.waves[orgID] = append(waves, w)
-	return w
+	return w, g.drains
+}
+
+// drained returns how many drains there have been.
+func (g *gate) drained() uint64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.drains
+}
+
+// outdate lets nobody rely on a reading from before.
+func (g *gate) outdate() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.drains++
 }
 
 func (g *gate) leave(orgID string, w *wave) {
@@ -63,6 +80,7 @@ func (g *gate) leave(orgID string, w *wave) {
 // drain waits for every write that has entered before it was called, or for ctx.
 func (g *gate) drain(ctx context.Context, orgID string) error {
 	g.mu.Lock()
+	g.drains++
 	waves := append([]*wave(nil), g.waves[orgID]...)
 	for _, w := range waves {
 		w.closed = true

@@ -85,6 +85,7 @@ func (d *Documents) alter(ctx context.Context, f func(context.Context, docdb.Col
 }
 
 func (d *Documents) alterOnce(ctx context.Context, f func(context.Context, docdb.Collection) error) error {
+	member, _ := d.s.member.is()
 	o, in, err := d.enter(ctx)
 	if err != nil {
 		return err
@@ -93,7 +94,6 @@ func (d *Documents) alterOnce(ctx context.Context, f func(context.Context, docdb
 	if o.Move != nil {
 		return inProgress(o)
 	}
-	member, _ := d.s.member.is()
 	if err := d.s.mayWrite(); err != nil {
 		return err
 	}

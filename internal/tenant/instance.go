@@ -69,6 +69,7 @@ func (s *Store) register(ctx context.Context) error {
 	if err := s.instances.insert(ctx, &instance{Meta: Meta{ID: id}, SeenAt: s.now(), Asks: []ask{}}); err != nil {
 		return err
 	}
+	s.gate.outdate() // movers have not waited for this instance before
 	s.member.mu.Lock()
 	defer s.member.mu.Unlock()
 	s.member.id, s.member.beat = id, began

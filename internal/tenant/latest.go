@@ -3,6 +3,7 @@ package tenant
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // latest reads documents for many at once. Every read begins after it was asked
@@ -26,9 +27,21 @@ type reading[P any] struct {
 	err  error
 }
 
+// sharedEvery is the least time between the beginnings of two reads of a document
+// that many ask for. Without it, as many as fit in are made side by side with the work
+// that they are for, and hold it up: of 0.3, 1, 2 and 4 ms, inserts are the faster
+// the longer it is, by half in all; gets lose from 2 ms on.
+const sharedEvery = time.Millisecond
+
 // get is table.get. The read outlives the ctx of whoever asked first.
 func (l *latest[T, P]) get(ctx context.Context, id string) (P, error) {
+	return l.ask(ctx, id).wait(ctx)
+}
+
+// ask has a document read, and does not wait for it.
+func (l *latest[T, P]) ask(ctx context.Context, id string) *reading[P] {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	n := l.next[id]
 	if n == nil {
 		if l.next == nil {
@@ -41,12 +54,17 @@ func (l *latest[T, P]) get(ctx context.Context, id string) (P, error) {
 			go l.read(context.WithoutCancel(ctx), id)
 		}
 	}
-	l.mu.Unlock()
+	return n
+}
+
+// wait returns what was read.
+func (n *reading[P]) wait(ctx context.Context) (P, error) {
 	select {
 	case <-n.done:
 		return n.v, n.err
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		var none P
+		return none, ctx.Err()
 	}
 }
 
@@ -62,9 +80,20 @@ func (l *latest[T, P]) read(ctx context.Context, id string) {
 		}
 		delete(l.next, id)
 		l.mu.Unlock()
+		began := time.Now()
 		n.v, n.err = l.table.get(ctx, id)
 		close(n.done)
+		if l.wanted(id) {
+			time.Sleep(sharedEvery - time.Since(began))
+		}
 	}
+}
+
+// wanted reports whether somebody waits for the next read.
+func (l *latest[T, P]) wanted(id string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.next[id] != nil
 }
 
 // organization and admin read one document for a request, on a shared engine
@@ -73,7 +102,12 @@ func (s *Store) organization(ctx context.Context, id string) (*organization, err
 	if s.cfg.Exclusive { // where a read costs less than to share it
 		return s.organizations.get(ctx, id)
 	}
-	return s.sharedOrganizations.get(ctx, id)
+	drains := s.gate.drained()
+	o, err := s.sharedOrganizations.get(ctx, id)
+	if err == nil {
+		s.seen.saw(o, drains)
+	}
+	return o, err
 }
 
 func (s *Store) admin(ctx context.Context, id string) (*admin, error) {

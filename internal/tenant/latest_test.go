@@ -110,7 +110,7 @@ func TestSharedReadEndsWithTheRequest(t *testing.T) {
 func TestDrainWaitsForThoseWhoEnteredBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var g gate
-		early := g.enter("o")
+		early, before := g.enter("o")
 		drained := make(chan struct{})
 		go func() {
 			if err := g.drain(t.Context(), "o"); err != nil {
@@ -119,7 +119,11 @@ func TestDrainWaitsForThoseWhoEnteredBefore(t *testing.T) {
 			close(drained)
 		}()
 		synctest.Wait()
-		late, other := g.enter("o"), g.enter("other")
+		late, after := g.enter("o")
+		if after == before {
+			t.Error("who enters after a drain has begun does not learn of it")
+		}
+		other, _ := g.enter("other")
 		select {
 		case <-drained:
 			t.Fatal("it did not wait")

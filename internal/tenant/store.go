@@ -92,6 +92,7 @@ type Store struct {
 
 	gate   gate
 	flips  flips
+	seen   sightings
 	usages usages
 	member membership
 	rounds rounds
