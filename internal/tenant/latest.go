@@ -29,9 +29,9 @@ type reading[P any] struct {
 
 // sharedEvery is the least time between the beginnings of two reads of a document
 // that many ask for. Without it, as many as fit in are made side by side with the work
-// that they are for, and hold it up: of 0.3, 1, 2 and 4 ms, inserts are the faster
-// the longer it is, by half in all; gets lose from 2 ms on.
-const sharedEvery = time.Millisecond
+// that they are for, and hold it up: from 0.3 to 4 ms, inserts are the faster
+// the longer it is, by half in all, and gets the slower from 1 ms on.
+const sharedEvery = 1250 * time.Microsecond
 
 // get is table.get. The read outlives the ctx of whoever asked first.
 func (l *latest[T, P]) get(ctx context.Context, id string) (P, error) {
