@@ -44,6 +44,19 @@ type tenantOf struct {
 	token string
 }
 
+// startTenant starts an orgd, with an organization in it.
+func (s *suite) startTenant(ctx context.Context, dir string, settings ...string) (tenantOf, error) {
+	orgd, err := s.startOrgd(ctx, dir, append([]string{"BCRYPT_COST=4"}, settings...)...)
+	if err != nil {
+		return tenantOf{}, err
+	}
+	t, err := enroll(orgd)
+	if err != nil {
+		_ = orgd.stop()
+	}
+	return t, err
+}
+
 // enroll creates an organization and logs in.
 func enroll(orgd *server) (tenantOf, error) {
 	if _, err := orgd.once(create(0), 201); err != nil {
@@ -149,20 +162,16 @@ func (s *suite) documentsEmbedded(ctx context.Context) error {
 	if s.quick {
 		there = 2_000
 	}
-	orgd, err := s.startOrgd(ctx, "documents", "BCRYPT_COST=4")
+	t, err := s.startTenant(ctx, "documents")
 	if err != nil {
 		return err
 	}
-	defer orgd.stop()
-	t, err := enroll(orgd)
-	if err != nil {
-		return err
-	}
+	defer t.orgd.stop()
 	if err := t.fillDocuments(ctx, there); err != nil {
 		return err
 	}
 	ours := newDocumentLoads(t.token, there)
-	body, err := orgd.once(ours.gets[0], 200)
+	body, err := t.orgd.once(ours.gets[0], 200)
 	if err != nil {
 		return err
 	}
@@ -185,7 +194,7 @@ func (s *suite) documentsEmbedded(ctx context.Context) error {
 					return load{clients: documentClients, lasts: s.window, ordinary: ordinary, do: op.do(l)}.run(ctx, v)
 				}
 			}
-			a, b, err := s.alternate(run(orgd, ours), run(bare, theirs))
+			a, b, err := s.alternate(run(t.orgd, ours), run(bare, theirs))
 			if err != nil {
 				return err
 			}

@@ -145,21 +145,17 @@ func (t tenantOf) exportAll(ctx context.Context, count int) (took time.Duration,
 // many is an orgd of its own with one organization of so many small documents, by
 // indexes on k and n.
 func (s *suite) many(ctx context.Context, dir string, count int) (t tenantOf, took time.Duration, err error) {
-	orgd, err := s.startOrgd(ctx, dir, "BCRYPT_COST=4")
-	if err != nil {
+	if t, err = s.startTenant(ctx, dir); err != nil {
 		return tenantOf{}, 0, err
 	}
-	if t, err = enroll(orgd); err == nil {
-		err = t.index("k", false)
-	}
-	if err == nil {
+	if err = t.index("k", false); err == nil {
 		err = t.index("n", false)
 	}
 	if err == nil {
 		took, err = t.load(ctx, count, func(dst []byte, n int) []byte { return appendSmall(dst, n, count) })
 	}
 	if err != nil {
-		_ = orgd.stop()
+		_ = t.orgd.stop()
 	}
 	return t, took, err
 }
@@ -169,15 +165,11 @@ func (s *suite) transfers(ctx context.Context) error {
 	if s.quick {
 		imported = 5_000
 	}
-	orgd, err := s.startOrgd(ctx, "imports", "BCRYPT_COST=4")
+	t, err := s.startTenant(ctx, "imports")
 	if err != nil {
 		return err
 	}
-	defer orgd.stop()
-	t, err := enroll(orgd)
-	if err != nil {
-		return err
-	}
+	defer t.orgd.stop()
 	var speeds []float64
 	for round := range s.rounds + 1 {
 		// Made before, since that takes the client as long as sending it.

@@ -26,16 +26,12 @@ func (s *suite) documentsOnServer(ctx context.Context, uri string) (err error) {
 	if s.quick {
 		there = 1_000
 	}
-	orgd, err := s.startOrgd(ctx, "documents-mongo", "BCRYPT_COST=4", "MONGO_URI="+uri, "JWT_SECRET="+secret(),
+	t, err := s.startTenant(ctx, "documents-mongo", "MONGO_URI="+uri, "JWT_SECRET="+secret(),
 		"MASTER_DB_NAME="+mongoMaster, "TENANT_DB_NAME="+mongoTenant)
 	if err != nil {
 		return err
 	}
-	defer orgd.stop()
-	t, err := enroll(orgd)
-	if err != nil {
-		return err
-	}
+	defer t.orgd.stop()
 	if err := t.fillDocuments(ctx, there); err != nil {
 		return err
 	}
@@ -51,7 +47,7 @@ func (s *suite) documentsOnServer(ctx context.Context, uri string) (err error) {
 	if err != nil {
 		return err
 	}
-	body, err := orgd.once(newDocumentLoads(t.token, there).gets[0], 200)
+	body, err := t.orgd.once(newDocumentLoads(t.token, there).gets[0], 200)
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func (a *API) authenticate(op *operation, ec echo.Context) error {
 	if op.watches {
 		check = a.Store.AuthenticateWatcher
 	}
-	if c.organization, err = check(ec.Request().Context(), p); err != nil {
+	if _, err = check(ec.Request().Context(), p); err != nil {
 		return err
 	}
 	c.principal = &p

@@ -20,8 +20,6 @@ type call struct {
 	token bool
 	// principal is set once that token is known to be good, or nil.
 	principal *org.Principal
-	// organization is the principal's as authentication has found it.
-	organization org.Organization
 	// document is the body of an operation that takes one.
 	document []byte
 	// body is what was read of the request's.

@@ -33,18 +33,25 @@ func (d *Documents) usableNow(ctx context.Context) (*organization, error) {
 	return o, usable(o)
 }
 
+// glimpse returns what was last seen of an organization to begin a read with, or nil.
+func (d *Documents) glimpse() *organization {
+	if !d.admitted {
+		return nil
+	}
+	if o := d.s.seen.of(d.orgID).o; o != nil && usable(o) == nil {
+		return o
+	}
+	return nil
+}
+
 // read runs a read of the organization's collection, again if the collection has
 // been replaced meanwhile. What it has read counts when the organization is still at
 // the same generation after that: then the collection was the one in use when it was
 // read. A fence does not concern it: what it sees behind one is brought over.
 func (d *Documents) read(ctx context.Context, f func(context.Context, docdb.Collection) error) error {
-	for first := true; ; first = false {
+	for o := d.glimpse(); ; o = nil {
 		mark, calm := d.s.flips.calm()
-		var o *organization
-		if first && d.admitted {
-			o = d.s.seen.of(d.orgID).o
-		}
-		if o == nil || usable(o) != nil {
+		if o == nil {
 			var err error
 			if o, err = d.usableNow(ctx); err != nil {
 				return fault(err)
@@ -77,12 +84,12 @@ func (d *Documents) write(ctx context.Context, ids []bson.RawValue, f func(conte
 }
 
 func (d *Documents) writeOnce(ctx context.Context, ids []bson.RawValue, f func(context.Context, docdb.Collection) error) error {
-	member, _ := d.s.member.is() // first: who registers again has to look again
-	o, in, err := d.enter(ctx)
+	e, err := d.enter(ctx)
 	if err != nil {
 		return err
 	}
-	defer d.s.gate.leave(d.orgID, in)
+	defer d.s.gate.leave(d.orgID, e.in)
+	o := e.o
 	if o.Move != nil {
 		err := d.s.recordDirty(ctx, o.Move.Dirty, o.Epoch, ids...)
 		if errors.Is(err, docdb.ErrNoCollection) {
@@ -103,7 +110,14 @@ func (d *Documents) writeOnce(ctx context.Context, ids []bson.RawValue, f func(c
 	if errors.Is(result, docdb.ErrOutcomeUnknown) {
 		return result
 	}
-	return d.confirm(ctx, o, member, result)
+	return d.confirm(ctx, e, result)
+}
+
+// An entry is a write's, or that of who changes the indexes.
+type entry struct {
+	member string // the instance that it is of
+	in     *wave
+	o      *organization // as it is for whoever has entered
 }
 
 // How often a fenced organization is looked at, and for how long. The fence is
@@ -115,17 +129,21 @@ const (
 
 // enter counts a write in and then reads the organization, unless what was seen of it
 // is good enough. A fence is waited for outside the gate: the mover waits for those inside.
-func (d *Documents) enter(ctx context.Context) (*organization, *wave, error) {
+func (d *Documents) enter(ctx context.Context) (entry, error) {
 	for began := time.Now(); ; {
+		// First, so that whoever registers again after it has read the organization is
+		// known by what it was before, which nobody waits for.
+		member, _ := d.s.member.is()
 		in, drains := d.s.gate.enter(d.orgID)
-		seen := d.s.seen.of(d.orgID)
-		if d.admitted && seen.good(drains) && d.counted(seen.o) {
-			return seen.o, in, nil
+		if d.admitted {
+			if seen := d.s.seen.of(d.orgID); seen.good(drains) && d.counted(seen.o) {
+				return entry{member, in, seen.o}, nil
+			}
 		}
 		o, err := d.usableNow(ctx)
 		open := err == nil && (!o.fenced() || d.s.cfg.skip.fence)
 		if open && d.counted(o) {
-			return o, in, nil
+			return entry{member, in, o}, nil
 		}
 		d.s.gate.leave(d.orgID, in)
 		if open {
@@ -133,15 +151,15 @@ func (d *Documents) enter(ctx context.Context) (*organization, *wave, error) {
 		}
 		switch {
 		case err != nil:
-			return nil, nil, err
+			return entry{}, err
 		case open:
 			continue
 		case time.Since(began) > fenceWait:
-			return nil, nil, &org.Error{Kind: org.Unavailable, RetryAfter: time.Second,
+			return entry{}, &org.Error{Kind: org.Unavailable, RetryAfter: time.Second,
 				Message: "The organization's data is being moved, and the server that does it does not answer. Try again in a moment."}
 		}
 		if err := pause(ctx, fencePause); err != nil {
-			return nil, nil, err
+			return entry{}, err
 		}
 	}
 }
@@ -150,18 +168,18 @@ func (d *Documents) enter(ctx context.Context) (*organization, *wave, error) {
 // progress before it relies on what was recorded, so the result stands, however
 // far the move has come; unless it took this instance for dead and did not wait.
 // Then it still stands if no step of a move came between.
-func (d *Documents) confirm(ctx context.Context, o *organization, member string, result error) error {
+func (d *Documents) confirm(ctx context.Context, e entry, result error) error {
 	if d.s.cfg.Exclusive || d.s.cfg.skip.reread {
 		return result
 	}
 	now, err := d.s.organization(ctx, d.orgID)
-	if err == nil && now.Epoch == o.Epoch {
+	if err == nil && now.Epoch == e.o.Epoch {
 		return result
 	}
 	gone := errors.Is(err, docdb.ErrNotFound)
 	if err == nil || gone {
 		var evicted bool
-		if evicted, err = d.s.evicted(ctx, member); err == nil && !evicted {
+		if evicted, err = d.s.evicted(ctx, e.member); err == nil && !evicted {
 			return result
 		}
 	}

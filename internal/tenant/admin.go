@@ -67,7 +67,7 @@ func (s *Store) pair(ctx context.Context, orgID, adminID string) (*organization,
 		if err != nil {
 			return nil, nil, err
 		}
-		a, err := s.admin(ctx, adminID)
+		a, err := s.admins.get(ctx, adminID)
 		return o, a, err
 	}
 	reading := s.sharedAdmins.ask(ctx, adminID)

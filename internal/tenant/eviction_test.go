@@ -2,6 +2,7 @@ package tenant_test
 
 import (
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,28 +25,11 @@ type evicted struct {
 
 func newEvicted(t *testing.T, op string, grace time.Duration, skip ...string) evicted {
 	e := docdbtest.NewModel()
-	open := func(name string, hour int) (*docdbtest.Faulty, *tenant.Store) {
-		f := docdbtest.NewFaulty(e)
-		return f, openStore(t, f, func(c *tenant.Config) {
-			plain(c)
-			c.Instance, c.Exclusive, c.MoveGrace = name, false, grace
-			c.Now = func() time.Time { return time.Date(2026, 11, 23, 12+hour, 0, 0, 0, time.UTC) }
-			for _, part := range skip {
-				c.Skip(part)
-			}
-		})
-	}
-	fa, a := open("a", 0)
-	_, b := open("b", 1)
-	o, err := a.Create(t.Context(), tenant.CreateInput{Name: "Acme", Email: "acme@x.example", Password: password})
-	if err != nil {
-		t.Fatal(err)
-	}
+	fa := docdbtest.NewFaulty(e)
+	a, b := instanceAt(t, fa, 0, grace, skip...), instanceAt(t, e, 1, grace, skip...)
+	o := a.create("Acme", "acme@x.example")
 	putValue(t, a.Documents(o.ID), "old")
-	p, err := b.Login(t.Context(), "acme@x.example", password)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := b.login("acme@x.example")
 	stalled := false
 	fa.On(func(c docdbtest.Call) error {
 		if c.Op != op || c.Collection != o.Collection || stalled {
@@ -59,6 +43,18 @@ func newEvicted(t *testing.T, op string, grace time.Duration, skip ...string) ev
 		return nil
 	})
 	return evicted{a.Documents(o.ID), b.Documents(o.ID)}
+}
+
+// instanceAt is an instance whose clock stands at an hour past noon, so that one of an
+// hour later takes it for dead.
+func instanceAt(t *testing.T, e docdb.Engine, hour int, grace time.Duration, skip ...string) *world {
+	return newWorld(t, e, plain, shared, func(c *tenant.Config) {
+		c.Instance, c.MoveGrace = fmt.Sprint("instance ", hour), grace
+		c.Now = func() time.Time { return time.Date(2026, 11, 23, 12+hour, 0, 0, 0, time.UTC) }
+		for _, part := range skip {
+			c.Skip(part)
+		}
+	})
 }
 
 func putValue(t *testing.T, d *tenant.Documents, value string) {
@@ -115,29 +111,13 @@ func TestEvictedWriterIsToldThatItsOutcomeIsUnknown(t *testing.T) {
 // when it is back as another one, which movers wait for from then on only.
 func TestReturnedWriterLooksAgain(t *testing.T) {
 	e := docdbtest.NewModel()
-	open := func(name string, hour int) *tenant.Store {
-		return openStore(t, e, func(c *tenant.Config) {
-			plain(c)
-			c.Instance, c.Exclusive, c.MoveGrace = name, false, time.Hour
-			c.Now = func() time.Time { return time.Date(2026, 11, 23, 12+hour, 0, 0, 0, time.UTC) }
-		})
-	}
-	a, b := open("a", 0), open("b", 1)
-	o, err := a.Create(t.Context(), tenant.CreateInput{Name: "Acme", Email: "acme@x.example", Password: password})
-	if err != nil {
+	a, b := instanceAt(t, e, 0, time.Hour), instanceAt(t, e, 1, time.Hour)
+	o := a.create("Acme", "acme@x.example")
+	p := a.login("acme@x.example")
+	if _, err := a.Authenticate(t.Context(), p); err != nil { // as for an HTTP request
 		t.Fatal(err)
 	}
-	p, err := a.Login(t.Context(), "acme@x.example", password)
-	if err != nil {
-		t.Fatal(err)
-	}
-	admitted := func() *tenant.Documents { // as for an HTTP request
-		if _, err := a.Authenticate(t.Context(), p); err != nil {
-			t.Fatal(err)
-		}
-		return a.Documents(o.ID).Admitted()
-	}
-	early := admitted()
+	early := a.Documents(o.ID).Admitted()
 	putValue(t, early, "old")
 	if _, err := b.Update(t.Context(), p, tenant.UpdateInput{Migrate: true}); err != nil { // takes a for dead
 		t.Fatal(err)
@@ -183,15 +163,9 @@ func TestInstanceThatIsOutOfTouchDoesNotWrite(t *testing.T) {
 // and the one that confirms it.
 func TestAdmittedWriteReadsTheOrganizationTwice(t *testing.T) {
 	f := docdbtest.NewFaulty(docdbtest.NewModel())
-	s := openStore(t, f, func(c *tenant.Config) { plain(c); c.Exclusive = false })
-	o, err := s.Create(t.Context(), tenant.CreateInput{Name: "Acme", Email: "acme@x.example", Password: password})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := s.Login(t.Context(), "acme@x.example", password)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := newWorld(t, f, plain, shared)
+	o := w.create("Acme", "acme@x.example")
+	p := w.login("acme@x.example")
 	var readings atomic.Int64
 	f.On(func(c docdbtest.Call) error {
 		if c.Collection == "organizations" {
@@ -199,10 +173,10 @@ func TestAdmittedWriteReadsTheOrganizationTwice(t *testing.T) {
 		}
 		return nil
 	})
-	if _, err := s.Authenticate(t.Context(), p); err != nil {
+	if _, err := w.Authenticate(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
-	putValue(t, s.Documents(o.ID).Admitted(), "value")
+	putValue(t, w.Documents(o.ID).Admitted(), "value")
 	if n := readings.Load(); n != 2 {
 		t.Errorf("%d readings", n)
 	}

@@ -300,23 +300,30 @@ func TestAKeyGoesWithItsOrganization(t *testing.T) {
 	}
 }
 
+// answerLost is an attempt that does all it should, and is over without an answer; told
+// is what that would have said.
+func (w *world) answerLost(r keyed, orgID string) (a *tenant.Attempt, told string) {
+	w.t.Helper()
+	a, _, err := w.Attempt(w.t.Context(), r.once(orgID))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if told, err = r.do(w.t.Context(), w.Store, a, orgID); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := a.Release(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+	return a, told
+}
+
 // TestADocumentThatWasChangedIsStillOnce: the first attempt's answer got lost, somebody
 // has changed the document since, and the request comes again.
 func TestADocumentThatWasChangedIsStillOnce(t *testing.T) {
 	w := newWorld(t, docdbtest.NewModel(), plain)
 	acme := w.create("Acme", "acme@x.example")
 	r := keyedRequests[1]
-	a, _, err := w.Attempt(t.Context(), r.once(acme.ID))
-	if err != nil {
-		t.Fatal(err)
-	}
-	told, err := r.do(t.Context(), w.Store, a, acme.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := a.Release(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	a, told := w.answerLost(r, acme.ID)
 	id := a.DocumentID()
 	body, err := bson.Marshal(bson.D{{Key: "_id", Value: id}, {Key: "n", Value: "once"}, {Key: "more", Value: 1}})
 	if err != nil {
@@ -340,17 +347,7 @@ func TestWhatWasDoneIsNotRefused(t *testing.T) {
 	acme := w.create("Acme", "acme@x.example")
 	w.limit(acme.ID, 1, 0)
 	r := keyedRequests[1]
-	a, _, err := w.Attempt(t.Context(), r.once(acme.ID))
-	if err != nil {
-		t.Fatal(err)
-	}
-	told, err := r.do(t.Context(), w.Store, a, acme.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := a.Release(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	_, told := w.answerLost(r, acme.ID)
 	if again, err := r.send(t.Context(), w.Store, acme.ID); err != nil || again != told {
 		t.Errorf("again: %q, %v; before %q", again, err, told)
 	}

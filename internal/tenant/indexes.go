@@ -85,21 +85,20 @@ func (d *Documents) alter(ctx context.Context, f func(context.Context, docdb.Col
 }
 
 func (d *Documents) alterOnce(ctx context.Context, f func(context.Context, docdb.Collection) error) error {
-	member, _ := d.s.member.is()
-	o, in, err := d.enter(ctx)
+	e, err := d.enter(ctx)
 	if err != nil {
 		return err
 	}
-	defer d.s.gate.leave(d.orgID, in)
-	if o.Move != nil {
-		return inProgress(o)
+	defer d.s.gate.leave(d.orgID, e.in)
+	if e.o.Move != nil {
+		return inProgress(e.o)
 	}
 	if err := d.s.mayWrite(); err != nil {
 		return err
 	}
-	result := f(ctx, d.s.tenant.Collection(o.Collection))
+	result := f(ctx, d.s.tenant.Collection(e.o.Collection))
 	if errors.Is(result, docdb.ErrOutcomeUnknown) {
 		return result
 	}
-	return d.confirm(ctx, o, member, result)
+	return d.confirm(ctx, e, result)
 }

@@ -96,8 +96,8 @@ func (l *latest[T, P]) wanted(id string) bool {
 	return l.next[id] != nil
 }
 
-// organization and admin read one document for a request, on a shared engine
-// together with others that ask for it. What they return must not be changed.
+// organization reads an organization for a request, on a shared engine together with
+// others that ask for it. What it returns must not be changed.
 func (s *Store) organization(ctx context.Context, id string) (*organization, error) {
 	if s.cfg.Exclusive { // where a read costs less than to share it
 		return s.organizations.get(ctx, id)
@@ -108,11 +108,4 @@ func (s *Store) organization(ctx context.Context, id string) (*organization, err
 		s.seen.saw(o, drains)
 	}
 	return o, err
-}
-
-func (s *Store) admin(ctx context.Context, id string) (*admin, error) {
-	if s.cfg.Exclusive {
-		return s.admins.get(ctx, id)
-	}
-	return s.sharedAdmins.get(ctx, id)
 }
