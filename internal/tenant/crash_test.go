@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"reflect"
+	"sync"
 	"testing"
 	"time"
 
@@ -149,6 +150,25 @@ func beating(t *testing.T, s *tenant.Store) {
 		}
 	}()
 	t.Cleanup(func() { stop(); <-done })
+}
+
+// stallAt makes the process stall in its n-th call while meanwhile runs. The function
+// returned waits for that: a request that makes two calls side by side may fail in the
+// other, and return, while this one stalls.
+func stallAt(f *docdbtest.Faulty, n int, meanwhile func() error) (woken func()) {
+	var stalled sync.Mutex
+	f.On(func(call docdbtest.Call) error {
+		if call.N != n {
+			return nil
+		}
+		stalled.Lock()
+		defer stalled.Unlock()
+		return meanwhile()
+	})
+	return func() {
+		stalled.Lock()
+		defer stalled.Unlock()
+	}
 }
 
 // settled checks that the call has happened or has not, and returns which.
@@ -338,15 +358,12 @@ func TestStalledOwnerIsStoppedByTheFence(t *testing.T) {
 					f, s := c.instance(t, "a", 0)
 					_, other := c.instance(t, "b", 1)
 					beating(t, other)
-					stall := f.Calls() + k
-					f.On(func(call docdbtest.Call) error {
-						if call.N != stall {
-							return nil
-						}
+					woken := stallAt(f, f.Calls()+k, func() error {
 						_, err := other.Resume(t.Context())
 						return err
 					})
 					err := c.call(t.Context(), s, c.principal)
+					woken()
 					done := c.settled(t, other)
 					if err == nil && !done {
 						t.Error("acknowledged and lost")

@@ -63,10 +63,7 @@ func (x stale) run(t *testing.T, l lifecycle) bool {
 	_, other := c.instance(t, "b", 1)
 	beating(t, other)
 	stall := f.Calls() + x.stall
-	f.On(func(call docdbtest.Call) error {
-		if call.N != stall {
-			return nil
-		}
+	woken := stallAt(f, stall, func() error {
 		f.DieAt(stall+x.after, x.mode)
 		_, err := other.Resume(t.Context())
 		if x.erase {
@@ -75,6 +72,7 @@ func (x stale) run(t *testing.T, l lifecycle) bool {
 		return err
 	})
 	_ = c.call(t.Context(), s, c.principal)
+	woken()
 
 	_, last := c.instance(t, "c", 2)
 	if _, err := last.Resume(t.Context()); err != nil {
