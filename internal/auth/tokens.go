@@ -2,6 +2,7 @@ package auth
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -45,12 +46,13 @@ type TokensConfig struct {
 	Now       func() time.Time // default time.Now
 }
 
-// Tokens issues and checks access tokens: signed JSON Web Tokens (RFC 7519). It
-// keeps no state; every instance with the same configuration accepts the same tokens.
+// Tokens issues and checks access tokens: signed JSON Web Tokens (RFC 7519). Every
+// instance with the same configuration accepts the same tokens.
 type Tokens struct {
-	keys   keys
-	parser *jwt.Parser
-	config TokensConfig
+	keys     keys
+	parser   *jwt.Parser
+	config   TokensConfig
+	verified verified
 }
 
 // keys is what distinguishes one algorithm from another. A further one needs a
@@ -127,6 +129,10 @@ func (t *Tokens) Verify(token string) (Claims, error) {
 	if len(token) > maxTokenBytes {
 		return Claims{}, org.Errorf(org.Unauthenticated, "The token is malformed: it has more than %d bytes.", maxTokenBytes)
 	}
+	known := sha256.Sum256([]byte(token))
+	if c, ok := t.verified.find(known, t.config.Now()); ok {
+		return c, nil
+	}
 	if !isTokenText(token) {
 		return Claims{}, refused(jwt.ErrTokenMalformed)
 	}
@@ -134,10 +140,14 @@ func (t *Tokens) Verify(token string) (Claims, error) {
 	if _, err := t.parser.ParseWithClaims(token, &w, t.key); err != nil {
 		return Claims{}, refused(err)
 	}
-	return Claims{
+	c := Claims{
 		AdminID: w.AdminID, OrgID: w.OrgID, Role: w.Role, Cred: *w.Cred, ID: w.ID,
 		IssuedAt: time.Unix(*w.IssuedAt, 0), Expires: time.Unix(*w.Expires, 0),
-	}, nil
+	}
+	t.verified.remember(known, goodToken{
+		claims: c, from: time.Unix(max(*w.IssuedAt, *w.NotBefore), 0).Add(-Leeway), until: c.Expires.Add(Leeway),
+	})
+	return c, nil
 }
 
 // key is called for a token whose algorithm is the configured one.
