@@ -31,6 +31,23 @@ func (c *collection) Insert(ctx context.Context, doc bson.Raw) error {
 	if err := docdb.Validate(doc); err != nil {
 		return err
 	}
+	if len(doc) > maxBatched {
+		return c.insertOne(ctx, doc)
+	}
+	_, err := c.engine().inserts.do(ctx, c.ns, doc, len(doc), func() (struct{}, error) {
+		return struct{}{}, c.insertOne(ctx, doc)
+	}, c.insertBatch)
+	what := "insert into " + c.ns + ": "
+	switch err {
+	case errNotBegun:
+		return &fault{is: docdb.ErrUnavailable, cause: ctx.Err(), text: what + ctx.Err().Error()}
+	case errBegun:
+		return &fault{is: docdb.ErrOutcomeUnknown, cause: ctx.Err(), text: what + ctx.Err().Error()}
+	}
+	return err
+}
+
+func (c *collection) insertOne(ctx context.Context, doc bson.Raw) error {
 	return c.engine().write(ctx, "insert into "+c.ns, func(ctx context.Context) error {
 		_, err := c.coll.InsertOne(ctx, doc)
 		return c.duplicate(ctx, doc, err)
@@ -42,6 +59,18 @@ func (c *collection) Get(ctx context.Context, id bson.RawValue) (bson.Raw, error
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
+	// MongoDB promises linearizable reads of one document each.
+	if c.engine().linearizable || !batchable(id) {
+		return c.getOne(ctx, id)
+	}
+	doc, err := c.engine().gets.do(ctx, c.ns, id, 0, func() (bson.Raw, error) { return c.getOne(ctx, id) }, c.getBatch)
+	if err == errNotBegun || err == errBegun {
+		return nil, &fault{is: docdb.ErrUnavailable, cause: ctx.Err(), text: "get from " + c.ns + ": " + ctx.Err().Error()}
+	}
+	return doc, err
+}
+
+func (c *collection) getOne(ctx context.Context, id bson.RawValue) (bson.Raw, error) {
 	coll := c.coll
 	if c.engine().linearizable {
 		coll = coll.Clone(options.Collection().SetReadConcern(readconcern.Linearizable()))
@@ -51,10 +80,12 @@ func (c *collection) Get(ctx context.Context, id bson.RawValue) (bson.Raw, error
 		if docdb.ValidateID(id) != nil {
 			return docdb.ErrNotFound // the server would refuse to compare with some of these
 		}
-		var err error
-		doc, err = coll.FindOne(ctx, byID(id)).Raw()
+		found, err := coll.FindOne(ctx, byID(id)).Raw()
 		if errors.Is(err, mongo.ErrNoDocuments) {
 			return docdb.ErrNotFound
+		}
+		if err == nil {
+			doc, err = pick([]bson.Raw{found}, id) // a collation may find another
 		}
 		return err
 	})

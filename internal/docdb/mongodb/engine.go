@@ -84,6 +84,8 @@ type Engine struct {
 	linearizable bool
 	secrets      secrets
 	orders       orderCache
+	inserts      batcher[bson.Raw, struct{}]
+	gets         batcher[bson.RawValue, bson.Raw]
 
 	mu     sync.Mutex // guards closed, and calls' Add against Close's Wait
 	closed bool
