@@ -14,8 +14,9 @@ import (
 const maxTokenLength = 4096
 
 // authenticate is the one choke point: whatever the contract asks a credential
-// for passes here on every request, and what is remembered of it lasts no longer
-// than the request.
+// for passes here on every request. That a token was issued here may be remembered, but
+// not that it is still good. An operation that decides by itself gets no principal, and
+// so to nobody's data but through the one call that authenticates the bearer.
 func (a *API) authenticate(op *operation, ec echo.Context) error {
 	switch op.auth {
 	case public:
@@ -39,14 +40,28 @@ func (a *API) authenticate(op *operation, ec echo.Context) error {
 		return asUnauthenticated(err)
 	}
 	p := org.Principal{AdminID: claims.AdminID, OrgID: claims.OrgID, Role: claims.Role, Credential: claims.Cred}
+	c.bearer = &p
+	if op.decides && a.requests == nil { // who is counted for a request is authenticated before
+		return nil
+	}
+	return a.admit(ec)
+}
+
+// admit makes the bearer of a token, if there is one, the request's principal.
+func (a *API) admit(ec echo.Context) error {
+	c := callOf(ec)
+	p := c.bearer
+	if p == nil {
+		return nil
+	}
 	check := a.Store.Authenticate
-	if op.watches {
+	if c.op.watches {
 		check = a.Store.AuthenticateWatcher
 	}
-	if _, err = check(ec.Request().Context(), p); err != nil {
+	if _, err := check(ec.Request().Context(), *p); err != nil {
 		return err
 	}
-	c.principal = &p
+	c.principal, c.bearer = p, nil
 	return nil
 }
 

@@ -154,3 +154,29 @@ func TestAHandlerWithoutAPrincipalDoesNothing(t *testing.T) {
 		t.Errorf("update: %v", err)
 	}
 }
+
+// Where the handler authenticates with what it reads, a refusal is still that of the
+// token before any other.
+func TestADocumentIsForItsBearerOnly(t *testing.T) {
+	var refuse error
+	s := start(t, func(_ *Config, st *script) {
+		st.authenticate = func(context.Context, org.Principal) (org.Organization, error) { return acme, refuse }
+	})
+	for _, c := range []struct {
+		err           error
+		found, broken int
+	}{
+		{nil, 404, 400},
+		{&org.Error{Kind: org.TokenRevoked}, 401, 401},
+		{&org.Error{Kind: org.Suspended}, 423, 423},
+		{&org.Error{Kind: org.Unavailable}, 503, 503},
+	} {
+		refuse = c.err
+		if got := s.do("GET", "/org/documents/nothing", "", s.bearer()); got.status != c.found {
+			t.Errorf("after %v: %d, want %d", c.err, got.status, c.found)
+		}
+		if got := s.do("GET", "/org/documents/nothing?no=such", "", s.bearer()); got.status != c.broken {
+			t.Errorf("a bad request after %v: %d, want %d", c.err, got.status, c.broken)
+		}
+	}
+}

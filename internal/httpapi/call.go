@@ -20,6 +20,9 @@ type call struct {
 	token bool
 	// principal is set once that token is known to be good, or nil.
 	principal *org.Principal
+	// bearer is what a token says that was issued here and has not expired, while
+	// nobody has looked whether it is still so; else nil.
+	bearer *org.Principal
 	// document is the body of an operation that takes one.
 	document []byte
 	// body is what was read of the request's.
@@ -49,5 +52,7 @@ func principalOf(ctx context.Context) (org.Principal, error) {
 	if p := callFrom(ctx).principal; p != nil {
 		return *p, nil
 	}
-	return org.Principal{}, org.Errorf(org.Internal, "the handler was reached without a principal")
+	return org.Principal{}, errNoPrincipal
 }
+
+var errNoPrincipal = org.Errorf(org.Internal, "the handler was reached without a principal")

@@ -31,6 +31,8 @@ type operation struct {
 	document bool
 	// idempotent: it takes an idempotency key.
 	idempotent bool
+	// decides: its handler authenticates the bearer, together with what it reads.
+	decides bool
 	// data: it reads or writes an organization's documents.
 	data  bool
 	quiet bool // is asked every few seconds and logged at debug level only
@@ -88,6 +90,7 @@ func newOperation(doc *openapi3.T, path, method string, item *openapi3.PathItem,
 
 		watches: slices.Contains(o.Tags, "operations"),
 		data:    slices.Contains(o.Tags, "documents"),
+		decides: o.OperationID == "getDocument",
 	}
 	for _, parameters := range []openapi3.Parameters{item.Parameters, o.Parameters} {
 		for _, p := range parameters {

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -57,11 +58,12 @@ func (h handlers) CreateDocument(ctx context.Context, req api.CreateDocumentRequ
 
 // GetDocument implements api.StrictServerInterface.
 func (h handlers) GetDocument(ctx context.Context, req api.GetDocumentRequestObject) (api.GetDocumentResponseObject, error) {
-	docs, err := h.documents(ctx)
-	if err != nil {
-		return nil, err
+	c := callFrom(ctx)
+	p := cmp.Or(c.principal, c.bearer)
+	if p == nil {
+		return nil, errNoPrincipal
 	}
-	doc, err := docs.Get(ctx, idOf(req.ID))
+	doc, err := h.Store.GetDocument(ctx, *p, idOf(req.ID))
 	if err != nil {
 		return nil, err
 	}

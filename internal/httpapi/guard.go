@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -19,7 +20,8 @@ import (
 //
 //  1. attempts of this client address (429)
 //  2. declared length of the body (413)
-//  3. credential (401, 423): authenticate, the one choke point
+//  3. credential (401, 423): authenticate, the one choke point; what the storage says of
+//     it comes with the answer, or before any other refusal, where the operation decides
 //  4. requests of this organization (429)
 //  5. media type (415)
 //  6. reading the body, no further than its limit (413)
@@ -48,7 +50,7 @@ func (a *API) guard(op *operation) echo.MiddlewareFunc {
 				return err
 			}
 			if err := a.checkRequest(op, ec); err != nil {
-				return err
+				return cmp.Or(a.admit(ec), err) // who may not ask, is not told what was wrong
 			}
 			return a.once(ec, next)
 		}

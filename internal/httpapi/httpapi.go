@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd"
 	"github.com/orgd/orgd/gen/api"
@@ -46,6 +47,8 @@ type Store interface {
 	// Documents is the access to an organization's data, which every call of it
 	// looks at anew.
 	Documents(orgID string) *tenant.Documents
+	// GetDocument is Authenticate and then Get.
+	GetDocument(ctx context.Context, p org.Principal, id bson.RawValue) (tenant.Document, error)
 	// Attempt begins a request with an idempotency key.
 	Attempt(ctx context.Context, once tenant.Once) (*tenant.Attempt, *tenant.Answer, error)
 	Ready(ctx context.Context) error

@@ -17,6 +17,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
+	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd"
 	"github.com/orgd/orgd/internal/auth"
@@ -198,6 +199,13 @@ func (s *script) Documents(orgID string) *tenant.Documents {
 		return someDocuments()
 	}
 	return s.documents(orgID)
+}
+
+func (s *script) GetDocument(ctx context.Context, p org.Principal, id bson.RawValue) (tenant.Document, error) {
+	if _, err := s.Authenticate(ctx, p); err != nil {
+		return tenant.Document{}, err
+	}
+	return s.Documents(p.OrgID).Get(ctx, id)
 }
 
 func (s *script) Ready(ctx context.Context) error {

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -106,8 +107,8 @@ func (a *API) logLine(ec echo.Context, start time.Time) {
 		slog.String("client", ec.RealIP()),
 	}
 	n := 7
-	if c.principal != nil {
-		attrs[n] = slog.String("org_id", c.principal.OrgID)
+	if p := cmp.Or(c.principal, c.bearer); p != nil {
+		attrs[n] = slog.String("org_id", p.OrgID)
 		n++
 	}
 	a.Logger.LogAttrs(ctx, level, "request", attrs[:n]...)

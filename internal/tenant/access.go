@@ -33,23 +33,16 @@ func (d *Documents) usableNow(ctx context.Context) (*organization, error) {
 	return o, usable(o)
 }
 
-// glimpse returns what was last seen of an organization to begin a read with, or nil.
-func (d *Documents) glimpse() *organization {
-	if !d.admitted {
-		return nil
-	}
-	if o := d.s.seen.of(d.orgID).o; o != nil && usable(o) == nil {
-		return o
-	}
-	return nil
-}
-
 // read runs a read of the organization's collection, again if the collection has
 // been replaced meanwhile. What it has read counts when the organization is still at
 // the same generation after that: then the collection was the one in use when it was
 // read. A fence does not concern it: what it sees behind one is brought over.
 func (d *Documents) read(ctx context.Context, f func(context.Context, docdb.Collection) error) error {
-	for o := d.glimpse(); ; o = nil {
+	var o *organization
+	if d.admitted {
+		o = d.s.glimpse(d.orgID)
+	}
+	for ; ; o = nil {
 		mark, calm := d.s.flips.calm()
 		if o == nil {
 			var err error

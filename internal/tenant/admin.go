@@ -70,12 +70,16 @@ func (s *Store) pair(ctx context.Context, orgID, adminID string) (*organization,
 		a, err := s.admins.get(ctx, adminID)
 		return o, a, err
 	}
-	reading := s.sharedAdmins.ask(ctx, adminID)
+	return s.pairWith(ctx, orgID, s.sharedAdmins.ask(ctx, adminID))
+}
+
+// pairWith is pair when the admin has been asked for.
+func (s *Store) pairWith(ctx context.Context, orgID string, asked *reading[*admin]) (*organization, *admin, error) {
 	o, err := s.organization(ctx, orgID)
 	if err != nil {
 		return nil, nil, err
 	}
-	a, err := reading.wait(ctx)
+	a, err := asked.wait(ctx)
 	return o, a, err
 }
 
@@ -107,6 +111,11 @@ func (s *Store) AuthenticateWatcher(ctx context.Context, p org.Principal) (org.O
 
 func (s *Store) authenticate(ctx context.Context, p org.Principal) (*organization, *admin, error) {
 	o, a, err := s.pair(ctx, p.OrgID, p.AdminID)
+	return judge(p, o, a, err)
+}
+
+// judge decides on what was read of a principal's organization and admin.
+func judge(p org.Principal, o *organization, a *admin, err error) (*organization, *admin, error) {
 	switch {
 	case errors.Is(err, docdb.ErrNotFound):
 		return nil, nil, revoked()

@@ -1,5 +1,13 @@
 package tenant
 
+import (
+	"context"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/org"
+)
+
 // Skip leaves one part of the move protocol out. It returns false for a part that
 // there is not.
 func (c *Config) Skip(part string) bool {
@@ -26,4 +34,9 @@ func (c *Config) Skip(part string) bool {
 func (s *Store) Usage(orgID string) (documents, bytes int64) {
 	u := s.usages.of(orgID)
 	return u.documents, u.bytes
+}
+
+// Authenticated is the store's GetDocument.
+func (d *Documents) Authenticated(ctx context.Context, p org.Principal, id bson.RawValue) (Document, error) {
+	return d.s.GetDocument(ctx, p, id)
 }

@@ -166,11 +166,12 @@ var (
 
 // client sends calls until stop; access gives it the instance to use.
 type client struct {
-	n      int
-	draw   *rand.Rand
-	h      *history
-	access func() *tenant.Documents
-	next   *atomic.Int64
+	n         int
+	principal org.Principal
+	draw      *rand.Rand
+	h         *history
+	access    func() *tenant.Documents
+	next      *atomic.Int64
 	// seen is the last document read of each id, with its value.
 	seen map[string]seenDocument
 	ids  int
@@ -213,7 +214,12 @@ func (c *client) do(what call) (r reply) {
 	var doc tenant.Document
 	switch what.verb {
 	case get:
-		if doc, err = docs.Get(ctx, id); err == nil {
+		if c.draw.IntN(2) == 0 {
+			doc, err = docs.Get(ctx, id)
+		} else {
+			doc, err = docs.Authenticated(ctx, c.principal, id)
+		}
+		if err == nil {
 			r.value = doc.Body.Lookup("v").StringValue()
 			c.seen[what.id] = seenDocument{r.value, doc.Revision}
 		}
@@ -330,7 +336,7 @@ func (tr *trial) begin(s *tenant.Store) (org.Organization, org.Principal) {
 
 // clientsDuring runs clients on the data while f runs. It reports whether what they
 // saw can be.
-func (tr *trial) clientsDuring(f func(), access func(n int) *tenant.Documents) bool {
+func (tr *trial) clientsDuring(p org.Principal, f func(), access func(n int) *tenant.Documents) bool {
 	ctx, stop := context.WithCancel(tr.t.Context())
 	h := &history{began: time.Now()}
 	var (
@@ -343,7 +349,7 @@ func (tr *trial) clientsDuring(f func(), access func(n int) *tenant.Documents) b
 		n = 4
 	}
 	for i := range n {
-		c := &client{n: i, draw: rand.New(rand.NewPCG(tr.seed, uint64(i))), h: h, next: &next,
+		c := &client{n: i, principal: p, draw: rand.New(rand.NewPCG(tr.seed, uint64(i))), h: h, next: &next,
 			access: func() *tenant.Documents { return access(i) }, seen: map[string]seenDocument{},
 			ids: max(tr.ids, 3), pace: tr.pace}
 		all.Go(func() { c.run(ctx) })

@@ -3,7 +3,6 @@ package tenant
 import (
 	"context"
 	"sync"
-	"time"
 )
 
 // latest reads documents for many at once. Every read begins after it was asked
@@ -26,12 +25,6 @@ type reading[P any] struct {
 	v    P
 	err  error
 }
-
-// sharedEvery is the least time between the beginnings of two reads of a document
-// that many ask for. Without it, as many as fit in are made side by side with the work
-// that they are for, and hold it up: from 0.3 to 4 ms, inserts are the faster
-// the longer it is, by half in all, and gets the slower from 1 ms on.
-const sharedEvery = 1250 * time.Microsecond
 
 // get is table.get. The read outlives the ctx of whoever asked first.
 func (l *latest[T, P]) get(ctx context.Context, id string) (P, error) {
@@ -80,20 +73,9 @@ func (l *latest[T, P]) read(ctx context.Context, id string) {
 		}
 		delete(l.next, id)
 		l.mu.Unlock()
-		began := time.Now()
 		n.v, n.err = l.table.get(ctx, id)
 		close(n.done)
-		if l.wanted(id) {
-			time.Sleep(sharedEvery - time.Since(began))
-		}
 	}
-}
-
-// wanted reports whether somebody waits for the next read.
-func (l *latest[T, P]) wanted(id string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.next[id] != nil
 }
 
 // organization reads an organization for a request, on a shared engine together with

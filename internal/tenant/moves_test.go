@@ -49,7 +49,7 @@ func (tr *trial) alone() bool {
 	})
 	o, p := tr.begin(s)
 	docs := s.Documents(o.ID)
-	return tr.clientsDuring(func() {
+	return tr.clientsDuring(p, func() {
 		for range tr.moves {
 			if _, err := s.Update(tr.t.Context(), p, tenant.UpdateInput{Migrate: true}); err != nil && tr.skip == "" {
 				tr.t.Errorf("seed %d: move: %v", tr.seed, err)
@@ -180,7 +180,7 @@ func (tr *trial) together() bool {
 	defer c.end()
 	o, p := tr.begin(c.at(0).Store)
 	draw := rand.New(rand.NewPCG(tr.seed, 77))
-	return tr.clientsDuring(func() {
+	return tr.clientsDuring(p, func() {
 		for range tr.moves {
 			slot := draw.IntN(2)
 			m := c.at(slot)

@@ -40,3 +40,11 @@ func (k *sightings) of(orgID string) sighting {
 func (g sighting) good(drains uint64) bool {
 	return g.o != nil && g.drains == drains && g.o.Move == nil && usable(g.o) == nil
 }
+
+// glimpse returns what was last seen of an organization to begin a read with, or nil.
+func (s *Store) glimpse(orgID string) *organization {
+	if o := s.seen.of(orgID).o; o != nil && usable(o) == nil {
+		return o
+	}
+	return nil
+}
