@@ -12,7 +12,7 @@ import (
 const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 320 << 10 // a cursor and a filter, both longer than may be, in percent-encoding; more is 431 of net/http
+	maxHeaderBytes    = 640 << 10 // all parameters of a list, longer than may be, in percent-encoding; more is 431 of net/http
 )
 
 // NewServer returns a server for h, to be given a listener. Its own complaints,
