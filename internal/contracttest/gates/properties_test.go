@@ -164,8 +164,8 @@ func junk(t *rapid.T, w *world, o contracttest.Operation) {
 // mediaType: a body of another media type is 415.
 func mediaType(t *rapid.T, w *world, o contracttest.Operation) {
 	r := o.Draw(t)
-	if len(r.Body) == 0 {
-		return
+	if len(r.Body) == 0 { // none was drawn, or a stream without a line: the answer must not hang on that
+		r.Body = []byte("{}")
 	}
 	for _, other := range otherMediaTypes {
 		if o.Body.Content[other] != nil {
