@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/orgd/orgd/internal/docdb"
 )
@@ -169,25 +168,13 @@ func (c *collection) getBatch(batch []*asked[bson.RawValue, bson.Raw]) {
 		if err != nil {
 			return err
 		}
-		docs, err = all(ctx, cursor)
-		return err
+		return cursor.All(ctx, &docs)
 	})
 	for _, x := range batch {
 		if x.err = err; err == nil {
 			x.a, x.err = pick(docs, x.q)
 		}
 	}
-}
-
-// all reads a cursor to its end.
-func all(ctx context.Context, cursor *mongo.Cursor) ([]bson.Raw, error) {
-	var docs []bson.Raw
-	for cursor.Next(ctx) {
-		docs = append(docs, slices.Clone(cursor.Current))
-	}
-	err := cursor.Err()
-	_ = cursor.Close(ctx)
-	return docs, err
 }
 
 // pick finds the document with that _id.
