@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
+	"strings"
 	"sync"
-
-	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
 )
@@ -16,7 +14,7 @@ import (
 // docdb's errors, so that no code takes it for one that it knows how to treat.
 var ErrDied = errors.New("docdbtest: the process died")
 
-// Mode says when in a call the fault comes.
+// Mode says when in a call the fault comes, or what becomes of a call's message.
 type Mode int
 
 const (
@@ -28,13 +26,24 @@ const (
 	// Midway: InsertMany adds the first half of the documents, Find fails after
 	// the first one; everything else as After.
 	Midway
+	// Late: a write has no effect and no answer yet. It is held until Deliver
+	// carries it out, as a message is that its sender has given up. Reads, which
+	// have no effect that could be late, do not meet it, nor the next two.
+	Late
+	// Twice: a write is carried out twice in a row. The first answer counts.
+	Twice
+	// Reordered: a write is carried out after the next one, and then answers. Where none
+	// comes it is carried out after a little while, or when its context ends.
+	Reordered
 )
 
-// Modes are all modes.
+// Modes are those of a call that is carried out at once or never.
 var Modes = []Mode{Before, After, Midway}
 
 // String implements fmt.Stringer.
-func (m Mode) String() string { return [...]string{"before", "after", "midway"}[m] }
+func (m Mode) String() string {
+	return [...]string{"before", "after", "midway", "late", "twice", "reordered"}[m]
+}
 
 // A Call is one call of an engine.
 type Call struct {
@@ -57,21 +66,24 @@ func (c Call) Write() bool {
 // String implements fmt.Stringer.
 func (c Call) String() string { return fmt.Sprintf("call %d, %s on %q", c.N, c.Op, c.Collection) }
 
-// Faulty is an engine that fails, or dies, at a call that a test chooses. Every
-// call of Ping, Database and Collection that does I/O counts as one, Find too
-// (when its sequence is run). One Faulty is one process: it stays dead, and the test goes on with
-// another Faulty, or with the engine itself, which was never told.
+// Faulty is an engine that fails, or dies, at a call that a test chooses, or whose
+// messages are late. Every call of Ping, Database and Collection that does I/O counts as
+// one, Find too (when its sequence is run). One Faulty is one process: it stays dead, and
+// the test goes on with another Faulty, or with the engine itself, which was never told.
 type Faulty struct {
 	engine docdb.Engine
 
-	mu    sync.Mutex
-	calls int
-	dead  bool
-	at    int // the call with a fault, 0 for none
-	mode  Mode
-	dies  bool // the fault is death
-	hook  func(Call) error
-	fatal Call // the call it died at
+	mu     sync.Mutex
+	calls  int
+	dead   bool
+	at     int // the call with a fault, 0 for none
+	mode   Mode
+	dies   bool // the fault is death
+	choose func(Call) (Mode, bool)
+	hook   func(Call) error
+	fatal  Call // the call it died at
+	held   []message
+	behind []overtaking
 }
 
 // NewFaulty returns an engine that is as good as engine until it is told otherwise.
@@ -81,8 +93,9 @@ func NewFaulty(engine docdb.Engine) *Faulty { return &Faulty{engine: engine} }
 // later fail with ErrDied, and so do those in progress then, whose effect may be there.
 func (f *Faulty) DieAt(k int, mode Mode) { f.set(k, mode, true) }
 
-// FailAt makes the k-th call fail and no other: with ErrOutcomeUnknown a write
-// that has its effect or a part of it, else with ErrUnavailable.
+// FailAt makes the k-th call meet the mode and no other. It fails with ErrOutcomeUnknown
+// if it is a write that has its effect, or a part of it, or may have it yet, else with
+// ErrUnavailable; Twice and Reordered let it succeed.
 func (f *Faulty) FailAt(k int, mode Mode) { f.set(k, mode, false) }
 
 func (f *Faulty) set(k int, mode Mode, dies bool) {
@@ -91,7 +104,29 @@ func (f *Faulty) set(k int, mode Mode, dies bool) {
 	f.at, f.mode, f.dies = k, mode, dies
 }
 
-// Kill makes it die now.
+// FailOn makes every call meet the mode that choose says, if it says one, as FailAt
+// does. It is asked about one call at a time, in their order, and must not call the
+// engine. Nil: none.
+func (f *Faulty) FailOn(choose func(Call) (Mode, bool)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.choose = choose
+}
+
+// Nth chooses, for FailOn, the n-th call from now on, counted from 1, of a method on
+// the collections whose names begin with prefix.
+func Nth(n int, op, prefix string, mode Mode) func(Call) (Mode, bool) {
+	seen := 0
+	return func(c Call) (Mode, bool) {
+		if c.Op == op && strings.HasPrefix(c.Collection, prefix) {
+			seen++
+			return mode, seen == n
+		}
+		return mode, false
+	}
+}
+
+// Kill makes it die now. What it holds can still be delivered.
 func (f *Faulty) Kill() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -129,7 +164,15 @@ type fault struct {
 	dies bool
 }
 
-// err is the call's answer.
+// meets reports whether the call meets a mode.
+func (x fault) meets(m Mode) bool { return x.hit && x.mode == m }
+
+// fails reports whether the call has no answer of its own.
+func (x fault) fails() bool {
+	return x.hit && (x.dies || !x.meets(Twice) && !x.meets(Reordered))
+}
+
+// err is the answer of a call that fails.
 func (x fault) err() error {
 	switch {
 	case x.dies:
@@ -150,8 +193,7 @@ func (f *Faulty) begin(op, database, collection string) (fault, error) {
 		return fault{}, ErrDied
 	}
 	f.calls++
-	x := fault{call: Call{f.calls, op, database, collection}, hit: f.calls == f.at, mode: f.mode}
-	x.dies = x.hit && f.dies
+	x := f.next(Call{f.calls, op, database, collection})
 	hook := f.hook
 	f.mu.Unlock()
 
@@ -160,10 +202,25 @@ func (f *Faulty) begin(op, database, collection string) (fault, error) {
 			return x, err
 		}
 	}
-	if x.hit && x.mode == Before {
+	if x.meets(Before) {
 		return x, f.strike(x)
 	}
 	return x, f.answer(nil)
+}
+
+// next says what shall go wrong with a call. The caller holds the lock.
+func (f *Faulty) next(call Call) fault {
+	x := fault{call: call}
+	if f.choose != nil {
+		x.mode, x.hit = f.choose(call)
+	}
+	if call.N == f.at {
+		x.mode, x.hit, x.dies = f.mode, true, f.dies
+	}
+	if x.mode >= Late && !call.Write() && !x.dies {
+		x.hit = false
+	}
+	return x
 }
 
 // strike does what the fault says and returns the call's answer.
@@ -189,181 +246,16 @@ func (f *Faulty) answer(err error) error {
 	return err
 }
 
-// do runs one call.
-func (f *Faulty) do(op, database, collection string, call func() error) error {
-	x, err := f.begin(op, database, collection)
-	if err != nil {
-		return err
+// carryOut does what becomes of a call that has begun, and returns its answer,
+// which is empty beside an error.
+func carryOut[T any](ctx context.Context, f *Faulty, x fault, call func(context.Context) (T, error)) (T, error) {
+	var none T
+	answer, err := deliver(ctx, f, x, call)
+	if x.fails() {
+		return none, f.strike(x)
 	}
-	err = call()
-	if x.hit {
-		return f.strike(x)
+	if err = f.answer(err); err != nil {
+		return none, err
 	}
-	return f.answer(err)
-}
-
-// Database implements docdb.Engine.
-func (f *Faulty) Database(name string) docdb.Database {
-	return faultyDatabase{f, name, f.engine.Database(name)}
-}
-
-// Ping implements docdb.Engine.
-func (f *Faulty) Ping(ctx context.Context) error {
-	return f.do("Ping", "", "", func() error { return f.engine.Ping(ctx) })
-}
-
-// Close closes the engine beneath, unless this one is dead: a dead process
-// closes nothing.
-func (f *Faulty) Close() error {
-	if err := f.answer(nil); err != nil {
-		return err
-	}
-	return f.engine.Close()
-}
-
-type faultyDatabase struct {
-	f    *Faulty
-	name string
-	db   docdb.Database
-}
-
-func (d faultyDatabase) Create(ctx context.Context, name string) error {
-	return d.f.do("Create", d.name, name, func() error { return d.db.Create(ctx, name) })
-}
-
-func (d faultyDatabase) Drop(ctx context.Context, name string) error {
-	return d.f.do("Drop", d.name, name, func() error { return d.db.Drop(ctx, name) })
-}
-
-func (d faultyDatabase) List(ctx context.Context, prefix string) (names []string, err error) {
-	err = d.f.do("List", d.name, prefix, func() error {
-		names, err = d.db.List(ctx, prefix)
-		return err
-	})
-	return ifNil(names, err), err
-}
-
-func (d faultyDatabase) CarryIndexes(ctx context.Context, from, to string) error {
-	return d.f.do("CarryIndexes", d.name, to, func() error { return d.db.CarryIndexes(ctx, from, to) })
-}
-
-func (d faultyDatabase) CarryOptions(ctx context.Context, from, to string) error {
-	return d.f.do("CarryOptions", d.name, to, func() error { return d.db.CarryOptions(ctx, from, to) })
-}
-
-func (d faultyDatabase) Collection(name string) docdb.Collection {
-	return faultyCollection{d, name, d.db.Collection(name)}
-}
-
-type faultyCollection struct {
-	db   faultyDatabase
-	name string
-	c    docdb.Collection
-}
-
-func (c faultyCollection) do(op string, call func() error) error {
-	return c.db.f.do(op, c.db.name, c.name, call)
-}
-
-func (c faultyCollection) Insert(ctx context.Context, doc bson.Raw) error {
-	return c.do("Insert", func() error { return c.c.Insert(ctx, doc) })
-}
-
-func (c faultyCollection) InsertMany(ctx context.Context, docs []bson.Raw) ([]error, error) {
-	f := c.db.f
-	x, err := f.begin("InsertMany", c.db.name, c.name)
-	if err != nil {
-		return nil, err
-	}
-	if x.hit && x.mode == Midway {
-		docs = docs[:len(docs)/2]
-	}
-	errs, err := c.c.InsertMany(ctx, docs)
-	if x.hit {
-		return nil, f.strike(x)
-	}
-	err = f.answer(err)
-	return ifNil(errs, err), err
-}
-
-func (c faultyCollection) Get(ctx context.Context, id bson.RawValue) (doc bson.Raw, err error) {
-	err = c.do("Get", func() error {
-		doc, err = c.c.Get(ctx, id)
-		return err
-	})
-	return ifNil(doc, err), err
-}
-
-func (c faultyCollection) Replace(ctx context.Context, id bson.RawValue, when docdb.Filter, doc bson.Raw) error {
-	return c.do("Replace", func() error { return c.c.Replace(ctx, id, when, doc) })
-}
-
-func (c faultyCollection) Delete(ctx context.Context, id bson.RawValue, when docdb.Filter) error {
-	return c.do("Delete", func() error { return c.c.Delete(ctx, id, when) })
-}
-
-func (c faultyCollection) Find(ctx context.Context, q docdb.Query) iter.Seq2[bson.Raw, error] {
-	return func(yield func(bson.Raw, error) bool) {
-		f := c.db.f
-		x, err := f.begin("Find", c.db.name, c.name)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		yielded := 0
-		for doc, err := range c.c.Find(ctx, q) {
-			if x.hit && (err != nil || x.mode == Midway && yielded == 1) {
-				break
-			}
-			err = f.answer(err)
-			if !yield(ifNil(doc, err), err) {
-				if x.dies {
-					_ = f.strike(x) // nobody is left to tell, but the process dies all the same
-				}
-				return
-			}
-			if err != nil {
-				return
-			}
-			yielded++
-		}
-		if x.hit {
-			yield(nil, f.strike(x))
-		}
-	}
-}
-
-func (c faultyCollection) Count(ctx context.Context, filter docdb.Filter) (n int64, err error) {
-	err = c.do("Count", func() error {
-		n, err = c.c.Count(ctx, filter)
-		return err
-	})
-	if err != nil {
-		n = 0
-	}
-	return n, err
-}
-
-func (c faultyCollection) CreateIndex(ctx context.Context, ix docdb.Index) error {
-	return c.do("CreateIndex", func() error { return c.c.CreateIndex(ctx, ix) })
-}
-
-func (c faultyCollection) DropIndex(ctx context.Context, name string) error {
-	return c.do("DropIndex", func() error { return c.c.DropIndex(ctx, name) })
-}
-
-func (c faultyCollection) Indexes(ctx context.Context) (list []docdb.Index, err error) {
-	err = c.do("Indexes", func() error {
-		list, err = c.c.Indexes(ctx)
-		return err
-	})
-	return ifNil(list, err), err
-}
-
-// ifNil keeps an answer from getting out beside an error.
-func ifNil[T any](answer []T, err error) []T {
-	if err != nil {
-		return nil
-	}
-	return answer
+	return answer, nil
 }

@@ -1,6 +1,6 @@
 // Package docdbtest says what it takes to be a docdb.Engine, as tests: Run, which
 // every engine passes, with a case for each sentence of docdb's contract. It also has an
-// engine that fails or dies at a chosen call (Faulty), the contract in its most obvious
+// engine that fails, dies or is late at a chosen call (Faulty), the contract in its most obvious
 // form (Model), and generators of values, documents and filters for property tests.
 //
 // Not covered by Run, because no portable test can: that acknowledged writes

@@ -64,17 +64,10 @@ func (s *suite) someOf(n int) []bson.Raw {
 }
 
 // Size implements docdb.Sizer if the collection beneath does.
-func (c faultyCollection) Size(ctx context.Context) (size docdb.Size, err error) {
+func (c faultyCollection) Size(ctx context.Context) (docdb.Size, error) {
 	sizer, ok := c.c.(docdb.Sizer)
 	if !ok {
 		return docdb.Size{}, errors.ErrUnsupported
 	}
-	err = c.do("Size", func() error {
-		size, err = sizer.Size(ctx)
-		return err
-	})
-	if err != nil {
-		return docdb.Size{}, err
-	}
-	return size, nil
+	return do(ctx, c.f, "Size", c.database, c.name, sizer.Size)
 }
