@@ -20,21 +20,26 @@ const (
 )
 
 func doctor(args []string, stdout, stderr io.Writer) int {
-	var fix, asJSON bool
+	var fix, asJSON, deep, verbose bool
 	for _, arg := range args {
 		switch arg {
 		case "--fix", "-fix":
 			fix = true
 		case "--json", "-json":
 			asJSON = true
+		case "--deep", "-deep":
+			deep = true
+		case "--verbose", "-verbose":
+			verbose = true
 		default:
-			return complain(stderr, fmt.Errorf("doctor takes --fix and --json only, got %q; see orgd help", arg), couldNotCheck)
+			return complain(stderr, fmt.Errorf("doctor takes --fix, --deep, --verbose and --json only, got %q; see orgd help", arg), couldNotCheck)
 		}
 	}
 	cfg, err := app.Load(os.Environ(), dotenv)
 	if err != nil {
 		return complain(stderr, err, couldNotCheck)
 	}
+	cfg.DoctorDeep = cfg.DoctorDeep || deep
 	cfg.LogLevel = max(cfg.LogLevel, slog.LevelWarn) // the report is what is asked for
 	ctx, stop := untilSignaled()
 	defer stop()
@@ -42,11 +47,12 @@ func doctor(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return complain(stderr, err, couldNotCheck)
 	}
-	write := writeReport
 	if asJSON {
-		write = writeJSON
+		err = writeJSON(stdout, found)
+	} else {
+		err = writeReport(stdout, found, verbose)
 	}
-	if err := write(stdout, found); err != nil {
+	if err != nil {
 		return complain(stderr, err, couldNotCheck)
 	}
 	if found.Findings() > 0 {
@@ -62,18 +68,19 @@ func writeJSON(w io.Writer, d app.Diagnosis) error {
 	return out.Encode(d)
 }
 
-// writeReport prints a table, and below each check what it has found.
-func writeReport(w io.Writer, d app.Diagnosis) error {
+// writeReport prints a table, and below each check what it has found; what nobody has to
+// see to only if verbose.
+func writeReport(w io.Writer, d app.Diagnosis, verbose bool) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "CHECK\tFINDINGS\tWHAT HOLDS")
 	for _, c := range d.Checks {
-		fmt.Fprintf(table, "%s\t%d\t%s\n", c.Name, len(c.Findings), c.About)
+		fmt.Fprintf(table, "%s\t%d\t%s\n", c.Name, c.Open(), c.About)
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
 	for _, c := range d.Checks {
-		writeFindings(w, c)
+		writeFindings(w, c, verbose)
 	}
 	for _, c := range d.Repaired {
 		for _, f := range c.Findings {
@@ -89,12 +96,19 @@ func writeReport(w io.Writer, d app.Diagnosis) error {
 	if err := contents.Flush(); err != nil {
 		return err
 	}
+	for _, k := range d.Kept {
+		fmt.Fprintf(w, "\n%s is kept with %d documents: %d are older where the data is now, %d deleted ones are back, %d are not there any more\n",
+			k.Collection, k.Documents, k.Behind, k.Revived, k.Absent)
+	}
 	_, err := fmt.Fprintf(w, "\n%s\n", summary(d.Findings()))
 	return err
 }
 
-func writeFindings(w io.Writer, c tenant.Check) {
+func writeFindings(w io.Writer, c tenant.Check, verbose bool) {
 	for _, f := range c.Findings {
+		if f.Pending && !verbose {
+			continue
+		}
 		fmt.Fprintf(w, "\n%s: %s %s\n  %s\n", c.Name, f.Subject, f.Detail, f.Remedy)
 	}
 }

@@ -20,8 +20,10 @@ Usage: orgd <command>
   serve     run the service (default)
   config    print the configuration in force, secrets masked
   doctor    check that all that is stored fits together, and change nothing;
-            --fix repairs what a running orgd would repair by itself, --json
-            prints JSON; exit code 0: all is well, 1: findings, 2: could not check
+            --fix repairs what can be repaired without losing anything, --deep
+            compares what MOVE_GRACE keeps with where the data is now, --verbose
+            shows what a running orgd does by itself, --json prints JSON; exit
+            code 0: all is well, 1: findings, 2: could not check
   version   print the version
   help      print this
 

@@ -129,7 +129,7 @@ func (a *App) Serve(ctx context.Context, l net.Listener) error {
 	go func() {
 		defer close(done)
 		worker.Run(work, a.log,
-			worker.Job{Name: "resume operations", Every: resumeEvery, Do: a.resume},
+			worker.Job{Name: "resume operations", Every: resumeEvery, Do: a.store.Recover},
 			worker.Job{Name: "purge", Every: purgeEvery, Do: a.store.Purge},
 			worker.Job{Name: "reconcile", Every: reconcileEvery, Do: a.store.Reconcile},
 			worker.Job{Name: "heartbeat", Every: tenant.BeatEvery, Do: a.store.Beat},
@@ -172,11 +172,6 @@ func (a *App) drain(ctx context.Context, server *http.Server) error {
 		return server.Close()
 	}
 	return nil
-}
-
-func (a *App) resume(ctx context.Context) error {
-	_, err := a.store.Resume(ctx)
-	return err
 }
 
 // Close releases the storage. It stops what Serve has not.

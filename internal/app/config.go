@@ -39,6 +39,7 @@ type Config struct {
 	RateLimitOrganization int           `envconfig:"RATE_LIMIT_ORGANIZATION" default:"0" min:"0" max:"10000000" desc:"requests a minute for the documents of each organization; 0: no limit"`
 	DeleteGrace           time.Duration `envconfig:"DELETE_GRACE" default:"0s" min:"0s" max:"720h" desc:"how long the operator can restore a deleted organization; 0s: not at all, it is gone at once"`
 	MoveGrace             time.Duration `envconfig:"MOVE_GRACE" default:"0s" min:"0s" max:"720h" desc:"how long the collection that an update has moved the data from is kept"`
+	DoctorDeep            bool          `envconfig:"DOCTOR_DEEP" default:"false" oneof:"true false" desc:"whether orgd doctor compares what MOVE_GRACE keeps with where the data is now, document by document"`
 	TrustedProxies        Prefixes      `envconfig:"TRUSTED_PROXIES" unset:"none" allowed:"IP addresses and networks such as 10.0.0.0/8, separated by commas" desc:"proxies whose X-Forwarded-For is believed"`
 	LogLevel              slog.Level    `envconfig:"LOG_LEVEL" default:"info" oneof:"debug info warn error" desc:"least level that is logged"`
 	LogFormat             string        `envconfig:"LOG_FORMAT" default:"text" oneof:"text json" desc:"format of log lines"`

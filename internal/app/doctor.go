@@ -35,6 +35,7 @@ func Diagnose(ctx context.Context, cfg Config, fix bool, log *slog.Logger) (_ Di
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
 	d := tenant.NewDoctor(ctx, storeConfig(&App{cfg: cfg, log: log, engine: engine}))
+	d.Deep = cfg.DoctorDeep
 	report, err := d.Diagnose(ctx)
 	if err != nil || !fix {
 		return Diagnosis{Report: report, Repaired: []tenant.Check{}}, err

@@ -62,7 +62,7 @@ func TestTheFiveOperations(t *testing.T) {
 			t.Fatalf("update: %v, %+v", err, updated)
 		}
 		globex := *updated.JSON200
-		if globex.ID != acme.ID || globex.OrganizationName != "Globex" || globex.CollectionName != "org_globex.2" || globex.Generation != 2 ||
+		if globex.ID != acme.ID || globex.OrganizationName != "Globex" || globex.CollectionName != "org_globex" || globex.Generation != 2 ||
 			!globex.CreatedAt.Equal(acme.CreatedAt) || globex.UpdatedAt.Before(acme.UpdatedAt) || globex.State != "active" {
 			t.Errorf("updated %+v to %+v", acme, globex)
 		}
@@ -74,7 +74,7 @@ func TestTheFiveOperations(t *testing.T) {
 		if err != nil || gone.JSON200 == nil {
 			t.Fatalf("delete: %v, %+v", err, gone)
 		}
-		if diff := cmp.Diff([]string{"org_globex.2"}, gone.JSON200.Collections); diff != "" || gone.JSON200.ID != acme.ID {
+		if diff := cmp.Diff([]string{"org_globex"}, gone.JSON200.Collections); diff != "" || gone.JSON200.ID != acme.ID {
 			t.Errorf("deleted %+v", gone.JSON200)
 		}
 		w.do("GET", "/org/get?organization_name=Globex", "").is(404, "not_found")

@@ -72,6 +72,11 @@ func (a *API) once(ec echo.Context, next echo.HandlerFunc) error {
 	if answer == nil {
 		return a.firstTime(ec, attempt, next)
 	}
+	if c.principal != nil { // whose organization may have gone while the answer was looked up
+		if _, err := a.Store.Authenticate(r.Context(), *c.principal); err != nil {
+			return err
+		}
+	}
 	ec.Response().Header().Set("Idempotency-Replayed", "true")
 	if answer.Remake {
 		return next(ec)

@@ -1,6 +1,7 @@
 package tenant
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -34,16 +35,17 @@ func (d *Documents) usableNow(ctx context.Context) (*organization, error) {
 }
 
 // read runs a read of the organization's collection, again if the collection has
-// been replaced meanwhile. What it has read counts when the organization is still at
-// the same generation after that: then the collection was the one in use when it was
-// read. A fence does not concern it: what it sees behind one is brought over.
+// been replaced meanwhile. What it has read, or that it could not be read, counts when the
+// organization may still be used and is at the same generation after that: then the
+// collection was the one in use when it was read, and its owner's. A fence does not
+// concern it, unless it is closed: what it sees behind one is brought over.
 func (d *Documents) read(ctx context.Context, f func(context.Context, docdb.Collection) error) error {
 	var o *organization
 	if d.admitted {
 		o = d.s.glimpse(d.orgID)
 	}
-	for ; ; o = nil {
-		mark, calm := d.s.flips.calm()
+	for began := time.Now(); ; o = nil {
+		mark, calm := d.s.changes.calm()
 		if o == nil {
 			var err error
 			if o, err = d.usableNow(ctx); err != nil {
@@ -51,17 +53,39 @@ func (d *Documents) read(ctx context.Context, f func(context.Context, docdb.Coll
 			}
 		}
 		result := f(ctx, d.s.tenant.Collection(o.Collection))
-		if d.s.cfg.skip.reread || d.s.cfg.Exclusive && calm && !d.s.flips.since(mark) {
+		if d.s.cfg.skip.reread || d.s.cfg.Exclusive && calm && !d.s.changes.since(mark) {
 			return fault(result)
 		}
-		now, err := d.s.current(ctx, d.orgID)
+		now, err := d.usableNow(ctx)
 		if err != nil {
 			return fault(err)
 		}
-		if now.Generation == o.Generation {
+		if now.Generation == o.Generation && !now.closed() {
 			return fault(result)
 		}
+		if err := d.awaitFence(ctx, began, now.closed()); err != nil {
+			return fault(err)
+		}
 	}
+}
+
+// How often a fenced organization is looked at, and for how long. The fence is
+// there for milliseconds, unless the instance that moves the data has died.
+const (
+	fencePause = 2 * time.Millisecond
+	fenceWait  = 10 * time.Second
+)
+
+// awaitFence waits a little, if there is a fence, that has been met first at that time.
+func (d *Documents) awaitFence(ctx context.Context, began time.Time, standing bool) error {
+	switch {
+	case !standing:
+		return ctx.Err()
+	case time.Since(began) > fenceWait:
+		return &org.Error{Kind: org.Unavailable, RetryAfter: time.Second,
+			Message: "The organization's data is being moved, and the server that does it does not answer. Try again in a moment."}
+	}
+	return pause(ctx, fencePause)
 }
 
 // write runs a write of documents with those ids. f returns nil when it was done,
@@ -81,29 +105,39 @@ func (d *Documents) writeOnce(ctx context.Context, ids []bson.RawValue, f func(c
 	if err != nil {
 		return err
 	}
-	defer d.s.gate.leave(d.orgID, e.in)
+	result, err := d.writeInside(ctx, e, ids, f)
+	d.s.gate.leave(d.orgID, e.in)
+	if err != nil {
+		return err
+	}
+	return d.confirm(ctx, e, result)
+}
+
+// writeInside is what a write does while moves wait for it. It returns what became of it,
+// or an error when nothing did.
+func (d *Documents) writeInside(ctx context.Context, e entry, ids []bson.RawValue, f func(context.Context, docdb.Collection) error) (result, err error) {
 	o := e.o
 	if o.Move != nil {
 		err := d.s.recordDirty(ctx, o.Move.Dirty, o.Epoch, ids...)
 		if errors.Is(err, docdb.ErrNoCollection) {
-			return errMoved
+			return nil, errMoved
 		}
 		if err != nil {
-			return notDone(err)
+			return nil, notDone(err)
 		}
 	}
 	if err := d.s.mayWrite(); err != nil {
-		return err
+		return nil, err
 	}
 	c, ok := d.limited(o)
 	if !ok {
-		return errMoved // its usage was forgotten a moment ago
+		return nil, errMoved // its usage was forgotten a moment ago
 	}
-	result := f(ctx, c)
-	if errors.Is(result, docdb.ErrOutcomeUnknown) {
-		return result
+	result = f(ctx, gated{c, d.s, e.in})
+	if !d.s.cfg.Exclusive && indefinite(result) {
+		d.s.unanswered.add(d.orgID, o.Collection, ids)
 	}
-	return d.confirm(ctx, e, result)
+	return result, nil
 }
 
 // An entry is a write's, or that of who changes the indexes.
@@ -112,13 +146,6 @@ type entry struct {
 	in     *wave
 	o      *organization // as it is for whoever has entered
 }
-
-// How often a fenced organization is looked at, and for how long. The fence is
-// there for milliseconds, unless the instance that moves the data has died.
-const (
-	fencePause = 2 * time.Millisecond
-	fenceWait  = 10 * time.Second
-)
 
 // enter counts a write in and then reads the organization, unless what was seen of it
 // is good enough. A fence is waited for outside the gate: the mover waits for those inside.
@@ -147,11 +174,8 @@ func (d *Documents) enter(ctx context.Context) (entry, error) {
 			return entry{}, err
 		case open:
 			continue
-		case time.Since(began) > fenceWait:
-			return entry{}, &org.Error{Kind: org.Unavailable, RetryAfter: time.Second,
-				Message: "The organization's data is being moved, and the server that does it does not answer. Try again in a moment."}
 		}
-		if err := pause(ctx, fencePause); err != nil {
+		if err := d.awaitFence(ctx, began, true); err != nil {
 			return entry{}, err
 		}
 	}
@@ -160,11 +184,18 @@ func (d *Documents) enter(ctx context.Context) (entry, error) {
 // confirm decides what a write's result is worth. A move waits for every write in
 // progress before it relies on what was recorded, so the result stands, however
 // far the move has come; unless it took this instance for dead and did not wait.
-// Then it still stands if no step of a move came between.
+// Then it still stands if no step of a move came between. A collection that is gone
+// means that the organization is elsewhere, or gone itself.
 func (d *Documents) confirm(ctx context.Context, e entry, result error) error {
-	if d.s.cfg.Exclusive || d.s.cfg.skip.reread {
+	switch {
+	case errors.Is(result, errMoved):
+		return result
+	case errors.Is(result, docdb.ErrNoCollection):
+		return d.vanished(ctx, e, result)
+	case errors.Is(result, docdb.ErrOutcomeUnknown), d.s.cfg.Exclusive, d.s.cfg.skip.reread:
 		return result
 	}
+	ctx = context.WithoutCancel(ctx) // what was done is told as it is, whoever has gone
 	now, err := d.s.organization(ctx, d.orgID)
 	if err == nil && now.Epoch == e.o.Epoch {
 		return result
@@ -185,6 +216,16 @@ func (d *Documents) confirm(ctx context.Context, e entry, result error) error {
 		return err
 	}
 	return errMoved
+}
+
+// vanished is the refusal that a request deserves whose collection is not there: none, if
+// the organization has another by now.
+func (d *Documents) vanished(ctx context.Context, e entry, result error) error {
+	now, err := d.usableNow(ctx)
+	if err == nil && now.Generation != e.o.Generation {
+		return errMoved
+	}
+	return cmp.Or(err, result)
 }
 
 // notDone says of a failed write of master data that nothing was done to the

@@ -28,14 +28,26 @@ var checks = []struct {
 	{"registry", "a registered collection is in use", (*inventory).strayEntries},
 	{"ghosts", "every collection org_… is registered", (*inventory).ghosts},
 	{"dirty-sets", "a dirty set belongs to a running move", (*inventory).strayDirtySets},
+	{"kept-sources", "what is kept after a move agrees with where the data is now (with --deep)", (*inventory).keptSources},
 	{"instances", "an instance that is registered is alive", (*inventory).deadInstances},
 }
 
 const (
-	byFix      = "run orgd doctor --fix; a running orgd does it by itself"
+	byItself   = "nothing: a running orgd does it by itself; orgd doctor --fix does it now"
+	byFix      = "run orgd doctor --fix"
 	fromBackup = "restore the master database from a backup, or mend the document by hand"
-	stuckFor   = time.Minute // how long an expired lease may wait for somebody to take it
+	// waitsFor is how long an expired lease may wait for somebody to take it, and stuckFor
+	// how long until that takes a person.
+	waitsFor = time.Minute
+	stuckFor = 10 * time.Minute
 )
+
+// pending is what nobody has to see to.
+func pending(subject, format string, args ...any) Finding {
+	f := repairable(subject, format, args...)
+	f.Remedy, f.Pending = byItself, true
+	return f
+}
 
 func repairable(subject, format string, args ...any) Finding {
 	return Finding{Subject: subject, Detail: fmt.Sprintf(format, args...), Remedy: byFix, Repairable: true}
@@ -59,18 +71,23 @@ func (inv *inventory) masterDocuments() (all []Finding) {
 	return all
 }
 
-// unfinished finds what nobody is at: on an exclusive engine that is every
-// operation that runs.
+// unfinished finds what nobody is at: on an exclusive engine that is every operation that
+// runs, and the next start finishes it.
 func (inv *inventory) unfinished() (all []Finding) {
 	for _, id := range slices.Sorted(maps.Keys(inv.running)) {
 		op := inv.running[id]
-		if !inv.exclusive && inv.now.Sub(op.Lease.Until) <= stuckFor {
+		waited := inv.now.Sub(op.Lease.Until)
+		if !inv.exclusive && waited <= waitsFor {
 			continue
+		}
+		tell := pending
+		if !inv.exclusive && waited > stuckFor {
+			tell = repairable
 		}
 		if _, err := kindOf(op.Kind); err != nil {
 			all = append(all, broken(id, "start the version of orgd that began it", "%s of organization %s is unknown to this version", op.Kind, op.OrgID))
 		} else {
-			all = append(all, repairable(id, "%s of organization %s is at step %q and nobody goes on with it", op.Kind, op.OrgID, op.Step))
+			all = append(all, tell(id, "%s of organization %s is at step %q and nobody goes on with it", op.Kind, op.OrgID, op.Step))
 		}
 	}
 	return all
@@ -80,14 +97,14 @@ func (inv *inventory) danglingOperations() (all []Finding) {
 	for _, o := range inv.organizations {
 		switch {
 		case o.Operation != "" && inv.over(o.Operation):
-			all = append(all, repairable(o.ID, "says that operation %s is changing it, which is over", o.Operation))
+			all = append(all, pending(o.ID, "says that operation %s is changing it, which is over", o.Operation))
 		case o.Operation == "" && o.State == org.StateProvisioning:
 			all = append(all, broken(o.ID, "remove the document by hand, or "+fromBackup, "is %s, and no operation goes on with it", o.State))
 		}
 	}
 	for _, a := range inv.admins {
 		if a.Next != nil && inv.over(a.Next.Operation) && inv.organizationOf[a.OrgID] != nil {
-			all = append(all, repairable(a.ID, "has new credentials of operation %s waiting, which is over", a.Next.Operation))
+			all = append(all, pending(a.ID, "has new credentials of operation %s waiting, which is over", a.Next.Operation))
 		}
 	}
 	return all
@@ -126,9 +143,30 @@ func (inv *inventory) organizationAdmins() (all []Finding) {
 
 func (inv *inventory) organizationNames() (all []Finding) {
 	for _, o := range inv.organizations {
-		if held := inv.reservationOf[nameReservation(o.NameKey)]; inv.atRest(o) && (held == nil || held.OrgID != o.ID) {
-			all = append(all, broken(o.ID, "give one of the two another name, or "+fromBackup,
-				"does not hold its name %q: another can take it, or has", o.Name))
+		if !inv.atRest(o) {
+			continue
+		}
+		switch held := inv.reservationOf[nameReservation(o.NameKey)]; {
+		case held == nil:
+			all = append(all, repairable(o.ID, "does not hold its name %q: another can take it", o.Name))
+		case held.OrgID != o.ID:
+			all = append(all, broken(o.ID, "give one of the two another name, or "+fromBackup, "does not hold its name %q: another has it", o.Name))
+		}
+	}
+	return all
+}
+
+// unheld are the reservations that should be there, and are not.
+func (inv *inventory) unheld() (all []*reservation) {
+	for _, o := range inv.organizations {
+		if id := nameReservation(o.NameKey); inv.atRest(o) && inv.reservationOf[id] == nil {
+			all = append(all, &reservation{Meta: Meta{ID: id}, OrgID: o.ID})
+		}
+	}
+	for _, a := range inv.admins {
+		o := inv.organizationOf[a.OrgID]
+		if id := emailReservation(a.EmailKey); o != nil && inv.atRest(o) && inv.reservationOf[id] == nil {
+			all = append(all, &reservation{Meta: Meta{ID: id}, OrgID: a.OrgID, AdminID: a.ID})
 		}
 	}
 	return all
@@ -137,7 +175,7 @@ func (inv *inventory) organizationNames() (all []Finding) {
 func (inv *inventory) strayAdmins() (all []Finding) {
 	for _, a := range inv.admins {
 		if inv.organizationOf[a.OrgID] == nil && inv.over(a.Operation) {
-			all = append(all, repairable(a.ID, "belongs to organization %q, which is not there", a.OrgID))
+			all = append(all, pending(a.ID, "belongs to organization %q, which is not there", a.OrgID))
 		}
 	}
 	return all
@@ -149,9 +187,11 @@ func (inv *inventory) adminEmails() (all []Finding) {
 		if o == nil || !inv.atRest(o) {
 			continue
 		}
-		if held := inv.reservationOf[emailReservation(a.EmailKey)]; held == nil || held.AdminID != a.ID {
-			all = append(all, broken(a.ID, "give one of the two another address, or "+fromBackup,
-				"does not hold the address %q: another can take it, or has", a.Email))
+		switch held := inv.reservationOf[emailReservation(a.EmailKey)]; {
+		case held == nil:
+			all = append(all, repairable(a.ID, "does not hold the address %q: another can take it", a.Email))
+		case held.AdminID != a.ID:
+			all = append(all, broken(a.ID, "give one of the two another address, or "+fromBackup, "does not hold the address %q: another has it", a.Email))
 		}
 	}
 	return all
@@ -164,9 +204,9 @@ func (inv *inventory) strayReservations() (all []Finding) {
 		switch {
 		case !inv.over(res.Operation):
 		case o == nil:
-			all = append(all, repairable(res.ID, "belongs to organization %q, which is not there", res.OrgID))
+			all = append(all, pending(res.ID, "belongs to organization %q, which is not there", res.OrgID))
 		case o.Operation == "" && nameReservation(o.NameKey) != res.ID && !inv.isAddress(res):
-			all = append(all, repairable(res.ID, "belongs to organization %s, which does not use it", res.OrgID))
+			all = append(all, pending(res.ID, "belongs to organization %s, which does not use it", res.OrgID))
 		}
 	}
 	return all
@@ -194,7 +234,7 @@ func (inv *inventory) strayEntries() (all []Finding) {
 		case c.State == live:
 			all = append(all, broken(c.ID, "remove its entry by hand", "is live and not there, and %s", owner))
 		case o == nil || !c.kept(inv.now):
-			all = append(all, repairable(c.ID, "is %s, and %s", c.State, owner))
+			all = append(all, pending(c.ID, "is %s, and %s", c.State, owner))
 		}
 	}
 	return all
@@ -205,7 +245,7 @@ func (inv *inventory) ghosts() (all []Finding) {
 		switch {
 		case !strings.HasPrefix(name, org.CollectionPrefix) || inv.entryOf[name] != nil:
 		case inv.isolated[quarantineID(name)]:
-			all = append(all, repairable(name, "was dropped, and a stalled instance has created it again"))
+			all = append(all, pending(name, "was dropped, and a stalled instance has created it again"))
 		default:
 			all = append(all, broken(name, "look at its documents, and drop it if it is nobody's", "is registered as no organization's"))
 		}
@@ -216,7 +256,7 @@ func (inv *inventory) ghosts() (all []Finding) {
 func (inv *inventory) strayDirtySets() (all []Finding) {
 	for _, set := range inv.dirtySets {
 		if opID, _ := dirtyOwner(set); inv.over(opID) {
-			all = append(all, repairable(set, "belongs to a move that is over"))
+			all = append(all, pending(set, "belongs to a move that is over"))
 		}
 	}
 	return all
@@ -225,7 +265,7 @@ func (inv *inventory) strayDirtySets() (all []Finding) {
 func (inv *inventory) deadInstances() (all []Finding) {
 	for _, m := range inv.instances {
 		if inv.now.Sub(m.SeenAt) >= deadFor {
-			all = append(all, repairable(m.ID, "was last heard of at %s", m.SeenAt.UTC().Format(time.RFC3339)))
+			all = append(all, pending(m.ID, "was last heard of at %s", m.SeenAt.UTC().Format(time.RFC3339)))
 		}
 	}
 	return all

@@ -34,7 +34,9 @@ func (r *run) copy(ctx context.Context) error {
 	if last := r.op.Progress.Last; last != nil {
 		q.After = &docdb.Position{ID: docdb.ID(last)}
 	}
-	for batch, err := range ahead(ctx, batches(r.source(), q)) {
+	read := ahead(ctx, batches(r.source(), q))
+	defer read.stop()
+	for batch, err := range read.all() {
 		if err != nil {
 			return err
 		}
@@ -75,38 +77,70 @@ func batches(c docdb.Collection, q docdb.Query) func(context.Context) iter.Seq2[
 	}
 }
 
-// ahead reads one piece ahead of whoever takes them.
-func ahead[T any](ctx context.Context, seq func(context.Context) iter.Seq2[T, error]) iter.Seq2[T, error] {
-	type piece struct {
-		v   T
-		err error
+// readAhead is what a query finds, read one piece ahead of whoever takes it.
+type readAhead[T any] struct {
+	pieces chan piece[T]
+	cancel context.CancelFunc
+	ctx    context.Context
+}
+
+type piece[T any] struct {
+	v   T
+	err error
+}
+
+// ahead begins to read at once. stop must be called.
+func ahead[T any](ctx context.Context, seq func(context.Context) iter.Seq2[T, error]) *readAhead[T] {
+	r := &readAhead[T]{pieces: make(chan piece[T])}
+	r.ctx, r.cancel = context.WithCancel(ctx)
+	go func() {
+		defer close(r.pieces)
+		for v, err := range seq(r.ctx) {
+			select {
+			case r.pieces <- piece[T]{v, err}:
+			case <-r.ctx.Done():
+				return
+			}
+		}
+	}()
+	return r
+}
+
+// stop returns when the reader has ended.
+func (r *readAhead[T]) stop() {
+	r.cancel()
+	for range r.pieces {
 	}
+}
+
+// all yields the pieces.
+func (r *readAhead[T]) all() iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		ctx, cancel := context.WithCancel(ctx)
-		pieces := make(chan piece)
-		go func() {
-			defer close(pieces)
-			for v, err := range seq(ctx) {
-				select {
-				case pieces <- piece{v, err}:
-				case <-ctx.Done():
-					return
-				}
-			}
-		}()
-		defer func() {
-			cancel()
-			for range pieces { // until the reader has ended
-			}
-		}()
-		for p := range pieces {
+		for p := range r.pieces {
 			if !yield(p.v, p.err) {
 				return
 			}
 		}
-		if err := ctx.Err(); err != nil {
+		if err := r.ctx.Err(); err != nil {
 			var none T
 			yield(none, err)
+		}
+	}
+}
+
+// each yields the single documents of pieces.
+func each(pieces iter.Seq2[[]bson.Raw, error]) iter.Seq2[bson.Raw, error] {
+	return func(yield func(bson.Raw, error) bool) {
+		for batch, err := range pieces {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, doc := range batch {
+				if !yield(doc, nil) {
+					return
+				}
+			}
 		}
 	}
 }

@@ -1,11 +1,13 @@
 package tenant
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
 )
 
@@ -13,8 +15,10 @@ import (
 const flipping = "flip"
 
 const (
-	// fenceFor bounds the time that clients wait for one try of a cut-over.
-	fenceFor = time.Second
+	// fenceFor bounds the time that clients wait for one try of a cut-over; where
+	// messages take long, fenceMessages of them instead.
+	fenceFor      = time.Second
+	fenceMessages = 30
 	// cutOvers bounds the tries; the pause after each is longer than the one before,
 	// so that clients get on, and a dead instance has time to be taken for dead.
 	cutOvers     = 24
@@ -38,7 +42,7 @@ func (r *run) flip(ctx context.Context) error {
 			return err
 		}
 		err := r.cutOver(ctx)
-		if err == nil || errors.Is(err, errLeaseLost) {
+		if err == nil || errors.Is(err, errLeaseLost) || r.doubtful() {
 			return err
 		}
 		r.cfg.Logger.WarnContext(ctx, "a cut-over was given up and is tried again", "operation", r.op.ID, "again_in", between, "error", err)
@@ -69,6 +73,8 @@ func (r *run) flipped(ctx context.Context) (bool, error) {
 	return false, r.unfence(ctx)
 }
 
+// unfence lets clients go on where they were. One that is not there any more, or another
+// owner's, is not touched.
 func (r *run) unfence(ctx context.Context) error {
 	_, err := r.turn(ctx, func(o *organization) error { return r.enter(o, copying) })
 	return err
@@ -83,11 +89,17 @@ func (r *run) enter(o *organization, to phase) error {
 	return nil
 }
 
+// errUnfenced: the fence was taken down before all was brought over.
+var errUnfenced = errors.New("the fence stood for too long")
+
 // adopt puts what the plan brings new in force.
 func (r *run) adopt(o *organization) error {
 	p := r.op.Plan
-	if p.Migrate && !(o.fenced() && o.Move.Target == p.Target) {
+	if p.Migrate && (o.Move == nil || o.Move.Target != p.Target) {
 		return errLeaseLost
+	}
+	if p.Migrate && !o.fenced() {
+		return errUnfenced
 	}
 	if p.Name != "" {
 		o.Name, o.NameKey = p.Name, p.NameKey
@@ -100,75 +112,93 @@ func (r *run) adopt(o *organization) error {
 }
 
 // cutOver fences the organization, brings the last few documents over, and flips.
-// If any of it fails or takes too long, clients go on where they were.
+// If any of it fails or takes too long, clients go on where they were: at once, also
+// while a write to the target is still waited for.
 func (r *run) cutOver(ctx context.Context) error {
 	began := time.Now()
-	err := r.flipFenced(ctx)
-	if err == nil || errors.Is(err, errLeaseLost) {
-		r.cfg.Logger.DebugContext(ctx, "cut over", "operation", r.op.ID, "clients_waited", time.Since(began), "error", err)
+	r.behindFence = true
+	defer func() { r.behindFence = false }()
+	fenced, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	lifted := make(chan error, 1)
+	limit := time.AfterFunc(max(fenceFor, fenceMessages*r.messageTime()), func() {
+		cancel(errUnfenced)
+		_, err := r.lift(ctx)
+		lifted <- err
+	})
+	err := r.flipFenced(fenced)
+	if !limit.Stop() {
+		if liftErr := <-lifted; err != nil {
+			err = errors.Join(err, liftErr)
+		}
+	}
+	if err == nil {
+		r.cfg.Logger.DebugContext(ctx, "cut over", "operation", r.op.ID, "clients_waited", time.Since(began))
+		return nil
+	}
+	done, liftErr := r.lift(ctx)
+	if done {
+		return nil // its answer was lost
+	}
+	return errors.Join(err, liftErr)
+}
+
+// lift takes the fence down, whatever became of the context that it was put up under, and
+// reports whether the organization has its new collection. Where another has the operation
+// now, that one has taken the fence down.
+func (r *run) lift(ctx context.Context) (done bool, err error) {
+	ctx = context.WithoutCancel(ctx)
+	err = retry(ctx, func() error {
+		done, err = r.flipped(ctx)
 		return err
-	}
-	// The flip may be done and its answer lost: flipped finds out.
-	again := func() error { _, err := r.flipped(ctx); return err }
-	if unfenceErr := retry(ctx, again); unfenceErr != nil {
-		return errors.Join(err, unfenceErr)
-	}
-	return err
+	})
+	return done, err
 }
 
 func (r *run) flipFenced(ctx context.Context) error {
-	fenced, cancel := context.WithTimeoutCause(ctx, fenceFor, errors.New("the fence stood for too long"))
-	defer cancel()
-	if err := r.finishBehindFence(fenced); err != nil {
-		if cause := context.Cause(fenced); cause != nil {
-			err = errors.Join(cause, err)
-		}
-		return err
-	}
-	// Without the bound: a compare-and-swap that is cut off is in doubt.
-	return r.flips.during(func() error {
-		_, err := r.turn(ctx, r.adopt)
-		return err
-	})
-}
-
-func (r *run) finishBehindFence(ctx context.Context) error {
 	o, err := r.turn(ctx, func(o *organization) error { return r.enter(o, fenced) })
 	if err != nil {
 		return err
 	}
-	if err := r.drain(ctx); err != nil {
+	if err := r.finishBehindFence(ctx, o); err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = errors.Join(cause, err)
+		}
 		return err
 	}
-	after := r.op.Progress.Applied
-	if _, err := r.apply(ctx, o.Move.Dirty, after, o.Epoch, true); err != nil {
-		return err
+	if r.doubtful() {
+		return docdb.ErrOutcomeUnknown
 	}
-	if r.cfg.skip.verify {
-		return nil
-	}
-	return r.compareDirty(ctx, o.Move.Dirty, after, o.Epoch)
+	_, err = r.turn(context.WithoutCancel(ctx), r.adopt)
+	return err
 }
 
-// compareDirty checks that what was applied last is there.
-func (r *run) compareDirty(ctx context.Context, set string, after, before int64) error {
-	for id, err := range r.dirtyIDs(ctx, set, after, before) {
+// finishBehindFence brings over what was written last. Where a write got no answer, and may
+// be carried out yet, readers wait as well: what they have not seen until now they will see
+// in the target or nowhere.
+func (r *run) finishBehindFence(ctx context.Context, o *organization) error {
+	set, before := o.Move.Dirty, o.Epoch
+	if err := r.drainAndTell(ctx, o); err != nil {
+		return err
+	}
+	var ids []bson.RawValue
+	doubt := false
+	for entry, err := range r.dirtyIDs(ctx, set, r.op.Progress.Applied, before) {
 		if err != nil {
 			return err
 		}
-		from, err := found(r.source().Get(ctx, id))
-		if err != nil {
+		ids, doubt = append(ids, entry.ID), doubt || entry.Doubt
+	}
+	if doubt {
+		if _, err := r.turn(ctx, func(o *organization) error { return r.enter(o, closed) }); err != nil {
 			return err
-		}
-		to, err := found(r.target().Get(ctx, id))
-		if err != nil {
-			return err
-		}
-		if !bytes.Equal(from, to) {
-			return errDiffers
 		}
 	}
-	return nil
+	late, err := r.apply(ctx, ids)
+	if err == nil && len(late) > 0 {
+		return errDiffers
+	}
+	return err
 }
 
 // errDiffers is met when another document, which should have gone, holds a

@@ -28,7 +28,9 @@ func (o *organization) setField(name string, v bson.RawValue) (ok bool) {
 	case "_id":
 		o.ID, ok = v.StringValueOK()
 	case "version":
-		o.Version, ok = v.Int64OK()
+		o.Version, ok = v, v.Type != 0
+	case "past":
+		_, o.Past, ok = v.BinaryOK()
 	case "organization_name":
 		o.Name, ok = v.StringValueOK()
 	case "name_key":

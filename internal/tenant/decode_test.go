@@ -24,6 +24,10 @@ func fullOrganization(t testing.TB) *organization {
 				f.Set(reflect.ValueOf(&at))
 			case Meta:
 				fill(f)
+			case version:
+				f.Set(reflect.ValueOf(newVersion()))
+			case []byte:
+				f.SetBytes([]byte("twelve bytes"))
 			case *move:
 				f.Set(reflect.ValueOf(&move{Phase: copying, Target: "target", Dirty: "dirty"}))
 			case *quota:

@@ -96,6 +96,7 @@ func removeAll[T any, P record[T]](ctx context.Context, t table[T, P], f docdb.F
 
 // removeOrganization removes it if it is this operation's to remove.
 func (r *run) removeOrganization(ctx context.Context) error {
+	defer r.changes.begin()()
 	err := r.organizations.c.Delete(ctx, docdb.StringID(r.op.OrgID), docdb.Eq("operation", r.op.ID))
 	if errors.Is(err, docdb.ErrNoMatch) {
 		return nil

@@ -18,6 +18,8 @@ type Finding struct {
 	Remedy string `json:"remedy"`
 	// Repairable: Repair does it, and cannot lose anything by it.
 	Repairable bool `json:"repairable"`
+	// Pending: a running orgd does it by itself, soon, and nobody need do anything.
+	Pending bool `json:"pending"`
 }
 
 // A Check is one invariant, and where it does not hold.
@@ -38,12 +40,24 @@ type Contents struct {
 type Report struct {
 	Checks      []Check    `json:"checks"`
 	Collections []Contents `json:"collections"`
+	// Kept is there after a deep look.
+	Kept []Kept `json:"kept,omitempty"`
 }
 
-// Findings returns how many there are.
+// Findings returns how many there are that somebody has to see to.
 func (r Report) Findings() (n int) {
 	for _, c := range r.Checks {
-		n += len(c.Findings)
+		n += c.Open()
+	}
+	return n
+}
+
+// Open returns how many of its findings somebody has to see to.
+func (c Check) Open() (n int) {
+	for _, f := range c.Findings {
+		if !f.Pending {
+			n++
+		}
 	}
 	return n
 }
@@ -56,6 +70,9 @@ type Doctor struct {
 	// ConfirmAfter is the pause before a second look, when other processes may be
 	// changing what it looks at: only what both find is a finding. Default 2 s.
 	ConfirmAfter time.Duration
+	// Deep has it compare what is kept after moves with what is in use, document by
+	// document: see Config.MoveGrace.
+	Deep bool
 }
 
 // NewDoctor returns a Doctor. It does no I/O. With cfg.Exclusive no Store may be
@@ -86,10 +103,13 @@ func (d *Doctor) Diagnose(ctx context.Context) (Report, error) {
 
 func (d *Doctor) look(ctx context.Context) (Report, *inventory, error) {
 	inv, err := d.s.takeInventory(ctx)
+	if err == nil && d.Deep {
+		inv.kept, err = d.s.lookDeep(ctx, inv)
+	}
 	if err != nil {
 		return Report{}, nil, fmt.Errorf("read the databases: %w", err)
 	}
-	var r Report
+	r := Report{Kept: inv.kept}
 	for _, c := range checks {
 		found := c.find(inv)
 		if found == nil {
@@ -134,14 +154,33 @@ func (s *Store) contents(ctx context.Context, inv *inventory) ([]Contents, error
 	return all, nil
 }
 
-// Repair does what a running orgd does by itself, and no more: it makes what is
-// missing of the master database, finishes interrupted operations, and removes what
+// Repair makes what is missing of the master database, gives organizations back what they
+// should hold and nobody else does, finishes interrupted operations, and removes what
 // Reconcile does. An error does not keep it from doing the rest.
 func (d *Doctor) Repair(ctx context.Context) error {
-	if err := d.s.prepare(ctx); err != nil {
+	if err := errors.Join(d.s.prepare(ctx), d.s.makeIndexes(ctx)); err != nil {
 		return fmt.Errorf("prepare the master database: %w", err)
 	}
 	abandoned := func(op *operation) bool { return d.s.cfg.Exclusive || d.s.now().After(op.Lease.Until) }
-	_, err := d.s.resume(ctx, abandoned)
-	return errors.Join(err, d.s.reconcile(ctx, true))
+	taken, err := d.s.resume(ctx, abandoned)
+	if err == nil {
+		_, err = taken.wait()
+	}
+	return errors.Join(err, d.s.reconcile(ctx, true), d.s.giveBack(ctx))
+}
+
+// giveBack reserves the names and addresses that organizations and admins have and do not
+// hold. Who is faster has them.
+func (s *Store) giveBack(ctx context.Context) error {
+	inv, err := s.takeInventory(ctx)
+	if err != nil {
+		return err
+	}
+	for _, res := range inv.unheld() {
+		res.Operation, res.CreatedAt = "doctor", s.now()
+		if err := s.reservations.insert(ctx, res); err != nil && !errors.Is(err, docdb.ErrDuplicate) {
+			return err
+		}
+	}
+	return nil
 }

@@ -134,9 +134,11 @@ var ailments = []struct {
 	{"an organization has no admin", func(w *world, o org.Organization) { w.change("organizations", o.ID, "admin_id", "gone") },
 		nil, []string{"organization-admins: O"}},
 	{"an organization does not hold its name", func(w *world, _ org.Organization) { w.remove("reservations", "name:acme") },
-		nil, []string{"organization-names: O"}},
+		[]string{"organization-names: O"}, nil},
+	{"another holds an organization's name", func(w *world, o org.Organization) { w.change("organizations", o.ID, "name_key", "bystander") },
+		[]string{"reservations: name:acme"}, []string{"organization-names: O"}},
 	{"an admin does not hold the address", func(w *world, _ org.Organization) { w.remove("reservations", "email:a@x.example") },
-		nil, []string{"admin-emails: A"}},
+		[]string{"admin-emails: A"}, nil},
 	{"an admin has no organization", func(w *world, _ org.Organization) {
 		w.plant("admins", bson.D{{Key: "_id", Value: "x"}, {Key: "org_id", Value: "gone"}, {Key: "op_id", Value: "gone"}})
 	}, []string{"admins: x"}, nil},

@@ -62,7 +62,7 @@ func (s *Store) GetDocument(ctx context.Context, p org.Principal, id bson.RawVal
 		return Document{}, fault(err)
 	}
 	switch {
-	case now.Generation != o.Generation && !s.cfg.skip.reread:
+	case (now.Generation != o.Generation || now.closed()) && !s.cfg.skip.reread:
 		return s.getDocument(ctx, p, id)
 	case errors.Is(result, docdb.ErrNotFound):
 		return Document{}, noDocument()
@@ -150,11 +150,11 @@ func (d *Documents) Delete(ctx context.Context, id bson.RawValue, cond Condition
 			if err != nil {
 				return err
 			}
-			if old == nil && cond.Revisions == nil {
-				return noDocument()
-			}
 			if err := cond.check(old); err != nil {
 				return err
+			}
+			if old == nil {
+				return noDocument()
 			}
 			return c.Delete(ctx, id, old.unchanged())
 		})
@@ -203,7 +203,7 @@ func (d *Documents) settle(ctx context.Context, c docdb.Collection, id bson.RawV
 	var dup *docdb.DuplicateError
 	switch {
 	case errors.Is(err, docdb.ErrOutcomeUnknown):
-		if now, getErr := lookUp(ctx, c, id); getErr == nil && now != nil && now.Revision == rev.Hex() {
+		if now, getErr := lookUp(context.WithoutCancel(ctx), c, id); getErr == nil && now != nil && now.Revision == rev.Hex() {
 			return nil
 		}
 		return err

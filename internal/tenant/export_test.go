@@ -24,6 +24,14 @@ func (c *Config) Skip(part string) bool {
 		c.skip.fence, c.skip.verify = true, true // the comparison behind the fence would find it
 	case "verification":
 		c.skip.verify = true
+	case "conditions":
+		c.skip.conditions = true
+	case "fresh target":
+		c.skip.fresh = true
+	case "new names":
+		c.skip.names = true
+	case "unique versions":
+		c.skip.versions = true
 	default:
 		return false
 	}

@@ -3,6 +3,11 @@ package tenant
 import (
 	"context"
 	"sync"
+	"sync/atomic"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb"
 )
 
 // A gate counts the writes that this process has in progress on each
@@ -21,7 +26,7 @@ type gate struct {
 // A wave is the writes that began between two drains.
 type wave struct {
 	inside int
-	closed bool          // nobody enters any more
+	closed atomic.Bool   // nobody enters any more, and who has sent nothing yet begins again
 	empty  chan struct{} // closed when it is closed and nobody is inside
 }
 
@@ -34,7 +39,7 @@ func (g *gate) enter(orgID string) (in *wave, drains uint64) {
 		g.waves = map[string][]*wave{}
 	}
 	waves := g.waves[orgID]
-	if n := len(waves); n > 0 && !waves[n-1].closed {
+	if n := len(waves); n > 0 && !waves[n-1].closed.Load() {
 		waves[n-1].inside++
 		return waves[n-1], g.drains
 	}
@@ -63,7 +68,7 @@ func (g *gate) leave(orgID string, w *wave) {
 	if w.inside--; w.inside > 0 {
 		return
 	}
-	if w.closed {
+	if w.closed.Load() {
 		close(w.empty)
 	}
 	kept := g.waves[orgID][:0]
@@ -83,7 +88,7 @@ func (g *gate) drain(ctx context.Context, orgID string) error {
 	g.drains++
 	waves := append([]*wave(nil), g.waves[orgID]...)
 	for _, w := range waves {
-		w.closed = true
+		w.closed.Store(true)
 	}
 	g.mu.Unlock()
 	for _, w := range waves {
@@ -94,4 +99,52 @@ func (g *gate) drain(ctx context.Context, orgID string) error {
 		}
 	}
 	return nil
+}
+
+// gated is an organization's collection for a write that has entered. When somebody waits
+// for the write it does not begin to change anything any more, but comes back as errMoved,
+// to enter again: that is sooner for those who wait, and costs it little.
+type gated struct {
+	docdb.Collection
+	s  *Store
+	in *wave
+}
+
+func (g gated) open() error {
+	if g.in.closed.Load() && !g.s.cfg.skip.drain {
+		return errMoved
+	}
+	return nil
+}
+
+// Insert implements docdb.Collection.
+func (g gated) Insert(ctx context.Context, doc bson.Raw) error {
+	if err := g.open(); err != nil {
+		return err
+	}
+	return g.Collection.Insert(ctx, doc)
+}
+
+// InsertMany implements docdb.Collection.
+func (g gated) InsertMany(ctx context.Context, docs []bson.Raw) ([]error, error) {
+	if err := g.open(); err != nil {
+		return nil, err
+	}
+	return g.Collection.InsertMany(ctx, docs)
+}
+
+// Replace implements docdb.Collection.
+func (g gated) Replace(ctx context.Context, id bson.RawValue, when docdb.Filter, doc bson.Raw) error {
+	if err := g.open(); err != nil {
+		return err
+	}
+	return g.Collection.Replace(ctx, id, when, doc)
+}
+
+// Delete implements docdb.Collection.
+func (g gated) Delete(ctx context.Context, id bson.RawValue, when docdb.Filter) error {
+	if err := g.open(); err != nil {
+		return err
+	}
+	return g.Collection.Delete(ctx, id, when)
 }

@@ -72,8 +72,10 @@ type idempotent struct {
 	Revision  bson.ObjectID `bson:"revision"`
 	Operation string        `bson:"op_id,omitempty"`
 	// Answer is there when it is done.
-	Answer *Answer   `bson:"answer,omitempty"`
-	Until  time.Time `bson:"until"`
+	Answer *Answer `bson:"answer,omitempty"`
+	// Spent says that what the request made has been deleted since.
+	Spent bool      `bson:"spent,omitempty"`
+	Until time.Time `bson:"until"`
 }
 
 // An Attempt is one try of a request with an idempotency key. It ends with Done,
@@ -146,6 +148,8 @@ func (s *Store) join(ctx context.Context, e *idempotent, once Once, mine lease) 
 		return docdb.ErrNotFound
 	case !bytes.Equal(e.Fingerprint, once.Fingerprint):
 		return org.Errorf(org.IdempotencyKeyReused, "The Idempotency-Key came with another request before. Use a new key for each request.")
+	case e.Spent:
+		return org.Errorf(org.IdempotencyKeyReused, "What the request with this Idempotency-Key made has been deleted since. Use a new key to make another.")
 	case e.Answer != nil:
 		return nil
 	case s.alive(e.Lease):
@@ -206,7 +210,7 @@ func (a *Attempt) Release(ctx context.Context) error {
 func (a *Attempt) save(ctx context.Context, edit func(*idempotent)) error {
 	err := retry(ctx, func() error {
 		e, err := a.s.idempotency.change(ctx, a.entry.ID, func(e *idempotent) (bool, error) {
-			if e.Lease.Owner != a.entry.Lease.Owner {
+			if e.Lease.Owner != a.entry.Lease.Owner || e.Spent {
 				return false, ErrAttemptLost
 			}
 			edit(e)
@@ -229,27 +233,14 @@ const forgetBatch = 100
 
 // expireAnswers removes the entries whose time is over.
 func (s *Store) expireAnswers(ctx context.Context) error {
-	return s.forgetAnswers(ctx, docdb.Query{Order: masterIndex("until").Keys, Limit: forgetBatch}, func(e *idempotent) bool {
-		return !s.now().Before(e.Until)
-	})
-}
-
-// removeAnswers removes what answers tell of a deleted organization.
-func (r *run) removeAnswers(ctx context.Context) error {
-	all := func(*idempotent) bool { return true }
-	return r.forgetAnswers(ctx, docdb.Query{Filter: docdb.Eq("org_id", r.op.OrgID), Limit: forgetBatch}, all)
-}
-
-// forgetAnswers removes the entries that a query yields, up to the first that is not
-// to go.
-func (s *Store) forgetAnswers(ctx context.Context, q docdb.Query, gone func(*idempotent) bool) error {
+	q := docdb.Query{Order: masterIndex("until").Keys, Limit: forgetBatch}
 	for {
 		batch, err := s.idempotency.query(ctx, q)
 		if err != nil {
 			return err
 		}
 		for _, e := range batch {
-			if !gone(e) {
+			if s.now().Before(e.Until) {
 				return nil
 			}
 			if err := s.idempotency.remove(ctx, e); err != nil && !errors.Is(err, docdb.ErrNoMatch) {
@@ -260,4 +251,28 @@ func (s *Store) forgetAnswers(ctx context.Context, q docdb.Query, gone func(*ide
 			return nil
 		}
 	}
+}
+
+// removeAnswers removes what answers tell of a deleted organization. The key that made it
+// stays, and nothing else with it: a request with it that is still under way, or sent once
+// more, must not make the organization again.
+func (r *run) removeAnswers(ctx context.Context) error {
+	q := docdb.Query{Filter: docdb.Eq("org_id", r.op.OrgID), Limit: forgetBatch}
+	for {
+		batch, err := r.idempotency.query(ctx, q)
+		if err != nil || len(batch) == 0 {
+			return err
+		}
+		if err := forAll(ctx, batch, r.forgetAnswer); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Store) forgetAnswer(ctx context.Context, e *idempotent) error {
+	if e.Operation == "" {
+		return s.idempotency.remove(ctx, e)
+	}
+	e.OrgID, e.Operation, e.Answer, e.Spent = "", "", nil, true
+	return s.idempotency.swap(ctx, e)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -280,23 +281,71 @@ func TestIdempotencyKey(t *testing.T) {
 	}
 }
 
-// TestAKeyGoesWithItsOrganization: nothing of what it keeps outlives the organization.
+// TestAKeyGoesWithItsOrganization: nothing of what it keeps outlives the organization, but
+// that the organization was made: what is sent once more does not make it again.
 func TestAKeyGoesWithItsOrganization(t *testing.T) {
 	for _, r := range keyedRequests {
 		t.Run(r.name, func(t *testing.T) {
 			w := newWorld(t, docdbtest.NewModel(), plain)
 			acme := w.create("Acme", "acme@x.example")
-			if _, err := r.send(t.Context(), w.Store, acme.ID); err != nil {
+			told, err := r.send(t.Context(), w.Store, acme.ID)
+			if err != nil {
 				t.Fatal(err)
 			}
-			email := map[string]string{"create an organization": "new@x.example", "create a document": "acme@x.example"}[r.name]
+			create := r.once("").OrgID == "" && r.name == "create an organization"
+			email := map[bool]string{true: "new@x.example", false: "acme@x.example"}[create]
 			if _, err := w.Delete(t.Context(), w.login(email)); err != nil {
 				t.Fatal(err)
 			}
+			for entry, err := range w.engine.Database(masterDB).Collection("idempotency").Find(t.Context(), docdb.Query{}) {
+				if err != nil || !create || strings.Contains(entry.String(), told) {
+					t.Errorf("left is %s, %v", entry, err)
+				}
+			}
+			if _, err := r.send(t.Context(), w.Store, acme.ID); create != errors.Is(err, org.IdempotencyKeyReused) {
+				t.Errorf("sent again: %v", err)
+			}
+			if n := count(t, w.engine.Database(masterDB).Collection("organizations"), docdb.Filter{}); create && n != 1 {
+				t.Errorf("there are %d organizations", n)
+			}
+			w.clock = w.clock.Add(25 * time.Hour)
+			w.reconcile()
 			if n := count(t, w.engine.Database(masterDB).Collection("idempotency"), docdb.Filter{}); n != 0 {
-				t.Errorf("%d entries are left", n)
+				t.Errorf("%d entries are left for ever", n)
 			}
 		})
+	}
+}
+
+// TestAnOperationThatIsLateDoesNotBegin: an attempt's operation is sent and held up; the next
+// attempt makes the organization, which is deleted; then the operation arrives, and its
+// owner goes on.
+func TestAnOperationThatIsLateDoesNotBegin(t *testing.T) {
+	e := docdbtest.NewModel()
+	newWorld(t, e, plain)
+	c, r := &crashed{engine: e}, keyedRequests[0]
+	f, s := c.instance(t, "a", 0)
+	_, b := c.instance(t, "b", 1)
+	beating(t, b)
+	f.On(func(call docdbtest.Call) error {
+		if call.Op != "Insert" || call.Collection != "operations" {
+			return nil
+		}
+		f.On(nil)
+		if _, err := r.send(t.Context(), b, ""); err != nil {
+			t.Error(err)
+		}
+		deleteAll(t, b)
+		return nil
+	})
+	if told, err := r.send(t.Context(), s, ""); err == nil {
+		t.Errorf("the deleted organization is back: %s", told)
+	}
+	if n := r.count(t, e, ""); n != 0 {
+		t.Errorf("there are %d", n)
+	}
+	for _, bad := range unsound(t.Context(), t, e) {
+		t.Error(bad)
 	}
 }
 

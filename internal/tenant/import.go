@@ -44,36 +44,36 @@ func (d *Documents) InsertMany(ctx context.Context, bodies []bson.Raw) ([]error,
 	return results, nil
 }
 
-// insertMany inserts again what it has no answer of. Of those that are there then, the
-// revision tells whether they are its own.
+// insertMany looks for the documents where no answer came. It does not send them again:
+// what arrives late would bring back what clients have deleted since.
 func insertMany(ctx context.Context, c docdb.Collection, docs []bson.Raw) (results []error, err error) {
-	again := false
-	err = retry(ctx, func() error {
-		results, err = c.InsertMany(ctx, docs)
-		if err != nil {
-			again = again || errors.Is(err, docdb.ErrOutcomeUnknown)
+	sent := false
+	err = retry(ctx, func() (err error) {
+		if !sent {
+			results, err = c.InsertMany(ctx, docs)
+			sent = errors.Is(err, docdb.ErrOutcomeUnknown)
 			return err
 		}
-		if !again {
-			return nil
-		}
-		for i, result := range results {
-			var dup *docdb.DuplicateError
-			if !errors.As(result, &dup) || dup.Index != docdb.IDIndex {
-				continue
-			}
-			there, err := lookUp(ctx, c, docdb.ID(docs[i]))
-			if err != nil {
-				return err
-			}
-			if there != nil && there.Revision == unstored(docs[i]).Revision {
-				results[i] = nil
-			}
-		}
-		return nil
+		results, err = allThere(context.WithoutCancel(ctx), c, docs)
+		return err
 	})
-	if again && err != nil {
+	if sent && err != nil && !errors.Is(err, docdb.ErrOutcomeUnknown) {
 		err = errors.Join(docdb.ErrOutcomeUnknown, err)
 	}
 	return results, err
+}
+
+// allThere returns docdb.ErrOutcomeUnknown unless every document was added: the revision
+// tells whether one is its own. One that is not there may have been refused, or may come yet.
+func allThere(ctx context.Context, c docdb.Collection, docs []bson.Raw) ([]error, error) {
+	for _, doc := range docs {
+		there, err := lookUp(ctx, c, docdb.ID(doc))
+		if err != nil {
+			return nil, err
+		}
+		if there == nil || there.Revision != unstored(doc).Revision {
+			return nil, docdb.ErrOutcomeUnknown
+		}
+	}
+	return make([]error, len(docs)), nil
 }

@@ -89,16 +89,20 @@ func (d *Documents) alterOnce(ctx context.Context, f func(context.Context, docdb
 	if err != nil {
 		return err
 	}
-	defer d.s.gate.leave(d.orgID, e.in)
-	if e.o.Move != nil {
-		return inProgress(e.o)
-	}
-	if err := d.s.mayWrite(); err != nil {
+	result, err := d.alterInside(ctx, e, f)
+	d.s.gate.leave(d.orgID, e.in)
+	if err != nil {
 		return err
 	}
-	result := f(ctx, d.s.tenant.Collection(e.o.Collection))
-	if errors.Is(result, docdb.ErrOutcomeUnknown) {
-		return result
-	}
 	return d.confirm(ctx, e, result)
+}
+
+func (d *Documents) alterInside(ctx context.Context, e entry, f func(context.Context, docdb.Collection) error) (result, err error) {
+	if e.o.Move != nil {
+		return nil, inProgress(e.o)
+	}
+	if err := d.s.mayWrite(); err != nil {
+		return nil, err
+	}
+	return f(ctx, d.s.tenant.Collection(e.o.Collection)), nil
 }

@@ -159,7 +159,7 @@ func (s *Store) answer(ctx context.Context, asks []ask) []string {
 	)
 	for _, a := range asks {
 		all.Go(func() {
-			if s.gate.drain(ctx, a.OrgID) == nil {
+			if s.gate.drain(ctx, a.OrgID) == nil && s.tellUnanswered(ctx, a.OrgID) == nil {
 				mu.Lock()
 				answered = append(answered, a.Token)
 				mu.Unlock()
@@ -168,6 +168,18 @@ func (s *Store) answer(ctx context.Context, asks []ask) []string {
 	}
 	all.Wait()
 	return answered
+}
+
+// tellUnanswered has the move that asks look at the documents whose writes got no answer.
+func (s *Store) tellUnanswered(ctx context.Context, orgID string) error {
+	if !s.unanswered.any(orgID) {
+		return nil
+	}
+	o, err := found(s.organizations.get(ctx, orgID))
+	if err != nil || o == nil {
+		return err
+	}
+	return s.recordUnanswered(ctx, o)
 }
 
 // mayWrite refuses a write when this instance has not been able to say for some
@@ -198,62 +210,66 @@ func (r *run) drain(ctx context.Context) error {
 	if r.cfg.skip.drain {
 		return nil
 	}
+	orgID := r.op.OrgID
+	return r.patiently(ctx, func(ctx context.Context) error {
+		var others error
+		var all sync.WaitGroup
+		if !r.cfg.Exclusive {
+			all.Go(func() { others = r.drainOthers(ctx, orgID) })
+		}
+		own := r.gate.drain(ctx, orgID)
+		all.Wait()
+		return errors.Join(own, others)
+	})
+}
+
+// drainOthers asks every other instance, all at a time. One that registers later reads the
+// organization as it is now.
+func (s *Store) drainOthers(ctx context.Context, orgID string) error {
 	token, err := newID()
 	if err != nil {
 		return err
 	}
-	var others []string
-	if !r.cfg.Exclusive {
-		if others, err = r.askOthers(ctx, ask{token, r.op.OrgID}); err != nil {
-			return err
-		}
-	}
-	err = r.patiently(ctx, func(ctx context.Context) error { return r.gate.drain(ctx, r.op.OrgID) })
+	instances, err := s.instances.find(ctx, docdb.Filter{})
 	if err != nil {
 		return err
 	}
-	for _, id := range others {
-		if err := r.await(ctx, id, token); err != nil {
-			return err
+	mine, _ := s.member.is()
+	var all sync.WaitGroup
+	answers := make(chan error, len(instances))
+	for _, m := range instances {
+		if m.ID != mine {
+			all.Go(func() { answers <- s.drainOther(ctx, m.ID, ask{token, orgID}) })
 		}
 	}
-	return nil
+	all.Wait()
+	close(answers)
+	for answer := range answers {
+		err = errors.Join(err, answer)
+	}
+	return err
 }
 
-// askOthers asks every other instance, and returns which those are. One that
-// registers later reads the organization as it is now.
-func (r *run) askOthers(ctx context.Context, a ask) ([]string, error) {
-	all, err := r.instances.find(ctx, docdb.Filter{})
+func (s *Store) drainOther(ctx context.Context, id string, a ask) error {
+	_, err := s.instances.change(ctx, id, func(m *instance) (bool, error) {
+		m.Asks = append(m.Asks, a)
+		return true, nil
+	})
+	if errors.Is(err, docdb.ErrNotFound) {
+		return nil
+	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	mine, _ := r.member.is()
-	var asked []string
-	for _, m := range all {
-		if m.ID == mine {
-			continue
-		}
-		_, err := r.instances.change(ctx, m.ID, func(m *instance) (bool, error) {
-			m.Asks = append(m.Asks, a)
-			return true, nil
-		})
-		if errors.Is(err, docdb.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		asked = append(asked, m.ID)
-	}
-	return asked, nil
+	return s.await(ctx, id, a.Token)
 }
 
 // await waits for one instance's answer. One that has not been heard of for
 // DeadAfter is taken for dead, which is for good: it finds its document gone
 // before it acknowledges anything that a move may have missed.
-func (r *run) await(ctx context.Context, id, token string) error {
+func (s *Store) await(ctx context.Context, id, token string) error {
 	for {
-		m, err := r.instances.get(ctx, id)
+		m, err := s.instances.get(ctx, id)
 		if errors.Is(err, docdb.ErrNotFound) {
 			return nil
 		}
@@ -263,14 +279,11 @@ func (r *run) await(ctx context.Context, id, token string) error {
 		if !slices.ContainsFunc(m.Asks, func(a ask) bool { return a.Token == token }) {
 			return nil
 		}
-		if r.now().Sub(m.SeenAt) > r.cfg.DeadAfter {
-			if err := r.instances.remove(ctx, m); err != nil && !errors.Is(err, docdb.ErrNoMatch) {
+		if s.now().Sub(m.SeenAt) > s.cfg.DeadAfter {
+			if err := s.instances.remove(ctx, m); err != nil && !errors.Is(err, docdb.ErrNoMatch) {
 				return err
 			}
 			continue
-		}
-		if err := r.keep(ctx); err != nil {
-			return err
 		}
 		if err := pause(ctx, askEvery); err != nil {
 			return err

@@ -30,6 +30,7 @@ type inventory struct {
 	instances     []*instance
 	organizations []*organization
 	running       map[string]*operation
+	kept          []Kept // where a deep look was taken
 
 	adminOf        map[string]*admin
 	organizationOf map[string]*organization

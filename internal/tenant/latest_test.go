@@ -34,7 +34,7 @@ func newSlowReads(t *testing.T) (*latest[organization, *organization], *slowRead
 		t.Fatal(err)
 	}
 	slow := &slowReads{Collection: db.Collection("c")}
-	l := &latest[organization, *organization]{table: table[organization, *organization]{slow}}
+	l := &latest[organization, *organization]{table: table[organization, *organization]{c: slow}}
 	if err := l.table.insert(t.Context(), &organization{Meta: Meta{ID: "o"}}); err != nil {
 		t.Fatal(err)
 	}

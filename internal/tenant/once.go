@@ -70,34 +70,56 @@ func deref(o *org.Organization) org.Organization {
 
 // created returns the organization that an earlier attempt has made, nil if there is
 // none and none is being made. An operation that was left half-way is brought to its
-// end first.
+// end first; one that is not there is kept from beginning later.
 func (a *Attempt) created(ctx context.Context) (*org.Organization, error) {
 	if a.entry.Operation == "" {
 		return nil, nil
 	}
 	op, err := found(a.s.operations.get(ctx, a.entry.Operation))
+	if err == nil && op == nil {
+		op, err = a.s.forestall(ctx, a.entry.Operation)
+	}
 	if err != nil {
 		return nil, err
-	}
-	if op == nil {
-		return nil, nil // not begun, undone, or gone with its organization
 	}
 	if op.Outcome == running {
 		if wait := op.Lease.Until.Sub(a.s.now()); wait > 0 && op.Lease.Owner != a.s.cfg.Instance {
 			return nil, underWay(wait)
 		}
-		if _, err := a.s.takeUp(ctx, op); err != nil {
+		if _, err := a.s.takeUpNow(ctx, op); err != nil {
 			return nil, errors.Join(docdb.ErrOutcomeUnknown, err)
 		}
 	}
 	switch op.Outcome {
 	case running:
 		return nil, underWay(a.s.cfg.LeaseTTL) // somebody else was faster
-	case failed:
-		return nil, nil
+	case succeeded:
+		made := (&run{Store: a.s, op: op}).created()
+		return &made, nil
 	}
-	made := (&run{Store: a.s, op: op}).created()
-	return &made, nil
+	return nil, nil
+}
+
+// forestall puts an operation that never began, so that one which was sent and arrives late
+// does not begin; or returns the operation that is there.
+func (s *Store) forestall(ctx context.Context, id string) (*operation, error) {
+	op := &operation{Meta: Meta{ID: id}, Kind: kindCreate, Outcome: forestalled, CreatedAt: s.now(), UpdatedAt: s.now()}
+	err := s.operations.insert(ctx, op)
+	if errors.Is(err, docdb.ErrDuplicate) {
+		return s.operations.get(ctx, id)
+	}
+	return op, err
+}
+
+// expireForestalled removes operations that never began when the key that they were of is
+// forgotten.
+func (s *Store) expireForestalled(ctx context.Context) error {
+	return forEach(ctx, s.operations, docdb.Eq("outcome", forestalled), func(ctx context.Context, op *operation) error {
+		if s.now().Sub(op.CreatedAt) < AnswersKept {
+			return nil
+		}
+		return s.operations.remove(ctx, op)
+	})
 }
 
 // creates keeps which operation makes the organization, before it begins.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/orgd/orgd/internal/docdb"
@@ -78,6 +80,17 @@ type run struct {
 	markedAt, loggedAt time.Time
 	// accepted, if not nil, is called once, after the step that accepts.
 	accepted func()
+	// doubt is set when a write to the move's target got no answer; starts counts how
+	// often that made the move begin anew.
+	doubt  atomic.Bool
+	starts int
+	// known is the organization as this owner last wrote it.
+	known atomic.Pointer[organization]
+	// message is how long a message to the storage took when that was last measured, in
+	// nanoseconds.
+	message atomic.Int64
+	// behindFence is set while clients wait: nothing is done then that can wait as well.
+	behindFence bool
 }
 
 // start persists an operation and runs it to its end. It goes on when the
@@ -129,16 +142,23 @@ func (s *Store) outlive(ctx context.Context) (context.Context, func()) {
 	return out, func() { stop(); cancel() }
 }
 
-// persist inserts the operation. Its _id is ours alone, so a duplicate after an
-// unknown outcome is our own first try.
+// persist inserts the operation. Where no answer comes it is looked for, and not sent
+// again: what arrives when the operation is over would begin it once more.
 func (r *run) persist(ctx context.Context) error {
-	unknown := false
+	sent := false
 	return retry(ctx, func() error {
-		err := r.operations.insert(ctx, r.op)
-		if unknown && errors.Is(err, docdb.ErrDuplicate) {
-			return nil
+		if !sent {
+			err := r.operations.insert(ctx, r.op)
+			sent = errors.Is(err, docdb.ErrOutcomeUnknown)
+			return err
 		}
-		unknown = unknown || errors.Is(err, docdb.ErrOutcomeUnknown)
+		now, err := r.operations.get(ctx, r.op.ID)
+		switch {
+		case errors.Is(err, docdb.ErrNotFound):
+			return docdb.ErrOutcomeUnknown
+		case err == nil && !now.Version.Equal(r.op.Version):
+			return errLeaseLost // somebody has it already, or has seen to it that it does not begin
+		}
 		return err
 	})
 }
@@ -178,6 +198,9 @@ func (r *run) execute(ctx context.Context) error {
 		if errors.Is(err, errLeaseLost) || r.deposed(ctx) {
 			return errors.Join(errLeaseLost, err, r.tidy(ctx))
 		}
+		if r.life.Err() != nil {
+			r.handOver(ctx)
+		}
 		return err
 	}
 	return nil
@@ -186,9 +209,13 @@ func (r *run) execute(ctx context.Context) error {
 // deposed reports whether the operation is known to have another owner now, or
 // to be over.
 func (r *run) deposed(ctx context.Context) bool {
-	now, err := r.operations.get(ctx, r.op.ID)
-	return errors.Is(err, docdb.ErrNotFound) ||
-		err == nil && (now.Outcome != running || now.Lease.Fence != r.op.Lease.Fence)
+	now, err := r.operations.get(context.WithoutCancel(ctx), r.op.ID)
+	return errors.Is(err, docdb.ErrNotFound) || err == nil && !(now.Outcome == running && r.owns(now))
+}
+
+// owns reports whether this owner was the last to write the operation.
+func (r *run) owns(now *operation) bool {
+	return now.Lease.Owner == r.op.Lease.Owner && now.Lease.Fence == r.op.Lease.Fence
 }
 
 // advance takes one step and marks it.
@@ -203,7 +230,11 @@ func (r *run) advance(ctx context.Context) error {
 	if at < 0 {
 		return fmt.Errorf("operation %s is at unknown step %q: made by a later version?", r.op.ID, r.op.Step)
 	}
-	if err := r.kind.steps[at].do(r, ctx); err != nil {
+	err := r.kind.steps[at].do(r, ctx)
+	if r.doubtful() {
+		return r.startOver(ctx)
+	}
+	if err != nil {
 		return r.refuse(ctx, err)
 	}
 	accepts := r.kind.steps[at].accepts && r.accepted != nil
@@ -247,11 +278,11 @@ func (r *run) conclude(ctx context.Context, out outcome) error {
 	if !r.kind.forget(r.op, out) {
 		return r.mark(ctx, func(op *operation) { op.Outcome = out })
 	}
-	if err := r.operations.remove(ctx, r.op); err != nil {
-		return lost(err)
+	err := r.own(ctx, func(ctx context.Context) error { return r.operations.remove(ctx, r.op) })
+	if err == nil {
+		r.op.Outcome = out
 	}
-	r.op.Outcome = out
-	return nil
+	return err
 }
 
 // mark records progress and extends the lease. errLeaseLost when another has
@@ -262,30 +293,34 @@ func (r *run) mark(ctx context.Context, edit func(*operation)) error {
 	r.markedAt = time.Now()
 	r.op.UpdatedAt = r.now()
 	r.op.Lease.Until = r.now().Add(r.cfg.LeaseTTL)
-	err := r.operations.swap(ctx, r.op)
-	if errors.Is(err, docdb.ErrOutcomeUnknown) && r.marked(ctx, was.Version+1) {
-		r.op.Version = was.Version + 1
-		return nil
-	}
+	err := r.own(ctx, func(ctx context.Context) error { return r.operations.swap(ctx, r.op) })
 	if err != nil {
 		*r.op = was
 	}
-	return lost(err)
-}
-
-// marked reports whether a mark of which no answer came was made: the version
-// is the next one, and nobody but the lease's owner writes under its fence.
-func (r *run) marked(ctx context.Context, version int64) bool {
-	now, err := r.operations.get(ctx, r.op.ID)
-	mine := func(l lease) bool { return l.Owner == r.op.Lease.Owner && l.Fence == r.op.Lease.Fence }
-	return err == nil && now.Version == version && mine(now.Lease)
-}
-
-func lost(err error) error {
-	if errors.Is(err, docdb.ErrNoMatch) || errors.Is(err, docdb.ErrNotFound) {
-		return errLeaseLost
-	}
 	return err
+}
+
+// own runs a compare-and-swap on the operation. That it fails does not say that the
+// lease is lost: an earlier mark of this owner's own, of which no answer came, may have
+// arrived. Nobody else writes under its fence, so what it knows is newer than what it
+// finds. A mark has a time of its own, whatever the step around it is given.
+func (r *run) own(ctx context.Context, swap func(context.Context) error) error {
+	ctx = context.WithoutCancel(ctx)
+	for range swapAttempts {
+		err := swap(ctx)
+		if !errors.Is(err, docdb.ErrNoMatch) {
+			return err
+		}
+		now, err := r.operations.get(ctx, r.op.ID)
+		if errors.Is(err, docdb.ErrNotFound) || err == nil && !r.owns(now) {
+			return errLeaseLost
+		}
+		if err != nil {
+			return err
+		}
+		r.op.Meta = now.Meta
+	}
+	return docdb.ErrUnavailable
 }
 
 // How often and how long retry tries: about three seconds in all, which bridges
@@ -301,11 +336,20 @@ const (
 // retry calls f again when the storage may answer the next time. f is a step,
 // so that what an unknown outcome hides may be done twice.
 func retry(ctx context.Context, f func() error) error {
+	return retryIf(ctx, f, docdb.ErrUnavailable, docdb.ErrOutcomeUnknown)
+}
+
+// retryUndone is retry for what must not be done twice.
+func retryUndone(ctx context.Context, f func() error) error {
+	return retryIf(ctx, f, docdb.ErrUnavailable)
+}
+
+func retryIf(ctx context.Context, f func() error, again ...error) error {
 	wait, began := firstPause, time.Now()
 	for try := 0; ; try++ {
 		err := f()
-		again := errors.Is(err, docdb.ErrUnavailable) || errors.Is(err, docdb.ErrOutcomeUnknown)
-		if !again || try == retries || time.Since(began) > retryFor {
+		may := slices.ContainsFunc(again, func(is error) bool { return errors.Is(err, is) })
+		if !may || try == retries || time.Since(began) > retryFor {
 			return err
 		}
 		if pause(ctx, wait) != nil {

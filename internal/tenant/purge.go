@@ -18,9 +18,6 @@ func (s *Store) deleteLater(ctx context.Context, p org.Principal) (org.DeletionR
 	now := s.now()
 	until := now.Add(s.cfg.DeleteGrace)
 	o, err := s.transition(ctx, p.OrgID, func(o *organization) (bool, error) {
-		if o.State == org.StateDeleting && o.PurgeAfter != nil && o.PurgeAfter.Equal(until) {
-			return false, nil // an earlier try, whose answer was lost
-		}
 		if err := usable(o); err != nil {
 			return false, err
 		}

@@ -10,18 +10,18 @@ import (
 	"github.com/orgd/orgd/internal/docdb"
 )
 
-// quarantined is one document of master's `quarantine`: the name of a collection
-// that was dropped for good, and that nobody may take yet. An instance that has
-// stalled since before the drop may still write to it, which on some servers creates
-// it again. Its _id is a hash of the name, so that no name stays as a trace of a
-// deleted organization.
+// quarantined is one document of master's `quarantine`: the name of a collection that
+// was dropped for good a short time ago. A write that was sent before the drop may arrive
+// after it, which on some servers creates the collection again: what is there then is
+// dropped, whatever it holds. Its _id is a hash of the name, so that no name stays as a
+// trace of a deleted organization.
 type quarantined struct {
 	Meta  `bson:",inline"`
 	Until time.Time `bson:"until"`
 }
 
-// quarantineFor is how long a stalled instance may come back. No call of a
-// storage driver waits nearly as long.
+// quarantineFor is how long that goes on. Later a collection with documents and without
+// an owner is more likely somebody's who has restored a backup, and a person decides.
 const quarantineFor = 24 * time.Hour
 
 func quarantineID(name string) string {
@@ -30,8 +30,7 @@ func quarantineID(name string) string {
 }
 
 // isolate puts a physical name in quarantine, or keeps it there for longer. An
-// exclusive engine has no need of it: there is one process, whose operations run
-// one owner at a time, and no other that could have stalled.
+// exclusive engine has no need of it: no message arrives late there.
 func (s *Store) isolate(ctx context.Context, name string) error {
 	if s.cfg.Exclusive {
 		return nil
@@ -54,13 +53,11 @@ func (s *Store) isolate(ctx context.Context, name string) error {
 	return docdb.ErrUnavailable
 }
 
-// outOfQuarantine reports whether a name may be taken.
-func (s *Store) outOfQuarantine(ctx context.Context, name string) (bool, error) {
-	if s.cfg.Exclusive {
-		return true, nil
-	}
+// leftBehind reports whether an unregistered collection is one that a late message has
+// created after it was dropped.
+func (s *Store) leftBehind(ctx context.Context, name string) (bool, error) {
 	q, err := found(s.quarantine.get(ctx, quarantineID(name)))
-	return err == nil && (q == nil || !s.now().Before(q.Until)), err
+	return q != nil && s.now().Before(q.Until), err
 }
 
 // expireQuarantine removes the entries whose time is over.

@@ -62,6 +62,7 @@ func (s *Store) reconcile(ctx context.Context, thorough bool) error {
 		s.expireQuarantine(ctx), // after the ghosts, which are known by it
 		s.forgetInstances(ctx),
 		s.expireAnswers(ctx),
+		s.expireForestalled(ctx),
 	)
 }
 
@@ -114,9 +115,9 @@ func dirtyOwner(set string) (opID string, ok bool) {
 	return opID, err == nil && uuid.Validate(opID) == nil
 }
 
-// sweepGhosts drops physical collections without an entry whose names are in
-// quarantine: a stalled instance has created them after they were dropped. Others
-// are somebody else's, or need a person to decide: it says so, once.
+// sweepGhosts drops physical collections without an entry that a late message has created
+// after they were dropped. Others are somebody else's, or need a person to decide: it says
+// so, once.
 func (s *Store) sweepGhosts(ctx context.Context) error {
 	r := &s.rounds
 	if now := s.now(); now.Sub(r.ghostsAt) < ghostsEvery {
@@ -151,16 +152,16 @@ func (s *Store) ghosts(ctx context.Context) ([]string, error) {
 }
 
 func (s *Store) sweepGhost(ctx context.Context, name string) error {
-	free, err := s.outOfQuarantine(ctx, name)
+	left, err := s.leftBehind(ctx, name)
 	if err != nil {
 		return err
 	}
-	if free {
+	if !left {
 		return s.tellOfGhost(ctx, name)
 	}
 	swept, err := s.dropGhost(ctx, &collection{Meta: Meta{ID: name}})
 	if swept {
-		s.cfg.Logger.InfoContext(ctx, "dropped a collection that a stalled instance had left behind", "collection", name, "error", err)
+		s.cfg.Logger.InfoContext(ctx, "dropped a collection that a late message had left behind", "collection", name, "error", err)
 	}
 	return err
 }

@@ -169,71 +169,51 @@ func (w *world) delete(email string) {
 	}
 }
 
-func TestANameInQuarantineIsNotTakenAgain(t *testing.T) {
-	eachShared(t, aNameInQuarantineIsNotTakenAgain)
+// No physical name is used twice, by anybody, however long ago that was; and what remembers
+// the names does not tell them.
+func TestAPhysicalNameIsNeverUsedAgain(t *testing.T) {
+	eachShared(t, aPhysicalNameIsNeverUsedAgain)
+	t.Run("exclusive", func(t *testing.T) { aPhysicalNameIsNeverUsedAgain(t, newWorld(t, embeddedEngine(t), plain)) })
 }
 
-func aNameInQuarantineIsNotTakenAgain(t *testing.T, w *world) {
-	if o := w.create("Acme", "a@x.example"); o.Collection != "org_acme" {
-		t.Fatal(o.Collection)
-	}
-	w.delete("a@x.example")
-	if o := w.create("Acme", "a@x.example"); !strings.HasPrefix(o.Collection, "org_acme.x") {
-		t.Errorf("it was given %s again", o.Collection)
-	}
-	w.delete("a@x.example")
-	for doc, err := range w.engine.Database(masterDB).Collection("quarantine").Find(t.Context(), docdb.Query{}) {
-		if err != nil || strings.Contains(doc.String(), "acme") {
-			t.Errorf("a trace of the deleted organization: %s, %v", doc, err)
+func aPhysicalNameIsNeverUsedAgain(t *testing.T, w *world) {
+	for _, want := range []string{"org_acme", "org_acme.3", "org_acme.5"} {
+		if o := w.create("Acme", "a@x.example"); o.Collection != want {
+			t.Errorf("it was given %s, not %s", o.Collection, want)
+		}
+		if _, err := w.Update(t.Context(), w.login("a@x.example"), tenant.UpdateInput{Migrate: true}); err != nil {
+			t.Fatal(err)
+		}
+		w.delete("a@x.example")
+		w.clock = w.clock.Add(25 * time.Hour)
+		w.reconcile()
+		if err := w.Beat(t.Context()); err != nil {
+			t.Fatal(err)
 		}
 	}
-	w.clock = w.clock.Add(25 * time.Hour)
-	w.reconcile()
+	for _, name := range []string{"quarantine", "names"} {
+		for doc, err := range w.engine.Database(masterDB).Collection(name).Find(t.Context(), docdb.Query{}) {
+			if err != nil || strings.Contains(doc.String(), "acme") {
+				t.Errorf("a trace of the deleted organization in %s: %s, %v", name, doc, err)
+			}
+		}
+	}
 	if n := w.count("quarantine"); n != 0 {
 		t.Errorf("%d names are in quarantine for ever", n)
 	}
-	if err := w.Beat(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if o := w.create("Acme", "a@x.example"); o.Collection != "org_acme" {
-		t.Errorf("after a day it was given %s", o.Collection)
+	if n := w.count("names"); n != 1 {
+		t.Errorf("%d records of one name", n)
 	}
 }
 
-func TestAnExclusiveEngineHasNoQuarantine(t *testing.T) {
-	w := newWorld(t, docdbtest.NewModel(), plain)
-	for range 2 {
-		if o := w.create("Acme", "a@x.example"); o.Collection != "org_acme" {
-			t.Error(o.Collection)
-		}
-		w.delete("a@x.example")
+// What was there before orgd counted names, or was made without it, is left alone.
+func TestANameThatIsThereIsLeftAlone(t *testing.T) {
+	w := sharedWorld(t)
+	w.make(tenantDB, "org_acme")
+	w.make(tenantDB, "org_acme.2")
+	if o := w.create("Acme", "a@x.example"); o.Collection != "org_acme.3" {
+		t.Errorf("it was given %s", o.Collection)
 	}
-	if n := w.count("quarantine"); n != 0 {
-		t.Errorf("%d names in quarantine", n)
-	}
-}
-
-// A race that can only come between two calls: the name is dropped for good after
-// it was looked up in the quarantine and before it is claimed.
-func TestANameThatIsDroppedWhileItIsClaimedIsNotTaken(t *testing.T) {
-	engine := docdbtest.NewModel()
-	f := docdbtest.NewFaulty(engine)
-	other := newWorld(t, engine, plain, shared)
-	w := newWorld(t, f, plain, shared)
-	beating(t, w.Store) // the other's deletion asks it
-	beating(t, other.Store)
-	f.On(func(call docdbtest.Call) error {
-		if call.Op == "Insert" && call.Collection == "collections" {
-			f.On(nil)
-			other.create("A.c.m.e", "other@x.example")
-			other.delete("other@x.example")
-		}
-		return nil
-	})
-	if o := w.create("A c m e", "a@x.example"); o.Collection == "org_a_c_m_e" {
-		t.Error("it was given a name in quarantine")
-	}
-	w.sound()
 }
 
 func TestAGhostIsSweptOnlyIfItIsOurs(t *testing.T) {

@@ -50,11 +50,15 @@ type phase string
 
 const (
 	copying phase = "copying" // writers record what they write
-	fenced  phase = "fenced"  // writers and readers wait
+	fenced  phase = "fenced"  // writers wait
+	closed  phase = "closed"  // readers wait as well
 )
 
-// fenced reports whether nobody may use the data at this moment.
-func (o *organization) fenced() bool { return o.Move != nil && o.Move.Phase == fenced }
+// fenced reports whether nobody may write the data at this moment.
+func (o *organization) fenced() bool { return o.Move != nil && o.Move.Phase != copying }
+
+// closed reports whether nobody may read it either.
+func (o *organization) closed() bool { return o.Move != nil && o.Move.Phase == closed }
 
 func (o *organization) public() org.Organization {
 	out := org.Organization{
@@ -105,6 +109,7 @@ type collection struct {
 	Generation int64           `bson:"generation"`
 	State      collectionState `bson:"state"`
 	DropAfter  *time.Time      `bson:"drop_after,omitempty"`
+	RetiredAt  *time.Time      `bson:"retired_at,omitempty"` // when it was kept after a move
 	CreatedAt  time.Time       `bson:"created_at"`
 }
 
@@ -158,6 +163,8 @@ const (
 	running   outcome = "running"
 	succeeded outcome = "succeeded"
 	failed    outcome = "failed"
+	// forestalled is what never began, and may not any more.
+	forestalled outcome = "forestalled"
 )
 
 // plan is what was asked for and decided, fixed before the step that uses it.
@@ -194,6 +201,8 @@ type lease struct {
 	Until time.Time `bson:"until"`
 	// Fence counts the owners.
 	Fence int64 `bson:"fence"`
+	// Handed says that the owner has stopped, and has no call under way.
+	Handed bool `bson:"handed,omitempty"`
 }
 
 type progress struct {

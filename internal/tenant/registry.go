@@ -2,39 +2,13 @@ package tenant
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"fmt"
-	"slices"
-	"strconv"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/org"
 )
 
-// candidates are the physical names that an operation's owner tries, in order. A
-// dot and what follows cannot come from a slug, so that a name with a suffix is
-// never another organization's first choice; the random ones are drawn from the
-// operation's id and the owner's fence. Only the first owner may take the plain
-// one: a former owner that is still alive may write to the one that it took.
-func candidates(slug string, generation int64, opID string, fence int64) []string {
-	base := org.CollectionPrefix + slug
-	sum := sha256.Sum256(fmt.Append(nil, opID, fence))
-	random := hex.EncodeToString(sum[:])
-	drawn := []string{base + ".x" + random[:6], base + ".x" + random[:24]}
-	switch {
-	case fence > 1:
-		return drawn
-	case generation > 1:
-		return append([]string{base + "." + strconv.FormatInt(generation, 10)}, drawn...)
-	}
-	return append([]string{base}, drawn...)
-}
-
-// claim finds the operation's collection a name that is neither in the registry
-// nor physically there, and enters it as building. A physical collection without
-// an entry is somebody else's and is left alone.
+// claim finds the operation's collection a name that was never used, and enters it in
+// the registry as building. What former owners claimed it retires: they may still write to it.
 func (r *run) claim(ctx context.Context, slug string, generation int64) (string, error) {
 	mine, err := r.collections.find(ctx, docdb.Eq("op_id", r.op.ID))
 	if err != nil {
@@ -44,59 +18,21 @@ func (r *run) claim(ctx context.Context, slug string, generation int64) (string,
 		if c.Fence > r.op.Lease.Fence {
 			return "", errLeaseLost
 		}
-		free, err := r.outOfQuarantine(ctx, c.ID)
-		if err != nil {
-			return "", err
-		}
-		if c.Fence == r.op.Lease.Fence && free { // an earlier try, whose mark was lost
+		if c.Fence == r.op.Lease.Fence { // an earlier try, whose mark was lost
 			return c.ID, nil
 		}
-		if err := r.retire(ctx, c); err != nil { // a former owner's, who may still write to it
+		if err := r.retire(ctx, c); err != nil {
 			return "", err
 		}
 	}
-	for _, name := range candidates(slug, generation, r.op.ID, r.op.Lease.Fence) {
-		err := r.claimName(ctx, name, generation)
-		if !errors.Is(err, docdb.ErrExists) {
-			return name, err
-		}
-	}
-	return "", fmt.Errorf("every name for the collection is taken: %w", docdb.ErrExists)
-}
-
-// claimName enters one name; docdb.ErrExists if it is not free. The quarantine is
-// looked at when the entry is there: what comes into it comes before its entry goes.
-func (r *run) claimName(ctx context.Context, name string, generation int64) error {
-	there, err := r.tenant.List(ctx, name)
+	name, err := r.newName(ctx, slug)
 	if err != nil {
-		return err
+		return "", err
 	}
-	if slices.Contains(there, name) {
-		return docdb.ErrExists
-	}
-	free, err := r.outOfQuarantine(ctx, name) // most often told apart here, without an entry
-	if err != nil {
-		return err
-	}
-	if !free {
-		return docdb.ErrExists
-	}
-	entry := &collection{
+	return name, r.collections.insert(ctx, &collection{
 		Meta: Meta{ID: name}, OrgID: r.op.OrgID, Operation: r.op.ID, Fence: r.op.Lease.Fence,
 		Generation: generation, State: building, CreatedAt: r.now(),
-	}
-	if err := r.collections.insert(ctx, entry); errors.Is(err, docdb.ErrDuplicate) {
-		return docdb.ErrExists
-	} else if err != nil {
-		return err
-	}
-	if free, err = r.outOfQuarantine(ctx, name); err != nil || free {
-		return err
-	}
-	if err := r.collections.remove(ctx, entry); err != nil {
-		return err
-	}
-	return docdb.ErrExists
+	})
 }
 
 // build creates the claimed collection. That it is there already is an earlier

@@ -36,9 +36,8 @@ func (k *sightings) of(orgID string) sighting {
 }
 
 // good reports whether a write may rely on it that has entered after so many drains.
-// While a move is on, a reading of one's own tells more.
 func (g sighting) good(drains uint64) bool {
-	return g.o != nil && g.drains == drains && g.o.Move == nil && usable(g.o) == nil
+	return g.o != nil && g.drains == drains && !g.o.fenced() && usable(g.o) == nil
 }
 
 // glimpse returns what was last seen of an organization to begin a read with, or nil.

@@ -56,12 +56,13 @@ func (s *Store) RestoreOrganization(ctx context.Context, id string) (org.Organiz
 	})
 }
 
-// transition changes the state of an organization. edit is called again when the
-// storage did not say whether the change was made.
+// transition changes the state of an organization, once: where the storage does not say
+// whether the change was made, the document's versions do, and what others have changed
+// since stays. When they do not say it either the outcome is unknown, and nothing is sent again.
 func (s *Store) transition(ctx context.Context, id string, edit func(*organization) (bool, error)) (org.Organization, error) {
 	var o *organization
 	changed := false
-	err := retry(ctx, func() (err error) {
+	err := retryUndone(ctx, func() (err error) {
 		o, err = s.organizations.change(ctx, id, func(o *organization) (bool, error) {
 			write, err := edit(o)
 			if write {

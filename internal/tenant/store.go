@@ -70,6 +70,9 @@ type Config struct {
 // skip names parts of the move protocol: see Config.
 type skip struct {
 	dirtySet, epochs, drain, reread, fence, verify bool
+	// conditions of the mover's writes; a fresh target after a write without an answer;
+	// physical names that are used once; versions that are.
+	conditions, fresh, names, versions bool
 }
 
 // Store is the tenant store. It is safe for concurrent use.
@@ -86,21 +89,26 @@ type Store struct {
 	instances     table[instance, *instance]
 	quarantine    table[quarantined, *quarantined]
 	idempotency   table[idempotent, *idempotent]
+	names         table[nameCount, *nameCount]
+	schemas       table[schema, *schema]
 
 	sharedOrganizations latest[organization, *organization]
 	sharedAdmins        latest[admin, *admin]
 
-	gate   gate
-	flips  flips
-	seen   sightings
-	usages usages
-	member membership
-	rounds rounds
+	gate       gate
+	changes    changes // of organizations
+	unanswered unanswered
+	seen       sightings
+	usages     usages
+	member     membership
+	rounds     rounds
 
 	// life ends when Close stops waiting for operations.
 	life context.Context
 	end  context.CancelFunc
 	runs runs
+	// places are for operations that are taken up.
+	places places
 }
 
 // Open prepares the master database and returns a Store. With cfg.Exclusive it
@@ -139,8 +147,8 @@ func newStore(ctx context.Context, cfg Config) *Store {
 	cfg.LeaseTTL = cmp.Or(cfg.LeaseTTL, 15*time.Second)
 	cfg.DeadAfter = cmp.Or(cfg.DeadAfter, 30*time.Second)
 	cfg.RecoverFor = cmp.Or(cfg.RecoverFor, 3*time.Second)
-	s := &Store{cfg: cfg, master: cfg.Engine.Database(cfg.MasterDB), tenant: cfg.Engine.Database(cfg.TenantDB)}
-	s.organizations.c = s.master.Collection("organizations")
+	s := &Store{cfg: cfg, master: cfg.Engine.Database(cfg.MasterDB), tenant: cfg.Engine.Database(cfg.TenantDB), places: newPlaces()}
+	s.organizations.c, s.organizations.changing = s.master.Collection("organizations"), &s.changes
 	s.admins.c = s.master.Collection("admins")
 	s.collections.c = s.master.Collection("collections")
 	s.reservations.c = s.master.Collection("reservations")
@@ -148,40 +156,14 @@ func newStore(ctx context.Context, cfg Config) *Store {
 	s.instances.c = s.master.Collection("instances")
 	s.quarantine.c = s.master.Collection("quarantine")
 	s.idempotency.c = s.master.Collection("idempotency")
+	s.names.c = s.master.Collection("names")
+	s.schemas.c = s.master.Collection("schema")
+	if cfg.skip.versions {
+		s.organizations.counting, s.admins.counting, s.reservations.counting = true, true, true
+	}
 	s.sharedOrganizations.table, s.sharedAdmins.table = s.organizations, s.admins
 	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	return s
-}
-
-// masterIndexes are all that the store searches by besides _id.
-var masterIndexes = map[string][]string{
-	"organizations": {"state"},
-	"admins":        {"org_id"},
-	"collections":   {"org_id", "op_id", "state"},
-	"reservations":  {"org_id"},
-	"operations":    {"org_id", "outcome"},
-	"instances":     {},
-	"quarantine":    {"until"},
-	"idempotency":   {"org_id", "until"},
-}
-
-func masterIndex(path string) docdb.Index {
-	return docdb.Index{Name: "by_" + path, Keys: []docdb.Key{{Path: path}}}
-}
-
-func (s *Store) prepare(ctx context.Context) error {
-	for name, paths := range masterIndexes {
-		if err := s.master.Create(ctx, name); err != nil && !errors.Is(err, docdb.ErrExists) {
-			return err
-		}
-		for _, path := range paths {
-			ix := masterIndex(path)
-			if err := s.master.Collection(name).CreateIndex(ctx, ix); err != nil {
-				return fmt.Errorf("index %s of %s: %w", ix.Name, name, err)
-			}
-		}
-	}
-	return nil
 }
 
 // Close waits for the operations in progress. When ctx ends first, they are

@@ -218,7 +218,7 @@ func TestUpdateRenamesRotatesAndMoves(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := o
-		want.Name, want.Collection, want.Generation = "Globex", "org_globex.2", 2
+		want.Name, want.Collection, want.Generation = "Globex", "org_globex", 2
 		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(org.Organization{}, "UpdatedAt")); diff != "" {
 			t.Error(diff)
 		}

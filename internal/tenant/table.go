@@ -13,8 +13,10 @@ import (
 // Meta begins every master document.
 type Meta struct {
 	ID string `bson:"_id"`
-	// Version is what compare-and-swap compares: 1, and one more per change.
-	Version int64 `bson:"version"`
+	// Version is another one after every change.
+	Version version `bson:"version"`
+	// Past are the versions before it.
+	Past []byte `bson:"past,omitempty"`
 }
 
 func (m *Meta) meta() *Meta { return m }
@@ -28,6 +30,10 @@ type record[T any] interface {
 // table is a typed view of one master collection.
 type table[T any, P record[T]] struct {
 	c docdb.Collection
+	// changing, if not nil, counts the changes.
+	changing *changes
+	// counting has versions that are only counted: see Config.skip.
+	counting bool
 }
 
 // get returns docdb.ErrNotFound if there is no such document.
@@ -53,36 +59,86 @@ func (t table[T, P]) decode(raw bson.Raw) (P, error) {
 	return v, nil
 }
 
-// insert adds v with version 1.
+// insert adds v. It is sent once: what is sent again could arrive late, when the
+// document has come and gone.
 func (t table[T, P]) insert(ctx context.Context, v P) error {
-	v.meta().Version = 1
+	m := v.meta()
+	m.Version, m.Past = t.nextVersion(version{}), nil
 	raw, err := bson.Marshal(v)
 	if err != nil {
 		return err
 	}
-	return t.c.Insert(ctx, raw)
-}
-
-// swap writes v if the stored document still has v's version;
-// docdb.ErrNoMatch if not.
-func (t table[T, P]) swap(ctx context.Context, v P) error {
-	m := v.meta()
-	was := m.Version
-	m.Version++
-	raw, err := bson.Marshal(v)
-	if err == nil {
-		err = t.c.Replace(ctx, docdb.StringID(m.ID), docdb.Eq("version", was), raw)
+	defer t.changing.begin()()
+	err = t.c.Insert(ctx, raw)
+	if !errors.Is(err, docdb.ErrOutcomeUnknown) {
+		return err
 	}
-	if err != nil {
-		m.Version = was
+	now, lookErr := t.get(ctx, m.ID)
+	if lookErr == nil && now.meta().fateOf(version{}, m.Version) == swapDone {
+		return nil
 	}
 	return err
 }
+
+func (t table[T, P]) nextVersion(was version) version {
+	if !t.counting {
+		return newVersion()
+	}
+	n, _ := was.AsInt64OK()
+	return counted(n + 1)
+}
+
+// swap writes v if the stored document still has v's version; docdb.ErrNoMatch if
+// not. Where the storage does not say whether it was done, the document does.
+func (t table[T, P]) swap(ctx context.Context, v P) error {
+	m := v.meta()
+	was := *m
+	m.Version, m.Past = t.nextVersion(was.Version), m.pastOf()
+	raw, err := bson.Marshal(v)
+	if err == nil {
+		err = t.replace(ctx, was.ID, was.Version, m.Version, raw)
+	}
+	if err != nil {
+		*m = was
+	}
+	return err
+}
+
+// replace is swap's compare-and-swap. It can be sent again as it is: of all the times
+// that it arrives at most one finds the version that it is meant for.
+func (t table[T, P]) replace(ctx context.Context, id string, from, to version, raw bson.Raw) error {
+	defer t.changing.begin()()
+	for try := 0; ; try++ {
+		err := t.c.Replace(ctx, docdb.StringID(id), docdb.Eq("version", from), raw)
+		if err == nil || try == 0 && !errors.Is(err, docdb.ErrOutcomeUnknown) {
+			return err
+		}
+		now, lookErr := t.get(ctx, id)
+		if lookErr != nil {
+			return errors.Join(docdb.ErrOutcomeUnknown, lookErr)
+		}
+		switch now.meta().fateOf(from, to) {
+		case swapDone:
+			return nil
+		case swapNever:
+			return docdb.ErrNoMatch
+		case swapUnknown:
+			return docdb.ErrOutcomeUnknown
+		}
+		if try == resends {
+			return docdb.ErrOutcomeUnknown
+		}
+	}
+}
+
+// resends is how often a swap is sent again of which no answer came.
+const resends = 2
 
 // remove deletes the document if it still has v's version. One that is gone
 // already counts as removed.
 func (t table[T, P]) remove(ctx context.Context, v P) error {
 	m := v.meta()
+	defer t.changing.begin()()
 	err := t.c.Delete(ctx, docdb.StringID(m.ID), docdb.Eq("version", m.Version))
 	if !errors.Is(err, docdb.ErrNoMatch) {
 		return err

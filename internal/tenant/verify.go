@@ -49,37 +49,50 @@ func (r *run) compare(ctx context.Context) (faults int64, err error) {
 	if o.Move == nil || o.Operation != r.op.ID {
 		return 0, errLeaseLost
 	}
-	for pair, err := range sideBySide(ctx, r.source(), r.target()) {
-		if err != nil {
-			return faults, err
+	var differ []bson.RawValue
+	settle := func() error {
+		n, err := r.settleDifferences(ctx, o, differ)
+		faults, differ = faults+n, differ[:0]
+		return err
+	}
+	for pair, err := range r.sideBySide(ctx, docdb.Query{}) {
+		if err == nil {
+			err = r.keep(ctx)
 		}
-		if err := r.keep(ctx); err != nil {
+		if err != nil {
 			return faults, err
 		}
 		if bytes.Equal(pair.source, pair.target) {
 			continue
 		}
-		// The write came before the mark in neither case: writers record first.
-		explained, err := r.isDirty(ctx, o.Move.Dirty, o.Epoch, pair.id())
-		if err != nil {
-			return faults, err
-		}
-		if explained {
-			continue
-		}
-		faults++
-		if err := r.mend(ctx, pair); err != nil {
-			return faults, err
+		if differ = append(differ, pair.id()); len(differ) == applyBatch {
+			if err := settle(); err != nil {
+				return faults, err
+			}
 		}
 	}
-	return faults, nil
+	return faults, settle()
 }
 
-// mend copies one document again. When another is in its way, that one differs
-// as well, and the next pass comes back to this one.
-func (r *run) mend(ctx context.Context, p couple) error {
-	_, err := r.supplant(ctx, p.id(), p.target, p.source)
-	return err
+// settleDifferences copies the documents again whose difference the dirty set does not
+// explain, and returns how many those are. The write came before the mark in no case:
+// writers record first. A document that another is in the way of differs in the next pass.
+func (r *run) settleDifferences(ctx context.Context, o *organization, ids []bson.RawValue) (int64, error) {
+	if len(ids) == 0 {
+		return 0, nil
+	}
+	recorded, err := r.dirtyAmong(ctx, o.Move.Dirty, o.Epoch, ids)
+	if err != nil {
+		return 0, err
+	}
+	var faults []bson.RawValue
+	for _, id := range ids {
+		if !recorded[dirtyKeyOf(o.Epoch, id)] {
+			faults = append(faults, id)
+		}
+	}
+	_, err = r.syncAll(ctx, faults)
+	return int64(len(faults)), err
 }
 
 // A couple is a document of the source and the target's of the same _id; one of
@@ -93,12 +106,20 @@ func (p couple) id() bson.RawValue {
 	return docdb.ID(p.target)
 }
 
-// sideBySide walks two collections in the order of _id, in bounded memory.
-func sideBySide(ctx context.Context, a, b docdb.Collection) iter.Seq2[couple, error] {
+// sideBySide walks source and target in the order of _id, in bounded memory.
+func (r *run) sideBySide(ctx context.Context, q docdb.Query) iter.Seq2[couple, error] {
+	return pairs(ctx, r.source(), r.target(), q)
+}
+
+// pairs walks what a query finds in two collections, in the order of _id.
+func pairs(ctx context.Context, a, b docdb.Collection, q docdb.Query) iter.Seq2[couple, error] {
 	return func(yield func(couple, error) bool) {
-		nextA, stopA := walk(ctx, a)
+		readA, readB := ahead(ctx, batches(a, q)), ahead(ctx, batches(b, q))
+		defer readA.stop()
+		defer readB.stop()
+		nextA, stopA := iter.Pull2(each(readA.all()))
 		defer stopA()
-		nextB, stopB := walk(ctx, b)
+		nextB, stopB := iter.Pull2(each(readB.all()))
 		defer stopB()
 		docA, errA, okA := nextA()
 		docB, errB, okB := nextB()
@@ -122,23 +143,6 @@ func sideBySide(ctx context.Context, a, b docdb.Collection) iter.Seq2[couple, er
 			}
 		}
 	}
-}
-
-// walk pulls a collection's documents, reading ahead.
-func walk(ctx context.Context, c docdb.Collection) (func() (bson.Raw, error, bool), func()) {
-	return iter.Pull2(func(yield func(bson.Raw, error) bool) {
-		for batch, err := range ahead(ctx, batches(c, docdb.Query{})) {
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			for _, doc := range batch {
-				if !yield(doc, nil) {
-					return
-				}
-			}
-		}
-	})
 }
 
 // order compares two positions, one of which may be past the end.
