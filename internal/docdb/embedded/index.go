@@ -12,7 +12,8 @@ import (
 )
 
 // CreateIndex implements docdb.Collection. Writers to the collection wait while
-// it is built, readers don't.
+// it is built, readers don't. When its context ends, or Close begins, before it is
+// there for good, nothing is changed.
 func (c collection) CreateIndex(ctx context.Context, ix docdb.Index) error {
 	if err := docdb.ValidateIndex(ix); err != nil {
 		return err
@@ -131,7 +132,7 @@ func (b *builder) addAll(ctx context.Context) (err error) {
 		}
 	}()
 	for ok := it.First(); ok; ok = it.Next() {
-		if err := ctx.Err(); err != nil {
+		if err := b.ended(ctx); err != nil {
 			return err
 		}
 		doc, err := it.ValueAndErr()
@@ -143,6 +144,14 @@ func (b *builder) addAll(ctx context.Context) (err error) {
 		}
 	}
 	return it.Error()
+}
+
+// ended is why the index is not to be made any more.
+func (b *builder) ended(ctx context.Context) error {
+	if b.e.calls.begun() {
+		return docdb.ErrClosed
+	}
+	return ctx.Err()
 }
 
 // add adds the entries of a document; *docdb.DuplicateError if one is taken.
