@@ -30,8 +30,14 @@
 // # Concurrency
 //
 // Everything is safe for concurrent use. A single-document write is atomic
-// together with its index entries. A call whose context is over already has no
-// effect and returns the context's error.
+// together with its index entries.
+//
+// A call whose context is over already has no effect and returns the context's
+// error; a write returns it as [ErrUnavailable]. A read ends with its context. Of a write
+// that has begun the cancellation of its context leaves no doubt: what was sent is
+// followed to its outcome, and the call returns when it was done or when it never will be.
+// Only a deadline ends the wait for what was sent, with [ErrOutcomeUnknown]. So whoever
+// hangs up changes nothing, and a write counts as under way for as long as it is.
 package docdb
 
 import (
@@ -68,6 +74,8 @@ type Engine interface {
 	Ping(ctx context.Context) error
 
 	// Close waits for calls in progress, a running Find included, and releases what the engine holds.
+	// It ends the making of indexes, which may take as long as there are documents: with
+	// ErrClosed where nothing was changed by it, else with ErrOutcomeUnknown.
 	// Calls that come later fail with ErrClosed. A second Close does nothing.
 	Close() error
 }
@@ -93,7 +101,8 @@ type Database interface {
 
 	// CarryIndexes gives the collection to every index that the collection from
 	// has, under its name; those too that Indexes cannot express and only the
-	// storage beneath knows. It can be repeated. Errors as in CreateIndex.
+	// storage beneath knows. It can be repeated. Errors as in CreateIndex, but
+	// some of the indexes may have been carried then.
 	CarryIndexes(ctx context.Context, from, to string) error
 
 	// CarryOptions gives the collection to what was set, by other means than

@@ -147,7 +147,7 @@ var engineCases = map[string]func(*suite){
 	"DropIndex in a collection that does not exist is ErrNotFound": func(s *suite) {
 		s.fails(s.db.Collection("c").DropIndex(s.Context(), "i"), docdb.ErrNotFound)
 	},
-	"a call whose context is done fails with the context's error and does nothing": func(s *suite) {
+	"a call whose context is done fails with the context's error, a write as ErrUnavailable, and does nothing": func(s *suite) {
 		s.must(s.db.Create(s.Context(), "c"))
 		s.insert(s.db.Collection("c"), Doc(1))
 		ctx, cancel := context.WithCancel(s.Context())
@@ -155,6 +155,9 @@ var engineCases = map[string]func(*suite){
 		for op, err := range s.everyCall(ctx, s.db, "c") {
 			if !errors.Is(err, context.Canceled) {
 				s.Errorf("%s: got error %v, want context.Canceled", op, err)
+			}
+			if write := (Call{Op: op}).Write(); write && !errors.Is(err, docdb.ErrUnavailable) {
+				s.Errorf("%s: got error %v, want ErrUnavailable", op, err)
 			}
 		}
 		s.fails(s.engine.Ping(ctx), context.Canceled)

@@ -57,7 +57,7 @@ func (m *Model) begin(ctx context.Context) error {
 		return docdb.ErrClosed
 	}
 	if err := ctx.Err(); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", docdb.ErrUnavailable, err)
 	}
 	m.calls.Add(1)
 	return nil

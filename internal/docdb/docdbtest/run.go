@@ -79,7 +79,7 @@ func Run(t *testing.T, open func(t *testing.T) docdb.Engine, opts Options) {
 			t.Errorf("close: %v", err)
 		}
 	})
-	groups := []map[string]func(*suite){engineCases, documentCases, writeCases, raceCases, findCases, pagingCases, indexCases, sizeCases, orderCases, differentialCases}
+	groups := []map[string]func(*suite){engineCases, documentCases, writeCases, cancelCases, raceCases, findCases, pagingCases, indexCases, sizeCases, orderCases, differentialCases}
 	for _, group := range groups {
 		for _, name := range sortedKeys(group) {
 			t.Run(name, func(t *testing.T) {

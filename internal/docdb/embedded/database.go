@@ -79,24 +79,6 @@ func (d database) List(ctx context.Context, prefix string) ([]string, error) {
 	return names, nil
 }
 
-// change calls do with the collection while nobody writes to it. Readers go on.
-func (c collection) change(ctx context.Context, do func(co *coll, state *collState) error) error {
-	if err := c.e.begin(ctx); err != nil {
-		return err
-	}
-	defer c.e.calls.leave()
-	co, err := c.e.catalog.acquire(c.name)
-	if err != nil {
-		return err
-	}
-	defer c.e.catalog.release(co)
-	if err := co.writers.Acquire(ctx, allWriters); err != nil {
-		return err
-	}
-	defer co.writers.Release(allWriters)
-	return do(co, co.state.Load())
-}
-
 // setState commits a batch that makes state the collection's (nil: dropped),
 // and lets the process know once it is on disk. The caller holds all of co.writers.
 func (e *Engine) setState(co *coll, batch *pebble.Batch, state *collState, frees bool) error {

@@ -36,6 +36,9 @@ func (c *closing) leave() {
 	}
 }
 
+// begun reports whether Close has begun: what takes long should end.
+func (c *closing) begun() bool { return c.state.Load() >= closed }
+
 // close waits for the calls in progress. It reports false if it was called before.
 func (c *closing) close() bool {
 	if c.state.Or(closed) >= closed {

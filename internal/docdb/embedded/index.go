@@ -12,7 +12,8 @@ import (
 )
 
 // CreateIndex implements docdb.Collection. Writers to the collection wait while
-// it is built, readers don't.
+// it is built, readers don't. When its context ends, or Close begins, before it is
+// there for good, nothing is changed.
 func (c collection) CreateIndex(ctx context.Context, ix docdb.Index) error {
 	if err := docdb.ValidateIndex(ix); err != nil {
 		return err
@@ -92,9 +93,11 @@ type builder struct {
 }
 
 func (b *builder) build(ctx context.Context, co *coll, state *collState) error {
+	if err := b.clear(); err != nil {
+		return err
+	}
 	b.newBatch()
-	err := b.addAll(ctx)
-	if err != nil {
+	if err := b.addAll(ctx); err != nil {
 		return b.undo(err)
 	}
 	if b.spilled {
@@ -131,7 +134,7 @@ func (b *builder) addAll(ctx context.Context) (err error) {
 		}
 	}()
 	for ok := it.First(); ok; ok = it.Next() {
-		if err := ctx.Err(); err != nil {
+		if err := b.ended(ctx); err != nil {
 			return err
 		}
 		doc, err := it.ValueAndErr()
@@ -143,6 +146,14 @@ func (b *builder) addAll(ctx context.Context) (err error) {
 		}
 	}
 	return it.Error()
+}
+
+// ended is why the index is not to be made any more.
+func (b *builder) ended(ctx context.Context) error {
+	if b.e.calls.begun() {
+		return docdb.ErrClosed
+	}
+	return ctx.Err()
 }
 
 // add adds the entries of a document; *docdb.DuplicateError if one is taken.
@@ -190,16 +201,28 @@ func (b *builder) spill() error {
 	return b.e.commit(full, false, false)
 }
 
-// undo removes what was committed, so that the number may be used again. If it
-// can't, it never will be: the engine has failed, and Open does it.
+// undo removes what was committed. While nothing can be written that is left to who
+// uses the number next, or to Open.
 func (b *builder) undo(cause error) error {
 	if b.spilled {
-		batch := b.e.db.NewBatch()
-		if err := b.e.deleteUnfinished(batch, buildingKey(b.coll, b.ix.id)); err == nil {
-			_ = b.e.commit(batch, false, true)
-		}
+		_ = b.clear()
 	}
 	return cause
+}
+
+// clear removes what there is of an index under the number that is being made, or was
+// and could not be undone.
+func (b *builder) clear() error {
+	building := buildingKey(b.coll, b.ix.id)
+	there, err := b.e.has(building)
+	if err != nil || !there {
+		return err
+	}
+	batch := b.e.db.NewBatch()
+	if err := b.e.deleteUnfinished(batch, building); err != nil {
+		return err
+	}
+	return b.e.commit(batch, false, true)
 }
 
 // deleteUnfinished adds to a batch the removal of an index's entries and of the

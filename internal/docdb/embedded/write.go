@@ -21,6 +21,25 @@ var _ docdb.Collection = collection{}
 // write calls do with the collection, whose indexes then stay as they are; state
 // is nil if there is no such collection.
 func (c collection) write(ctx context.Context, do func(co *coll, state *collState) error) error {
+	return undone(c.locked(ctx, 1, do))
+}
+
+// change calls do with the collection while nobody writes to it. Readers go on.
+func (c collection) change(ctx context.Context, do func(co *coll, state *collState) error) error {
+	return undone(c.locked(ctx, allWriters, do))
+}
+
+// undone says of a write that has ended with its context that nothing was done: whether
+// it has ended is looked at before anything is committed that counts, and never after.
+func undone(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: %w", docdb.ErrUnavailable, err)
+	}
+	return err
+}
+
+// locked calls do with the collection and some of its writers' weight.
+func (c collection) locked(ctx context.Context, weight int64, do func(co *coll, state *collState) error) error {
 	if err := c.e.begin(ctx); err != nil {
 		return err
 	}
@@ -30,10 +49,10 @@ func (c collection) write(ctx context.Context, do func(co *coll, state *collStat
 		return err
 	}
 	defer c.e.catalog.release(co)
-	if err := co.writers.Acquire(ctx, 1); err != nil {
+	if err := co.writers.Acquire(ctx, weight); err != nil {
 		return err
 	}
-	defer co.writers.Release(1)
+	defer co.writers.Release(weight)
 	return do(co, co.state.Load())
 }
 

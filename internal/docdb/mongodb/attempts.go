@@ -58,7 +58,7 @@ var attemptMonitor = &event.CommandMonitor{
 // under the same context while a connection is made.
 var writeCommands = map[string]bool{
 	"insert": true, "update": true, "delete": true,
-	"create": true, "drop": true, "createIndexes": true, "dropIndexes": true,
+	"create": true, "drop": true, "createIndexes": true, "dropIndexes": true, "collMod": true,
 }
 
 // mayHaveRun reports whether a failed attempt at a write may have been executed.

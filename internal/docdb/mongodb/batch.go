@@ -21,6 +21,8 @@ import (
 //
 // What is answered is as if each had gone for itself: a batch begins after it was asked for.
 type batcher[Q, A any] struct {
+	writes bool // who has gone in a batch waits for its answer, or for a deadline
+
 	mu    sync.Mutex
 	lines map[string]*line[Q, A] // by namespace, where a call is under way
 }
@@ -57,7 +59,8 @@ var (
 )
 
 // do asks q, of that many bytes: alone, or by together with others that ask.
-// When ctx ends before there is an answer it is errNotBegun or errBegun.
+// When ctx ends before there is an answer it is errNotBegun or errBegun; of what writes,
+// errBegun only when its deadline has passed.
 func (b *batcher[Q, A]) do(ctx context.Context, ns string, q Q, size int, alone func() (A, error), together func([]*asked[Q, A])) (A, error) {
 	b.mu.Lock()
 	l := b.lines[ns]
@@ -93,8 +96,24 @@ func (b *batcher[Q, A]) wait(ctx context.Context, l *line[Q, A], x *asked[Q, A],
 			if b.withdraw(l, x) {
 				return none, errNotBegun
 			}
-			return none, errBegun
+			return b.waitOn(ctx, x)
 		}
+	}
+}
+
+// waitOn is wait for a batch that has begun, when ctx has ended.
+func (b *batcher[Q, A]) waitOn(ctx context.Context, x *asked[Q, A]) (A, error) {
+	if b.writes {
+		var cancel context.CancelFunc
+		ctx, cancel = followed(ctx)
+		defer cancel()
+	}
+	select {
+	case <-x.done:
+		return x.a, x.err
+	case <-ctx.Done():
+		var none A
+		return none, errBegun
 	}
 }
 

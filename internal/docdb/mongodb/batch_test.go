@@ -57,6 +57,7 @@ func TestABatchAnswersEachAsIfAlone(t *testing.T) {
 			})
 		}
 		all.Wait()
+		synctest.Wait() // the last batch's goroutine looks once more whether anybody waits
 		if n := p.calls.Load(); n >= 200*50/4 {
 			t.Errorf("%d calls for %d requests", n, 200*50)
 		}
@@ -164,4 +165,40 @@ func TestWhoLeavesABatchIsToldWhetherItHadBegun(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 	})
+}
+
+func TestWhoWritesInABatchWaitsForItsOutcomeOrADeadline(t *testing.T) {
+	for name, test := range map[string]struct {
+		limit time.Duration // 0: none
+		want  error
+	}{
+		"cancelled":                             {want: nil},
+		"cancelled, with a deadline later":      {limit: time.Hour, want: nil},
+		"cancelled, and then its deadline past": {limit: 100 * time.Microsecond, want: errBegun},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b, release := hung(t)
+				b.writes = true
+				ctx, leave := context.WithCancel(t.Context())
+				if test.limit > 0 {
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, test.limit)
+					defer cancel()
+				}
+				var n int
+				var err error
+				var wg sync.WaitGroup
+				wg.Go(func() { n, err = b.do(ctx, "n", 1, 1, nil, answerAll) })
+				synctest.Wait()
+				release() // the batch begins, and takes a millisecond
+				leave()
+				wg.Wait()
+				if err != test.want || err == nil && n != 2 {
+					t.Errorf("got %d, %v", n, err)
+				}
+				time.Sleep(time.Second)
+			})
+		})
+	}
 }

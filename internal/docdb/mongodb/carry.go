@@ -46,7 +46,7 @@ func (d *database) CarryIndexes(ctx context.Context, from, to string) error {
 		return err
 	}
 	defer d.engine.leave()
-	return d.engine.writeUnbounded(ctx, ctx, what, func(ctx context.Context) error {
+	return d.engine.makeIndexes(ctx, what, func(ctx context.Context) error {
 		return d.db.RunCommand(ctx, bson.D{{Key: "createIndexes", Value: to}, {Key: "indexes", Value: specs}, majority}).Err()
 	})
 }

@@ -42,7 +42,8 @@ func (c *collection) Insert(ctx context.Context, doc bson.Raw) error {
 	case errNotBegun:
 		return &fault{is: docdb.ErrUnavailable, cause: ctx.Err(), text: what + ctx.Err().Error()}
 	case errBegun:
-		return &fault{is: docdb.ErrOutcomeUnknown, cause: ctx.Err(), text: what + ctx.Err().Error()}
+		late := context.DeadlineExceeded
+		return &fault{is: docdb.ErrOutcomeUnknown, cause: late, text: what + late.Error()}
 	}
 	return err
 }

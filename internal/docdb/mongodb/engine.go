@@ -25,7 +25,8 @@
 //
 // The driver retries a write once its connection breaks, where the topology
 // permits (not on a standalone server), under the same transaction number, so
-// the server executes it once. What a caller sees of a write:
+// the server executes it once. Once the driver has a write nothing but its deadline, the
+// caller's or [Config.Timeout], ends it before there is an answer. What a caller sees of it:
 //
 //   - ErrUnavailable: nothing was sent, or the server said that it did nothing.
 //   - ErrOutcomeUnknown: a command was sent and no answer to it came, or the
@@ -67,8 +68,8 @@ type Config struct {
 	// AppName is how the server's logs call this client. Empty: the URI's.
 	AppName string
 	// Timeout bounds every call whose context has no deadline of its own; of
-	// Find, every batch. CreateIndex is not bounded: it takes as long as there
-	// are documents. 0: the URI's timeoutMS, else 10 seconds.
+	// Find, every batch. CreateIndex and CarryIndexes are not bounded: they take as
+	// long as there are documents. 0: the URI's timeoutMS, else 10 seconds.
 	Timeout time.Duration
 	// OpenTimeout bounds Open. 0: 5 seconds.
 	OpenTimeout time.Duration
@@ -86,6 +87,9 @@ type Engine struct {
 	orders       orderCache
 	inserts      batcher[bson.Raw, struct{}]
 	gets         batcher[bson.RawValue, bson.Raw]
+
+	life context.Context // ends when Close begins
+	end  context.CancelFunc
 
 	mu     sync.Mutex // guards closed, and calls' Add against Close's Wait
 	closed bool
@@ -106,6 +110,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	var health health
 	opts.SetServerMonitor(health.monitor())
 	e := &Engine{timeout: callTimeout(cfg, opts), secrets: secrets}
+	e.inserts.writes = true
 	opts.Timeout = nil // ours is per call, the driver's would also bound streams
 	if e.client, err = mongo.Connect(opts); err != nil {
 		return nil, fmt.Errorf("%w: connect to MongoDB at %s: %s", docdb.ErrInvalid, hosts(opts), secrets.line(err.Error()))
@@ -114,6 +119,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		e.disconnect()
 		return nil, err
 	}
+	e.life, e.end = context.WithCancel(context.WithoutCancel(ctx))
 	return e, nil
 }
 
@@ -210,6 +216,7 @@ func (e *Engine) Close() error {
 	if closed {
 		return nil
 	}
+	e.end()
 	e.calls.Wait()
 	e.disconnect()
 	return nil
@@ -221,59 +228,4 @@ func (e *Engine) disconnect() {
 	ctx, cancel := context.WithTimeout(context.Background(), disconnectTimeout)
 	defer cancel()
 	_ = e.client.Disconnect(ctx)
-}
-
-// enter begins a call; if it returns nil, leave ends it.
-func (e *Engine) enter() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		return docdb.ErrClosed
-	}
-	e.calls.Add(1)
-	return nil
-}
-
-func (e *Engine) leave() { e.calls.Done() }
-
-// bounded gives a context without a deadline the engine's own.
-func (e *Engine) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	if _, ok := ctx.Deadline(); ok {
-		return ctx, func() {}
-	}
-	return context.WithTimeout(ctx, e.timeout)
-}
-
-// read runs a call that changes nothing. The driver has its own retries.
-func (e *Engine) read(ctx context.Context, what string, f func(context.Context) error) error {
-	if err := e.enter(); err != nil {
-		return err
-	}
-	defer e.leave()
-	bounded, cancel := e.bounded(ctx)
-	defer cancel()
-	return e.readFault(ctx, what, f(bounded))
-}
-
-// write runs a call that changes something, again while it conflicts with
-// another. f may be called several times and returns the driver's error.
-func (e *Engine) write(ctx context.Context, what string, f func(context.Context) error) error {
-	if err := e.enter(); err != nil {
-		return err
-	}
-	defer e.leave()
-	bounded, cancel := e.bounded(ctx)
-	defer cancel()
-	return e.writeUnbounded(ctx, bounded, what, f)
-}
-
-// writeUnbounded is write within a call that is already under way; bounded is
-// the context of the driver's calls, ctx the caller's.
-func (e *Engine) writeUnbounded(ctx, bounded context.Context, what string, f func(context.Context) error) error {
-	if err := ctx.Err(); err != nil {
-		return &fault{is: docdb.ErrUnavailable, cause: err, text: what + ": " + err.Error()}
-	}
-	var tries attempts
-	err := retryConflicts(bounded, func() error { return f(tries.watch(bounded)) })
-	return e.writeFault(ctx, what, &tries, err)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -159,13 +160,13 @@ func (e *Engine) writeFault(ctx context.Context, what string, tries *attempts, e
 	switch {
 	case err == nil:
 		return nil
-	case tries.lost && !errors.Is(err, docdb.ErrClosed):
+	case tries.lost:
 		// Also for an answer that is clear in itself: see Outcomes.
-		return &fault{is: docdb.ErrOutcomeUnknown, cause: callersEnd(ctx, err), text: e.describe(what, err)}
+		return &fault{is: docdb.ErrOutcomeUnknown, cause: writersEnd(ctx, err), text: e.describe(what, err)}
 	case isAnswer(err):
 		return err
 	}
-	f := &fault{cause: callersEnd(ctx, err), text: e.describe(what, err)}
+	f := &fault{cause: writersEnd(ctx, err), text: e.describe(what, err)}
 	f.is = writeSentinel(err, tries.answered)
 	return f
 }
@@ -207,6 +208,14 @@ func callersEnd(ctx context.Context, err error) error {
 	}
 	// The driver gives up a little before a deadline that leaves no time for the answer.
 	if _, ok := ctx.Deadline(); ok && errors.Is(err, context.DeadlineExceeded) {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// writersEnd is callersEnd for a write, which the caller's deadline ends and nothing else.
+func writersEnd(ctx context.Context, err error) error {
+	if deadline, ok := ctx.Deadline(); ok && (errors.Is(err, context.DeadlineExceeded) || !time.Now().Before(deadline)) {
 		return context.DeadlineExceeded
 	}
 	return nil

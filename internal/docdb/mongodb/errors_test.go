@@ -109,24 +109,25 @@ func TestFaultsKeepTheCallersContext(t *testing.T) {
 	defer cancel()
 	late := fmt.Errorf("not sent: %w", context.DeadlineExceeded)
 	for name, test := range map[string]struct {
-		ctx  context.Context
-		err  error
-		want error
+		ctx         context.Context
+		err         error
+		read, write error
 	}{
-		"cancelled":                         {cancelled, network, context.Canceled},
-		"deadline passed":                   {passed, network, context.DeadlineExceeded},
-		"the driver gave up just before it": {soon, late, context.DeadlineExceeded},
-		"the engine's timeout, not theirs":  {t.Context(), late, nil},
-		"a lost connection with time to go": {soon, network, nil},
+		"cancelled":                         {cancelled, network, context.Canceled, nil},
+		"deadline passed":                   {passed, network, context.DeadlineExceeded, context.DeadlineExceeded},
+		"the driver gave up just before it": {soon, late, context.DeadlineExceeded, context.DeadlineExceeded},
+		"the engine's timeout, not theirs":  {t.Context(), late, nil, nil},
+		"a lost connection with time to go": {soon, network, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := &Engine{}
-			for _, err := range []error{
-				e.readFault(test.ctx, "read", test.err), e.writeFault(test.ctx, "write", &attempts{}, test.err),
-				e.writeFault(test.ctx, "write", &attempts{lost: true}, test.err),
+			for err, want := range map[error]error{
+				e.readFault(test.ctx, "read", test.err):                               test.read,
+				e.writeFault(test.ctx, "write", &attempts{}, test.err):                test.write,
+				e.writeFault(test.ctx, "lost write", &attempts{lost: true}, test.err): test.write,
 			} {
 				for _, end := range []error{context.Canceled, context.DeadlineExceeded} {
-					if is := errors.Is(err, end); is != (end == test.want) {
+					if is := errors.Is(err, end); is != (end == want) {
 						t.Errorf("%v: is %v: %t", err, end, is)
 					}
 				}

@@ -159,8 +159,8 @@ func (c *collection) Indexes(ctx context.Context) ([]docdb.Index, error) {
 }
 
 // CreateIndex implements docdb.Collection. It takes as long as the server needs to
-// index what is there, unless the context has a deadline; if that passes, the server
-// may go on building.
+// index what is there, unless the context has a deadline; if that passes, or the engine
+// is closed, the server may go on building.
 //
 // MongoDB would create a missing collection and would admit a plain and a unique index
 // of the same keys, since to it they are different, so the list is looked at first. Two things may
@@ -189,7 +189,7 @@ func (c *collection) CreateIndex(ctx context.Context, ix docdb.Index) error {
 	if err := admits(all, ix); err != nil {
 		return e.readFault(ctx, what, err)
 	}
-	return e.writeUnbounded(ctx, ctx, what, func(ctx context.Context) error {
+	return e.makeIndexes(ctx, what, func(ctx context.Context) error {
 		return c.createIndex(ctx, ix)
 	})
 }

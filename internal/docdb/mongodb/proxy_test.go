@@ -77,6 +77,20 @@ func (p *proxy) on(command string, f fault, times int) {
 	p.fault.Store(&look)
 }
 
+// hold holds the first such message back, once sent tells of it, until goOn is closed.
+func (p *proxy) hold(command string) (sent <-chan struct{}, goOn chan<- struct{}) {
+	held, let := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	look := func(message []byte) fault {
+		if bytes.Contains(message[:min(len(message), 64)], []byte(command+"\x00")) {
+			once.Do(func() { close(held); <-let })
+		}
+		return pass
+	}
+	p.fault.Store(&look)
+	return held, let
+}
+
 func (p *proxy) off() { p.fault.Store(nil) }
 
 func (p *proxy) accept() {

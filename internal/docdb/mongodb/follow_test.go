@@ -1,0 +1,148 @@
+package mongodb_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/mongodb"
+	"github.com/orgd/orgd/internal/docdb/mongodb/mongotest"
+)
+
+// A write is a call that changes something, and the command that it sends.
+type write struct {
+	command string
+	call    func(ctx context.Context, db docdb.Database) error
+}
+
+// everyWrite is all of them, each of which succeeds on what newWritable has made.
+func everyWrite(t *testing.T) map[string]write {
+	one := raw(t, bson.D{{Key: "_id", Value: 1}})
+	return map[string]write{
+		"Create": {"create", func(ctx context.Context, db docdb.Database) error { return db.Create(ctx, "d") }},
+		"Drop":   {"drop", func(ctx context.Context, db docdb.Database) error { return db.Drop(ctx, "c") }},
+		"CarryIndexes": {"createIndexes", func(ctx context.Context, db docdb.Database) error {
+			return db.CarryIndexes(ctx, "c", "c")
+		}},
+		"CarryOptions": {"collMod", func(ctx context.Context, db docdb.Database) error {
+			return db.CarryOptions(ctx, "strict", "c")
+		}},
+		"Insert": {"insert", func(ctx context.Context, db docdb.Database) error {
+			return db.Collection("c").Insert(ctx, raw(t, bson.D{{Key: "_id", Value: 2}}))
+		}},
+		"InsertMany": {"insert", func(ctx context.Context, db docdb.Database) error {
+			errs, err := db.Collection("c").InsertMany(ctx, []bson.Raw{raw(t, bson.D{{Key: "_id", Value: 2}})})
+			return errors.Join(append(errs, err)...)
+		}},
+		"Replace": {"update", func(ctx context.Context, db docdb.Database) error {
+			return db.Collection("c").Replace(ctx, value(t, 1), docdb.Filter{}, one)
+		}},
+		"Delete": {"delete", func(ctx context.Context, db docdb.Database) error {
+			return db.Collection("c").Delete(ctx, value(t, 1), docdb.Filter{})
+		}},
+		"CreateIndex": {"createIndexes", func(ctx context.Context, db docdb.Database) error {
+			return db.Collection("c").CreateIndex(ctx, docdb.Index{Name: "j", Keys: []docdb.Key{{Path: "b"}}})
+		}},
+		"DropIndex": {"dropIndexes", func(ctx context.Context, db docdb.Database) error {
+			return db.Collection("c").DropIndex(ctx, "i")
+		}},
+	}
+}
+
+// newWritable makes a database with a collection c that has the document 1 and the index
+// i, and a collection that has a validator.
+func newWritable(t *testing.T) (name string) {
+	t.Helper()
+	name = mongotest.Database(t)
+	db := open(t, mongodb.Config{URI: mongotest.URI(t)}).Database(name)
+	if err := db.Create(t.Context(), "c"); err != nil {
+		t.Fatal(err)
+	}
+	insert(t, db.Collection("c"), bson.D{{Key: "_id", Value: 1}})
+	if err := db.Collection("c").CreateIndex(t.Context(), docdb.Index{Name: "i", Keys: []docdb.Key{{Path: "a"}}}); err != nil {
+		t.Fatal(err)
+	}
+	rule := options.CreateCollection().SetValidator(bson.D{{Key: "_id", Value: bson.D{{Key: "$exists", Value: true}}}})
+	if err := driver(t, name).Database().CreateCollection(t.Context(), "strict", rule); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func TestAWriteIsFollowedWhenItsCallerHangsUp(t *testing.T) {
+	for name, w := range everyWrite(t) {
+		t.Run(name, func(t *testing.T) {
+			p := newProxy(t, mongotest.URI(t))
+			db := open(t, mongodb.Config{URI: p.uri()}).Database(newWritable(t))
+			ctx, hangUp := context.WithCancel(t.Context())
+			sent, goOn := p.hold(w.command)
+			answer := make(chan error, 1)
+			go func() { answer <- w.call(ctx, db) }()
+			<-sent
+			hangUp()
+			select {
+			case err := <-answer:
+				t.Errorf("it did not wait: %v", err)
+			case <-time.After(50 * time.Millisecond):
+			}
+			close(goOn)
+			if err := <-answer; err != nil {
+				t.Errorf("it was done, and answers %v", err)
+			}
+		})
+	}
+}
+
+func TestTheDeadlineEndsAWriteThatWasSent(t *testing.T) {
+	for name, w := range everyWrite(t) {
+		t.Run(name, func(t *testing.T) {
+			p := newProxy(t, mongotest.URI(t))
+			db := open(t, mongodb.Config{URI: p.uri()}).Database(newWritable(t))
+			t.Cleanup(p.off)
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			p.on(w.command, stall, 1000)
+			err := w.call(ctx, db)
+			isOutcome(t, err, docdb.ErrOutcomeUnknown)
+			isOutcome(t, err, context.DeadlineExceeded)
+		})
+	}
+}
+
+func TestAWriteWhoseAnswerIsLostIsInDoubt(t *testing.T) {
+	for name, w := range everyWrite(t) {
+		t.Run(name, func(t *testing.T) {
+			p := newProxy(t, mongotest.URI(t))
+			db := open(t, mongodb.Config{URI: p.uri() + "&retryWrites=false"}).Database(newWritable(t))
+			p.on(w.command, lose, 1)
+			isOutcome(t, w.call(t.Context(), db), docdb.ErrOutcomeUnknown)
+		})
+	}
+}
+
+// TestCloseEndsTheMakingOfAnIndex: it may take hours, and nobody waits for it any more.
+func TestCloseEndsTheMakingOfAnIndex(t *testing.T) {
+	for _, name := range []string{"CreateIndex", "CarryIndexes"} {
+		t.Run(name, func(t *testing.T) {
+			p := newProxy(t, mongotest.URI(t))
+			e := open(t, mongodb.Config{URI: p.uri()})
+			db := e.Database(newWritable(t))
+			ctx, hangUp := context.WithCancel(t.Context())
+			sent, goOn := p.hold("createIndexes")
+			answer := make(chan error, 1)
+			go func() { answer <- everyWrite(t)[name].call(ctx, db) }()
+			<-sent
+			hangUp()
+			if err := e.Close(); err != nil {
+				t.Error(err)
+			}
+			isOutcome(t, <-answer, docdb.ErrOutcomeUnknown)
+			close(goOn)
+		})
+	}
+}
