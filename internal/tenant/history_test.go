@@ -287,6 +287,9 @@ type trial struct {
 	// skip is the part of the protocol that is left out.
 	skip string
 	slow bool
+	// late: messages may be.
+	late  bool
+	begun atomic.Bool
 	// ids is how many documents clients write, and pace how long they rest at most:
 	// the checker's work grows fast with the calls on one document.
 	ids  int

@@ -130,6 +130,9 @@ func (c *cluster) start(slot int) *member {
 	lease, deadAfter := c.tr.patience()
 	ctx, stop := context.WithCancel(context.Background())
 	m := &member{engine: jittery(c.tr.engine, c.tr.seed+uint64(c.made)), stop: stop}
+	if c.tr.late {
+		c.all.Go(func() { c.tr.delay(ctx, m.engine, c.tr.seed+uint64(c.made)) })
+	}
 	m.Store = openStore(c.tr.t, m.engine, func(cfg *tenant.Config) {
 		plain(cfg)
 		cfg.Instance, cfg.Exclusive, cfg.LeaseTTL, cfg.DeadAfter = name, false, lease, deadAfter
@@ -148,6 +151,28 @@ func (c *cluster) start(slot int) *member {
 	c.slots[slot] = m
 	c.mu.Unlock()
 	return m
+}
+
+// delay holds up one write in a hundred, which arrives some time later, also when the
+// process is dead; loses as many answers; and has writes overtake each other.
+func (tr *trial) delay(ctx context.Context, f *docdbtest.Faulty, seed uint64) {
+	draw := rand.New(rand.NewPCG(seed, 101))
+	f.FailOn(func(c docdbtest.Call) (docdbtest.Mode, bool) {
+		if !tr.begun.Load() || !c.Write() || c.Collection == "instances" { // whose answers only take longer
+			return 0, false
+		}
+		n := draw.IntN(1000)
+		return [...]docdbtest.Mode{docdbtest.Late, docdbtest.After, docdbtest.Reordered}[n%3], n < 30
+	})
+	wait := rand.New(rand.NewPCG(seed, 102))
+	for ctx.Err() == nil {
+		time.Sleep(time.Duration(wait.IntN(30)) * time.Millisecond)
+		if held := f.Held(); len(held) > 0 && wait.IntN(3) == 0 {
+			f.Deliver(held[wait.IntN(len(held))])
+		}
+	}
+	time.Sleep(time.Duration(wait.IntN(100)) * time.Millisecond)
+	f.Deliver()
 }
 
 func (c *cluster) at(slot int) *member {
@@ -179,6 +204,7 @@ func (tr *trial) together() bool {
 	c.start(1)
 	defer c.end()
 	o, p := tr.begin(c.at(0).Store)
+	tr.begun.Store(true)
 	draw := rand.New(rand.NewPCG(tr.seed, 77))
 	return tr.clientsDuring(p, func() {
 		for range tr.moves {
@@ -220,7 +246,12 @@ func (tr *trial) rest(s *tenant.Store, orgID string, p org.Principal) {
 	tr.t.Errorf("seed %d: organization %s is not at rest after a minute", tr.seed, orgID)
 }
 
-func TestHistoriesOfTwoInstancesOneOfWhichDies(t *testing.T) {
+func TestHistoriesOfTwoInstancesOneOfWhichDies(t *testing.T) { historiesOfTwo(t, false) }
+
+// TestHistoriesWithLateMessages: the same where messages arrive late, or their answers never.
+func TestHistoriesWithLateMessages(t *testing.T) { historiesOfTwo(t, true) }
+
+func historiesOfTwo(t *testing.T, late bool) {
 	for _, e := range []struct {
 		name   string
 		engine func(*testing.T) docdb.Engine
@@ -229,7 +260,7 @@ func TestHistoriesOfTwoInstancesOneOfWhichDies(t *testing.T) {
 	}{{"model", model, 25, false}, {"embedded", embeddedEngine, 8, false}, {"MongoDB", mongoEngine, 1, true}} {
 		t.Run(e.name, func(t *testing.T) {
 			for _, seed := range seedsFor(t, e.n) {
-				tr := &trial{t: t, seed: seed, engine: e.engine(t), moves: 3, slow: e.slow}
+				tr := &trial{t: t, seed: seed, engine: e.engine(t), moves: 3, slow: e.slow, late: late}
 				if !tr.together() {
 					t.Fatalf("seed %d: a history that cannot be", seed)
 				}

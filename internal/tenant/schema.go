@@ -72,7 +72,7 @@ func (s *Store) makeIndexes(ctx context.Context) error {
 	var all sync.WaitGroup
 	failed := make(chan error, len(masterIndexes))
 	for name, paths := range masterIndexes {
-		all.Go(func() { failed <- s.makeCollection(ctx, name, paths) })
+		all.Go(func() { failed <- retry(ctx, func() error { return s.makeCollection(ctx, name, paths) }) })
 	}
 	all.Wait()
 	close(failed)
