@@ -2,6 +2,7 @@ package docdb
 
 import (
 	"fmt"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
@@ -96,6 +97,32 @@ func Eq(path string, value any) Filter {
 	}
 	return Filter{&node{op: opEq, path: p, value: v}}
 }
+
+// In selects documents that have one of the values at path, as {path: {$in: values}} does.
+// As with Eq they are the program's own choice: it panics on more than MaxInValues of them
+// and on a value that CanBeIn refuses. It copies them.
+func In(path string, values []bson.RawValue) Filter {
+	p, err := parsePath(path)
+	if err == nil && len(values) > MaxInValues {
+		err = &FilterError{Operator: "$in", Path: path, Reason: fmt.Sprintf("it lists more than %d values", MaxInValues)}
+	}
+	in := make([]bson.RawValue, len(values))
+	for i, v := range values {
+		if err == nil {
+			err = checkInValue("$in", path, v)
+		}
+		in[i] = bson.RawValue{Type: v.Type, Value: append([]byte(nil), v.Value...)}
+	}
+	if err != nil {
+		panic(err)
+	}
+	slices.SortStableFunc(in, Compare)
+	return Filter{&node{op: opIn, path: p, in: in}}
+}
+
+// CanBeIn reports whether In takes a value. Not every _id is one: a document with a name
+// that begins with $ is not, nor what has a type that filters do not have.
+func CanBeIn(v bson.RawValue) bool { return checkInValue("$in", "", v) == nil }
 
 // rawValue marshals a value into memory of its own.
 func rawValue(value any) (bson.RawValue, error) {

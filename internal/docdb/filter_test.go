@@ -2,6 +2,7 @@ package docdb_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -243,8 +244,13 @@ func TestEqAndAndBuildFilters(t *testing.T) {
 		"a pattern":  func() { docdb.Eq("a", bson.Regex{Pattern: "x"}) },
 		"a function": func() { docdb.Eq("a", func() {}) },
 		"a bad path": func() { docdb.Eq("$a", 1) },
+
+		"a pattern in a list":   func() { docdb.In("a", []bson.RawValue{Value(bson.Regex{Pattern: "x"})}) },
+		"an operator in a list": func() { docdb.In("a", []bson.RawValue{Value(bson.D{{Key: "$gt", Value: 1}})}) },
+		"a list for a bad path": func() { docdb.In("$a", nil) },
+		"a list of over 1000":   func() { docdb.In("a", slices.Repeat([]bson.RawValue{Value(1)}, docdb.MaxInValues+1)) },
 	} {
-		t.Run("Eq panics on "+name, func(t *testing.T) {
+		t.Run("panics on "+name, func(t *testing.T) {
 			defer func() {
 				if recover() == nil {
 					t.Error("it returned")
@@ -252,6 +258,33 @@ func TestEqAndAndBuildFilters(t *testing.T) {
 			}()
 			call()
 		})
+	}
+}
+
+func TestInSelectsWhatItLists(t *testing.T) {
+	f := docdb.In("a.b", []bson.RawValue{Value("y"), Value(1), Value("x"), Value(1.0), Value(nil)})
+	if want := fromJSON(t, `{"a.b":{"$in":[null,1,1.0,"x","y"]}}`); f.Document().String() != want.String() {
+		t.Errorf("got %v, want %v", f.Document(), want)
+	}
+	for text, want := range map[string]bool{`{"a":{"b":"x"}}`: true, `{"a":{"b":1.0}}`: true, `{"a":[{"b":3},{"b":"y"}]}`: true, `{}`: true, `{"a":{"b":"z"}}`: false} {
+		if f.Match(fromJSON(t, text)) != want {
+			t.Errorf("%s: want %v", text, want)
+		}
+	}
+	if docdb.In("a", nil).Match(fromJSON(t, `{}`)) {
+		t.Error("a list of nothing selects something")
+	}
+	full := docdb.In("_id", slices.Repeat([]bson.RawValue{Value(7)}, docdb.MaxInValues))
+	if again, err := docdb.ParseFilter(full.Document()); err != nil || !again.Match(fromJSON(t, `{"_id":7}`)) {
+		t.Errorf("as many as there may be: %v", err)
+	}
+	for _, v := range []any{bson.Regex{Pattern: "x"}, bson.D{{Key: "a", Value: 1}, {Key: "$b", Value: 1}}, bson.MinKey{}, bson.JavaScript("x")} {
+		if docdb.CanBeIn(Value(v)) {
+			t.Errorf("%v can be in a list", v)
+		}
+	}
+	if !docdb.CanBeIn(Value("x")) {
+		t.Error("a string cannot be in a list")
 	}
 }
 

@@ -212,19 +212,24 @@ func parseIn(op string, p path, list bson.RawValue) ([]bson.RawValue, error) {
 		if len(values) == MaxInValues {
 			return nil, &FilterError{Operator: op, Path: p.name, Reason: fmt.Sprintf("it lists more than %d values", MaxInValues)}
 		}
-		if err := checkEqualityOperand(op, p.name, v); err != nil {
+		if err := checkInValue(op, p.name, v); err != nil {
 			return nil, err
-		}
-		// MongoDB refuses these, since they look like operators.
-		if _, dollar := dollarName(v); dollar != "" {
-			return nil, &FilterError{Operator: op, Path: p.name,
-				Reason: "it cannot list a document with a name that begins with $: " + strconv.Quote(dollar)}
 		}
 		values = append(values, v)
 		b = rest
 	}
 	slices.SortStableFunc(values, Compare)
 	return values, nil
+}
+
+// checkInValue is checkEqualityOperand for a value in the list of $in or $nin, where
+// MongoDB refuses what looks like an operator.
+func checkInValue(op, path string, v bson.RawValue) error {
+	if _, dollar := dollarName(v); dollar != "" {
+		return &FilterError{Operator: op, Path: path,
+			Reason: "it cannot list a document with a name that begins with $: " + strconv.Quote(dollar)}
+	}
+	return checkEqualityOperand(op, path, v)
 }
 
 func parseExists(p path, v bson.RawValue) (bool, error) {

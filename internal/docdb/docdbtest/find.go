@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -33,6 +34,8 @@ var findCases = map[string]func(*suite){
 		s.inOrder(s.find(c, docdb.Query{Filter: when("a", 5)}))
 		s.inOrder(s.find(c, docdb.Query{Filter: when("_id", 5)}), 5)
 	},
+	"Find yields the documents of up to 1000 _ids, each once, in their order, 1 and 1.0 being one": listedCase,
+
 	"Find yields more documents than fit into one answer of a server": func(s *suite) {
 		c := s.collection(index("i", "pad.none"))
 		var docs []bson.Raw
@@ -114,6 +117,39 @@ var findCases = map[string]func(*suite){
 			return s.find(c, docdb.Query{Order: order, Desc: desc})
 		})
 	},
+}
+
+func listedCase(s *suite) {
+	c := s.collection()
+	long := strings.Repeat("x", 3000)
+	docs := append(numbered(1200, func(int) []any { return nil }), Doc("a"), Doc("b"), Doc(1.5), Doc(nil), Doc(bson.D{{Key: "k", Value: 1}}),
+		Doc(true), Doc(long+"a"), Doc(long+"b"), Doc(long))
+	s.load(c, docs)
+	var ids []bson.RawValue
+	for i := range 1000 - 14 {
+		ids = append(ids, Value(i*2)) // up to 1970, of which 1200 are there
+	}
+	for _, id := range []any{long + "b", "b", int64(4), 4.0, 4, bson.D{{Key: "k", Value: 1.0}}, nil, 1.5, true, long + "a", long + "z", 7.25, false, "z"} {
+		ids = append(ids, Value(id))
+	}
+	f := docdb.In("_id", ids)
+	clear(ids[1].Value) // the filter has its own
+	want := Select(docs, docdb.Query{Filter: f})
+	if len(want) != 600+7 {
+		s.Fatalf("the case is wrong: %d", len(want))
+	}
+	s.same(s.find(c, docdb.Query{Filter: f}), want)
+	s.same(s.find(c, docdb.Query{Filter: f, Limit: 50}), want[:50])
+	between := s.filter(bson.D{{Key: "_id", Value: bson.D{{Key: "$gte", Value: 4}, {Key: "$lt", Value: 900}}}})
+	few := docdb.In("_id", slices.Concat(ids[594:604], ids[986:]))
+	for _, f := range []docdb.Filter{docdb.And(few, between), few} {
+		s.pages(c, docs, docdb.Query{Filter: f}, 3)
+		s.pages(c, docs, docdb.Query{Filter: f, Desc: true}, 3)
+	}
+	s.same(s.find(c, docdb.Query{Filter: docdb.In("_id", nil)}), nil)
+	if n, err := c.Count(s.Context(), f); err != nil || int(n) != len(want) {
+		s.Errorf("counted %d, %v", n, err)
+	}
 }
 
 // pagingCases are the sentences on Query.After.

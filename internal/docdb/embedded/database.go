@@ -21,7 +21,7 @@ func (d database) CarryOptions(context.Context, string, string) error { return n
 
 // CarryIndexes implements docdb.Database.
 func (d database) CarryIndexes(ctx context.Context, from, to string) error {
-	return docdb.CarryIndexes(ctx, d.Collection(from), d.Collection(to))
+	return undone(docdb.CarryIndexes(ctx, d.Collection(from), d.Collection(to)))
 }
 
 // Collection implements docdb.Database.

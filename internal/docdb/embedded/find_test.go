@@ -139,6 +139,7 @@ func TestPlans(t *testing.T) {
 		{"nothing to use", bson.D{{Key: "c", Value: 1}}, nil, false, 1000},
 		{"_id", bson.D{{Key: "_id", Value: 7}}, nil, false, 1},
 		{"several _ids", bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: bson.A{7, 9.0, 500, 7, "none"}}}}}, nil, true, 3},
+		{"an _id beyond a bound", bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: bson.A{7, 8}}, {Key: "$gt", Value: 7}}}}, nil, true, 1},
 		{"a range of _ids", bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: 10}, {Key: "$lte", Value: 20}}}}, nil, false, 10},
 		{"an index by equality", bson.D{{Key: "a", Value: 3}}, nil, true, 100},
 		{"the index with most keys", bson.D{{Key: "b", Value: 5}, {Key: "a", Value: 3}}, nil, false, 1},
@@ -159,6 +160,37 @@ func TestPlans(t *testing.T) {
 				t.Errorf("it walks over %d keys, want %d", got, q.walked)
 			}
 		})
+	}
+}
+
+// TestLongIDsAreFoundOneByOne among others that begin like them.
+func TestLongIDsAreFoundOneByOne(t *testing.T) {
+	e := openMem(t, vfs.NewMem())
+	c := newCollection(t, e)
+	var docs []bson.Raw
+	for i := range 100 {
+		docs = append(docs, doc("_id", longText+fmt.Sprint(i)), doc("_id", i))
+	}
+	mustInsert(t, c, docs...)
+	var ids []bson.RawValue
+	for i := range 60 {
+		ids = append(ids, docdb.StringID(longText+fmt.Sprint(i*2)))
+	}
+	for _, desc := range []bool{false, true} {
+		q := docdb.Query{Filter: docdb.Eq("_id", longText+"7"), Desc: desc}
+		if n := walked(t, e, c, q); n != 1 {
+			t.Errorf("for one it walks over %d keys", n)
+		}
+		checkFind(t, c, docs, q)
+		q.Filter = docdb.In("_id", ids)
+		if n := walked(t, e, c, q); n != 50 { // ten are not there
+			t.Errorf("for 60 it walks over %d keys", n)
+		}
+		checkFind(t, c, docs, q) // in two pages
+		q.Limit = 3
+		at := docdb.PositionOf(doc("_id", longText+"4"), nil, desc)
+		q.After = &at
+		checkFind(t, c, docs, q)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"github.com/orgd/orgd/internal/docdb"
 )
 
@@ -12,7 +14,7 @@ import (
 type plan struct {
 	ix     *index // nil: the documents
 	prefix []byte // of all keys; what follows it is ordered
-	spans  []span // to walk, disjoint and in ascending order
+	spans  []span // to walk, disjoint and in the ascending order of their documents
 	// fixed: all entries have one tuple, which is a part of prefix. So their
 	// order is that of _id, and no document has two of them.
 	fixed bool
@@ -55,22 +57,20 @@ func (p *planner) plan() (plan, error) {
 func (p *planner) planByID() (plan, error) {
 	documents := plan{prefix: documentPrefix(p.state.id)}
 	all := interval{}
-	var in []docdb.Condition
+	var points *docdb.Condition
 	restricted := false
 	for _, c := range p.conditions {
 		if c.Path == "_id" {
 			all = all.and(intervalOf(c))
 			restricted = true
-			if c.Op == "$in" {
-				in = append(in, c)
+			if c.Op == "$in" || c.Op == "$eq" {
+				points = &c
 			}
 		}
 	}
-	if len(in) > 0 {
-		if spans, ok := pointSpans(documents.prefix, in[0], all); ok {
-			documents.spans = spans
-			return documents, nil
-		}
+	if points != nil {
+		documents.spans = pointSpans(p.state.id, points.Values, all)
+		return documents, nil
 	}
 	if !restricted {
 		if fixed, ok, err := p.planFixed(); ok || err != nil {
@@ -81,23 +81,20 @@ func (p *planner) planByID() (plan, error) {
 	return documents, nil
 }
 
-// pointSpans returns a span for each value of an $in on _id that is within an
-// interval. It reports false if one is too long for its key to be in their order.
-func pointSpans(prefix []byte, in docdb.Condition, within interval) (spans []span, ok bool) {
+// pointSpans returns a span for each _id of some, which are in their order, that is
+// within an interval: of a single key, so that a long one is found among many alike.
+func pointSpans(coll uint32, ids []bson.RawValue, within interval) (spans []span) {
 	var last []byte
-	for _, v := range in.Values {
-		at := point(v)
-		if len(at.lo) > maxPart {
-			return nil, false
-		}
-		if bytes.Equal(at.lo, last) || bytes.Compare(at.lo, within.lo) < 0 ||
-			within.hi != nil && bytes.Compare(at.lo, within.hi) >= 0 {
+	for _, id := range ids {
+		at := appendValue(nil, id)
+		if bytes.Equal(at, last) || bytes.Compare(at, within.lo) < 0 || within.hi != nil && bytes.Compare(at, within.hi) >= 0 {
 			continue
 		}
-		last = at.lo
-		spans = append(spans, spanOf(prefix, at))
+		last = at
+		key := documentKey(coll, at)
+		spans = append(spans, span{key, append(bytes.Clone(key), 0)})
 	}
-	return spans, true
+	return spans
 }
 
 // planFixed looks for an index for all of whose keys the filter has an equality;

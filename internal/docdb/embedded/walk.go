@@ -90,7 +90,7 @@ func (w *walk) run() (done bool, err error) {
 		if w.query.Desc {
 			s = spans[len(spans)-1-i]
 		}
-		if s.empty() { // which is not for Pebble to be asked
+		if s.empty() || w.passed(s) { // an empty one is not for Pebble to be asked
 			continue
 		}
 		w.it.SetBounds(s.lower, s.upper)
@@ -100,6 +100,18 @@ func (w *walk) run() (done bool, err error) {
 		}
 	}
 	return true, nil
+}
+
+// passed reports whether all of a span is at or before w.after, so that the pages of a
+// walk over many spans do not each begin with all those before them.
+func (w *walk) passed(s span) bool {
+	if w.after == nil {
+		return false
+	}
+	if w.query.Desc {
+		return bytes.Compare(s.lower, successor(w.afterKey())) >= 0
+	}
+	return bytes.Compare(s.upper, w.afterKey()) <= 0
 }
 
 // walkSpan walks over the keys within the iterator's bounds. When it stops early,
@@ -140,14 +152,19 @@ func (w *walk) seek() bool {
 		}
 		return w.it.First()
 	}
+	if w.query.Desc {
+		return w.it.SeekLT(successor(w.afterKey()))
+	}
+	return w.it.SeekGE(w.afterKey())
+}
+
+// afterKey begins the keys that may be at w.after.
+func (w *walk) afterKey() []byte {
 	key := append(bytes.Clone(w.plan.prefix), head(w.after.tuple)...)
 	if len(w.after.tuple) <= maxPart && !w.uniqueEntries() {
 		key = append(key, head(w.after.id)...)
 	}
-	if w.query.Desc {
-		return w.it.SeekLT(successor(key))
-	}
-	return w.it.SeekGE(key)
+	return key
 }
 
 // uniqueEntries reports whether keys hold no id.

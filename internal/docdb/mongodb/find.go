@@ -220,13 +220,9 @@ func (s *stream) open(ctx context.Context, limit int) (*mongo.Cursor, error) {
 }
 
 func (s *stream) cursor(ctx context.Context, order bson.D, limit int) (*mongo.Cursor, error) {
-	opts := options.Find().SetSort(directed(order, s.q.Desc)).SetBatchSize(batchDocuments)
+	opts := options.Find().SetSort(directed(order, s.q.Desc)).SetBatchSize(s.batch())
 	if !s.narrows(limit) {
 		opts.SetHint(order)
-	}
-	if s.q.Limit > 0 {
-		// One more, so that a page that ends with the collection ends the cursor as well.
-		opts.SetBatchSize(int32(min(s.q.Limit-s.yielded+1, batchDocuments)))
 	}
 	if limit > 0 {
 		opts.SetLimit(int64(limit))
@@ -242,10 +238,43 @@ func (s *stream) cursor(ctx context.Context, order bson.D, limit int) (*mongo.Cu
 	return s.c.coll.Find(ctx, filter, opts)
 }
 
+// batch is how many documents to ask for at a time: those listed by _id all at once, as
+// far as the server has room for them in a message. With one more than there can be, a
+// page that ends with the collection ends the cursor as well.
+func (s *stream) batch() int32 {
+	most := batchDocuments
+	if n := s.listed(); n > 0 {
+		most = n + 1
+	}
+	if s.q.Limit > 0 {
+		most = min(s.q.Limit-s.yielded+1, most)
+	}
+	return int32(most)
+}
+
+// listed is how many _ids the filter lists, if it asks of nothing else.
+func (s *stream) listed() (n int) {
+	conditions, _ := s.q.Filter.Conditions()
+	for _, c := range conditions {
+		if c.Path != "_id" {
+			return 0
+		}
+		if c.Op == "$in" {
+			n = len(c.Values)
+		}
+	}
+	return n
+}
+
 // narrows reports whether the server had better choose the index: for the few documents
 // in the order of _id that a filter selects by something else, one on that is better
 // than a walk through all. To sort those few it keeps no more than the limit in memory.
+// Of a list of _ids any server looks up each, which not every compatible one does when
+// it is told to walk the index.
 func (s *stream) narrows(limit int) bool {
+	if len(s.q.Order) == 0 && s.listed() > 0 {
+		return true
+	}
 	if limit <= 0 || len(s.q.Order) > 0 {
 		return false
 	}

@@ -35,6 +35,32 @@ func record(p *proxy) *recorder {
 	return r
 }
 
+// TestAListOfIDsIsOneMessage, and leaves how to look them up to the server.
+func TestAListOfIDsIsOneMessage(t *testing.T) {
+	p := newProxy(t, mongotest.URI(t))
+	c := create(t, p.uri())
+	var docs []any
+	var ids []bson.RawValue
+	for i := range docdb.MaxInValues {
+		docs = append(docs, bson.D{{Key: "_id", Value: i}})
+		ids = append(ids, value(t, i))
+	}
+	insert(t, c, docs...)
+	r := record(p)
+	if n := len(find(t, c, docdb.Query{Filter: docdb.In("_id", ids)})); n != len(ids) {
+		t.Errorf("found %d", n)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.commands["find"]) != 1 || len(r.commands["getMore"]) != 0 {
+		t.Fatalf("%d finds and %d getMores", len(r.commands["find"]), len(r.commands["getMore"]))
+	}
+	cmd := r.commands["find"][0]
+	if _, err := cmd.LookupErr("hint"); err == nil || cmd.Lookup("sort").String() != `{"_id": {"$numberInt":"1"}}` {
+		t.Errorf("sent %v", cmd.Lookup("hint"))
+	}
+}
+
 // TestCommandsOnTheWire: whatever the connection string asks for, every write is
 // journaled on a majority, every read is of the primary and of what a majority has,
 // and every find walks an index in the order of its sort, unless it is for a few
