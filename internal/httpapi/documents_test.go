@@ -143,6 +143,7 @@ func TestLifeOfADocument(t *testing.T) {
 	s.refuses(404, "not_found", "", "PATCH", at, `{}`)
 	s.refuses(412, "precondition_failed", "", "PATCH", at, `{}`, "If-Match: *")
 	s.refuses(412, "precondition_failed", "", "PUT", at, `{}`, "If-Match: *")
+	s.refuses(412, "precondition_failed", "", "DELETE", at, "", "If-Match: *")
 	s.ask(201, "PUT", at, `{}`, "If-None-Match: *")
 }
 

@@ -77,6 +77,9 @@ func (s *Store) tidyOrganization(ctx context.Context, o *organization) error {
 	if o.State == org.StateProvisioning {
 		return s.organizations.remove(ctx, o)
 	}
+	if o.State == org.StateDeleting && o.PurgeAfter == nil { // by a deletion that came too late, and was refused
+		o.State = org.StateActive
+	}
 	o.Operation = ""
 	return s.organizations.swap(ctx, o)
 }
