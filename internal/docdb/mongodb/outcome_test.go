@@ -177,6 +177,11 @@ func TestReadsOnBrokenConnections(t *testing.T) {
 	for _, err := range db.Collection("c").Find(t.Context(), docdb.Query{}) {
 		isOutcome(t, err, docdb.ErrUnavailable)
 	}
+	p.On(nil)
+	recovers(t, func() error {
+		_, err := db.Collection("c").Get(t.Context(), value(t, 1))
+		return err
+	})
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	p.On(mongotest.First(1000, "find", "", mongotest.Stall))

@@ -47,7 +47,7 @@ func (l *link) carry(message []byte) (more bool) {
 		return false
 	}
 	l.p.travel()
-	answer, err := exchange(l.server, message)
+	answer, err := l.ask(command, message)
 	if err == nil && fault == Twice {
 		err = l.again(message)
 	}
@@ -60,6 +60,14 @@ func (l *link) carry(message []byte) (more bool) {
 	}
 	_, err = l.client.Write(answer)
 	return err == nil
+}
+
+// ask returns the answer to a command, the server's or the test's.
+func (l *link) ask(command Command, message []byte) ([]byte, error) {
+	if forged := l.p.forged(command); forged != nil {
+		return reply(message, forged)
+	}
+	return exchange(l.server, message)
 }
 
 // silence answers nothing until the client gives up.
@@ -99,13 +107,16 @@ func readMessage(r io.Reader) ([]byte, error) {
 	return m, err
 }
 
-// opMsg is the code of the messages that commands and their answers are.
-const opMsg = 2013
+const (
+	// opMsg is the code of the messages that commands and their answers are.
+	opMsg = 2013
+	// start is where the document in one is, behind a header of 16 bytes, 4 of flags and
+	// the kind of the first section, which is 0.
+	start = 21
+)
 
 // body returns the document of a command or of an answer; nil if it is something else.
 func body(message []byte) bson.Raw {
-	// A header of 16 bytes, 4 of flags, and the kind of the first section, 0: a document.
-	const start = 21
 	if len(message) < start+4 || binary.LittleEndian.Uint32(message[12:]) != opMsg || message[start-1] != 0 {
 		return nil
 	}
@@ -114,6 +125,19 @@ func body(message []byte) bson.Raw {
 		return nil
 	}
 	return bson.Raw(message[start : start+int(n)])
+}
+
+// reply makes the answer to a message.
+func reply(to []byte, doc any) ([]byte, error) {
+	body, err := bson.Marshal(doc)
+	if err != nil {
+		return nil, err
+	}
+	m := make([]byte, start, start+len(body))
+	binary.LittleEndian.PutUint32(m, uint32(start+len(body)))
+	copy(m[8:12], to[4:8]) // the request's number
+	binary.LittleEndian.PutUint32(m[12:], opMsg)
+	return append(m, body...), nil
 }
 
 // parse reads what a message to the server is; without a name, if it is no command.

@@ -27,6 +27,7 @@ type Proxy struct {
 	conns  map[net.Conn]struct{}
 	seen   int
 	choose func(Command) Fault
+	answer func(Command) any
 	held   []heldMessage
 }
 
@@ -94,6 +95,15 @@ func (p *Proxy) On(choose func(Command) Fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.choose = choose
+}
+
+// Answer has answer give the server's answer to every command from now on, unless it is
+// nil, as a document that can be marshalled; the server does not get the command then. It is
+// asked about one at a time. Nil: the server answers all.
+func (p *Proxy) Answer(answer func(Command) any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answer = answer
 }
 
 // Nth chooses, for On, the n-th command from now on, counted from 1, of a name, on the
@@ -233,6 +243,16 @@ func (p *Proxy) fate(message []byte) (Command, Fault) {
 		return c, Pass
 	}
 	return c, p.choose(c)
+}
+
+// forged is the answer that a test gives to a command; nil: the server answers it.
+func (p *Proxy) forged(c Command) any {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.answer == nil || c.Name == "" {
+		return nil
+	}
+	return p.answer(c)
 }
 
 // travel takes the time that a message takes.

@@ -136,6 +136,26 @@ func TestAHeldCommandOfAServerThatIsGone(t *testing.T) {
 	}
 }
 
+func TestATestAnswersForTheServer(t *testing.T) {
+	p, a, b, aThere, bThere := through(t)
+	p.Answer(func(c Command) any {
+		if c.Name == "update" && c.Collection == "org_a" {
+			return bson.D{{Key: "ok", Value: 0}, {Key: "code", Value: 13}, {Key: "codeName", Value: "Unauthorized"}}
+		}
+		return nil
+	})
+	var refused mongo.CommandError
+	if err := increment(t, a); !errors.As(err, &refused) || refused.Code != 13 {
+		t.Errorf("got error %v", err)
+	}
+	if err := increment(t, b); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]int{0, 1}, []int{n(t, aThere), n(t, bThere)}); diff != "" {
+		t.Errorf("done (-want +got):\n%s", diff)
+	}
+}
+
 func TestADelayIsOfEveryMessage(t *testing.T) {
 	p, a, _, there, _ := through(t)
 	if err := increment(t, a); err != nil { // connects
