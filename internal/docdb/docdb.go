@@ -128,9 +128,10 @@ type Collection interface {
 	Insert(ctx context.Context, doc bson.Raw) error
 
 	// InsertMany adds documents independently of each other, in any order, and
-	// returns one error per position, nil where the document was added, and
-	// the call's own error when the whole of it failed (then any subset may
-	// have been added). It is meant for copies, so it may be called again with
+	// returns one error per position, nil where the document was added, else one
+	// of which NothingDone is true; or the call's own error when the whole of it
+	// failed. If NothingDone is true of that, no document was added, else any subset
+	// may have been. It is meant for copies, so it may be called again with
 	// the same documents: those that are there answer ErrDuplicate.
 	// It takes at most 1000 documents and 48 MiB, else ErrTooLarge.
 	InsertMany(ctx context.Context, docs []bson.Raw) ([]error, error)

@@ -1,9 +1,14 @@
 package docdb
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
 
 // What an engine answers. Wrapped errors are recognised with errors.Is; every
-// other error is a fault of the storage beneath and says nothing of the outcome.
+// other error is a fault of the storage beneath and says nothing of the outcome: see
+// [NothingDone].
 var (
 	// ErrNotFound: no such document or index.
 	ErrNotFound = errors.New("docdb: not found")
@@ -29,7 +34,25 @@ var (
 	ErrOutcomeUnknown = errors.New("docdb: outcome unknown")
 	// ErrClosed: the engine was closed.
 	ErrClosed = errors.New("docdb: closed")
+	// ErrForbidden: the storage does not permit it to the user that it knows this
+	// program as. The text says what is missing.
+	ErrForbidden = errors.New("docdb: forbidden")
+	// ErrUnsupported: the storage lacks what this needs. The text says what. It is
+	// errors.ErrUnsupported too.
+	ErrUnsupported = fmt.Errorf("docdb: %w", errors.ErrUnsupported)
 )
+
+// NothingDone reports whether the error of a write says that it was not done and never
+// will be. Any other, [ErrOutcomeUnknown] above all, says nothing of that: the write may
+// have been done, or may be yet. What InsertMany answers by position always says it.
+func NothingDone(err error) bool {
+	if errors.Is(err, ErrOutcomeUnknown) {
+		return false
+	}
+	definite := []error{ErrNotFound, ErrNoMatch, ErrDuplicate, ErrExists, ErrNoCollection, ErrTooLarge, ErrInvalid,
+		ErrUnavailable, ErrClosed, ErrForbidden, ErrUnsupported}
+	return slices.ContainsFunc(definite, func(d error) bool { return errors.Is(err, d) })
+}
 
 // DuplicateError says which unique key is taken.
 type DuplicateError struct {

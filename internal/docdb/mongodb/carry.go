@@ -21,7 +21,7 @@ func (d *database) CarryIndexes(ctx context.Context, from, to string) error {
 			return err
 		}
 	}
-	what := "carry the indexes of " + from + " to " + to
+	what := "carry the indexes of " + source.ns + " to " + target.ns
 	specs := bson.A{}
 	err := d.engine.read(ctx, what, func(ctx context.Context) error {
 		there, err := target.specs(ctx)
@@ -75,7 +75,7 @@ func (d *database) CarryOptions(ctx context.Context, from, to string) error {
 		}
 	}
 	var set bson.D
-	err := d.engine.read(ctx, "read the options of "+from, func(ctx context.Context) error {
+	err := d.engine.read(ctx, "read the options of "+d.name+"."+from, func(ctx context.Context) error {
 		found, err := d.db.ListCollectionSpecifications(ctx, bson.D{{Key: "name", Value: from}})
 		if err != nil || len(found) == 0 {
 			return err

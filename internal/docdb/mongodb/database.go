@@ -45,13 +45,49 @@ func (d *database) validate(collection string) error {
 // made it. Therefore each call asks for options of its own: a validator with a
 // fresh id in it, which any other call's differs from, so the server refuses.
 // It is never evaluated, since validationLevel is off.
+//
+// Not every compatible server has validators. On one that refuses them a collection is
+// created without, once it is known not to be there. There two racing calls may both be
+// told that they made it, if the server does as MongoDB 7.0 does. Therefore nothing above
+// may rely on Create alone to decide who a name belongs to.
 func (d *database) Create(ctx context.Context, name string) error {
 	if err := d.validate(name); err != nil {
 		return err
 	}
-	nonce := bson.D{{Key: "_id", Value: bson.D{{Key: "$ne", Value: bson.NewObjectID()}}}}
-	return d.command(ctx, "create", name,
-		bson.E{Key: "validator", Value: nonce}, bson.E{Key: "validationLevel", Value: "off"})
+	return d.engine.write(ctx, "create "+d.name+"."+name, func(ctx context.Context) error {
+		if d.engine.plain.Load() {
+			return d.createPlain(ctx, name)
+		}
+		nonce := bson.D{{Key: "_id", Value: bson.D{{Key: "$ne", Value: bson.NewObjectID()}}}}
+		err := d.run(ctx, "create", name, bson.E{Key: "validator", Value: nonce}, bson.E{Key: "validationLevel", Value: "off"})
+		if !refusesOptions(err) {
+			return err
+		}
+		plain := d.createPlain(ctx, name)
+		if plain == nil {
+			d.engine.plain.Store(true) // that was it
+		}
+		return plain
+	})
+}
+
+// refusesOptions reports whether a server may have refused a command for its options.
+// One may as well have refused it for lack of a privilege: Atlas has one code for both.
+func refusesOptions(err error) bool {
+	code := codeOf(err)
+	return sentinels[code] == docdb.ErrUnsupported || code == codeBadValue || code == codeAtlas
+}
+
+// createPlain creates a collection that is not there without any option.
+func (d *database) createPlain(ctx context.Context, name string) error {
+	there, err := d.db.ListCollectionNames(ctx, bson.D{{Key: "name", Value: name}})
+	if err != nil {
+		return err
+	}
+	if len(there) > 0 {
+		return docdb.ErrExists
+	}
+	return d.run(ctx, "create", name)
 }
 
 // Drop implements docdb.Database.
@@ -69,10 +105,15 @@ func (d *database) Drop(ctx context.Context, name string) error {
 
 // command runs a command that changes a collection as a whole.
 func (d *database) command(ctx context.Context, command, collection string, more ...bson.E) error {
-	cmd := append(bson.D{{Key: command, Value: collection}}, append(more, majority)...)
 	return d.engine.write(ctx, command+" "+d.name+"."+collection, func(ctx context.Context) error {
-		return d.db.RunCommand(ctx, cmd).Err()
+		return d.run(ctx, command, collection, more...)
 	})
+}
+
+// run sends such a command within a call.
+func (d *database) run(ctx context.Context, command, collection string, more ...bson.E) error {
+	cmd := append(bson.D{{Key: command, Value: collection}}, append(more, majority)...)
+	return d.db.RunCommand(ctx, cmd).Err()
 }
 
 // List implements docdb.Database. Views and MongoDB's own collections are left

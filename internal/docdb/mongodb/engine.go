@@ -44,6 +44,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -85,6 +86,7 @@ type Engine struct {
 	linearizable bool
 	secrets      secrets
 	orders       orderCache
+	plain        atomic.Bool // collections are created without a validator: see Create
 	inserts      batcher[bson.Raw, struct{}]
 	gets         batcher[bson.RawValue, bson.Raw]
 
@@ -182,7 +184,7 @@ func (h hello) replicates() bool { return h.SetName != "" || h.Message == "isdbg
 // openFault says why no answer came.
 func (e *Engine) openFault(ctx context.Context, limit time.Duration, opts *options.ClientOptions, health *health, err error) error {
 	f := &fault{is: docdb.ErrUnavailable, cause: ctx.Err()}
-	if hasCode(err, codeAuthenticationFailed) {
+	if hasCode(err, codeAuthenticationFailed) || hasCode(err, codeAtlas) {
 		f.text = "MongoDB at " + hosts(opts) + " refuses the user name or the password"
 		return f
 	}

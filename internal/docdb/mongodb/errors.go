@@ -16,12 +16,15 @@ import (
 // The server's error codes that mean something here, as in its error_codes.yml.
 const (
 	codeBadValue             = 2
+	codeUnauthorized         = 13
 	codeAuthenticationFailed = 18
 	codeNamespaceNotFound    = 26
 	codeIndexNotFound        = 27
 	codeCursorNotFound       = 43
 	codeNamespaceExists      = 48
 	codeCommandNotFound      = 59
+	codeInvalidOptions       = 72
+	codeAtlas                = 8000 // what Atlas' own proxies refuse
 )
 
 // sentinels maps codes whose meaning does not depend on what was called.
@@ -50,6 +53,31 @@ var sentinels = map[int]error{
 	171: docdb.ErrInvalid, // CannotIndexParallelArrays
 
 	16746: docdb.ErrInvalid, // a part of an index's path is an index of an array and a name in it
+
+	codeUnauthorized: docdb.ErrForbidden,
+	codeAtlas:        docdb.ErrForbidden,
+
+	// A command, or a part of one, that the server does not know, and so does not begin.
+	codeCommandNotFound: docdb.ErrUnsupported,
+	codeInvalidOptions:  docdb.ErrUnsupported,
+	9:                   docdb.ErrUnsupported, // FailedToParse
+	14:                  docdb.ErrUnsupported, // TypeMismatch
+	20:                  docdb.ErrUnsupported, // IllegalOperation: also a transaction number, on some topologies
+	115:                 docdb.ErrUnsupported, // CommandNotSupported
+	238:                 docdb.ErrUnsupported, // NotImplemented
+	323:                 docdb.ErrUnsupported, // APIStrictError
+	40415:               docdb.ErrUnsupported, // an unknown field
+}
+
+// advice says what to do about a code that whoever runs the program can do something about.
+func advice(code int) string {
+	switch sentinels[code] {
+	case docdb.ErrForbidden:
+		return ": the user of the connection string may not do that: it needs the roles readWrite and dbAdmin on this database"
+	case docdb.ErrUnsupported:
+		return ": the server lacks what this needs, or has it switched off"
+	}
+	return ""
 }
 
 // duplicateCodes: 11000 is all that servers since 3.0 send; the others are kept
@@ -102,6 +130,7 @@ var interruptedCodes = map[int]bool{
 var answers = []error{
 	docdb.ErrNotFound, docdb.ErrNoMatch, docdb.ErrDuplicate, docdb.ErrExists, docdb.ErrNoCollection,
 	docdb.ErrNoIndex, docdb.ErrTooLarge, docdb.ErrInvalid, docdb.ErrUnavailable, docdb.ErrOutcomeUnknown, docdb.ErrClosed,
+	docdb.ErrForbidden, docdb.ErrUnsupported,
 }
 
 // isAnswer reports whether an error is one of ours that a call already made.
@@ -234,9 +263,9 @@ func (e *Engine) describe(what string, err error) string {
 	case errors.As(err, &we) && len(we.WriteErrors) == 0 && we.WriteConcernError != nil:
 		return fmt.Sprintf("%s: write concern: MongoDB error %d", what, we.WriteConcernError.Code)
 	case errors.As(err, &ce) && code != 0 && isName(ce.Name):
-		return fmt.Sprintf("%s: MongoDB error %d (%s)", what, code, ce.Name)
+		return fmt.Sprintf("%s: MongoDB error %d (%s)%s", what, code, ce.Name, advice(code))
 	case code != 0:
-		return fmt.Sprintf("%s: MongoDB error %d", what, code)
+		return fmt.Sprintf("%s: MongoDB error %d%s", what, code, advice(code))
 	default:
 		return what + ": " + e.secrets.line(err.Error())
 	}

@@ -74,23 +74,35 @@ func newWritable(t *testing.T) (name string) {
 	return name
 }
 
+// seen has every command of a name meet a fault, and tells of the first.
+func seen(p *mongotest.Proxy, name string, f mongotest.Fault) <-chan struct{} {
+	first := make(chan struct{})
+	choose := mongotest.First(1, name, "", f)
+	p.On(func(c mongotest.Command) mongotest.Fault {
+		if c.Name == name {
+			select {
+			case <-first:
+			default:
+				close(first)
+			}
+		}
+		return choose(c)
+	})
+	return first
+}
+
 func TestAWriteIsFollowedWhenItsCallerHangsUp(t *testing.T) {
 	for name, w := range everyWrite(t) {
 		t.Run(name, func(t *testing.T) {
-			p := newProxy(t, mongotest.URI(t))
-			db := open(t, mongodb.Config{URI: p.uri()}).Database(newWritable(t))
+			p := mongotest.NewProxy(t, mongotest.URI(t))
+			db := open(t, mongodb.Config{URI: p.URI()}).Database(newWritable(t))
+			p.Delay(100 * time.Millisecond)
+			sent := seen(p, w.command, mongotest.Pass)
 			ctx, hangUp := context.WithCancel(t.Context())
-			sent, goOn := p.hold(w.command)
 			answer := make(chan error, 1)
 			go func() { answer <- w.call(ctx, db) }()
 			<-sent
 			hangUp()
-			select {
-			case err := <-answer:
-				t.Errorf("it did not wait: %v", err)
-			case <-time.After(50 * time.Millisecond):
-			}
-			close(goOn)
 			if err := <-answer; err != nil {
 				t.Errorf("it was done, and answers %v", err)
 			}
@@ -101,12 +113,12 @@ func TestAWriteIsFollowedWhenItsCallerHangsUp(t *testing.T) {
 func TestTheDeadlineEndsAWriteThatWasSent(t *testing.T) {
 	for name, w := range everyWrite(t) {
 		t.Run(name, func(t *testing.T) {
-			p := newProxy(t, mongotest.URI(t))
-			db := open(t, mongodb.Config{URI: p.uri()}).Database(newWritable(t))
-			t.Cleanup(p.off)
+			p := mongotest.NewProxy(t, mongotest.URI(t))
+			db := open(t, mongodb.Config{URI: p.URI()}).Database(newWritable(t))
+			t.Cleanup(func() { p.On(nil) })
 			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
-			p.on(w.command, stall, 1000)
+			p.On(mongotest.First(1000, w.command, "", mongotest.Stall))
 			err := w.call(ctx, db)
 			isOutcome(t, err, docdb.ErrOutcomeUnknown)
 			isOutcome(t, err, context.DeadlineExceeded)
@@ -117,9 +129,9 @@ func TestTheDeadlineEndsAWriteThatWasSent(t *testing.T) {
 func TestAWriteWhoseAnswerIsLostIsInDoubt(t *testing.T) {
 	for name, w := range everyWrite(t) {
 		t.Run(name, func(t *testing.T) {
-			p := newProxy(t, mongotest.URI(t))
-			db := open(t, mongodb.Config{URI: p.uri() + "&retryWrites=false"}).Database(newWritable(t))
-			p.on(w.command, lose, 1)
+			p := mongotest.NewProxy(t, mongotest.URI(t))
+			db := open(t, mongodb.Config{URI: p.URI() + "&retryWrites=false"}).Database(newWritable(t))
+			p.On(mongotest.Nth(1, w.command, "", mongotest.Lose))
 			isOutcome(t, w.call(t.Context(), db), docdb.ErrOutcomeUnknown)
 		})
 	}
@@ -129,11 +141,11 @@ func TestAWriteWhoseAnswerIsLostIsInDoubt(t *testing.T) {
 func TestCloseEndsTheMakingOfAnIndex(t *testing.T) {
 	for _, name := range []string{"CreateIndex", "CarryIndexes"} {
 		t.Run(name, func(t *testing.T) {
-			p := newProxy(t, mongotest.URI(t))
-			e := open(t, mongodb.Config{URI: p.uri()})
+			p := mongotest.NewProxy(t, mongotest.URI(t))
+			e := open(t, mongodb.Config{URI: p.URI()})
 			db := e.Database(newWritable(t))
 			ctx, hangUp := context.WithCancel(t.Context())
-			sent, goOn := p.hold("createIndexes")
+			sent := seen(p, "createIndexes", mongotest.Stall)
 			answer := make(chan error, 1)
 			go func() { answer <- everyWrite(t)[name].call(ctx, db) }()
 			<-sent
@@ -142,7 +154,26 @@ func TestCloseEndsTheMakingOfAnIndex(t *testing.T) {
 				t.Error(err)
 			}
 			isOutcome(t, <-answer, docdb.ErrOutcomeUnknown)
-			close(goOn)
 		})
+	}
+}
+
+// TestAHeldWriteArrivesAfterItsEngineIsGone: what was in doubt was not done, and is later.
+func TestAHeldWriteArrivesAfterItsEngineIsGone(t *testing.T) {
+	p := mongotest.NewProxy(t, mongotest.URI(t))
+	name := newWritable(t)
+	c := open(t, mongodb.Config{URI: mongotest.URI(t)}).Database(name).Collection("c")
+	e := open(t, mongodb.Config{URI: p.URI() + "&retryWrites=false", Timeout: 300 * time.Millisecond})
+	p.On(mongotest.Nth(1, "update", "c", mongotest.Hold))
+	replace := func(c docdb.Collection, v int) error {
+		return c.Replace(t.Context(), value(t, 1), docdb.Filter{}, raw(t, bson.D{{Key: "_id", Value: 1}, {Key: "v", Value: v}}))
+	}
+	isOutcome(t, replace(e.Database(name).Collection("c"), 1), docdb.ErrOutcomeUnknown)
+	if err := errors.Join(e.Close(), replace(c, 2)); err != nil {
+		t.Fatal(err)
+	}
+	p.Deliver()
+	if doc, err := c.Get(t.Context(), value(t, 1)); err != nil || doc.Lookup("v").AsInt64() != 1 {
+		t.Errorf("got %v, %v", doc, err)
 	}
 }

@@ -20,7 +20,8 @@ const (
 
 // InsertMany implements docdb.Collection with one unordered insert, which the
 // driver cuts into messages the server takes. Documents that break a rule are
-// not sent and get their error like those that the server refuses.
+// not sent and get their error like those that the server refuses. Where the server's
+// answer to one document leaves its outcome open, so it does that of the call.
 func (c *collection) InsertMany(ctx context.Context, docs []bson.Raw) ([]error, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
@@ -79,10 +80,12 @@ func (b *bulk) insert(ctx context.Context) (conflicts []int, err error) {
 	}
 	_, err = b.c.coll.InsertMany(ctx, docs, options.InsertMany().SetOrdered(false))
 	var failed mongo.BulkWriteException
-	if err == nil || !errors.As(err, &failed) {
-		return nil, err
-	}
-	if failed.WriteConcernError != nil {
+	switch {
+	case err == nil:
+		return nil, nil
+	case !errors.As(err, &failed):
+		return nil, b.cutShort(ctx, err)
+	case failed.WriteConcernError != nil:
 		return nil, mongo.WriteException{WriteConcernError: failed.WriteConcernError, Labels: failed.Labels}
 	}
 	names := b.c.newNamer(ctx)
@@ -91,7 +94,11 @@ func (b *bulk) insert(ctx context.Context) (conflicts []int, err error) {
 			return nil, fmt.Errorf("the server names position %d of %d", we.Index, len(b.todo))
 		}
 		at := b.todo[we.Index]
-		b.errs[at] = b.fault(ctx, names, at, we.WriteError)
+		b.errs[at] = b.fault(names, at, we.WriteError)
+		// A key that is taken may have been taken by an attempt of ours that was lost.
+		if attemptsOf(ctx).lost && duplicateCodes[we.Code] || !docdb.NothingDone(b.errs[at]) {
+			return nil, b.errs[at]
+		}
 		if conflictCodes[we.Code] {
 			conflicts = append(conflicts, at)
 		}
@@ -99,19 +106,20 @@ func (b *bulk) insert(ctx context.Context) (conflicts []int, err error) {
 	return conflicts, nil
 }
 
+// cutShort is the error of a message that failed as a whole. When another one went before
+// it, whatever it says is true of a part of the documents only.
+func (b *bulk) cutShort(ctx context.Context, err error) error {
+	if !attemptsOf(ctx).answered {
+		return err
+	}
+	return &fault{is: docdb.ErrOutcomeUnknown, text: b.c.engine().describe(b.what, err)}
+}
+
 // fault is the error of one document.
-func (b *bulk) fault(ctx context.Context, names *namer, at int, we mongo.WriteError) error {
-	err := mongo.WriteException{WriteErrors: mongo.WriteErrors{we}}
-	f := &fault{text: b.c.engine().describe(b.what, err)}
-	switch {
-	case !duplicateCodes[we.Code]:
-		f.is = writeSentinel(err, true)
-		return f
-	case attemptsOf(ctx).lost:
-		// It may be the lost attempt that took the key.
-		f.is = docdb.ErrOutcomeUnknown
-		return f
-	default:
+func (b *bulk) fault(names *namer, at int, we mongo.WriteError) error {
+	if duplicateCodes[we.Code] {
 		return names.name(b.docs[at], we.Raw)
 	}
+	err := mongo.WriteException{WriteErrors: mongo.WriteErrors{we}}
+	return &fault{is: writeSentinel(err, true), text: b.c.engine().describe(b.what, err)}
 }

@@ -19,16 +19,16 @@ import (
 
 // broken opens an engine whose connections a test can break, and the same
 // collection without the proxy.
-func broken(t *testing.T, options string) (*proxy, docdb.Database, docdb.Collection) {
+func broken(t *testing.T, options string) (*mongotest.Proxy, docdb.Database, docdb.Collection) {
 	t.Helper()
-	p := newProxy(t, mongotest.URI(t))
+	p := mongotest.NewProxy(t, mongotest.URI(t))
 	name := mongotest.Database(t)
 	direct := open(t, mongodb.Config{URI: mongotest.URI(t)}).Database(name)
 	if err := direct.Create(t.Context(), "c"); err != nil {
 		t.Fatal(err)
 	}
-	e := open(t, mongodb.Config{URI: p.uri() + options, Timeout: 500 * time.Millisecond})
-	t.Cleanup(p.off) // before the engine is closed
+	e := open(t, mongodb.Config{URI: p.URI() + options, Timeout: 500 * time.Millisecond})
+	t.Cleanup(func() { p.On(nil) }) // before the engine is closed
 	return p, e.Database(name), direct.Collection("c")
 }
 
@@ -98,7 +98,7 @@ func TestWritesOnBrokenConnections(t *testing.T) {
 					p, db, c := broken(t, option)
 					insert(t, c, doc("once", 0), doc("always", 0), doc("stall", 0), doc("cut", 0))
 
-					p.on(test.command, lose, 1)
+					p.On(mongotest.Nth(1, test.command, "", mongotest.Lose))
 					err := test.call(db, "once")
 					if option != "" || err != nil {
 						// The driver's second attempt may meet what the first did.
@@ -107,17 +107,17 @@ func TestWritesOnBrokenConnections(t *testing.T) {
 					if !test.done(c, "once") {
 						t.Error("not done, although the server got it")
 					}
-					p.on(test.command, lose, 1000)
+					p.On(mongotest.First(1000, test.command, "", mongotest.Lose))
 					isOutcome(t, test.call(db, "always"), docdb.ErrOutcomeUnknown)
-					p.on(test.command, stall, 1000)
+					p.On(mongotest.First(1000, test.command, "", mongotest.Stall))
 					isOutcome(t, test.call(db, "stall"), docdb.ErrOutcomeUnknown)
 					if !test.done(c, "stall") {
 						t.Error("not done, although the server got it")
 					}
 					// What never reached the server can't be told from what did.
-					p.on(test.command, cut, 1000)
+					p.On(mongotest.First(1000, test.command, "", mongotest.Cut))
 					isOutcome(t, test.call(db, "cut"), docdb.ErrOutcomeUnknown)
-					p.off()
+					p.On(nil)
 					recovers(t, func() error { return test.call(db, "cut") })
 					if !test.done(c, "cut") {
 						t.Error("not done afterwards")
@@ -140,9 +140,9 @@ func TestCommandsOnBrokenConnections(t *testing.T) {
 		{"dropIndexes", func() error { return db.Collection("c").DropIndex(t.Context(), "a") }},
 		{"drop", func() error { return db.Drop(t.Context(), "c") }},
 	} {
-		p.on(test.command, lose, 1)
+		p.On(mongotest.Nth(1, test.command, "", mongotest.Lose))
 		isOutcome(t, test.call(), docdb.ErrOutcomeUnknown)
-		p.off()
+		p.On(nil)
 	}
 	names, err := db.List(t.Context(), "")
 	if err != nil || !slices.Equal(names, []string{"d"}) {
@@ -159,27 +159,32 @@ func TestReadsOnBrokenConnections(t *testing.T) {
 	insert(t, c, docs[:1000]...)
 	insert(t, c, docs[1000:]...)
 
-	p.on("find", cut, 1)
+	p.On(mongotest.Nth(1, "find", "", mongotest.Cut))
 	if _, err := db.Collection("c").Get(t.Context(), value(t, 1)); err != nil {
 		t.Errorf("a read is tried again, but: %v", err)
 	}
-	p.on("getMore", cut, 2)
+	p.On(mongotest.First(2, "getMore", "", mongotest.Cut))
 	if n := len(find(t, db.Collection("c"), docdb.Query{})); n != len(docs) {
 		t.Errorf("a stream that broke gave %d of %d documents", n, len(docs))
 	}
-	p.on("getMore", cut, 2)
+	p.On(mongotest.First(2, "getMore", "", mongotest.Cut))
 	if n := len(find(t, db.Collection("c"), docdb.Query{Limit: 1700, Desc: true})); n != 1700 {
 		t.Errorf("a stream that broke gave %d of 1700 documents", n)
 	}
-	p.on("find", cut, 1000)
+	p.On(mongotest.First(1000, "find", "", mongotest.Cut))
 	_, err := db.Collection("c").Get(t.Context(), value(t, 1))
 	isOutcome(t, err, docdb.ErrUnavailable)
 	for _, err := range db.Collection("c").Find(t.Context(), docdb.Query{}) {
 		isOutcome(t, err, docdb.ErrUnavailable)
 	}
+	p.On(nil)
+	recovers(t, func() error {
+		_, err := db.Collection("c").Get(t.Context(), value(t, 1))
+		return err
+	})
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	p.on("find", stall, 1000)
+	p.On(mongotest.First(1000, "find", "", mongotest.Stall))
 	_, err = db.Collection("c").Get(ctx, value(t, 1))
 	isOutcome(t, err, docdb.ErrUnavailable)
 	isOutcome(t, err, context.DeadlineExceeded)

@@ -2,7 +2,6 @@ package mongodb
 
 import (
 	"context"
-	"errors"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -20,9 +19,6 @@ func (c *collection) Size(ctx context.Context) (docdb.Size, error) {
 		if hasCode(err, codeNamespaceNotFound) {
 			return nil
 		}
-		if hasCode(err, codeCommandNotFound) {
-			return &fault{is: errors.ErrUnsupported, text: "size of " + c.ns}
-		}
 		if err != nil {
 			return err
 		}
@@ -37,11 +33,11 @@ func (c *collection) Size(ctx context.Context) (docdb.Size, error) {
 func readSize(stats bson.Raw, size *docdb.Size) error {
 	bytes, ok := stats.Lookup("size").AsInt64OK()
 	if !ok {
-		return &fault{is: errors.ErrUnsupported, text: "collStats has no size"}
+		return &fault{is: docdb.ErrUnsupported, text: "collStats has no size"}
 	}
 	size.Bytes = bytes
 	if size.Documents, ok = stats.Lookup("count").AsInt64OK(); !ok {
-		return &fault{is: errors.ErrUnsupported, text: "collStats has no count"}
+		return &fault{is: docdb.ErrUnsupported, text: "collStats has no count"}
 	}
 	indexes, _ := stats.Lookup("indexSizes").DocumentOK()
 	for name, v := range docdb.Fields(indexes) {

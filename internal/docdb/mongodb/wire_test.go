@@ -17,28 +17,21 @@ type recorder struct {
 	commands map[string][]bson.Raw
 }
 
-func record(p *proxy) *recorder {
+func record(p *mongotest.Proxy) *recorder {
 	r := &recorder{commands: map[string][]bson.Raw{}}
-	look := func(message []byte) fault {
-		// A header of 16 bytes, 4 of flags, and the kind of the first section, 0: a document.
-		if body := bson.Raw(message[min(21, len(message)):]); len(body) > 4 {
-			n := min(len(body), int(body[0])|int(body[1])<<8|int(body[2])<<16)
-			if elements, err := body[:n].Elements(); err == nil && len(elements) > 0 {
-				r.mu.Lock()
-				r.commands[elements[0].Key()] = append(r.commands[elements[0].Key()], body[:n])
-				r.mu.Unlock()
-			}
-		}
-		return pass
-	}
-	p.fault.Store(&look)
+	p.On(func(c mongotest.Command) mongotest.Fault {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.commands[c.Name] = append(r.commands[c.Name], c.Body)
+		return mongotest.Pass
+	})
 	return r
 }
 
 // TestAListOfIDsIsOneMessage, and leaves how to look them up to the server.
 func TestAListOfIDsIsOneMessage(t *testing.T) {
-	p := newProxy(t, mongotest.URI(t))
-	c := create(t, p.uri())
+	p := mongotest.NewProxy(t, mongotest.URI(t))
+	c := create(t, p.URI())
 	var docs []any
 	var ids []bson.RawValue
 	for i := range docdb.MaxInValues {
@@ -66,8 +59,8 @@ func TestAListOfIDsIsOneMessage(t *testing.T) {
 // and every find walks an index in the order of its sort, unless it is for a few
 // documents of a filter.
 func TestCommandsOnTheWire(t *testing.T) {
-	p := newProxy(t, mongotest.URI(t))
-	e := open(t, mongodb.Config{URI: p.uri() + "&w=1&journal=false&readConcernLevel=local&readPreference=secondaryPreferred"})
+	p := mongotest.NewProxy(t, mongotest.URI(t))
+	e := open(t, mongodb.Config{URI: p.URI() + "&w=1&journal=false&readConcernLevel=local&readPreference=secondaryPreferred"})
 	r := record(p)
 	db := e.Database(mongotest.Database(t))
 	c := db.Collection("c")

@@ -1,4 +1,5 @@
-// Package mongotest gives tests a MongoDB server.
+// Package mongotest gives tests a MongoDB server, and a network before it that has
+// faults (Proxy).
 //
 // The environment says which:
 //
