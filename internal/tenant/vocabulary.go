@@ -21,19 +21,27 @@ type (
 	Index = docdb.Index
 )
 
-// MaxIndexKeys is how many keys an index may have.
-const MaxIndexKeys = docdb.MaxIndexKeys
+const (
+	// MaxIndexKeys is how many keys an index may have.
+	MaxIndexKeys = docdb.MaxIndexKeys
+	// MaxDepth is how deep a document, and all else that comes as JSON, may nest.
+	MaxDepth = docdb.MaxDepth
+)
 
 // ParseFilter reads a client's filter. What is refused is a *FilterError.
 func ParseFilter(raw bson.Raw) (Filter, error) {
-	if err := checkFilterPaths(raw); err != nil {
+	f, err := docdb.ParseFilter(raw)
+	if err == nil {
+		err = checkFilterPaths(raw)
+	}
+	if err != nil {
 		return Filter{}, err
 	}
-	return docdb.ParseFilter(raw)
+	return f, nil
 }
 
-// checkFilterPaths refuses the paths that no client's document has. What is not a
-// filter at all it leaves to docdb.
+// checkFilterPaths refuses the paths that no client's document has. It takes what
+// docdb.ParseFilter takes.
 func checkFilterPaths(filter bson.Raw) error {
 	for name, v := range docdb.Fields(filter) {
 		if len(name) > 0 && name[0] != '$' {
