@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"hash/maphash"
 	"slices"
 	"strconv"
 	"unicode/utf8"
@@ -20,7 +19,7 @@ import (
 // the document, which has up to seven times the text's length ([1,1]) and no more than
 // docdb.MaxDocumentSize, and of its own at most twice the text's.
 func Parse(text []byte, g Grammar) (bson.Raw, error) {
-	p := &parser{text: text, grammar: g, dst: make([]byte, 0, len(text)+16), names: nameIndex{seed: maphash.MakeSeed()}}
+	p := &parser{text: text, grammar: g, dst: make([]byte, 0, len(text)+16)}
 	if !utf8.Valid(text) {
 		return nil, p.fail("is not valid UTF-8")
 	}
@@ -53,7 +52,6 @@ type parser struct {
 	dst     []byte
 	depth   int
 	path    []step
-	names   nameIndex
 }
 
 // A step is a name or, where index is not 0, the place index-1 in an array.
@@ -270,7 +268,7 @@ func (p *parser) document() error {
 	}
 	p.pos++
 	p.space()
-	names := p.names.open()
+	var names docdb.Names
 	for more := p.peek() != '}'; more; {
 		if err := p.member(&names); err != nil {
 			return err
@@ -279,13 +277,12 @@ func (p *parser) document() error {
 			return err
 		}
 	}
-	p.names.close(names)
 	p.pos++
 	p.end(at)
 	return nil
 }
 
-func (p *parser) member(names *nameSet) error {
+func (p *parser) member(names *docdb.Names) error {
 	if p.peek() != '"' {
 		return p.syntax("not a property's name")
 	}
@@ -308,11 +305,11 @@ func (p *parser) member(names *nameSet) error {
 }
 
 // checkName checks a name that comes next in dst.
-func (p *parser) checkName(name []byte, names *nameSet) error {
+func (p *parser) checkName(name []byte, names *docdb.Names) error {
 	if bytes.IndexByte(name, 0) >= 0 {
 		return p.fail("has a NUL character in its name")
 	}
-	if !p.names.add(names, p.dst, name) {
+	if !names.Add(p.dst, len(p.dst)+1, name) {
 		return p.fail("is given more than once")
 	}
 	if p.grammar == Documents && len(name) > 0 && name[0] == '$' {

@@ -141,7 +141,7 @@ func changeNested(t *testing.T, doc bson.Raw) {
 	path := strings.TrimSuffix(strings.Repeat("a.", 127), ".")
 	for _, changed := range []bson.Raw{
 		tenant.MergePatch(doc, doc), tenant.MergePatch(tenant.WithID(nil, docdb.ID(doc)), doc),
-		tenant.NewProjection([]string{path}).Apply(doc), tenant.NewProjection([]string{"a.a.b", "a.0"}).Apply(doc),
+		tenant.NewProjection([]string{path}).Apply(nil, doc), tenant.NewProjection([]string{"a.a.b", "a.0"}).Apply(nil, doc),
 	} {
 		if err := docdb.Validate(changed); err != nil {
 			t.Fatalf("%s becomes %s: %v", doc, changed, err)

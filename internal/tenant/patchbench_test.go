@@ -55,7 +55,7 @@ func BenchmarkProjection(b *testing.B) {
 			p := tenant.NewProjection(paths)
 			b.ReportAllocs()
 			for b.Loop() {
-				p.Apply(doc)
+				p.Apply(nil, doc)
 			}
 		})
 	}

@@ -98,19 +98,16 @@ func CheckNames(body bson.Raw) (name, problem string) {
 }
 
 // WithID returns the document with its _id in front, and with that one if it
-// has none.
+// has none. One that has it there is returned as it is.
 func WithID(body bson.Raw, id bson.RawValue) bson.Raw {
-	out := make([]byte, 4, len(body)+len(id.Value)+8)
+	if docdb.ID(body).Type != 0 {
+		return body
+	}
 	if given := body.Lookup("_id"); given.Type != 0 {
 		id = given
 	}
-	out = appendField(out, []byte("_id"), id)
-	for name, v := range docdb.Fields(body) {
-		if string(name) != "_id" {
-			out = appendField(out, name, v)
-		}
-	}
-	return finishDocument(out)
+	out := make([]byte, 4, len(body)+len(id.Value)+len("_id")+7)
+	return finishDocument(appendOthers(appendField(out, []byte("_id"), id), body, "_id"), 0)
 }
 
 // hint writes an index of these keys as a client would ask for it.
