@@ -201,7 +201,7 @@ func (l *lister) want(docs []bson.Raw, q list) (all []string) {
 		var text []byte
 		for _, doc := range docdbtest.Select(docs, order) {
 			if q.fields != nil {
-				doc = tenant.NewProjection(q.fields).Apply(doc)
+				doc = tenant.NewProjection(q.fields).Apply(nil, doc)
 			}
 			text = append(extjson.Append(text, doc), '\n')
 		}

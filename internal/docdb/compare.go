@@ -64,7 +64,7 @@ func rank(t bson.Type) int {
 // rank of the type, then the name, then the value; arrays by their elements;
 // binaries by length, then subtype, then bytes. The zero RawValue counts as
 // undefined. What is not valid BSON compares somehow, but never panics.
-func Compare(a, b bson.RawValue) int { return compareValues(a, b, 2*MaxDepth) }
+func Compare(a, b bson.RawValue) int { return compareValues(a, b, MaxDepth) }
 
 func compareValues(a, b bson.RawValue, depth int) int {
 	ra, rb := rank(a.Type), rank(b.Type)
@@ -103,12 +103,14 @@ func compareValues(a, b bson.RawValue, depth int) int {
 }
 
 // compareBodies compares documents, or arrays if names do not count. Nesting
-// that no valid document has compares as bytes, which bounds the stack.
+// that no valid document has compares as bytes, which bounds the stack. Whether all
+// bytes are the same is looked at once, at the top: at every level, it would be the
+// depth times the size.
 func compareBodies(a, b []byte, names bool, depth int) int {
 	if depth == 0 {
 		return bytes.Compare(a, b)
 	}
-	if bytes.Equal(a, b) {
+	if depth == MaxDepth && bytes.Equal(a, b) {
 		return 0
 	}
 	a, b = body(a), body(b)

@@ -20,3 +20,13 @@ func Fields(doc bson.Raw) iter.Seq2[[]byte, bson.RawValue] {
 		}
 	}
 }
+
+// Elements returns what Next reads: a document or array without its length and its
+// end; empty if it is malformed.
+func Elements(doc []byte) []byte { return body(doc) }
+
+// Next splits the first field off elements. It is Fields for whoever keeps several
+// documents open at a time.
+func Next(elements []byte) (name []byte, v bson.RawValue, rest []byte, ok bool) {
+	return next(elements)
+}

@@ -18,23 +18,33 @@ const (
 // within the bounds MaxFilterSize and so on. What is refused is a *FilterError,
 // which is ErrInvalid. An empty document is the zero Filter.
 func ParseFilter(raw bson.Raw) (Filter, error) {
-	if len(raw) > MaxFilterSize {
-		return Filter{}, &FilterError{Reason: fmt.Sprintf("it is larger than %d bytes", MaxFilterSize)}
-	}
-	if err := checkBody(raw, MaxDepth); err != nil {
-		return Filter{}, &FilterError{Reason: strings.TrimPrefix(err.Error(), ErrInvalid.Error()+": ")}
-	}
-	root, err := parseDocument(slices.Clone(raw))
-	if err != nil {
+	if err := checkFilterBody(raw); err != nil {
 		return Filter{}, err
 	}
-	if root != nil {
-		operators := 0
-		if err := checkBounds(root, 1, &operators); err != nil {
-			return Filter{}, err
-		}
+	root, err := parseDocument(slices.Clone(raw))
+	if err != nil || root == nil {
+		return Filter{}, err
 	}
-	return Filter{root}, nil
+	operators := 0
+	if err := checkBounds(root, 1, &operators); err != nil {
+		return Filter{}, err
+	}
+	f := Filter{root}
+	if err := checkFilterBody(f.Document()); err != nil { // which has what the short forms leave out
+		return Filter{}, err
+	}
+	return f, nil
+}
+
+// checkFilterBody checks that a filter is well-formed, and as large and deep as it may be.
+func checkFilterBody(raw bson.Raw) error {
+	if len(raw) > MaxFilterSize {
+		return &FilterError{Reason: fmt.Sprintf("it is larger than %d bytes", MaxFilterSize)}
+	}
+	if err := checkBody(raw, MaxDepth); err != nil {
+		return &FilterError{Reason: strings.TrimPrefix(err.Error(), ErrInvalid.Error()+": ")}
+	}
+	return nil
 }
 
 // checkBounds counts on the tree rather than the text, so that a filter and its

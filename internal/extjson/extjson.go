@@ -9,10 +9,6 @@ package extjson
 
 import "strconv"
 
-// MaxDepth is how deep documents and arrays may nest, the outermost included:
-// MongoDB's limit.
-const MaxDepth = 100
-
 // An Error says what is wrong with a text. It holds names, and no values.
 type Error struct {
 	// Path leads to the place, by names and, within arrays, by indexes.

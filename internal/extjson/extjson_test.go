@@ -218,15 +218,15 @@ func TestDepth(t *testing.T) {
 	nested := func(n int) []byte {
 		return []byte(strings.Repeat(`{"a":`, n-1) + `{}` + strings.Repeat(`}`, n-1))
 	}
-	doc, err := Parse(nested(MaxDepth), Documents)
+	doc, err := Parse(nested(docdb.MaxDepth), Documents)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(Append(nil, doc), nested(MaxDepth)) {
+	if !bytes.Equal(Append(nil, doc), nested(docdb.MaxDepth)) {
 		t.Error("the deepest document does not read back")
 	}
-	arrays := []byte(`{"a":` + strings.Repeat(`[`, MaxDepth) + strings.Repeat(`]`, MaxDepth) + `}`)
-	for _, text := range [][]byte{nested(MaxDepth + 1), arrays, bytes.Repeat([]byte(`{"a":`), 1<<20)} {
+	arrays := []byte(`{"a":` + strings.Repeat(`[`, docdb.MaxDepth) + strings.Repeat(`]`, docdb.MaxDepth) + `}`)
+	for _, text := range [][]byte{nested(docdb.MaxDepth + 1), arrays, bytes.Repeat([]byte(`{"a":`), 1<<20)} {
 		if _, err := Parse(text, Documents); err == nil || !strings.Contains(err.Error(), "deeper than 100 levels") {
 			t.Errorf("%.20s…: %v", text, err)
 		}

@@ -1,8 +1,10 @@
 package extjson
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -13,7 +15,9 @@ import (
 
 // Parse reads a document, relaxed or canonical or a mixture. An error is an
 // *Error. The document is as the text has it: whether it may be stored is not
-// looked at, but for its depth and that names hold no NUL.
+// looked at, but for docdb.MaxDepth and that names hold no NUL. It takes memory for
+// the document, which has up to seven times the text's length ([1,1]) and no more than
+// docdb.MaxDocumentSize, and of its own at most twice the text's.
 func Parse(text []byte, g Grammar) (bson.Raw, error) {
 	p := &parser{text: text, grammar: g, dst: make([]byte, 0, len(text)+16)}
 	if !utf8.Valid(text) {
@@ -39,7 +43,8 @@ func Parse(text []byte, g Grammar) (bson.Raw, error) {
 	return p.dst, nil
 }
 
-// A parser walks the text once and writes BSON as it goes.
+// A parser walks the text once and writes BSON as it goes. It calls itself for
+// documents and arrays and for nothing else, and those are counted: see begin.
 type parser struct {
 	text    []byte
 	pos     int
@@ -49,10 +54,9 @@ type parser struct {
 	path    []step
 }
 
-// A step is a name or, where that is empty and index is not 0, the place index-1
-// in an array.
+// A step is a name or, where index is not 0, the place index-1 in an array.
 type step struct {
-	name  string
+	name  []byte
 	index int
 }
 
@@ -60,10 +64,11 @@ type step struct {
 func (p *parser) fail(format string, args ...any) error {
 	e := &Error{Reason: fmt.Sprintf(format, args...)}
 	for _, s := range p.path {
+		name := string(s.name)
 		if s.index > 0 {
-			s.name = strconv.Itoa(s.index - 1)
+			name = strconv.Itoa(s.index - 1)
 		}
-		e.Path = append(e.Path, s.name)
+		e.Path = append(e.Path, name)
 	}
 	return e
 }
@@ -118,8 +123,9 @@ func (p *parser) more(end byte, neither string) (bool, error) {
 }
 
 // element appends an element: its type comes first and is known last.
-func (p *parser) element(name string) error {
+func (p *parser) element(name []byte) error {
 	at := len(p.dst)
+	p.grow(len(name) + 32)
 	p.dst = append(append(append(p.dst, 0), name...), 0)
 	kind, err := p.value()
 	if err != nil {
@@ -132,6 +138,14 @@ func (p *parser) element(name string) error {
 	return nil
 }
 
+// grow makes room for n bytes, in longer steps than append takes: it would copy a
+// document of many times its text's length over and over.
+func (p *parser) grow(n int) {
+	if cap(p.dst)-len(p.dst) < n {
+		p.dst = slices.Grow(p.dst, max(n, len(p.dst)/2))
+	}
+}
+
 // value appends a value and returns its type.
 func (p *parser) value() (bson.Type, error) {
 	switch c := p.peek(); {
@@ -140,9 +154,7 @@ func (p *parser) value() (bson.Type, error) {
 	case c == '[':
 		return bson.TypeArray, p.array()
 	case c == '"':
-		s, err := p.text1()
-		p.appendString(s)
-		return bson.TypeString, err
+		return bson.TypeString, p.appendQuoted()
 	case c == '-' || c >= '0' && c <= '9':
 		return p.number()
 	case c == 't':
@@ -169,8 +181,8 @@ func (p *parser) literal(word string) error {
 
 // begin and end are around what has a length in front and a NUL behind.
 func (p *parser) begin() (at int, err error) {
-	if p.depth++; p.depth > MaxDepth {
-		return 0, p.fail("is nested deeper than %d levels", MaxDepth)
+	if p.depth++; p.depth > docdb.MaxDepth {
+		return 0, p.fail("is nested deeper than %d levels", docdb.MaxDepth)
 	}
 	p.dst = append(p.dst, 0, 0, 0, 0)
 	return len(p.dst) - 4, nil
@@ -184,44 +196,81 @@ func (p *parser) end(at int) {
 
 // object appends a document, or the value of a type of Extended JSON.
 func (p *parser) object() (bson.Type, error) {
-	start := p.pos
-	p.pos++
-	p.space()
-	if p.peek() == '"' && p.pos+1 < len(p.text) && (p.text[p.pos+1] == '$' || p.text[p.pos+1] == '\\') {
-		name, err := p.text1()
-		if err != nil {
-			return 0, err
-		}
-		if read := typesByName[name]; read != nil {
-			if err := p.colon(); err != nil {
-				return 0, err
-			}
-			kind, err := read(p)
-			if err != nil {
-				return 0, err
-			}
-			p.space()
-			if p.peek() != '}' {
-				return 0, p.fail("is no value of %s", name)
-			}
-			p.pos++
-			return kind, nil
-		}
-		p.pos = start + 1
-		p.space()
+	name, err := p.typeName()
+	if err != nil {
+		return 0, err
+	}
+	if name != "" {
+		return p.typed(name)
 	}
 	return bson.TypeEmbeddedDocument, p.document()
 }
 
-// document appends what follows the opening brace.
+// typeName takes the beginning of an object that is a value of a type of Extended
+// JSON, and returns the type's name. Before anything else it stands still and
+// returns none.
+func (p *parser) typeName() (string, error) {
+	start := p.pos
+	if p.peek() != '{' {
+		return "", nil
+	}
+	p.pos++
+	p.space()
+	if p.peek() == '"' && p.pos+1 < len(p.text) && (p.text[p.pos+1] == '$' || p.text[p.pos+1] == '\\') {
+		name, err := p.quoted()
+		if err != nil {
+			return "", err
+		}
+		if typesByName[string(name)] != nil {
+			return string(name), nil
+		}
+	}
+	p.pos = start
+	return "", nil
+}
+
+// typed appends the value of a type, whose object goes on behind the name.
+func (p *parser) typed(name string) (bson.Type, error) {
+	if err := p.colon(); err != nil {
+		return 0, err
+	}
+	kind, err := typesByName[name](p)
+	if err != nil {
+		return 0, err
+	}
+	p.space()
+	if p.peek() != '}' {
+		return 0, p.fail("is no value of %s", name)
+	}
+	p.pos++
+	return kind, nil
+}
+
+// within appends the value of one type that stands within another's. Types hold no
+// others than so, or they would nest without being counted.
+func (p *parser) within(what, name string) error {
+	inner, err := p.typeName()
+	if err == nil && inner != name {
+		err = p.fail("is not %s", what)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = p.typed(name)
+	return err
+}
+
+// document appends one; it begins at its brace.
 func (p *parser) document() error {
 	at, err := p.begin()
 	if err != nil {
 		return err
 	}
-	var seen names
+	p.pos++
+	p.space()
+	var names docdb.Names
 	for more := p.peek() != '}'; more; {
-		if err := p.member(&seen); err != nil {
+		if err := p.member(&names); err != nil {
 			return err
 		}
 		if more, err = p.more('}', "neither a comma nor the end of the object"); err != nil {
@@ -233,16 +282,16 @@ func (p *parser) document() error {
 	return nil
 }
 
-func (p *parser) member(seen *names) error {
+func (p *parser) member(names *docdb.Names) error {
 	if p.peek() != '"' {
 		return p.syntax("not a property's name")
 	}
-	name, err := p.text1()
+	name, err := p.quoted()
 	if err != nil {
 		return err
 	}
 	p.path = append(p.path, step{name: name})
-	if err := p.checkName(name, seen); err != nil {
+	if err := p.checkName(name, names); err != nil {
 		return err
 	}
 	if err := p.colon(); err != nil {
@@ -255,52 +304,21 @@ func (p *parser) member(seen *names) error {
 	return nil
 }
 
-func (p *parser) checkName(name string, seen *names) error {
-	if !seen.add(name) {
+// checkName checks a name that comes next in dst.
+func (p *parser) checkName(name []byte, names *docdb.Names) error {
+	if bytes.IndexByte(name, 0) >= 0 {
+		return p.fail("has a NUL character in its name")
+	}
+	if !names.Add(p.dst, len(p.dst)+1, name) {
 		return p.fail("is given more than once")
 	}
-	for i := range len(name) {
-		if name[i] == 0 {
-			return p.fail("has a NUL character in its name")
-		}
-	}
-	if p.grammar == Documents && name != "" && name[0] == '$' {
-		if typesByName[name] != nil {
+	if p.grammar == Documents && len(name) > 0 && name[0] == '$' {
+		if typesByName[string(name)] != nil {
 			return p.fail("is a type of Extended JSON and stands beside other names")
 		}
 		return p.fail("begins with $ and is no type of Extended JSON")
 	}
 	return nil
-}
-
-// names are those of one object. Most have few.
-type names struct {
-	few  []string
-	many map[string]struct{}
-}
-
-// add reports false for a name that is there.
-func (n *names) add(name string) bool {
-	if n.many == nil {
-		for _, other := range n.few {
-			if other == name {
-				return false
-			}
-		}
-		if n.few = append(n.few, name); len(n.few) <= 16 {
-			return true
-		}
-		n.many = make(map[string]struct{}, 64)
-		for _, other := range n.few {
-			n.many[other] = struct{}{}
-		}
-		return true
-	}
-	if _, ok := n.many[name]; ok {
-		return false
-	}
-	n.many[name] = struct{}{}
-	return true
 }
 
 func (p *parser) array() error {
@@ -311,9 +329,10 @@ func (p *parser) array() error {
 	p.pos++
 	p.space()
 	p.path = append(p.path, step{})
+	var digits [20]byte
 	for i, more := 0, p.peek() != ']'; more; i++ {
 		p.path[len(p.path)-1].index = i + 1
-		if err := p.element(strconv.Itoa(i)); err != nil {
+		if err := p.element(strconv.AppendInt(digits[:0], int64(i), 10)); err != nil {
 			return err
 		}
 		if more, err = p.more(']', "neither a comma nor the end of the array"); err != nil {
@@ -335,9 +354,4 @@ func (p *parser) skipValue() error {
 		return p.syntax("data after the value")
 	}
 	return nil
-}
-
-func (p *parser) appendString(s string) {
-	p.dst = binary.LittleEndian.AppendUint32(p.dst, uint32(len(s)+1))
-	p.dst = append(append(p.dst, s...), 0)
 }

@@ -1,70 +1,98 @@
 package extjson
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
-// text1 reads one string.
-func (p *parser) text1() (string, error) {
-	start := p.pos + 1
-	for p.pos = start; ; p.pos++ {
-		switch c := p.peek(); {
-		case c == '"':
-			p.pos++
-			return string(p.text[start : p.pos-1]), nil
-		case c == '\\':
-			return p.escaped(append([]byte(nil), p.text[start:p.pos]...))
-		case p.pos >= len(p.text):
-			return "", p.syntax("a string does not end")
-		case c < ' ':
-			return "", p.syntax("a control character in a string")
-		}
-	}
-}
-
-// escaped reads the rest of a string that has an escape in it.
-func (p *parser) escaped(s []byte) (string, error) {
-	for {
-		switch c := p.peek(); {
-		case c == '"':
-			p.pos++
-			return string(s), nil
-		case c == '\\':
-			r, err := p.escape()
-			if err != nil {
-				return "", err
-			}
-			s = utf8.AppendRune(s, r)
-			continue
-		case p.pos >= len(p.text):
-			return "", p.syntax("a string does not end")
-		case c < ' ':
-			return "", p.syntax("a control character in a string")
-		default:
-			s = append(s, c)
-		}
+// quoted reads one string and returns what it stands for: a part of the text, or,
+// where there is an escape in it, memory of its own.
+func (p *parser) quoted() ([]byte, error) {
+	p.pos++
+	s, err := p.plain()
+	if err != nil || p.peek() == '"' {
 		p.pos++
+		return s, err
 	}
+	return p.unescape(bytes.Clone(s))
 }
 
-var escapes = map[byte]rune{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
+// appendQuoted appends a string.
+func (p *parser) appendQuoted() error {
+	at := len(p.dst)
+	p.pos++
+	s, err := p.plain()
+	if err != nil {
+		return err
+	}
+	if p.dst, err = p.unescape(append(append(p.dst, 0, 0, 0, 0), s...)); err != nil {
+		return err
+	}
+	p.dst = append(p.dst, 0)
+	binary.LittleEndian.PutUint32(p.dst[at:], uint32(len(p.dst)-at-4))
+	return nil
+}
+
+func (p *parser) appendString(s []byte) {
+	p.dst = binary.LittleEndian.AppendUint32(p.dst, uint32(len(s)+1))
+	p.dst = append(append(p.dst, s...), 0)
+}
+
+// plain takes a string's bytes up to an escape or its end, and stops there.
+func (p *parser) plain() ([]byte, error) {
+	start := p.pos
+	for ; p.pos < len(p.text); p.pos++ {
+		switch c := p.text[p.pos]; {
+		case c == '"', c == '\\':
+			return p.text[start:p.pos:p.pos], nil
+		case c < ' ':
+			return nil, p.syntax("a control character in a string")
+		}
+	}
+	return nil, p.syntax("a string does not end")
+}
+
+// unescape appends the rest of a string, from an escape or its end on.
+func (p *parser) unescape(dst []byte) ([]byte, error) {
+	for p.peek() == '\\' {
+		r, err := p.escape()
+		if err != nil {
+			return dst, err
+		}
+		dst = utf8.AppendRune(dst, r)
+		s, err := p.plain()
+		if err != nil {
+			return dst, err
+		}
+		dst = append(dst, s...)
+	}
+	p.pos++
+	return dst, nil
+}
 
 // escape reads an escape; half of a surrogate pair stands for nothing.
 func (p *parser) escape() (rune, error) {
 	p.pos++
 	c := p.peek()
-	if r, ok := escapes[c]; ok {
-		p.pos++
-		return r, nil
+	if c == 'u' {
+		return p.unicodeEscape()
 	}
-	if c != 'u' {
+	const letters, meant = `"\/bfnrt`, "\"\\/\b\f\n\r\t"
+	i := strings.IndexByte(letters, c)
+	if i < 0 {
 		return 0, p.syntax("not an escape")
 	}
+	p.pos++
+	return rune(meant[i]), nil
+}
+
+func (p *parser) unicodeEscape() (rune, error) {
 	r, ok := p.hex4()
 	if !ok {
 		return 0, p.syntax("not an escape")
@@ -99,23 +127,26 @@ func (p *parser) number() (bson.Type, error) {
 	if err != nil {
 		return 0, err
 	}
-	digits := string(p.text[start:p.pos])
-	if whole {
-		if n, err := strconv.ParseInt(digits, 10, 64); err == nil {
+	digits := p.text[start:p.pos]
+	if whole && len(digits) <= maxDigits {
+		if n, err := strconv.ParseInt(string(digits), 10, 64); err == nil {
 			return p.integer(n), nil
 		}
 	}
-	f, err := strconv.ParseFloat(digits, 64)
+	f, err := strconv.ParseFloat(string(digits), 64)
 	if err != nil {
 		return 0, p.fail(`is beyond the range of a double: send it as {"$numberDecimal": "…"}`)
 	}
 	// JavaScript writes large doubles as integers: as few digits as tell the
 	// double, then zeros. Any others would be lost.
-	if whole && strconv.FormatFloat(f, 'f', -1, 64) != digits {
+	if whole && strconv.FormatFloat(f, 'f', -1, 64) != string(digits) {
 		return 0, p.fail(`is an integer beyond 64 bits: send it as {"$numberDecimal": "…"}, or with an exponent as a double`)
 	}
 	return p.double(f), nil
 }
+
+// maxDigits is the length of the longest integer of 64 bits, with its sign.
+const maxDigits = 20
 
 func (p *parser) integer(n int64) bson.Type {
 	if n == int64(int32(n)) {

@@ -41,11 +41,11 @@ func init() { // some refer to the parser, which refers to them
 }
 
 // want reads the string that a type has for its value.
-func (p *parser) want(what string) (string, error) {
+func (p *parser) want(what string) ([]byte, error) {
 	if p.peek() != '"' {
-		return "", p.fail("is not %s", what)
+		return nil, p.fail("is not %s", what)
 	}
-	return p.text1()
+	return p.quoted()
 }
 
 func (p *parser) objectID() (bson.Type, error) {
@@ -54,11 +54,14 @@ func (p *parser) objectID() (bson.Type, error) {
 	if err != nil {
 		return 0, err
 	}
-	id, err := hex.DecodeString(s)
-	if err != nil || len(id) != 12 {
+	var id bson.ObjectID
+	if len(s) != 2*len(id) {
 		return 0, p.fail("is not %s", what)
 	}
-	p.dst = append(p.dst, id...)
+	if _, err := hex.Decode(id[:], s); err != nil {
+		return 0, p.fail("is not %s", what)
+	}
+	p.dst = append(p.dst, id[:]...)
 	return bson.TypeObjectID, nil
 }
 
@@ -79,7 +82,7 @@ func (p *parser) quotedInt(name string, bits int) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	n, err := strconv.ParseInt(s, 10, bits)
+	n, err := strconv.ParseInt(string(s), 10, bits)
 	if err != nil {
 		return 0, p.fail("is not a %s: an integer of %d bits as a string", name, bits)
 	}
@@ -92,7 +95,7 @@ func (p *parser) numberDouble() (bson.Type, error) {
 	if err != nil {
 		return 0, err
 	}
-	f, ok := parseDouble(s)
+	f, ok := parseDouble(string(s))
 	if !ok {
 		return 0, p.fail("is not %s", what)
 	}
@@ -115,41 +118,20 @@ func parseDouble(s string) (float64, bool) {
 	return f, err == nil
 }
 
-func (p *parser) numberDecimal() (bson.Type, error) {
-	const what = "a $numberDecimal: a decimal of at most 34 digits as a string"
-	s, err := p.want(what)
-	if err != nil {
-		return 0, err
-	}
-	d, err := bson.ParseDecimal128(s)
-	if err != nil {
-		return 0, p.fail("is not %s", what)
-	}
-	high, low := d.GetBytes()
-	p.dst = binary.LittleEndian.AppendUint64(p.dst, low)
-	p.dst = binary.LittleEndian.AppendUint64(p.dst, high)
-	return bson.TypeDecimal128, nil
-}
-
 // date takes what RFC 3339 has, and milliseconds since 1970 for all the rest. What
 // is finer than a millisecond BSON does not hold.
 func (p *parser) date() (bson.Type, error) {
 	const what = `a $date: a time of RFC 3339, or {"$numberLong": "milliseconds since 1970"}`
 	if p.peek() == '{' {
-		at := len(p.dst)
-		kind, err := p.object()
-		if err == nil && (kind != bson.TypeInt64 || len(p.dst) != at+8) {
-			err = p.fail("is not %s", what)
-		}
-		return bson.TypeDateTime, err
+		return bson.TypeDateTime, p.within(what, "$numberLong")
 	}
 	s, err := p.want(what)
 	if err != nil {
 		return 0, err
 	}
-	t, err := time.Parse(time.RFC3339, s)
+	t, err := time.Parse(time.RFC3339, string(s))
 	if err != nil {
-		t, err = time.Parse("2006-01-02T15:04:05Z0700", s)
+		t, err = time.Parse("2006-01-02T15:04:05Z0700", string(s))
 	}
 	if err != nil {
 		return 0, p.fail("is not %s", what)
@@ -160,28 +142,38 @@ func (p *parser) date() (bson.Type, error) {
 
 func (p *parser) binary() (bson.Type, error) {
 	const what = `a $binary: {"base64": "…", "subType": "two hexadecimal digits"}`
-	parts, err := p.parts(what, "base64", "subType")
+	data, digits, err := p.two(what, "base64", "subType")
 	if err != nil {
 		return 0, err
 	}
-	data, err := base64.StdEncoding.Strict().DecodeString(parts["base64"])
-	kind, kindErr := strconv.ParseUint(parts["subType"], 16, 8)
-	if err != nil || kindErr != nil || len(parts["subType"]) > 2 {
+	kind, err := strconv.ParseUint(string(digits[:min(len(digits), 3)]), 16, 8)
+	if err != nil || len(digits) > 2 {
 		return 0, p.fail("is not %s", what)
 	}
-	p.appendBinary(byte(kind), data)
+	at := p.beginBinary(byte(kind))
+	if p.dst, err = base64.StdEncoding.Strict().AppendDecode(p.dst, data); err != nil {
+		return 0, p.fail("is not %s", what)
+	}
+	p.endBinary(at, byte(kind))
 	return bson.TypeBinary, nil
 }
 
-func (p *parser) appendBinary(kind byte, data []byte) {
-	n := uint32(len(data))
+// beginBinary and endBinary are around the bytes.
+func (p *parser) beginBinary(kind byte) (at int) {
+	p.dst = append(p.dst, 0, 0, 0, 0, kind)
 	if kind == bson.TypeBinaryBinaryOld { // repeats the length within the bytes
-		p.dst = append(binary.LittleEndian.AppendUint32(p.dst, n+4), kind)
-		p.dst = binary.LittleEndian.AppendUint32(p.dst, n)
-	} else {
-		p.dst = append(binary.LittleEndian.AppendUint32(p.dst, n), kind)
+		p.dst = append(p.dst, 0, 0, 0, 0)
 	}
-	p.dst = append(p.dst, data...)
+	return len(p.dst)
+}
+
+func (p *parser) endBinary(at int, kind byte) {
+	n := uint32(len(p.dst) - at)
+	if kind == bson.TypeBinaryBinaryOld {
+		binary.LittleEndian.PutUint32(p.dst[at-4:], n)
+		at, n = at-4, n+4
+	}
+	binary.LittleEndian.PutUint32(p.dst[at-5:], n)
 }
 
 func (p *parser) uuid() (bson.Type, error) {
@@ -190,40 +182,48 @@ func (p *parser) uuid() (bson.Type, error) {
 	if err != nil {
 		return 0, err
 	}
-	id, err := hex.DecodeString(strings.ReplaceAll(s, "-", ""))
-	if err != nil || len(id) != 16 || len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
 		return 0, p.fail("is not %s", what)
 	}
-	p.appendBinary(bson.TypeBinaryUUID, id)
+	at := p.beginBinary(bson.TypeBinaryUUID)
+	if p.dst, err = hex.AppendDecode(p.dst, bytes.ReplaceAll(s, []byte("-"), nil)); err != nil || len(p.dst) != at+16 {
+		return 0, p.fail("is not %s", what)
+	}
+	p.endBinary(at, bson.TypeBinaryUUID)
 	return bson.TypeBinary, nil
 }
 
-// parts reads an object of exactly these names, each with a string.
-func (p *parser) parts(what string, wanted ...string) (map[string]string, error) {
-	parts := map[string]string{}
-	err := p.pairs(what, wanted, func(name string) (err error) {
-		parts[name], err = p.want(what)
+// two reads an object of exactly these names, each with a string.
+func (p *parser) two(what, first, second string) (a, b []byte, err error) {
+	err = p.pairs(what, []string{first, second}, func(name string) (err error) {
+		if name == first {
+			a, err = p.want(what)
+		} else {
+			b, err = p.want(what)
+		}
 		return err
 	})
-	return parts, err
+	return a, b, err
 }
 
-// pairs reads an object of exactly these names, in any order.
+// pairs reads an object of exactly these names, in any order. It takes them out of
+// wanted.
 func (p *parser) pairs(what string, wanted []string, read func(name string) error) error {
 	if p.peek() != '{' {
 		return p.fail("is not %s", what)
 	}
 	p.pos++
 	p.space()
-	for missing := slices.Clone(wanted); ; {
-		name, err := p.want(what)
+	for missing := wanted; ; {
+		given, err := p.want(what)
 		if err != nil {
 			return err
 		}
-		at := slices.Index(missing, name)
+		at := slices.Index(missing, string(given))
 		if at < 0 {
 			return p.fail("is not %s", what)
 		}
+		name := missing[at]
 		missing = slices.Delete(missing, at, at+1)
 		if err := p.colon(); err != nil {
 			return err
@@ -271,17 +271,18 @@ func (p *parser) timestamp() (bson.Type, error) {
 // regex sorts the options, as BSON wants them.
 func (p *parser) regex() (bson.Type, error) {
 	const what = `a $regularExpression: {"pattern": "…", "options": "…"}, without NUL`
-	parts, err := p.parts(what, "pattern", "options")
+	pattern, options, err := p.two(what, "pattern", "options")
 	if err != nil {
 		return 0, err
 	}
-	options := []byte(parts["options"])
-	slices.Sort(options)
-	if strings.Contains(parts["pattern"], "\x00") || slices.ContainsFunc(options, func(c byte) bool { return c < 'a' || c > 'z' }) {
+	if bytes.IndexByte(pattern, 0) >= 0 || slices.ContainsFunc(options, func(c byte) bool { return c < 'a' || c > 'z' }) {
 		return 0, p.fail("is not %s", what)
 	}
-	p.dst = append(append(p.dst, parts["pattern"]...), 0)
-	p.dst = append(append(p.dst, options...), 0)
+	p.dst = append(append(p.dst, pattern...), 0)
+	at := len(p.dst)
+	p.dst = append(p.dst, options...)
+	slices.Sort(p.dst[at:])
+	p.dst = append(p.dst, 0)
 	return bson.TypeRegex, nil
 }
 
@@ -303,7 +304,7 @@ func (p *parser) code() (bson.Type, error) {
 	}
 	p.pos++
 	p.space()
-	if name, err := p.want("a $code with a $scope"); err != nil || name != "$scope" {
+	if name, err := p.want("a $code with a $scope"); err != nil || string(name) != "$scope" {
 		return 0, p.fail("is not a $code with a $scope")
 	}
 	if err := p.colon(); err != nil {
@@ -312,13 +313,13 @@ func (p *parser) code() (bson.Type, error) {
 	at := len(p.dst)
 	p.dst = append(p.dst, 0, 0, 0, 0)
 	p.appendString(s)
-	if p.peek() != '{' {
+	if inner, err := p.typeName(); err != nil {
+		return 0, err
+	} else if inner != "" || p.peek() != '{' {
 		return 0, p.fail("has a $scope that is not a document")
 	}
-	if kind, err := p.object(); err != nil {
+	if err := p.document(); err != nil {
 		return 0, err
-	} else if kind != bson.TypeEmbeddedDocument {
-		return 0, p.fail("has a $scope that is not a document")
 	}
 	binary.LittleEndian.PutUint32(p.dst[at:], uint32(len(p.dst)-at))
 	return bson.TypeCodeWithScope, nil
@@ -326,23 +327,22 @@ func (p *parser) code() (bson.Type, error) {
 
 func (p *parser) dbPointer() (bson.Type, error) {
 	const what = `a $dbPointer: {"$ref": "…", "$id": {"$oid": "…"}}`
-	ref, id := "", []byte(nil)
+	var ref []byte
+	var id bson.ObjectID
 	err := p.pairs(what, []string{"$ref", "$id"}, func(name string) (err error) {
 		if name == "$ref" {
 			ref, err = p.want(what)
 			return err
 		}
 		at := len(p.dst)
-		kind, err := p.value()
-		if err == nil && kind != bson.TypeObjectID {
-			err = p.fail("is not %s", what)
+		if err = p.within(what, "$oid"); err == nil {
+			id = bson.ObjectID(p.dst[at:])
+			p.dst = p.dst[:at]
 		}
-		id = bytes.Clone(p.dst[at:])
-		p.dst = p.dst[:at]
 		return err
 	})
 	p.appendString(ref)
-	p.dst = append(p.dst, id...)
+	p.dst = append(p.dst, id[:]...)
 	return bson.TypeDBPointer, err
 }
 

@@ -25,41 +25,74 @@ func Append(dst []byte, doc bson.Raw) []byte { return appendDocument(dst, doc, f
 // type of number apart.
 func AppendCanonical(dst []byte, doc bson.Raw) []byte { return appendDocument(dst, doc, true) }
 
+// A level is a document, an array or a scope that is being written.
+type level struct {
+	rest []byte // its fields that are still to come
+	kind bson.Type
+}
+
+// appendDocument keeps the levels in a list, and does not call itself: others than orgd
+// may have stored documents deeper than docdb.MaxDepth, and those are served as well.
 func appendDocument(dst []byte, doc bson.Raw, canonical bool) []byte {
+	var room [4]level
+	around, in, comma := room[:0], level{docdb.Elements(doc), bson.TypeEmbeddedDocument}, false
 	dst = append(dst, '{')
-	comma := false
-	for name, v := range docdb.Fields(doc) {
+	for {
+		name, v, rest, ok := docdb.Next(in.rest)
+		if !ok {
+			dst = appendEnd(dst, in.kind)
+			if len(around) == 0 {
+				return dst
+			}
+			in, around, comma = around[len(around)-1], around[:len(around)-1], true
+			continue
+		}
+		in.rest = rest
 		if comma {
 			dst = append(dst, ',')
 		}
-		comma = true
-		dst = append(appendText(dst, name), ':')
-		dst = appendValue(dst, v, canonical)
+		if in.kind != bson.TypeArray {
+			dst = append(appendText(dst, name), ':')
+		}
+		switch v.Type {
+		case bson.TypeEmbeddedDocument, bson.TypeArray, bson.TypeCodeWithScope:
+			around = append(around, in)
+			dst, in.rest = appendBegin(dst, v)
+			in.kind, comma = v.Type, false
+		default:
+			dst, comma = appendValue(dst, v, canonical), true
+		}
+	}
+}
+
+// appendBegin appends what begins a level, and returns its fields.
+func appendBegin(dst []byte, v bson.RawValue) (_, fields []byte) {
+	switch v.Type {
+	case bson.TypeArray:
+		return append(dst, '['), docdb.Elements(v.Value)
+	case bson.TypeCodeWithScope:
+		code, scope := v.CodeWithScope()
+		dst = appendText(append(dst, `{"$code":`...), []byte(code))
+		return append(dst, `,"$scope":{`...), docdb.Elements(scope)
+	}
+	return append(dst, '{'), docdb.Elements(v.Value)
+}
+
+func appendEnd(dst []byte, kind bson.Type) []byte {
+	switch kind {
+	case bson.TypeArray:
+		return append(dst, ']')
+	case bson.TypeCodeWithScope:
+		return append(dst, `}}`...)
 	}
 	return append(dst, '}')
 }
 
-func appendArray(dst []byte, array bson.Raw, canonical bool) []byte {
-	dst = append(dst, '[')
-	comma := false
-	for _, v := range docdb.Fields(array) {
-		if comma {
-			dst = append(dst, ',')
-		}
-		comma = true
-		dst = appendValue(dst, v, canonical)
-	}
-	return append(dst, ']')
-}
-
+// appendValue appends a value that holds no others.
 func appendValue(dst []byte, v bson.RawValue, canonical bool) []byte {
 	switch v.Type {
 	case bson.TypeString:
 		return appendText(dst, v.Value[4:len(v.Value)-1])
-	case bson.TypeEmbeddedDocument:
-		return appendDocument(dst, v.Value, canonical)
-	case bson.TypeArray:
-		return appendArray(dst, v.Value, canonical)
 	case bson.TypeBoolean:
 		return strconv.AppendBool(dst, v.Value[0] != 0)
 	case bson.TypeNull:
@@ -80,10 +113,10 @@ func appendValue(dst []byte, v bson.RawValue, canonical bool) []byte {
 	case bson.TypeBinary:
 		return appendBinary(dst, v)
 	}
-	return appendRare(dst, v, canonical)
+	return appendRare(dst, v)
 }
 
-func appendRare(dst []byte, v bson.RawValue, canonical bool) []byte {
+func appendRare(dst []byte, v bson.RawValue) []byte {
 	switch v.Type {
 	case bson.TypeTimestamp:
 		t, i := v.Timestamp()
@@ -97,10 +130,6 @@ func appendRare(dst []byte, v bson.RawValue, canonical bool) []byte {
 		return append(dst, `}}`...)
 	case bson.TypeJavaScript:
 		return append(appendText(append(dst, `{"$code":`...), []byte(v.JavaScript())), '}')
-	case bson.TypeCodeWithScope:
-		code, scope := v.CodeWithScope()
-		dst = appendText(append(dst, `{"$code":`...), []byte(code))
-		return append(appendDocument(append(dst, `,"$scope":`...), scope, canonical), '}')
 	case bson.TypeSymbol:
 		return append(appendText(append(dst, `{"$symbol":`...), []byte(v.Symbol())), '}')
 	case bson.TypeDBPointer:
@@ -196,7 +225,7 @@ func appendText(dst, s []byte) []byte {
 	start := 0
 	for i := 0; i < len(s); {
 		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
+		if c-' ' < utf8.RuneSelf-' ' && c != '"' && c != '\\' { // below the space it wraps
 			i++
 			continue
 		}

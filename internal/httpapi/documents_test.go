@@ -187,6 +187,7 @@ func TestRefusedDocuments(t *testing.T) {
 		`{"a":12345678901234567890123}`: "beyond 64 bits",
 		`[]`:                            "must be of type object",
 		`{"a":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`: "deeper than 100 levels",
+		`{"a":` + strings.Repeat(`{"$date":`, 3_000_000):                    "a $date",
 	} {
 		s.refuses(400, "malformed", want, "POST", "/org/documents", body)
 		s.refuses(400, "malformed", want, "PUT", "/org/documents/a", body)

@@ -198,7 +198,7 @@ func TestMalformed(t *testing.T) {
 		{"twice by an escape", in, "", `{"email":"a","password":"x","\u0065mail":"b"}`, []string{"#/email: is given more than once"}},
 		{"twice by the Kelvin sign", in, "", `{"k":1,"\u212a":2}`, []string{"#/%E2%84%AA: is given more than once"}},
 		{"only in another case", in, "", `{"EMAIL":"a","password":"x"}`, []string{"#/EMAIL: there is no such property", `#/email: property "email" is missing`}},
-		{"deep", in, "", `{"email":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + "}", []string{"#: is nested deeper than 64 levels"}},
+		{"deep", in, "", `{"email":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + "}", []string{"#: is nested deeper than 100 levels"}},
 		{"null", post, "", "null", []string{"#: must not be null"}},
 		{"an array", post, "", "[]", []string{"#: must be of type object"}},
 		{"a string", post, "", `"secret"`, []string{"#: must be of type object"}},

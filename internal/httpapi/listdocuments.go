@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"github.com/orgd/orgd/gen/api"
 	"github.com/orgd/orgd/internal/extjson"
 	"github.com/orgd/orgd/internal/org"
@@ -151,11 +153,13 @@ type listResponse struct {
 // VisitListDocumentsResponse implements api.ListDocumentsResponseObject.
 func (r listResponse) VisitListDocumentsResponse(w http.ResponseWriter) error {
 	body := []byte(`{"items":[`)
+	var shown bson.Raw // one document's at a time
 	for i, doc := range r.page.Documents {
 		if i > 0 {
 			body = append(body, ',')
 		}
-		body = extjson.Append(body, r.fields.Apply(doc.Body))
+		shown = r.fields.Apply(shown[:0], doc.Body)
+		body = extjson.Append(body, shown)
 	}
 	body = append(body, ']')
 	if r.cursor != "" {

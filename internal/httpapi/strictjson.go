@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/orgd/orgd/internal/tenant"
 )
 
 // jsonRules says how strict checkJSON is beyond RFC 8259.
@@ -17,7 +19,7 @@ type jsonRules struct {
 }
 
 // requestJSON is for the bodies of operations with a schema.
-var requestJSON = jsonRules{maxDepth: 64, foldNames: true}
+var requestJSON = jsonRules{maxDepth: tenant.MaxDepth, foldNames: true}
 
 // checkJSON refuses what parsers read differently, or read leniently by losing
 // something: a name given twice, invalid UTF-8, half a surrogate pair, data

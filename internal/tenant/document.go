@@ -1,6 +1,8 @@
 package tenant
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -33,51 +35,77 @@ const revField = "_rev"
 
 // stored returns the document as it is stored: the hidden field comes after the
 // _id.
-func stored(id bson.RawValue, body bson.Raw, rev bson.ObjectID) (bson.Raw, error) {
-	out := bson.D{{Key: "_id", Value: id}, {Key: revField, Value: rev}}
-	head, err := bson.Marshal(out)
-	if err != nil {
-		return nil, err
+func stored(id bson.RawValue, body bson.Raw, rev bson.ObjectID) bson.Raw {
+	doc := make([]byte, 4, len(body)+len(id.Value)+len("_id")+len(revField)+len(rev)+10)
+	doc = appendField(doc, []byte("_id"), id)
+	doc = appendField(doc, []byte(revField), bson.RawValue{Type: bson.TypeObjectID, Value: rev[:]})
+	return finishDocument(appendOthers(doc, body, "_id"), 0)
+}
+
+// asStored is stored, and what a client sees of that. It shares the body's memory.
+func asStored(id bson.RawValue, body bson.Raw, rev bson.ObjectID) (bson.Raw, Document) {
+	raw := stored(id, body, rev)
+	if !docdb.ID(body).Equal(id) {
+		return raw, unstored(raw)
 	}
-	doc := make([]byte, 0, len(head)+len(body))
-	doc = append(doc, head[:len(head)-1]...)
-	for name, v := range docdb.Fields(body) {
-		if string(name) != "_id" {
-			doc = appendField(doc, name, v)
-		}
-	}
-	return finishDocument(doc), nil
+	d := Document{Body: body}
+	d.Revision, d.rev = revisionOf(raw)
+	return raw, d
 }
 
 // unstored returns what a client sees of a stored document.
 func unstored(doc bson.Raw) Document {
-	d := Document{Revision: NoRevision}
-	out := make([]byte, 4, len(doc))
-	for name, v := range docdb.Fields(doc) {
-		if string(name) != revField {
-			out = appendField(out, name, v)
-			continue
-		}
-		d.rev = v
-		if id, ok := v.ObjectIDOK(); ok {
-			d.Revision = id.Hex()
-		}
-	}
-	d.Body = finishDocument(out)
+	var d Document
+	d.Revision, d.rev = revisionOf(doc)
+	d.Body = finishDocument(appendOthers(make([]byte, 4, len(doc)), doc, revField), 0)
 	return d
 }
 
-func appendField(dst, name []byte, v bson.RawValue) []byte {
-	dst = append(dst, byte(v.Type))
-	dst = append(append(dst, name...), 0)
-	return append(dst, v.Value...)
+// revisionOf returns a stored document's revision, and as it is stored, in memory of
+// its own.
+func revisionOf(doc bson.Raw) (string, bson.RawValue) {
+	for name, v := range docdb.Fields(doc) {
+		if string(name) != revField {
+			continue
+		}
+		v.Value = bytes.Clone(v.Value)
+		if id, ok := v.ObjectIDOK(); ok {
+			return id.Hex(), v
+		}
+		return NoRevision, v
+	}
+	return NoRevision, bson.RawValue{}
 }
 
-// finishDocument ends a document that has room for its length at the beginning.
-func finishDocument(dst []byte) bson.Raw {
+// appendName appends the type and the name of a field.
+func appendName(dst []byte, kind bson.Type, name []byte) []byte {
+	return append(append(append(dst, byte(kind)), name...), 0)
+}
+
+func appendField(dst, name []byte, v bson.RawValue) []byte {
+	return append(appendName(dst, v.Type, name), v.Value...)
+}
+
+// appendOthers appends a document's fields, save those of a name.
+func appendOthers(dst []byte, doc bson.Raw, but string) []byte {
+	elements := docdb.Elements(doc)
+	for kept := elements; ; {
+		name, _, rest, ok := docdb.Next(elements)
+		if !ok || string(name) == but {
+			dst = append(dst, kept[:len(kept)-len(elements)]...)
+			kept = rest
+		}
+		if !ok {
+			return dst
+		}
+		elements = rest
+	}
+}
+
+// finishDocument ends the document that begins at start with room for its length.
+func finishDocument(dst []byte, start int) bson.Raw {
 	dst = append(dst, 0)
-	n := len(dst)
-	dst[0], dst[1], dst[2], dst[3] = byte(n), byte(n>>8), byte(n>>16), byte(n>>24)
+	binary.LittleEndian.PutUint32(dst[start:], uint32(len(dst)-start))
 	return dst
 }
 

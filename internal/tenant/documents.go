@@ -182,16 +182,13 @@ func (d *Documents) change(ctx context.Context, id bson.RawValue, f func(*Docume
 			if err != nil {
 				return err
 			}
-			raw, err := stored(id, body, rev)
-			if err != nil {
-				return err
-			}
+			var raw bson.Raw
+			raw, written = asStored(id, body, rev)
 			if old == nil {
 				err = c.Insert(ctx, raw)
 			} else {
 				err = c.Replace(ctx, id, old.unchanged(), raw)
 			}
-			written = unstored(raw)
 			return d.settle(ctx, c, id, rev, err, look)
 		})
 	})

@@ -22,11 +22,8 @@ const (
 func (d *Documents) InsertMany(ctx context.Context, bodies []bson.Raw) ([]error, error) {
 	docs, ids := make([]bson.Raw, len(bodies)), make([]bson.RawValue, len(bodies))
 	for i, body := range bodies {
-		var err error
 		ids[i] = docdb.ID(body)
-		if docs[i], err = stored(ids[i], body, bson.NewObjectID()); err != nil {
-			return nil, err
-		}
+		docs[i] = stored(ids[i], body, bson.NewObjectID())
 	}
 	var results []error
 	err := d.write(ctx, ids, func(ctx context.Context, c docdb.Collection) (err error) {
@@ -71,7 +68,7 @@ func allThere(ctx context.Context, c docdb.Collection, docs []bson.Raw) ([]error
 		if err != nil {
 			return nil, err
 		}
-		if there == nil || there.Revision != unstored(doc).Revision {
+		if rev, _ := revisionOf(doc); there == nil || there.Revision != rev {
 			return nil, docdb.ErrOutcomeUnknown
 		}
 	}

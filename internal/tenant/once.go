@@ -18,16 +18,12 @@ func (d *Documents) InsertOnce(ctx context.Context, a *Attempt, body bson.Raw) (
 		return d.Insert(ctx, body)
 	}
 	id := docdb.ID(body)
-	raw, err := stored(id, body, a.entry.Revision)
-	if err != nil {
-		return Document{}, fault(err)
-	}
-	doc := unstored(raw)
+	raw, doc := asStored(id, body, a.entry.Revision)
 	if a.Answered() {
 		return doc, nil
 	}
 	look := a.repeated() // before anything else refuses what was done already
-	err = d.write(ctx, []bson.RawValue{id}, func(ctx context.Context, c docdb.Collection) error {
+	err := d.write(ctx, []bson.RawValue{id}, func(ctx context.Context, c docdb.Collection) error {
 		if look {
 			if done, err := a.inserted(ctx, c, id); err != nil || done {
 				return err

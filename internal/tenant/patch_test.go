@@ -57,12 +57,12 @@ func TestProjection(t *testing.T) {
 		{[]string{"_id"}, `{"_id":1}`},
 		{[]string{"_id.x"}, `{"_id":1}`},
 	} {
-		got := tenant.NewProjection(tt.paths).Apply(extended(t, doc))
+		got := tenant.NewProjection(tt.paths).Apply(nil, extended(t, doc))
 		if err := got.Validate(); err != nil || got.String() != extended(t, tt.want).String() {
 			t.Errorf("%v: %s, %v; want %s", tt.paths, got, err, tt.want)
 		}
 	}
-	if got := tenant.Projection(nil).Apply(extended(t, doc)); got.String() != extended(t, doc).String() {
+	if got := tenant.Projection(nil).Apply(nil, extended(t, doc)); got.String() != extended(t, doc).String() {
 		t.Errorf("without a projection: %s", got)
 	}
 }

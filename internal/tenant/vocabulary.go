@@ -21,19 +21,27 @@ type (
 	Index = docdb.Index
 )
 
-// MaxIndexKeys is how many keys an index may have.
-const MaxIndexKeys = docdb.MaxIndexKeys
+const (
+	// MaxIndexKeys is how many keys an index may have.
+	MaxIndexKeys = docdb.MaxIndexKeys
+	// MaxDepth is how deep a document, and all else that comes as JSON, may nest.
+	MaxDepth = docdb.MaxDepth
+)
 
 // ParseFilter reads a client's filter. What is refused is a *FilterError.
 func ParseFilter(raw bson.Raw) (Filter, error) {
-	if err := checkFilterPaths(raw); err != nil {
+	f, err := docdb.ParseFilter(raw)
+	if err == nil {
+		err = checkFilterPaths(raw)
+	}
+	if err != nil {
 		return Filter{}, err
 	}
-	return docdb.ParseFilter(raw)
+	return f, nil
 }
 
-// checkFilterPaths refuses the paths that no client's document has. What is not a
-// filter at all it leaves to docdb.
+// checkFilterPaths refuses the paths that no client's document has. It takes what
+// docdb.ParseFilter takes.
 func checkFilterPaths(filter bson.Raw) error {
 	for name, v := range docdb.Fields(filter) {
 		if len(name) > 0 && name[0] != '$' {
@@ -90,19 +98,16 @@ func CheckNames(body bson.Raw) (name, problem string) {
 }
 
 // WithID returns the document with its _id in front, and with that one if it
-// has none.
+// has none. One that has it there is returned as it is.
 func WithID(body bson.Raw, id bson.RawValue) bson.Raw {
-	out := make([]byte, 4, len(body)+len(id.Value)+8)
+	if docdb.ID(body).Type != 0 {
+		return body
+	}
 	if given := body.Lookup("_id"); given.Type != 0 {
 		id = given
 	}
-	out = appendField(out, []byte("_id"), id)
-	for name, v := range docdb.Fields(body) {
-		if string(name) != "_id" {
-			out = appendField(out, name, v)
-		}
-	}
-	return finishDocument(out)
+	out := make([]byte, 4, len(body)+len(id.Value)+len("_id")+7)
+	return finishDocument(appendOthers(appendField(out, []byte("_id"), id), body, "_id"), 0)
 }
 
 // hint writes an index of these keys as a client would ask for it.
