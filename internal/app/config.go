@@ -54,6 +54,14 @@ func (c Config) TokenTTL() time.Duration { return time.Duration(c.JWTExpMinutes)
 // Embedded reports whether the embedded engine is in use.
 func (c Config) Embedded() bool { return !c.MongoURI.IsSet() }
 
+// storage says where the data is, without credentials.
+func (c Config) storage() string {
+	if c.Embedded() {
+		return c.DataDir
+	}
+	return "MongoDB at " + hostsOf(c.MongoURI.Reveal())
+}
+
 // Prefixes are networks; a single address is a network of one.
 type Prefixes []netip.Prefix
 

@@ -3,6 +3,7 @@ package tenant
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -22,6 +23,11 @@ func (s *Store) Resume(ctx context.Context) (int, error) {
 // recoverAll takes up everything: no other process can be at it. It waits for
 // RecoverFor; what takes longer, a large move, goes on behind.
 func (s *Store) recoverAll(ctx context.Context) error {
+	n, err := s.operations.c.Count(ctx, docdb.Eq("outcome", running))
+	if err != nil {
+		return err
+	}
+	s.cfg.Phase(fmt.Sprintf("finishing %d interrupted operations", n))
 	ctx, stop := s.outlive(ctx)
 	done := make(chan error, 1)
 	go func() {

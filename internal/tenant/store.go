@@ -61,6 +61,8 @@ type Config struct {
 	// LeaseTTL is how long an operation is left alone when its owner is not
 	// heard of. Default 15 s.
 	LeaseTTL time.Duration
+	// Phase, if not nil, is told what Open is about to do, where that may take a while.
+	Phase func(what string)
 
 	// skip leaves parts of the move protocol out, for the tests that show that
 	// each is needed.
@@ -107,6 +109,7 @@ type Store struct {
 // first finishes what a crash left unfinished.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s := newStore(ctx, cfg)
+	s.cfg.Phase("preparing the master database")
 	if err := s.prepare(ctx); err != nil {
 		s.end()
 		return nil, fmt.Errorf("prepare database %q: %w", cfg.MasterDB, err)
@@ -132,6 +135,9 @@ func newStore(ctx context.Context, cfg Config) *Store {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Phase == nil {
+		cfg.Phase = func(string) {}
 	}
 	if cfg.Instance == "" {
 		cfg.Instance = uuid.NewString()
