@@ -110,7 +110,7 @@ func newAPI(a *App) (*httpapi.API, error) {
 		SignupsPerMinute: a.cfg.RateLimitSignup, LoginsPerMinute: a.cfg.RateLimitLogin,
 		TrustedProxies: a.cfg.TrustedProxies, OperatorKey: a.cfg.OperatorKey.Reveal(),
 		QueryTimeout: a.cfg.QueryTimeout, CursorSecret: secret, FingerprintSecret: secret,
-		RequestsPerMinute: a.cfg.RateLimitOrganization,
+		RequestsPerMinute: a.cfg.RateLimitOrganization, Budget: httpapi.NewBudget(a.cfg.MemoryBudget << 20),
 	})
 }
 

@@ -15,7 +15,7 @@ import (
 // back. Of the configuration Logger, TrustedProxies and OperatorKey count.
 func Starting(c Config) http.Handler {
 	c.Now = time.Now
-	a := &API{Config: c, bodyTimeout: bodyTimeout}
+	a := &API{Config: c, bodyTimeout: bodyTimeout, streamTimeout: streamTimeout}
 	a.echo = a.newEcho()
 	a.echo.Use(func(echo.HandlerFunc) echo.HandlerFunc { return whileStarting })
 	return a

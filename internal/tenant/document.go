@@ -1,6 +1,7 @@
 package tenant
 
 import (
+	"bytes"
 	"errors"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -58,7 +59,7 @@ func unstored(doc bson.Raw) Document {
 			out = appendField(out, name, v)
 			continue
 		}
-		d.rev = v
+		d.rev = bson.RawValue{Type: v.Type, Value: bytes.Clone(v.Value)} // not the whole document's memory
 		if id, ok := v.ObjectIDOK(); ok {
 			d.Revision = id.Hex()
 		}
