@@ -1116,7 +1116,7 @@ type ClientInterface interface {
 
 	// GetLiveness Is the process alive
 	//
-	// Answers as long as the process can answer anything. Restart it if it does not.
+	// Answers as long as the process can answer anything, while it starts too. Restart it if it does not.
 	//
 	// Corresponds with GET /livez (the `GetLiveness` operationId).
 	GetLiveness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1447,7 +1447,8 @@ type ClientInterface interface {
 
 	// GetReadiness Can it serve requests
 	//
-	// Answers 200 while the storage can be read, else 503. Send requests elsewhere meanwhile.
+	// Answers 200 while the storage can be read, else 503, as while it starts and stops. Send requests elsewhere
+	// meanwhile.
 	//
 	// Corresponds with GET /readyz (the `GetReadiness` operationId).
 	GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1495,7 +1496,7 @@ func (c *Client) Login(ctx context.Context, body LoginJSONRequestBody, reqEditor
 
 // GetLiveness Is the process alive
 //
-// Answers as long as the process can answer anything. Restart it if it does not.
+// Answers as long as the process can answer anything, while it starts too. Restart it if it does not.
 //
 // Corresponds with GET /livez (the `GetLiveness` operationId).
 func (c *Client) GetLiveness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2146,7 +2147,8 @@ func (c *Client) UpdateOrganization(ctx context.Context, params *UpdateOrganizat
 
 // GetReadiness Can it serve requests
 //
-// Answers 200 while the storage can be read, else 503. Send requests elsewhere meanwhile.
+// Answers 200 while the storage can be read, else 503, as while it starts and stops. Send requests elsewhere
+// meanwhile.
 //
 // Corresponds with GET /readyz (the `GetReadiness` operationId).
 func (c *Client) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3521,7 +3523,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetLivenessWithResponse Is the process alive
 	//
-	// Answers as long as the process can answer anything. Restart it if it does not.
+	// Answers as long as the process can answer anything, while it starts too. Restart it if it does not.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3886,7 +3888,8 @@ type ClientWithResponsesInterface interface {
 
 	// GetReadinessWithResponse Can it serve requests
 	//
-	// Answers 200 while the storage can be read, else 503. Send requests elsewhere meanwhile.
+	// Answers 200 while the storage can be read, else 503, as while it starts and stops. Send requests elsewhere
+	// meanwhile.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8022,7 +8025,7 @@ func (c *ClientWithResponses) LoginWithResponse(ctx context.Context, body LoginJ
 
 // GetLivenessWithResponse Is the process alive
 //
-// Answers as long as the process can answer anything. Restart it if it does not.
+// Answers as long as the process can answer anything, while it starts too. Restart it if it does not.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -8579,7 +8582,8 @@ func (c *ClientWithResponses) UpdateOrganizationWithResponse(ctx context.Context
 
 // GetReadinessWithResponse Can it serve requests
 //
-// Answers 200 while the storage can be read, else 503. Send requests elsewhere meanwhile.
+// Answers 200 while the storage can be read, else 503, as while it starts and stops. Send requests elsewhere
+// meanwhile.
 //
 // Returns a wrapper object for the known response body format(s).
 //

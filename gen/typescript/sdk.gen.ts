@@ -588,7 +588,7 @@ export class Api extends HeyApiClient {
     /**
      * Is the process alive
      *
-     * Answers as long as the process can answer anything. Restart it if it does not.
+     * Answers as long as the process can answer anything, while it starts too. Restart it if it does not.
      */
     public getLiveness<ThrowOnError extends boolean = true>(options?: Options<GetLivenessData, ThrowOnError>): RequestResult<GetLivenessResponses, GetLivenessErrors, ThrowOnError> {
         return (options?.client ?? this.client).get<GetLivenessResponses, GetLivenessErrors, ThrowOnError>({ url: '/livez', ...options });
@@ -597,7 +597,9 @@ export class Api extends HeyApiClient {
     /**
      * Can it serve requests
      *
-     * Answers 200 while the storage can be read, else 503. Send requests elsewhere meanwhile.
+     * Answers 200 while the storage can be read, else 503, as while it starts and stops. Send requests elsewhere
+     * meanwhile.
+     *
      */
     public getReadiness<ThrowOnError extends boolean = true>(options?: Options<GetReadinessData, ThrowOnError>): RequestResult<GetReadinessResponses, GetReadinessErrors, ThrowOnError> {
         return (options?.client ?? this.client).get<GetReadinessResponses, GetReadinessErrors, ThrowOnError>({ url: '/readyz', ...options });

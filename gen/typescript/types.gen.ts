@@ -736,8 +736,9 @@ export type CreateOrganizationErrors = {
      */
     500: Problem;
     /**
-     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
-     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
+     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
+     * undone as soon as it answers again.
      *
      */
     503: Problem;
@@ -792,8 +793,9 @@ export type GetOrganizationErrors = {
      */
     500: Problem;
     /**
-     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
-     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
+     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
+     * undone as soon as it answers again.
      *
      */
     503: Problem;
@@ -866,8 +868,9 @@ export type UpdateOrganizationErrors = {
      */
     500: Problem;
     /**
-     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
-     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
+     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
+     * undone as soon as it answers again.
      *
      */
     503: Problem;
@@ -924,8 +927,9 @@ export type DeleteOrganizationErrors = {
      */
     500: Problem;
     /**
-     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
-     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
+     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
+     * undone as soon as it answers again.
      *
      */
     503: Problem;
@@ -984,8 +988,9 @@ export type ListOperationsErrors = {
      */
     500: Problem;
     /**
-     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
-     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
+     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
+     * undone as soon as it answers again.
      *
      */
     503: Problem;
@@ -1036,8 +1041,9 @@ export type GetOperationErrors = {
      */
     500: Problem;
     /**
-     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
-     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
+     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
+     * undone as soon as it answers again.
      *
      */
     503: Problem;
@@ -1123,7 +1129,7 @@ export type ListDocumentsErrors = {
     500: Problem;
     /**
      * `query_timeout`: it took longer than `QUERY_TIMEOUT`; an index helps, or asking for less. `unavailable`: the storage
-     * does not answer, or the server is stopping.
+     * does not answer, the server is starting or stopping, or it has no memory left for the request.
      *
      */
     503: Problem;
@@ -1204,8 +1210,9 @@ export type CreateDocumentErrors = {
      */
     500: Problem;
     /**
-     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
-     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
+     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
+     * undone as soon as it answers again.
      *
      */
     503: Problem;
@@ -1277,8 +1284,9 @@ export type DeleteDocumentErrors = {
      */
     500: Problem;
     /**
-     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
-     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
+     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
+     * undone as soon as it answers again.
      *
      */
     503: Problem;
@@ -1335,8 +1343,9 @@ export type GetDocumentErrors = {
      */
     500: Problem;
     /**
-     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
-     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
+     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
+     * undone as soon as it answers again.
      *
      */
     503: Problem;
@@ -1423,8 +1432,9 @@ export type PatchDocumentErrors = {
      */
     500: Problem;
     /**
-     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
-     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
+     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
+     * undone as soon as it answers again.
      *
      */
     503: Problem;
@@ -1515,8 +1525,9 @@ export type PutDocumentErrors = {
      */
     500: Problem;
     /**
-     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
-     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
+     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
+     * undone as soon as it answers again.
      *
      */
     503: Problem;
@@ -1572,8 +1583,9 @@ export type ListIndexesErrors = {
      */
     500: Problem;
     /**
-     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
-     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
+     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
+     * undone as soon as it answers again.
      *
      */
     503: Problem;
@@ -1640,8 +1652,9 @@ export type CreateIndexErrors = {
      */
     500: Problem;
     /**
-     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
-     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
+     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
+     * undone as soon as it answers again.
      *
      */
     503: Problem;
@@ -1702,8 +1715,9 @@ export type DeleteIndexErrors = {
      */
     500: Problem;
     /**
-     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
-     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
+     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
+     * undone as soon as it answers again.
      *
      */
     503: Problem;
@@ -1752,7 +1766,7 @@ export type GetStatsErrors = {
     500: Problem;
     /**
      * `query_timeout`: it took longer than `QUERY_TIMEOUT`; an index helps, or asking for less. `unavailable`: the storage
-     * does not answer, or the server is stopping.
+     * does not answer, the server is starting or stopping, or it has no memory left for the request.
      *
      */
     503: Problem;
@@ -1815,8 +1829,9 @@ export type ImportDocumentsErrors = {
      */
     500: Problem;
     /**
-     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
-     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
+     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
+     * undone as soon as it answers again.
      *
      */
     503: Problem;
@@ -1875,8 +1890,9 @@ export type ExportDocumentsErrors = {
      */
     500: Problem;
     /**
-     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
-     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
+     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
+     * undone as soon as it answers again.
      *
      */
     503: Problem;
@@ -1932,8 +1948,9 @@ export type LoginErrors = {
      */
     500: Problem;
     /**
-     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
-     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
+     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
+     * undone as soon as it answers again.
      *
      */
     503: Problem;
@@ -1992,8 +2009,9 @@ export type ListOrganizationsErrors = {
      */
     500: Problem;
     /**
-     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
-     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
+     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
+     * undone as soon as it answers again.
      *
      */
     503: Problem;
@@ -2040,8 +2058,9 @@ export type InspectOrganizationErrors = {
      */
     500: Problem;
     /**
-     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
-     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
+     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
+     * undone as soon as it answers again.
      *
      */
     503: Problem;
@@ -2094,8 +2113,9 @@ export type SuspendOrganizationErrors = {
      */
     500: Problem;
     /**
-     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
-     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
+     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
+     * undone as soon as it answers again.
      *
      */
     503: Problem;
@@ -2148,8 +2168,9 @@ export type ResumeOrganizationErrors = {
      */
     500: Problem;
     /**
-     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
-     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
+     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
+     * undone as soon as it answers again.
      *
      */
     503: Problem;
@@ -2202,8 +2223,9 @@ export type RestoreOrganizationErrors = {
      */
     500: Problem;
     /**
-     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
-     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
+     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
+     * undone as soon as it answers again.
      *
      */
     503: Problem;
@@ -2258,8 +2280,9 @@ export type SetQuotaErrors = {
      */
     500: Problem;
     /**
-     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
-     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
+     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
+     * undone as soon as it answers again.
      *
      */
     503: Problem;
@@ -2322,8 +2345,9 @@ export type GetReadinessErrors = {
      */
     500: Problem;
     /**
-     * `unavailable`: the storage does not answer, or the server is stopping; nothing was done. `outcome_unknown`: the
-     * storage stopped answering half-way; the change will be finished or undone as soon as it answers again.
+     * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
+     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
+     * undone as soon as it answers again.
      *
      */
     503: Problem;

@@ -43,6 +43,7 @@ type App struct {
 	passwords *auth.Passwords
 	store     *tenant.Store
 	api       *httpapi.API
+	phases    phases // of Open
 }
 
 // Open opens the storage, finishes what a crash interrupted, and builds the
@@ -50,12 +51,14 @@ type App struct {
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	a := &App{cfg: cfg, log: log}
+	a := &App{cfg: cfg, log: log, phases: phases{log: log}}
 	defer func() {
+		a.phases.end()
 		if err != nil {
 			a.release()
 		}
 	}()
+	a.phases.begin("waiting for the storage: " + cfg.storage())
 	if a.engine, err = openEngine(ctx, cfg, log); err != nil {
 		return nil, err
 	}
@@ -71,7 +74,9 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *App, err error)
 }
 
 func openStore(ctx context.Context, a *App) (*tenant.Store, error) {
-	return tenant.Open(ctx, storeConfig(a))
+	cfg := storeConfig(a)
+	cfg.Phase = a.phases.begin
+	return tenant.Open(ctx, cfg)
 }
 
 func storeConfig(a *App) tenant.Config {
@@ -105,16 +110,8 @@ func newAPI(a *App) (*httpapi.API, error) {
 		SignupsPerMinute: a.cfg.RateLimitSignup, LoginsPerMinute: a.cfg.RateLimitLogin,
 		TrustedProxies: a.cfg.TrustedProxies, OperatorKey: a.cfg.OperatorKey.Reveal(),
 		QueryTimeout: a.cfg.QueryTimeout, CursorSecret: secret, FingerprintSecret: secret,
-		RequestsPerMinute: a.cfg.RateLimitOrganization,
+		RequestsPerMinute: a.cfg.RateLimitOrganization, Budget: httpapi.NewBudget(a.cfg.MemoryBudget << 20),
 	})
-}
-
-// storage says where the data is, without credentials.
-func (a *App) storage() string {
-	if a.cfg.Embedded() {
-		return a.cfg.DataDir
-	}
-	return "MongoDB"
 }
 
 // Handler returns the whole HTTP surface.
@@ -124,6 +121,10 @@ func (a *App) Handler() http.Handler { return a.api }
 // the requests in progress end, for as long as Config.ShutdownTimeout, and
 // returns nil; or what went wrong. Call Close after it.
 func (a *App) Serve(ctx context.Context, l net.Listener) error {
+	return a.serve(ctx, newFront(a.cfg, a.log, l))
+}
+
+func (a *App) serve(ctx context.Context, f *front) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() {
@@ -137,18 +138,16 @@ func (a *App) Serve(ctx context.Context, l net.Listener) error {
 	}()
 	defer func() { stop(); <-done }()
 
-	server := httpapi.NewServer(a.api, a.log)
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }()
-	a.log.Info("orgd is ready", "url", "http://"+l.Addr().String(), "docs", "http://"+l.Addr().String()+"/docs",
-		"storage", a.storage(), "version", Version())
+	f.open(a.api)
+	a.log.Info("orgd is ready", "url", "http://"+f.addr.String(), "docs", "http://"+f.addr.String()+"/docs",
+		"storage", a.cfg.storage(), "version", Version())
 	select {
-	case err := <-failed:
+	case err := <-f.failed:
 		return fmt.Errorf("serve HTTP: %w", err)
 	case <-a.storageFailed():
-		return errors.Join(errors.New("the storage has failed, see the log: restart orgd once the disk is well"), server.Close())
+		return errors.Join(errors.New("the storage has failed, see the log: restart orgd once the disk is well"), f.close())
 	case <-ctx.Done():
-		return a.drain(ctx, server)
+		return a.drain(ctx, f)
 	}
 }
 
@@ -161,15 +160,15 @@ func (a *App) storageFailed() <-chan struct{} {
 }
 
 // drain lets the requests in progress end.
-func (a *App) drain(ctx context.Context, server *http.Server) error {
+func (a *App) drain(ctx context.Context, f *front) error {
 	a.log.Info("stopping: letting requests end", "at_most", a.cfg.ShutdownTimeout)
 	a.api.Drain()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.ShutdownTimeout)
 	defer cancel()
-	err := server.Shutdown(ctx)
+	err := f.server.Shutdown(ctx)
 	if err = errors.Join(err, a.store.Close(ctx)); err != nil {
 		a.log.Warn("some requests were cut off; their operations go on at the next start", "error", err)
-		return server.Close()
+		return f.server.Close()
 	}
 	return nil
 }

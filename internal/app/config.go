@@ -43,6 +43,7 @@ type Config struct {
 	TrustedProxies        Prefixes      `envconfig:"TRUSTED_PROXIES" unset:"none" allowed:"IP addresses and networks such as 10.0.0.0/8, separated by commas" desc:"proxies whose X-Forwarded-For is believed"`
 	LogLevel              slog.Level    `envconfig:"LOG_LEVEL" default:"info" oneof:"debug info warn error" desc:"least level that is logged"`
 	LogFormat             string        `envconfig:"LOG_FORMAT" default:"text" oneof:"text json" desc:"format of log lines"`
+	MemoryBudget          int           `envconfig:"MEMORY_BUDGET" default:"256" min:"200" max:"1048576" desc:"MiB of memory for what clients send and are sent; an organization has at most a quarter of it or 97, all strangers an eighth"`
 	QueryTimeout          time.Duration `envconfig:"QUERY_TIMEOUT" default:"10s" min:"10ms" max:"10m" desc:"how long the storage may take for a list of documents"`
 	ShutdownTimeout       time.Duration `envconfig:"SHUTDOWN_TIMEOUT" default:"10s" min:"1s" max:"10m" desc:"how long a shutdown waits for requests that are being answered"`
 
@@ -54,6 +55,14 @@ func (c Config) TokenTTL() time.Duration { return time.Duration(c.JWTExpMinutes)
 
 // Embedded reports whether the embedded engine is in use.
 func (c Config) Embedded() bool { return !c.MongoURI.IsSet() }
+
+// storage says where the data is, without credentials.
+func (c Config) storage() string {
+	if c.Embedded() {
+		return c.DataDir
+	}
+	return "MongoDB at " + hostsOf(c.MongoURI.Reveal())
+}
 
 // Prefixes are networks; a single address is a network of one.
 type Prefixes []netip.Prefix

@@ -32,7 +32,7 @@ func defaults() Config {
 	return Config{
 		MasterDBName: "master_db", TenantDBName: "tenant_db", JWTAlgorithm: "HS256", JWTExpMinutes: 60,
 		ListenAddr: "127.0.0.1:8000", DataDir: "./data", BcryptCost: 12, RateLimitSignup: 60, RateLimitLogin: 60,
-		LogLevel: slog.LevelInfo, LogFormat: "text", QueryTimeout: 10 * time.Second, ShutdownTimeout: 10 * time.Second,
+		LogLevel: slog.LevelInfo, LogFormat: "text", MemoryBudget: 256, QueryTimeout: 10 * time.Second, ShutdownTimeout: 10 * time.Second,
 	}
 }
 
@@ -55,7 +55,7 @@ func TestLoadReadsEveryVariable(t *testing.T) {
 		"JWT_ALGORITHM=hs512", "JWT_EXP_MINUTES=43200", "LISTEN_ADDR=:0", "DATA_DIR=/var/lib/orgd", "BCRYPT_COST= 10 ",
 		"OPERATOR_KEY=" + goodKey, "RATE_LIMIT_SIGNUP=0", "RATE_LIMIT_LOGIN=100000", "RATE_LIMIT_ORGANIZATION=600",
 		"TRUSTED_PROXIES=10.1.2.3/8, 192.0.2.1,2001:db8::/32,::ffff:192.0.2.2", "LOG_LEVEL=WARN", "LOG_FORMAT=json", "DELETE_GRACE=720h", "MOVE_GRACE=90s",
-		"QUERY_TIMEOUT=2s", "SHUTDOWN_TIMEOUT=1m30s", "PATH=/bin", "=C:=C:\\", "noise",
+		"MEMORY_BUDGET=512", "QUERY_TIMEOUT=2s", "SHUTDOWN_TIMEOUT=1m30s", "PATH=/bin", "=C:=C:\\", "noise",
 	}, "")
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +66,7 @@ func TestLoadReadsEveryVariable(t *testing.T) {
 		OperatorKey: NewSecret(goodKey), RateLimitLogin: 100000, RateLimitOrganization: 600, DeleteGrace: 720 * time.Hour, MoveGrace: 90 * time.Second,
 		TrustedProxies: Prefixes{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32"),
 			netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("192.0.2.2/32")},
-		LogLevel: slog.LevelWarn, LogFormat: "json", QueryTimeout: 2 * time.Second, ShutdownTimeout: 90 * time.Second,
+		LogLevel: slog.LevelWarn, LogFormat: "json", MemoryBudget: 512, QueryTimeout: 2 * time.Second, ShutdownTimeout: 90 * time.Second,
 	}
 	if diff := cmp.Diff(want, got, compareConfigs); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -60,6 +60,16 @@ func checkMongoURI(uri string) error {
 	return err
 }
 
+// hostsOf returns the hosts that a connection string names, which are no secret; of a
+// text that is none, nothing.
+func hostsOf(uri string) string {
+	u, err := parseMongoURI(uri)
+	if err != nil {
+		return masked
+	}
+	return u.hosts
+}
+
 const masked = "***"
 
 // MaskURI returns a MongoDB connection string for people to read, without its

@@ -11,7 +11,8 @@ import (
 	"syscall"
 )
 
-// Run runs orgd until ctx ends. The log goes to w.
+// Run runs orgd until ctx ends. The log goes to w. It answers while it starts, and says
+// that it does; a start that ctx ends is no error.
 func Run(ctx context.Context, cfg Config, w io.Writer) (err error) {
 	defer roomForGarbage()()
 	log := NewLogger(cfg, w)
@@ -19,16 +20,21 @@ func Run(ctx context.Context, cfg Config, w io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	defer l.Close()
+	f := newFront(cfg, log, l)
 	a, err := Open(ctx, cfg, log)
 	if err != nil {
-		return err
+		err = errors.Join(err, f.close())
+		if ctx.Err() == nil {
+			return err
+		}
+		log.Info("stopped while it started", "at", err)
+		return nil
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
 	for _, warning := range cfg.Warnings() {
 		log.Warn(warning)
 	}
-	return a.Serve(ctx, l)
+	return a.serve(ctx, f)
 }
 
 // listen takes the address before anything is opened, so that a busy port

@@ -31,12 +31,18 @@ type level struct {
 	kind bson.Type
 }
 
-// appendDocument keeps the levels in a list, and does not call itself: others than orgd
-// may have stored documents deeper than docdb.MaxDepth, and those are served as well.
 func appendDocument(dst []byte, doc bson.Raw, canonical bool) []byte {
+	return appendNested(dst, bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: doc}, canonical)
+}
+
+// appendNested appends a document, an array, or code with a scope. It keeps the levels in a
+// list, and does not call itself: others than orgd may have stored documents deeper than
+// docdb.MaxDepth, and those are served as well.
+func appendNested(dst []byte, whole bson.RawValue, canonical bool) []byte {
 	var room [4]level
-	around, in, comma := room[:0], level{docdb.Elements(doc), bson.TypeEmbeddedDocument}, false
-	dst = append(dst, '{')
+	around, comma := room[:0], false
+	dst, fields := appendBegin(dst, whole)
+	in := level{fields, whole.Type}
 	for {
 		name, v, rest, ok := docdb.Next(in.rest)
 		if !ok {

@@ -17,15 +17,12 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
-// bodyTimeout is for how long a request may take to send its body. It does not
-// bound what is done with it.
-const bodyTimeout = 20 * time.Second
-
 // hurryBody sets the deadline for the body, whether or not anybody is going to
 // read it: what is left of it net/http itself waits for before it answers.
-// readBody lifts it. (A writer without deadlines is a test's.)
+// readBody moves it on, and lifts it. (A writer without deadlines is a test's.)
 func (a *API) hurryBody(ec echo.Context) {
 	if ec.Request().ContentLength != 0 {
+		callOf(ec).writer.rest()
 		_ = http.NewResponseController(ec.Response().Writer).SetReadDeadline(time.Now().Add(a.bodyTimeout))
 	}
 }
@@ -44,7 +41,9 @@ func (a *API) readBody(op *operation, ec echo.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Body = io.NopCloser(bytes.NewReader(data))
+	if r.Body = http.NoBody; !op.document { // which its handler has, and lets go of
+		r.Body = io.NopCloser(bytes.NewReader(data))
+	}
 	// Left in place, the deadline would end the request's context in the middle
 	// of a long operation.
 	_ = http.NewResponseController(ec.Response().Writer).SetReadDeadline(time.Time{})
@@ -61,26 +60,31 @@ func (a *API) readTyped(op *operation, ec echo.Context) ([]byte, error) {
 		return nil, &requestError{kind: unsupportedMediaType, detail: problem}
 	}
 	r.Header["Content-Type"] = []string{mediaType} // as the contract spells it
-	return readLimited(ec, op.limit(a.BodyLimit))
+	return a.readLimited(ec, op.limit(a.BodyLimit))
 }
 
-// readLimited reads at most the limit and a byte. Past it, MaxBytesReader also
-// has net/http close the connection instead of reading the rest.
-func readLimited(ec echo.Context, limit int64) ([]byte, error) {
-	r, w := ec.Request(), ec.Response().Writer
-	var data bytes.Buffer
+// readLimited reads at most the limit and a byte, while there is memory for it and it
+// comes fast enough. What is not read net/http does not wait for: it closes the connection.
+func (a *API) readLimited(ec echo.Context, limit int64) ([]byte, error) {
+	r, w, memory := ec.Request(), ec.Response().Writer, &callOf(ec).memory
+	most := limit
 	if r.ContentLength > 0 {
-		data.Grow(int(r.ContentLength) + bytes.MinRead)
+		most = min(most, r.ContentLength)
 	}
-	_, err := data.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
+	body := newPacedReader(http.MaxBytesReader(w, r.Body, limit), http.NewResponseController(w), a.bodyTimeout, memory)
+	data := buffer{take: memory.take, give: memory.give}
+	err := data.readAll(body, int(most))
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
 		return nil, tooLarge(limit)
+	case errors.Is(err, errNoMemory):
+		w.Header().Set("Connection", "close")
+		return nil, err
 	case err != nil:
 		return nil, errCutOff
 	}
-	return data.Bytes(), nil
+	return data.data, nil
 }
 
 // refuseBody looks whether a body of unknown length is there at all.

@@ -31,6 +31,10 @@ type call struct {
 	attempt *tenant.Attempt
 	// left says that the client went away before there was an answer.
 	left bool
+	// memory is what the request holds of the budget.
+	memory hold
+	// writer is what the answer is written to.
+	writer pacedWriter
 }
 
 type callKey struct{}

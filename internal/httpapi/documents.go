@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -36,8 +35,11 @@ func (h handlers) CreateDocument(ctx context.Context, req api.CreateDocumentRequ
 	if err != nil {
 		return nil, err
 	}
-	body, err := readDocument(*req.Body)
+	body, err := takeDocument(ctx, req.Body)
 	if err != nil {
+		return nil, err
+	}
+	if err := callFrom(ctx).memory.take(storeRoom * len(body)); err != nil {
 		return nil, err
 	}
 	fresh, attempt := bson.NewObjectID(), callFrom(ctx).attempt
@@ -63,7 +65,11 @@ func (h handlers) GetDocument(ctx context.Context, req api.GetDocumentRequestObj
 	if p == nil {
 		return nil, errNoPrincipal
 	}
+	ctx, read := c.reads(ctx)
 	doc, err := h.Store.GetDocument(ctx, *p, idOf(req.ID))
+	if err == nil {
+		err = read.settle(len(doc.Body) + answerRoom(len(doc.Body)))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -76,8 +82,11 @@ func (h handlers) PutDocument(ctx context.Context, req api.PutDocumentRequestObj
 	if err != nil {
 		return nil, err
 	}
-	body, err := readDocument(*req.Body)
+	body, err := takeDocument(ctx, req.Body)
 	if err != nil {
+		return nil, err
+	}
+	if err := callFrom(ctx).memory.take(storeRoom * len(body)); err != nil {
 		return nil, err
 	}
 	id := idOf(req.ID)
@@ -90,6 +99,7 @@ func (h handlers) PutDocument(ctx context.Context, req api.PutDocumentRequestObj
 	}
 	cond := ifMatch(req.Params.IfMatch)
 	cond.Absent = req.Params.IfNoneMatch != nil && *req.Params.IfNoneMatch == "*"
+	ctx, _ = callFrom(ctx).reads(ctx)
 	doc, created, err := docs.Put(ctx, cond, body)
 	if err != nil {
 		return nil, err
@@ -106,7 +116,7 @@ func (h handlers) PatchDocument(ctx context.Context, req api.PatchDocumentReques
 	if err != nil {
 		return nil, err
 	}
-	patch, err := readDocument(*req.Body)
+	patch, err := takeDocument(ctx, req.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +124,15 @@ func (h handlers) PatchDocument(ctx context.Context, req api.PatchDocumentReques
 	if given := patch.Lookup("_id"); given.Type != 0 && !given.Equal(id) {
 		return nil, refusedID("cannot change")
 	}
+	c, took := callFrom(ctx), 0
+	ctx, _ = c.reads(ctx)
 	doc, err := docs.Edit(ctx, id, ifMatch(req.Params.IfMatch), func(old tenant.Document) (bson.Raw, error) {
+		c.memory.give(took)
+		took = patchRoom(len(old.Body), len(patch))
+		if err := c.memory.take(took); err != nil {
+			took = 0
+			return nil, err
+		}
 		return tenant.MergePatch(old.Body, patch), nil
 	})
 	if err != nil {
@@ -129,6 +147,7 @@ func (h handlers) DeleteDocument(ctx context.Context, req api.DeleteDocumentRequ
 	if err != nil {
 		return nil, err
 	}
+	ctx, _ = callFrom(ctx).reads(ctx)
 	if err := docs.Delete(ctx, idOf(req.ID), ifMatch(req.Params.IfMatch)); err != nil {
 		return nil, err
 	}
@@ -226,17 +245,11 @@ func (r documentResponse) write(w http.ResponseWriter) error {
 	if r.location != "" {
 		h.Set("Location", r.location)
 	}
-	return writeJSON(w, r.status, extjson.Append(make([]byte, 0, len(r.doc.Body)*3/2), r.doc.Body))
-}
-
-// writeJSON writes an answer that is JSON already.
-func writeJSON(w http.ResponseWriter, status int, body []byte) error {
-	body = append(body, '\n')
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
-	_, err := w.Write(body)
-	return err
+	a := newJSONAnswer(w, r.status, len(r.doc.Body))
+	if err := a.document(r.doc.Body); err != nil {
+		return err
+	}
+	return a.end()
 }
 
 // VisitCreateDocumentResponse implements api.CreateDocumentResponseObject.

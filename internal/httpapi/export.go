@@ -1,8 +1,10 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 
@@ -21,15 +23,17 @@ func (h handlers) ExportDocuments(ctx context.Context, req api.ExportDocumentsRe
 	if err != nil {
 		return nil, err
 	}
-	e := &exporting{API: h.API, ctx: ctx, principal: p, write: extjson.Append}
+	e := &exporting{API: h.API, principal: p, memory: &callFrom(ctx).memory}
+	e.ctx, e.read = callFrom(ctx).reads(ctx)
+	if err := e.memory.take(filterRoom*len(given(req.Params.Filter)) + extjson.MaxStreamed); err != nil {
+		return nil, err
+	}
 	if req.Params.Filter != nil {
 		if e.filter, err = readFilter(*req.Params.Filter); err != nil {
 			return nil, err
 		}
 	}
-	if req.Params.Canonical != nil && *req.Params.Canonical {
-		e.write = extjson.AppendCanonical
-	}
+	e.stream.Canonical = req.Params.Canonical != nil && *req.Params.Canonical
 	return e, e.next()
 }
 
@@ -39,70 +43,78 @@ type exporting struct {
 	ctx       context.Context
 	principal org.Principal
 	filter    tenant.Filter
-	write     func([]byte, bson.Raw) []byte
+	stream    extjson.Stream
+	memory    *hold
+	read      *reading // the page
 
 	page    []tenant.Document
 	last    bool // there is no page behind this one
 	at      bson.RawValue
+	w       http.ResponseWriter
 	written int64
 	buffer  []byte
 }
 
-// next reads the page behind the one that there is.
+// next reads the page behind the one that there is. The memory that one page has taken
+// is kept for the next, so that an export that has begun does not end for want of it.
 func (e *exporting) next() (err error) {
 	if n := len(e.page); n > 0 {
-		e.at = e.page[n-1].ID()
+		id := e.page[n-1].ID()
+		e.at = bson.RawValue{Type: id.Type, Value: bytes.Clone(id.Value)}
+	}
+	e.page = nil
+	if err := errors.Join(e.memory.keep(e.memory.holds()), e.read.settle(0)); err != nil {
+		return err
 	}
 	e.page, e.last, err = e.Store.Documents(e.principal.OrgID).ExportPage(e.ctx, e.filter, e.at)
+	if err == nil {
+		err = e.read.settle(sizeOf(e.page))
+	}
 	return err
 }
 
 // VisitExportDocumentsResponse implements api.ExportDocumentsResponseObject.
 func (e *exporting) VisitExportDocumentsResponse(w http.ResponseWriter) error {
-	conn := controllerOf(w)
 	w.Header().Set("Content-Type", linesType)
 	w.WriteHeader(http.StatusOK)
 	if callFrom(e.ctx).head {
 		return nil
 	}
-	err := e.writePage(w, conn)
+	e.w, e.stream.Flush = w, e.flush
+	err := e.writePage()
 	for err == nil && !e.last {
 		// What was good when it began need not be so for as long as it takes.
 		if _, err = e.Store.Authenticate(e.ctx, e.principal); err == nil {
 			err = e.next()
 		}
 		if err == nil {
-			err = e.writePage(w, conn)
+			err = e.writePage()
 		}
 	}
-	e.buffer = e.appendTrailer(e.buffer[:0], err)
-	e.flush(w, conn)
-	_ = conn.SetWriteDeadline(noDeadline) // it would end the next request on the connection
+	_, _ = e.flush(e.appendTrailer(e.buffer[:0], err))
 	return nil
 }
 
-// writePage writes the documents of a page, in pieces.
-func (e *exporting) writePage(w http.ResponseWriter, conn *http.ResponseController) error {
+// writePage writes the documents of a page, in pieces, and has all of it sent.
+func (e *exporting) writePage() error {
 	for _, doc := range e.page {
-		e.buffer = append(e.write(e.buffer, doc.Body), '\n')
+		text, _ := e.stream.Append(e.buffer, doc.Body)
+		e.buffer = append(text, '\n')
 		e.written++
-		if len(e.buffer) >= streamChunk {
-			e.flush(w, conn)
-		}
 	}
-	e.flush(w, conn)
+	e.buffer, _ = e.flush(e.buffer)
 	return e.ctx.Err()
 }
 
-// flush hands the client what is in the buffer. It does not come back when there is
-// no client.
-func (e *exporting) flush(w http.ResponseWriter, conn *http.ResponseController) {
-	if err := writePaced(w, conn, e.buffer, e.streamTimeout); err != nil {
+// flush hands the client what there is. It does not come back when there is no client.
+func (e *exporting) flush(text []byte) ([]byte, error) {
+	if _, err := e.w.Write(text); err != nil {
 		cutOff(e.ctx)
 	}
-	if e.buffer = e.buffer[:0]; cap(e.buffer) > 16*streamChunk {
-		e.buffer = nil // a large document's
+	if err := controllerOf(e.w).Flush(); err != nil {
+		cutOff(e.ctx)
 	}
+	return text[:0], nil
 }
 
 // trailerName is the one property of an export's last line.

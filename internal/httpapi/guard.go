@@ -75,6 +75,9 @@ func (a *API) checkRequest(op *operation, ec echo.Context) error {
 			wrong = append(wrong, fieldError{Pointer: "#", Detail: "is required"})
 		}
 	} else if len(body) > 0 {
+		if err := callOf(ec).memory.take(jsonRoom * len(body)); err != nil {
+			return err
+		}
 		if e := checkJSON(body, requestJSON); e != nil {
 			// What is not JSON cannot be held against a schema.
 			return &requestError{kind: malformed, fields: append(wrong, *e)}

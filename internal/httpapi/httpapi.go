@@ -95,6 +95,8 @@ type Config struct {
 	// BodyLimit is the largest request body in bytes. Default: 64 KiB. That of a
 	// document is DocumentBodyLimit.
 	BodyLimit int64
+	// Budget is the memory that requests may hold. Default: one of DefaultBudget.
+	Budget *Budget
 	// QueryTimeout bounds the time that the storage takes for a list of documents.
 	// Default: 10 s.
 	QueryTimeout time.Duration
@@ -153,6 +155,9 @@ func New(c Config) (*API, error) {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Budget == nil {
+		c.Budget = NewBudget(0)
 	}
 	if c.QueryTimeout <= 0 {
 		c.QueryTimeout = 10 * time.Second

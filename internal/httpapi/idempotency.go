@@ -93,25 +93,20 @@ func (a *API) firstTime(ec echo.Context, attempt *tenant.Attempt, next echo.Hand
 	defer func() { a.tellOfKey(ctx, end(ctx)) }()
 
 	client := ec.Response().Writer
-	held := &heldAnswer{ResponseWriter: client}
+	held := &heldAnswer{ResponseWriter: client, keep: func(answer tenant.Answer) {
+		if attempt.Done(ctx, answer) == nil {
+			end = func(context.Context) error { return nil }
+		}
+	}}
 	ec.Response().Writer = held
 	err := next(ec)
 	ec.Response().Writer = client
-	if err != nil {
-		if p := problemOf(err, callOf(ec)); p.Status < http.StatusInternalServerError || p.Code == org.QuotaExceeded {
-			end = attempt.Withdraw
-		}
-		return err
+	if err == nil {
+		return held.release()
 	}
-	h := client.Header()
-	answer := tenant.Answer{
-		Status: held.status, ContentType: h.Get("Content-Type"), Location: h.Get("Location"), ETag: h.Get("ETag"), Body: held.body.Bytes(),
+	if p := problemOf(err, callOf(ec)); !held.released && (p.Status < http.StatusInternalServerError || p.Code == org.QuotaExceeded) {
+		end = attempt.Withdraw
 	}
-	if end = attempt.Release; attempt.Done(ctx, answer) == nil {
-		end = func(context.Context) error { return nil }
-	}
-	client.WriteHeader(held.status)
-	_, err = client.Write(held.body.Bytes())
 	return err
 }
 
@@ -127,18 +122,45 @@ func (a *API) tellOfKey(ctx context.Context, err error) {
 	}
 }
 
-// heldAnswer holds an answer back. Its headers are the client's.
+// heldAnswer holds an answer back until it is kept: all of it, or, as no more than that is
+// kept, tenant.MaxKeptBody. Its headers are the client's.
 type heldAnswer struct {
 	http.ResponseWriter
-	status int
-	body   bytes.Buffer
+	keep     func(tenant.Answer)
+	status   int
+	body     bytes.Buffer
+	released bool
 }
 
 // WriteHeader implements http.ResponseWriter.
 func (h *heldAnswer) WriteHeader(status int) { h.status = status }
 
 // Write implements http.ResponseWriter.
-func (h *heldAnswer) Write(b []byte) (int, error) { return h.body.Write(b) }
+func (h *heldAnswer) Write(b []byte) (int, error) {
+	if h.released {
+		return h.ResponseWriter.Write(b)
+	}
+	h.body.Write(b)
+	if h.body.Len() <= tenant.MaxKeptBody {
+		return len(b), nil
+	}
+	return len(b), h.release()
+}
+
+// release has what is there kept, and then lets the client have it.
+func (h *heldAnswer) release() error {
+	if h.released {
+		return nil
+	}
+	h.released = true
+	header := h.Header()
+	h.keep(tenant.Answer{Status: h.status, ContentType: header.Get("Content-Type"), Location: header.Get("Location"),
+		ETag: header.Get("ETag"), Body: h.body.Bytes()})
+	h.ResponseWriter.WriteHeader(h.status)
+	_, err := h.ResponseWriter.Write(h.body.Bytes())
+	h.body = bytes.Buffer{}
+	return err
+}
 
 // writeAgain gives an answer that was given before.
 func writeAgain(ec echo.Context, answer *tenant.Answer) error {

@@ -138,3 +138,32 @@ func TestRequestsOfAnOrganization(t *testing.T) {
 		t.Error("operations are limited, too")
 	}
 }
+
+// TestALongAnswerIsNotHeldWhole: what is too long to be kept goes on as soon as that is known
+// and written down, and nothing of it before.
+func TestALongAnswerIsNotHeldWhole(t *testing.T) {
+	for _, size := range []int{10, tenant.MaxKeptBody, tenant.MaxKeptBody + 1, 1 << 20} {
+		w := httptest.NewRecorder()
+		kept := 0
+		h := &heldAnswer{ResponseWriter: w, keep: func(a tenant.Answer) {
+			if kept++; w.Body.Len() > 0 || a.Status != 201 || a.ETag != `"1"` || len(a.Body) > size || len(a.Body) < min(size, tenant.MaxKeptBody) {
+				t.Errorf("%d: kept are %d %q and %d bytes, and the client has %d", size, a.Status, a.ETag, len(a.Body), w.Body.Len())
+			}
+		}}
+		h.Header().Set("ETag", `"1"`)
+		h.WriteHeader(201)
+		piece := make([]byte, 4<<10)
+		for left := size; left > 0; left -= len(piece) {
+			piece = piece[:min(len(piece), left)]
+			if n, err := h.Write(piece); n != len(piece) || err != nil {
+				t.Fatal(n, err)
+			}
+			if held := h.body.Len(); held > tenant.MaxKeptBody {
+				t.Fatalf("%d: %d bytes are held", size, held)
+			}
+		}
+		if err := h.release(); err != nil || kept != 1 || w.Code != 201 || w.Body.Len() != size {
+			t.Errorf("%d: kept %d times, and the client has %d and %d bytes: %v", size, kept, w.Code, w.Body.Len(), err)
+		}
+	}
+}

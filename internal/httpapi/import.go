@@ -20,7 +20,10 @@ func (h handlers) ImportDocuments(ctx context.Context, req api.ImportDocumentsRe
 	if err != nil {
 		return nil, err
 	}
-	i := &importing{API: h.API, ctx: ctx, principal: p, body: req.Body}
+	i := &importing{API: h.API, ctx: ctx, principal: p, body: req.Body, memory: &callFrom(ctx).memory}
+	if err := i.memory.keep(importRoom); err != nil {
+		return nil, err
+	}
 	if req.Params.OnConflict != nil {
 		switch *req.Params.OnConflict {
 		case api.OnConflictSkip:
@@ -42,6 +45,7 @@ type importing struct {
 	principal org.Principal
 	how       tenant.OnConflict
 	body      io.Reader
+	memory    *hold
 
 	queue  importQueue
 	report *importReport
@@ -52,9 +56,9 @@ type importing struct {
 // VisitImportDocumentsResponse implements api.ImportDocumentsResponseObject.
 func (i *importing) VisitImportDocumentsResponse(w http.ResponseWriter) error {
 	conn := controllerOf(w)
-	source := newPacedReader(i.body, conn, i.streamTimeout)
+	source := newPacedReader(i.body, conn, i.streamTimeout, i.memory)
 	i.queue.init()
-	i.report = newImportReport(w, conn, i.streamTimeout)
+	i.report = newImportReport(w, conn, i.streamTimeout, i.memory)
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
@@ -70,7 +74,6 @@ func (i *importing) VisitImportDocumentsResponse(w http.ResponseWriter) error {
 	}
 	delivered := i.report.finish(i.result(err))
 	<-read
-	_ = conn.SetWriteDeadline(noDeadline)
 	if !delivered {
 		cutOff(i.ctx)
 	}
@@ -81,22 +84,67 @@ func (i *importing) VisitImportDocumentsResponse(w http.ResponseWriter) error {
 // at its end.
 func (i *importing) readLines(r io.Reader) (err error) {
 	defer caught(&err)
-	lines := newLineReader(r)
+	lines := newLineReader(r, i.room, i.memory.give)
 	for {
 		text, err := lines.next()
+		item, ok := importItem{refusal: err}, true
+		if err == nil {
+			item, ok, err = i.readLine(text)
+		}
 		switch {
 		case err == io.EOF:
 			return nil
-		case errors.Is(err, errLineTooLong):
-			i.queue.put(importItem{line: lines.number, refusal: err})
-			continue
-		case err != nil:
+		case errors.Is(err, errNoMemory):
+			return err
+		case err != nil && !errors.Is(err, errLineTooLong):
 			return errCutOff
 		}
-		item, ok := readImportLine(text)
 		if item.line = lines.number; ok && !i.queue.put(item) {
 			return nil // nobody stores any more
 		}
+	}
+}
+
+// readLine reads a line, false for one that is of no document, with the memory for the
+// document until it is stored; errNoMemory if there is none.
+func (i *importing) readLine(text []byte) (item importItem, ok bool, err error) {
+	room := parseRoom(text)
+	if err := i.room(room); err != nil {
+		return item, false, err
+	}
+	item, ok = readImportLine(text)
+	item.room = (1 + storeRoom) * cap(item.body)
+	if item.room > room {
+		if err := i.room(item.room - room); err != nil {
+			return item, false, err
+		}
+	} else {
+		i.memory.give(room - item.room)
+	}
+	return item, ok, nil
+}
+
+// importRoom is the memory that an import has from the beginning, in bytes. Documents of
+// up to 64 KiB never lack any.
+const importRoom = 1 << 20
+
+// room takes memory for what is read. While there is none it waits until some of what
+// this import itself has read is stored, which gives back what that took and asks for
+// nothing; when nothing is on its way any more it is errNoMemory.
+func (i *importing) room(bytes int) error {
+	if i.memory.take(bytes) == nil {
+		return nil
+	}
+	for stored := i.queue.storedSoFar(); ; {
+		err := i.memory.take(bytes)
+		if err == nil {
+			return nil
+		}
+		now := i.queue.awaitStored(stored)
+		if now == stored {
+			return err
+		}
+		stored = now
 	}
 }
 
@@ -123,6 +171,8 @@ func (i *importing) store() (err error) {
 		}
 		results, err := documents.Import(i.ctx, i.how, bodiesOf(items))
 		i.account(items, results)
+		i.memory.give(roomOf(items))
+		i.queue.stored(len(items))
 		if err != nil {
 			return err
 		}
@@ -144,12 +194,12 @@ func (i *importing) account(items []importItem, results []tenant.Imported) {
 		}
 		i.counts.add(one.Outcome)
 		if one.Outcome == tenant.Refused && i.counts.Failed <= maxImportErrors {
-			i.report.put(i.refusal(item.line, one.Err))
+			i.report.offer(i.refusal(item.line, one.Err))
 		}
 	}
 	if now := time.Now(); i.counts.Lines > 0 && now.Sub(i.told) >= time.Second {
 		i.told = now
-		i.report.offer(importLine{Type: "progress", importCounts: &i.counts})
+		i.report.progress(importLine{Type: "progress", importCounts: &i.counts})
 	}
 }
 

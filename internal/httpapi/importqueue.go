@@ -19,6 +19,7 @@ type importItem struct {
 	line    int64
 	body    bson.Raw
 	refusal error
+	room    int // the memory that is taken for it
 }
 
 // readImportLine reads one; false for a line that is of no document: a blank one,
@@ -52,9 +53,15 @@ func readImportDocument(text []byte) (bson.Raw, error) {
 
 var errHalfExport = org.Errorf(org.Invalid, "The export that ends here is not complete: documents of it are missing.")
 
+// maxTrailer is more than a trailer ever has, in bytes.
+const maxTrailer = 64 << 10
+
 // isTrailer reports whether a line is the last of an export, which no document can
 // be, and whether that came to its end.
 func isTrailer(text []byte) (whole, ok bool) {
+	if len(text) > maxTrailer {
+		return false, false
+	}
 	line, err := extjson.Parse(text, extjson.Documents)
 	if err != nil {
 		return false, false
@@ -82,6 +89,9 @@ type importQueue struct {
 	ended   bool  // nothing comes any more
 	end     error // why
 	closed  bool  // nobody takes any more
+
+	storing int // taken, and not yet stored
+	done    int // items that were stored
 }
 
 // importBatchBytes is when a batch is full before it has tenant.MaxBatch documents.
@@ -126,9 +136,43 @@ func (q *importQueue) take() ([]importItem, error) {
 		q.changed.Wait()
 	}
 	items := q.items
+	q.storing = len(items)
 	q.items, q.size = make([]importItem, 0, min(2*len(items), tenant.MaxBatch)), 0
 	q.changed.Broadcast()
 	return items, q.end
+}
+
+// stored says that n items that were taken need no memory any more.
+func (q *importQueue) stored(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.storing, q.done = q.storing-n, q.done+n
+	q.changed.Broadcast()
+}
+
+// storedSoFar is how many items were stored.
+func (q *importQueue) storedSoFar() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.done
+}
+
+// awaitStored waits until more are stored than there were, and returns how many; no more
+// when none is on its way.
+func (q *importQueue) awaitStored(were int) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.done == were && !q.closed && len(q.items)+q.storing > 0 {
+		q.changed.Wait()
+	}
+	return q.done
+}
+
+func roomOf(items []importItem) (room int) {
+	for _, item := range items {
+		room += item.room
+	}
+	return room
 }
 
 func bodiesOf(items []importItem) []bson.Raw {
@@ -144,12 +188,13 @@ func bodiesOf(items []importItem) []bson.Raw {
 // A lineReader reads lines of at most DocumentBodyLimit.
 type lineReader struct {
 	r      *bufio.Reader
-	long   []byte // a line that does not fit into r
+	long   buffer // a line that does not fit into r
 	number int64
 }
 
-func newLineReader(r io.Reader) *lineReader {
-	return &lineReader{r: bufio.NewReaderSize(r, streamChunk)}
+// newLineReader makes one that takes the memory for long lines, and gives it back.
+func newLineReader(r io.Reader, take func(int) error, give func(int)) *lineReader {
+	return &lineReader{r: bufio.NewReaderSize(r, streamChunk), long: buffer{take: take, give: give}}
 }
 
 // next returns a line, which is good until the next. io.EOF is the end of the stream,
@@ -157,30 +202,26 @@ func newLineReader(r io.Reader) *lineReader {
 // line whose rest did not come is not returned.
 func (l *lineReader) next() ([]byte, error) {
 	l.number++
-	if cap(l.long) > 16*streamChunk {
-		l.long = nil
-	}
-	l.long = l.long[:0]
+	l.long.free()
 	over := false
 	for {
 		part, err := l.r.ReadSlice('\n')
 		full := errors.Is(err, bufio.ErrBufferFull)
-		if over = over || len(l.long)+len(part) > DocumentBodyLimit; over {
-			l.long = l.long[:0]
+		if over = over || len(l.long.data)+len(part) > DocumentBodyLimit; over {
+			l.long.free()
 		}
 		switch {
-		case full && !over:
-			l.long = append(l.long, part...)
-		case full:
-		case err != nil && (err != io.EOF || len(part)+len(l.long) == 0 && !over):
+		case err != nil && !full && (err != io.EOF || len(part)+len(l.long.data) == 0 && !over):
 			return nil, err
+		case over && full:
+			continue
 		case over:
 			return nil, errLineTooLong
-		case len(l.long) == 0:
+		case !full && len(l.long.data) == 0:
 			return part, nil
-		default:
-			l.long = append(l.long, part...)
-			return l.long, nil
+		}
+		if err := l.long.write(part, DocumentBodyLimit); err != nil || !full {
+			return l.long.data, err
 		}
 	}
 }

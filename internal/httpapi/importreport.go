@@ -12,47 +12,62 @@ import (
 // those of errors are, and of progress there is at most one.
 type importReport struct {
 	w       http.ResponseWriter
+	paced   *pacedWriter
 	conn    *http.ResponseController
 	timeout time.Duration
+	memory  *hold
 
 	mu      sync.Mutex
 	changed sync.Cond
 	lines   []byte
+	room    int // the memory that is taken for them
 	ended   bool
 	done    chan error
 }
 
-func newImportReport(w http.ResponseWriter, conn *http.ResponseController, timeout time.Duration) *importReport {
-	r := &importReport{w: w, conn: conn, timeout: timeout, done: make(chan error, 1)}
+// newImportReport makes one whose client need not take anything before the last line.
+func newImportReport(w http.ResponseWriter, conn *http.ResponseController, timeout time.Duration, memory *hold) *importReport {
+	r := &importReport{w: w, paced: pacedOf(w), conn: conn, timeout: timeout, memory: memory, done: make(chan error, 1)}
 	r.changed.L = &r.mu
+	r.paced.wait()
 	return r
 }
 
-// put adds a line.
-func (r *importReport) put(line importLine) {
-	text, err := json.Marshal(line)
-	if err != nil {
-		panic(err) // strings and numbers only
+// offer adds a line that can be done without where there is no memory for it.
+func (r *importReport) offer(line importLine) {
+	if text := r.text(line); r.memory.take(len(text)) == nil {
+		r.put(text, len(text))
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.lines = append(append(r.lines, text...), '\n')
-	r.changed.Signal()
 }
 
-// offer adds a line unless the client has not yet taken those before.
-func (r *importReport) offer(line importLine) {
+// progress adds a line unless the client has not yet taken those before.
+func (r *importReport) progress(line importLine) {
 	r.mu.Lock()
 	waiting := len(r.lines) > 0
 	r.mu.Unlock()
 	if !waiting {
-		r.put(line)
+		r.offer(line)
 	}
+}
+
+func (r *importReport) text(line importLine) []byte {
+	text, err := json.Marshal(line)
+	if err != nil {
+		panic(err) // strings and numbers only
+	}
+	return append(text, '\n')
+}
+
+func (r *importReport) put(text []byte, room int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lines, r.room = append(r.lines, text...), r.room+room
+	r.changed.Signal()
 }
 
 // finish adds the last line and reports whether the client has taken all of them.
 func (r *importReport) finish(line importLine) bool {
-	r.put(line)
+	r.put(r.text(line), 0) // which has to be told
 	r.mu.Lock()
 	r.ended = true
 	r.changed.Signal()
@@ -66,7 +81,7 @@ func (r *importReport) run() {
 	r.w.Header().Set("Content-Type", linesType)
 	begun := false
 	for {
-		text, ended := r.take()
+		text, room, ended := r.take()
 		if !begun {
 			// Not before the body was read from: some clients send none once they
 			// see an answer.
@@ -74,6 +89,7 @@ func (r *importReport) run() {
 			begun = true
 		}
 		err := r.write(text, ended)
+		r.memory.give(room)
 		if err != nil || ended {
 			r.done <- err
 			return
@@ -81,22 +97,23 @@ func (r *importReport) run() {
 	}
 }
 
-// take waits for lines, and says whether they are the last.
-func (r *importReport) take() ([]byte, bool) {
+// take waits for lines, and says what memory is taken for them and whether they are the
+// last.
+func (r *importReport) take() (text []byte, room int, last bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for len(r.lines) == 0 && !r.ended {
 		r.changed.Wait()
 	}
-	text := r.lines
-	r.lines = nil
-	return text, r.ended
+	text, room = r.lines, r.room
+	r.lines, r.room = nil, 0
+	return text, room, r.ended
 }
 
 // write has a deadline for the last lines only.
 func (r *importReport) write(text []byte, last bool) error {
 	if last {
-		return writePaced(r.w, r.conn, text, r.timeout)
+		r.paced.rest()
 	}
 	if _, err := r.w.Write(text); err != nil {
 		return err

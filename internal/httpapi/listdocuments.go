@@ -25,6 +25,10 @@ func (h handlers) ListDocuments(ctx context.Context, req api.ListDocumentsReques
 	if err != nil {
 		return nil, err
 	}
+	c := callFrom(ctx)
+	if err := c.memory.take(filterRoom * len(given(req.Params.Filter))); err != nil {
+		return nil, err
+	}
 	q, fields, err := readQuery(req.Params)
 	if err != nil {
 		return nil, err
@@ -37,7 +41,11 @@ func (h handlers) ListDocuments(ctx context.Context, req api.ListDocumentsReques
 			return nil, wrongParameter("cursor", "invalid cursor: it is not the next_cursor of a page with this filter and sort")
 		}
 	}
+	ctx, read := c.reads(ctx)
 	page, err := h.documentsOf(p).Page(ctx, q)
+	if err == nil {
+		err = read.settle(pageRoom(page.Documents, fields))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -152,21 +160,45 @@ type listResponse struct {
 
 // VisitListDocumentsResponse implements api.ListDocumentsResponseObject.
 func (r listResponse) VisitListDocumentsResponse(w http.ResponseWriter) error {
-	body := []byte(`{"items":[`)
+	a := newJSONAnswer(w, http.StatusOK, sizeOf(r.page.Documents))
+	a.text = append(a.text, `{"items":[`...)
 	var shown bson.Raw // one document's at a time
 	for i, doc := range r.page.Documents {
 		if i > 0 {
-			body = append(body, ',')
+			a.text = append(a.text, ',')
 		}
 		shown = r.fields.Apply(shown[:0], doc.Body)
-		body = extjson.Append(body, shown)
+		if err := a.document(shown); err != nil {
+			return err
+		}
 	}
-	body = append(body, ']')
+	a.text = append(a.text, ']')
 	if r.cursor != "" {
-		body = append(append(append(body, `,"next_cursor":"`...), r.cursor...), '"')
+		a.text = append(append(append(a.text, `,"next_cursor":"`...), r.cursor...), '"')
 	}
 	if r.total {
-		body = strconv.AppendInt(append(body, `,"total":`...), r.page.Total, 10)
+		a.text = strconv.AppendInt(append(a.text, `,"total":`...), r.page.Total, 10)
 	}
-	return writeJSON(w, http.StatusOK, append(body, '}'))
+	a.text = append(a.text, '}')
+	return a.end()
+}
+
+func sizeOf(docs []tenant.Document) (bytes int) {
+	for _, doc := range docs {
+		bytes += len(doc.Body)
+	}
+	return bytes
+}
+
+// pageRoom is what a page takes, and to answer with it: of a projection one document at
+// a time.
+func pageRoom(docs []tenant.Document, fields tenant.Projection) int {
+	largest := 0
+	if fields != nil {
+		for _, doc := range docs {
+			largest = max(largest, len(doc.Body))
+		}
+	}
+	size := sizeOf(docs)
+	return size + largest + answerRoom(size)
 }

@@ -26,6 +26,9 @@ func (a *API) frame(next echo.HandlerFunc) echo.HandlerFunc {
 		start := a.Now()
 		identify(ec)
 		defer a.logLine(ec, start) // even when a panic cuts the answer off
+		c := callOf(ec)
+		a.begin(c, ec.Response())
+		defer c.end()
 		setSecurityHeaders(ec)
 		a.hurryBody(ec)
 		if elsewhere(ec) || a.noOperator(ec) {
@@ -54,6 +57,19 @@ func identify(ec echo.Context) {
 	}
 	ec.Response().Header()["X-Request-Id"] = []string{id}
 	ec.SetRequest(r.WithContext(context.WithValue(r.Context(), callKey{}, &call{id: id, head: r.Method == http.MethodHead})))
+}
+
+// begin gives the request its memory, at first that of a stranger, and its answer a pace.
+func (a *API) begin(c *call, w *echo.Response) {
+	c.memory.budget, c.memory.who = a.Budget, strangers
+	c.writer = newPacedWriter(w.Writer, a.streamTimeout, &c.memory)
+	w.Writer = &c.writer
+}
+
+// end gives the memory back, and the client time to take what is left of its answer.
+func (c *call) end() {
+	c.memory.end()
+	c.writer.rest()
 }
 
 // decentID is ^[A-Za-z0-9._:-]{1,128}$: what may stand in a header, a log line

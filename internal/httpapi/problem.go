@@ -179,7 +179,8 @@ func domainFields(e *org.Error, c *call) []fieldError {
 func (a *API) renderError(err error, ec echo.Context) {
 	c := callOf(ec)
 	p := problemOf(err, c)
-	if c.left = errors.Is(err, context.Canceled) && ec.Request().Context().Err() != nil; !c.left {
+	c.left = errors.Is(err, errNotTaken) || errors.Is(err, context.Canceled) && ec.Request().Context().Err() != nil
+	if !c.left {
 		a.logFault(ec, err, p)
 	}
 	if ec.Response().Committed {

@@ -2,14 +2,14 @@ package httpapi
 
 import (
 	"context"
-	"io"
 	"net/http"
-	"sync/atomic"
-	"time"
 )
 
 // linesType is the media type of JSON values, one a line.
 const linesType = "application/x-ndjson"
+
+// streamChunk is how much of a stream is read, or written, at a time, in bytes.
+const streamChunk = 64 << 10
 
 // streams: the operation takes a body of any length, and reads it line by line.
 func (op *operation) streams() bool { return op.body != nil && op.takes(linesType) }
@@ -33,87 +33,6 @@ func checkStream(op *operation, h http.Header) error {
 	return nil
 }
 
-// What a stream has to bring or to take, and in what time of waiting for it: a
-// connection on which less comes in is one that nobody uses, or that somebody
-// wants to keep busy. What orgd itself takes in between does not count.
-const (
-	streamTimeout = 30 * time.Second
-	streamPace    = 1 << 10
-)
-
-// A pacedReader ends with an error when too little comes.
-type pacedReader struct {
-	body    io.Reader
-	conn    *http.ResponseController
-	timeout time.Duration
-	left    time.Duration // of the time for the next streamPace bytes
-	got     int
-
-	ended   bool
-	givenUp atomic.Bool
-}
-
-func newPacedReader(body io.Reader, conn *http.ResponseController, timeout time.Duration) *pacedReader {
-	return &pacedReader{body: body, conn: conn, timeout: timeout, left: timeout}
-}
-
-// Read implements io.Reader.
-func (p *pacedReader) Read(b []byte) (int, error) {
-	began := time.Now()
-	_ = p.conn.SetReadDeadline(began.Add(p.left)) // a writer without deadlines is a test's
-	if p.givenUp.Load() {
-		p.hurry()
-	}
-	n, err := p.body.Read(b)
-	p.left -= time.Since(began)
-	if p.got += n; p.got >= streamPace {
-		p.got, p.left = 0, p.timeout
-	}
-	if p.ended = err == io.EOF; p.ended {
-		_ = p.conn.SetReadDeadline(noDeadline) // it would end the request's context
-	}
-	return n, err
-}
-
-// What a client may still send that is told in the middle why it need not. If the
-// connection were closed at once, it might never see the answer.
-const (
-	lastWords      = 2 * time.Second
-	lastWordsBytes = 8 << 20
-)
-
-// giveUp makes a Read in progress, and those to come, end soon.
-func (p *pacedReader) giveUp() {
-	p.givenUp.Store(true)
-	p.hurry()
-}
-
-func (p *pacedReader) hurry() { _ = p.conn.SetReadDeadline(time.Now().Add(min(lastWords, p.timeout))) }
-
-// drain reads on for nobody.
-func (p *pacedReader) drain() {
-	if !p.ended {
-		_, _ = io.CopyN(io.Discard, p, lastWordsBytes)
-	}
-}
-
-// streamChunk is about how much is written at a time, in bytes.
-const streamChunk = 64 << 10
-
-// writePaced writes a text and flushes it, and fails when the client takes too
-// little of it.
-func writePaced(w http.ResponseWriter, conn *http.ResponseController, text []byte, timeout time.Duration) error {
-	for len(text) > 0 {
-		n := min(len(text), streamChunk)
-		_ = conn.SetWriteDeadline(time.Now().Add(timeout))
-		if _, err := w.Write(text[:n]); err != nil {
-			return err
-		}
-		text = text[n:]
-	}
-	return conn.Flush()
-}
-
 // controllerOf is the control of a connection without echo's layer, which keeps
 // errors of flushing to itself.
 func controllerOf(w http.ResponseWriter) *http.ResponseController {
@@ -129,6 +48,3 @@ func cutOff(ctx context.Context) {
 	callFrom(ctx).left = true
 	panic(http.ErrAbortHandler)
 }
-
-// noDeadline lifts one.
-var noDeadline time.Time

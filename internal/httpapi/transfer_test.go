@@ -203,7 +203,8 @@ func TestLongLines(t *testing.T) {
 	t.Parallel()
 	long := strings.NewReader(strings.Repeat(" ", DocumentBodyLimit) + "{}")
 	fits := `{"a":"` + strings.Repeat("x", 3*streamChunk) + `"}`
-	r := newLineReader(iotest.DataErrReader(io.MultiReader(strings.NewReader("a\n"+fits+"\n"), long, strings.NewReader("\nb\n\nc"))))
+	var memory hold
+	r := newLineReader(iotest.DataErrReader(io.MultiReader(strings.NewReader("a\n"+fits+"\n"), long, strings.NewReader("\nb\n\nc"))), memory.take, memory.give)
 	for i, want := range []string{"a\n", fits + "\n", "too long", "b\n", "\n", "c"} {
 		line, err := r.next()
 		if want == "too long" {
@@ -219,7 +220,7 @@ func TestLongLines(t *testing.T) {
 	if _, err := r.next(); err != io.EOF {
 		t.Errorf("at the end: %v", err)
 	}
-	cut := newLineReader(io.MultiReader(strings.NewReader("a\nb"), iotest.ErrReader(io.ErrUnexpectedEOF)))
+	cut := newLineReader(io.MultiReader(strings.NewReader("a\nb"), iotest.ErrReader(io.ErrUnexpectedEOF)), memory.take, memory.give)
 	if line, err := cut.next(); string(line) != "a\n" || err != nil {
 		t.Errorf("%q %v", line, err)
 	}

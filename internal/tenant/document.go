@@ -57,6 +57,7 @@ func asStored(id bson.RawValue, body bson.Raw, rev bson.ObjectID) (bson.Raw, Doc
 func unstored(doc bson.Raw) Document {
 	var d Document
 	d.Revision, d.rev = revisionOf(doc)
+	d.rev.Value = bytes.Clone(d.rev.Value) // not the whole document's memory
 	d.Body = finishDocument(appendOthers(make([]byte, 4, len(doc)), doc, revField), 0)
 	return d
 }

@@ -3,6 +3,7 @@ package tenant
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -37,6 +38,11 @@ func (s *Store) abandoned(op *operation) bool {
 // recoverAll takes up everything: no other process can be at it. It waits for
 // RecoverFor; what takes longer, a large move, goes on behind.
 func (s *Store) recoverAll(ctx context.Context) error {
+	n, err := s.operations.c.Count(ctx, docdb.Eq("outcome", running))
+	if err != nil {
+		return err
+	}
+	s.cfg.Phase(fmt.Sprintf("finishing %d interrupted operations", n))
 	taken, err := s.resume(ctx, func(*operation) bool { return true })
 	if err != nil {
 		return err

@@ -62,6 +62,8 @@ type Config struct {
 	// heard of. Default 12 s: with the search for such operations every five seconds a name that
 	// a killed create has reserved is free or in use twenty seconds later.
 	LeaseTTL time.Duration
+	// Phase, if not nil, is told what Open is about to do, where that may take a while.
+	Phase func(what string)
 
 	// skip leaves parts of the move protocol out, for the tests that show that
 	// each is needed.
@@ -116,6 +118,7 @@ type Store struct {
 // first finishes what a crash left unfinished.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s := newStore(ctx, cfg)
+	s.cfg.Phase("preparing the master database")
 	if err := s.prepare(ctx); err != nil {
 		s.end()
 		return nil, fmt.Errorf("prepare database %q: %w", cfg.MasterDB, err)
@@ -141,6 +144,9 @@ func newStore(ctx context.Context, cfg Config) *Store {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Phase == nil {
+		cfg.Phase = func(string) {}
 	}
 	if cfg.Instance == "" {
 		cfg.Instance = uuid.NewString()

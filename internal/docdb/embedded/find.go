@@ -32,9 +32,14 @@ func (c collection) Find(ctx context.Context, q docdb.Query) iter.Seq2[bson.Raw,
 		}
 		defer c.e.calls.leave()
 		s, err := newScan(q)
+		if err == nil {
+			s.room = docdb.RoomOf(ctx)
+		}
 		for err == nil && !s.done {
 			s.docs, s.size = s.docs[:0], 0
-			err = c.read(ctx, s)
+			if err = c.read(ctx, s); err == nil {
+				err = s.full
+			}
 			for i, doc := range s.docs {
 				if ctxErr := ctx.Err(); ctxErr != nil {
 					err = ctxErr
@@ -78,6 +83,8 @@ type scan struct {
 
 	page, size int
 	docs       []bson.Raw // the page
+	room       docdb.Room
+	full       error // why a document did not get onto it
 
 	counting bool
 	count    int64  // documents found
@@ -105,6 +112,9 @@ func newScan(q docdb.Query) (*scan, error) {
 func (s *scan) add(doc bson.Raw) (more bool) {
 	s.count++
 	if !s.counting {
+		if s.full = s.room(len(doc)); s.full != nil {
+			return false
+		}
 		s.docs = append(s.docs, bytes.Clone(doc))
 		s.size += len(doc)
 	}

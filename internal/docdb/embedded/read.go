@@ -30,7 +30,7 @@ func (c collection) Get(ctx context.Context, id bson.RawValue) (bson.Raw, error)
 			return nil, docdb.ErrNotFound
 		}
 		key := documentKey(state.id, encoded)
-		doc, ok, err := c.e.getStable(key)
+		doc, ok, err := c.e.getStable(ctx, key)
 		if err != nil {
 			return nil, err
 		}
@@ -54,12 +54,23 @@ func (c collection) Get(ctx context.Context, id bson.RawValue) (bson.Raw, error)
 	}
 }
 
-// getStable reads a document after the write to it that is in progress.
-func (e *Engine) getStable(key []byte) (doc []byte, ok bool, err error) {
+// getStable reads a document after the write to it that is in progress, if there is room
+// for it.
+func (e *Engine) getStable(ctx context.Context, key []byte) (doc []byte, ok bool, err error) {
 	stripe := e.stripes.read(key)
 	stripe.RLock()
 	defer stripe.RUnlock()
-	return e.get(key)
+	v, closer, err := e.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("reading storage: %w", err)
+	}
+	if err = docdb.RoomOf(ctx)(len(v)); err == nil {
+		doc = append(make([]byte, 0, len(v)), v...)
+	}
+	return doc, true, errors.Join(err, closer.Close())
 }
 
 // has reports whether a key is there.

@@ -32,8 +32,12 @@ const (
 // with a new one from its last document, which the order, being total, permits.
 func (c *collection) Find(ctx context.Context, q docdb.Query) iter.Seq2[bson.Raw, error] {
 	return func(yield func(bson.Raw, error) bool) {
-		s := &stream{c: c, q: q, yield: yield, after: q.After}
-		if err := s.run(ctx); err != nil && !s.stopped {
+		s := &stream{c: c, q: q, yield: yield, after: q.After, room: docdb.RoomOf(ctx)}
+		err := s.run(ctx)
+		if s.full != nil {
+			err = s.full
+		}
+		if err != nil && !s.stopped {
 			yield(nil, err)
 		}
 	}
@@ -44,6 +48,8 @@ type stream struct {
 	c     *collection
 	q     docdb.Query
 	yield func(bson.Raw, error) bool
+	room  docdb.Room
+	full  error // why there was no room for the next document
 
 	after   *docdb.Position // where the cursor begins
 	last    place           // the document yielded last
@@ -156,6 +162,9 @@ func (s *stream) take(current bson.Raw) (more bool, err error) {
 		return false, &fault{text: "find in " + s.c.ns + ": the server does not keep MongoDB's order of _id"}
 	}
 	s.last.set(p)
+	if s.full = s.room(len(current)); s.full != nil {
+		return false, s.full
+	}
 	if !s.yield(bytes.Clone(current), nil) {
 		s.stopped = true
 		return false, nil

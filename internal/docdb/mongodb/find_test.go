@@ -16,7 +16,7 @@ func TestTakeRefusesAnotherOrderOfID(t *testing.T) {
 	for _, desc := range []bool{false, true} {
 		s := &stream{
 			c: &collection{ns: "d.c"}, q: docdb.Query{Desc: desc},
-			yield: func(bson.Raw, error) bool { return true },
+			yield: func(bson.Raw, error) bool { return true }, room: docdb.RoomOf(t.Context()),
 		}
 		ids := []any{1, "a", 2}
 		if desc {

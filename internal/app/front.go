@@ -1,0 +1,44 @@
+package app
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/orgd/orgd/internal/httpapi"
+)
+
+// A front serves HTTP on a listener from before there is anything behind it: at first
+// it says that orgd is starting, and from open on it answers.
+type front struct {
+	server *http.Server
+	addr   net.Addr
+	behind atomic.Pointer[http.Handler]
+	failed chan error // why it does not serve any more
+}
+
+// newFront begins to serve. Close it, or shut its server down.
+func newFront(cfg Config, log *slog.Logger, l net.Listener) *front {
+	f := &front{addr: l.Addr(), failed: make(chan error, 1)}
+	f.open(httpapi.Starting(httpapi.Config{
+		Logger: log, TrustedProxies: cfg.TrustedProxies, OperatorKey: cfg.OperatorKey.Reveal(),
+	}))
+	f.server = httpapi.NewServer(f, log)
+	go func() { f.failed <- f.server.Serve(l) }()
+	return f
+}
+
+// open has the requests that come from now on answered by h, those on connections that
+// are there already too.
+func (f *front) open(h http.Handler) { f.behind.Store(&h) }
+
+// ServeHTTP implements http.Handler.
+func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) { (*f.behind.Load()).ServeHTTP(w, r) }
+
+// close ends all connections at once, and waits for the listener to be released.
+func (f *front) close() error {
+	err := f.server.Close()
+	<-f.failed
+	return err
+}

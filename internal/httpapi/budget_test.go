@@ -1,0 +1,394 @@
+package httpapi
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/orgd/orgd/internal/extjson"
+	"github.com/orgd/orgd/internal/org"
+)
+
+// taken is what is taken of a budget.
+func (b *Budget) taken() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.used
+}
+
+func holdOf(b *Budget, who string) *hold { return &hold{budget: b, who: who} }
+
+func TestShares(t *testing.T) {
+	const all = 1 << 30
+	b := NewBudget(all)
+	acme, globex, stranger := holdOf(b, "acme"), holdOf(b, "globex"), holdOf(b, strangers)
+	for _, c := range []struct {
+		what  string
+		hold  *hold
+		bytes int
+		ok    bool
+	}{
+		{"an organization has no more than a quarter", acme, all/4 + 1, false},
+		{"but all of that", acme, all / 4, true},
+		{"its requests share it", holdOf(b, "acme"), allowance + 1, false},
+		{"small ones need none", holdOf(b, "acme"), allowance, true},
+		{"another has its own", globex, all / 4, true},
+		{"strangers have an eighth", stranger, all/8 + 1, false},
+		{"no more", stranger, all / 8, true},
+		{"among all of them", holdOf(b, strangers), allowance + 1, false},
+	} {
+		if err := c.hold.take(c.bytes); (err == nil) != c.ok || err != nil && !errors.Is(err, errNoMemory) {
+			t.Errorf("%s: %v", c.what, err)
+		}
+	}
+	if used := b.taken(); used != all/4+all/4+all/8 {
+		t.Errorf("%d bytes are taken", used)
+	}
+	for _, h := range []*hold{acme, globex, stranger} {
+		h.end()
+	}
+	if b.taken() != 0 || len(b.has) != 0 {
+		t.Errorf("%d bytes stay taken, by %v", b.taken(), b.has)
+	}
+}
+
+// However many want all they can get, who comes later can have a third of what they have.
+func TestSomethingIsLeftForWhoComesLater(t *testing.T) {
+	const all = 256 << 20
+	for _, greedy := range []int{1, 4, 10, 100} {
+		b := NewBudget(all)
+		for step := 1 << 20; step >= 1<<10; step /= 2 {
+			for range all / step / greedy {
+				for i := range greedy {
+					h := holdOf(b, fmt.Sprint(i))
+					_ = h.take(step + allowance)
+				}
+			}
+		}
+		most := 0
+		for _, has := range b.has {
+			most = max(most, has)
+		}
+		if late := holdOf(b, "late"); late.take(most/3) != nil {
+			t.Errorf("of %d greedy ones one has %d bytes, %d are taken in all, and nothing is left", greedy, most, b.taken())
+		}
+		if b.taken() > all {
+			t.Errorf("%d bytes are taken of %d", b.taken(), all)
+		}
+	}
+}
+
+func TestTheLargestRequestFits(t *testing.T) {
+	for _, mib := range []int{200, 256, 4096} {
+		h := holdOf(NewBudget(mib<<20), "acme")
+		if err := h.take(LargestRequest); err != nil {
+			t.Errorf("of %d MiB: %v", mib, err)
+		}
+	}
+	const doc = 16 << 20
+	if room := doc + doc + patchRoom(doc, doc); room > LargestRequest {
+		t.Errorf("the largest patch takes %d bytes", room)
+	}
+}
+
+// TestParseRoom: reading a text takes no more than is taken for it, whatever it is made of,
+// and for the usual ones that is little.
+func TestParseRoom(t *testing.T) {
+	repeat := func(before, piece string, size int, after string) string {
+		return before + strings.TrimSuffix(strings.Repeat(piece, size/len(piece)), ",") + after
+	}
+	names := func(size int) string {
+		var b strings.Builder
+		for i := 0; b.Len() <= size; i++ {
+			fmt.Fprintf(&b, `"%x":1,`, i)
+		}
+		return b.String()
+	}
+	for name, text := range map[string]func(size int) string{
+		"one string":      func(n int) string { return repeat(`{"a":"`, "x", n, `"}`) },
+		"numbers":         func(n int) string { return repeat(`{"a":[`, "1,", n, `]}`) },
+		"doubles":         func(n int) string { return repeat(`{"a":[`, "1e9,", n, `]}`) },
+		"nulls":           func(n int) string { return repeat(`{"a":[`, "null,", n, `]}`) },
+		"empty strings":   func(n int) string { return repeat(`{"a":[`, `"",`, n, `]}`) },
+		"empty documents": func(n int) string { return repeat(`{"a":[`, `{},`, n, `]}`) },
+		"empty arrays":    func(n int) string { return repeat(`{"a":[`, `[],`, n, `]}`) },
+		"small documents": func(n int) string { return repeat(`{"a":[`, `{"":1},`, n, `]}`) },
+		"decimals":        func(n int) string { return repeat(`{"a":[`, `{"$numberDecimal":"1"},`, n, `]}`) },
+		"names":           func(n int) string { return repeat("{", names(n), n, "}") },
+		"mostly space":    func(n int) string { return repeat(`{"a":1`, " ", n, `}`) },
+		"escapes":         func(n int) string { return repeat(`{"a":"`, `\u00e9`, n, `"}`) },
+		"the usual things": func(n int) string {
+			return repeat(`{"a":[`, `{"name":"Ada Lovelace","age":36,"city":"London"},`, n, `]}`)
+		},
+	} {
+		for _, size := range []int{0, 100, 10 << 10, 1 << 20, 16 << 20, DocumentBodyLimit - 8} {
+			t.Run(fmt.Sprint(name, " ", size), func(t *testing.T) {
+				text := []byte(text(size))
+				room := parseRoom(text)
+				raw, _ := extjson.Parse(text, extjson.Documents)
+				if cap(raw) > room {
+					t.Errorf("%d bytes of text become %d in %d, and room is %d", len(text), len(raw), cap(raw), room)
+				}
+				doc, _ := parseWithin(&hold{}, text)
+				if cap(doc) > 2*len(doc)+firstRoom || len(text)+room > LargestRequest {
+					t.Errorf("%d bytes of text: room is %d, and a document of %d bytes has %d", len(text), room, len(doc), cap(doc))
+				}
+			})
+		}
+	}
+}
+
+func TestWhatIsKeptIsNotTakenAgain(t *testing.T) {
+	b := NewBudget(512 << 20)
+	h, other := holdOf(b, "acme"), holdOf(b, "acme")
+	if err := h.keep(1 << 20); err != nil {
+		t.Fatal(err)
+	}
+	for other.take(64<<10) == nil { // all the rest
+	}
+	if err := h.take(1 << 20); err != nil {
+		t.Errorf("what is kept is not there: %v", err)
+	}
+	if h.take(64<<10) == nil {
+		t.Error("there was more than all")
+	}
+	h.give(1 << 20)
+	if other.take(64<<10) == nil {
+		t.Error("what is kept was given away")
+	}
+	h.end()
+	if err := other.take(64 << 10); err != nil {
+		t.Errorf("after the end nothing is kept: %v", err)
+	}
+	if err := h.take(1 << 40); err != nil || b.taken() != other.taken {
+		t.Errorf("after its end it takes something: %v, %d", err, b.taken())
+	}
+}
+
+func TestABudgetIsNotExceededByMany(t *testing.T) {
+	b := NewBudget(0)
+	var all sync.WaitGroup
+	for i := range 16 {
+		all.Go(func() {
+			for n := range 1000 {
+				h := holdOf(b, fmt.Sprint(i%5))
+				var took []int
+				for k := 1; h.take(k<<20) == nil && k < 20; k++ {
+					took = append(took, k<<20)
+				}
+				if used := b.taken(); used > DefaultBudget {
+					t.Errorf("%d bytes are taken", used)
+				}
+				for _, bytes := range took {
+					h.give(bytes)
+				}
+				if n%2 == 0 {
+					h.end()
+				}
+			}
+		})
+	}
+	all.Wait()
+	if b.taken() != 0 {
+		t.Errorf("%d bytes stay taken", b.taken())
+	}
+}
+
+// live is what is in memory that cannot be collected.
+func live() int {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
+// hold opens connections that send what they are told to, and leaves them open.
+func (s *server) open(t *testing.T, n int, send func(net.Conn)) []net.Conn {
+	t.Helper()
+	conns := make([]net.Conn, n)
+	var all sync.WaitGroup
+	for i := range conns {
+		conns[i] = dial(t, s.url)
+		_ = conns[i].SetDeadline(time.Now().Add(60 * time.Second))
+		all.Go(func() { send(conns[i]) })
+	}
+	all.Wait()
+	return conns
+}
+
+// TestADeclaredLengthTakesNoMemory: 100 bodies of 32 MiB of which one byte came.
+func TestADeclaredLengthTakesNoMemory(t *testing.T) {
+	s, _ := startData(t)
+	before := live()
+	conns := s.open(t, 100, func(conn net.Conn) {
+		fmt.Fprintf(conn, "POST /org/documents HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", s.bearer(), DocumentBodyLimit)
+		if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || line != "HTTP/1.1 100 Continue\r\n" {
+			t.Errorf("%q %v", line, err)
+		}
+		fmt.Fprint(conn, "{")
+	})
+	if grown := live() - before; grown > 16<<20 {
+		t.Errorf("%d connections take %d MiB", len(conns), grown>>20)
+	}
+	if taken := s.api.Budget.taken(); taken != 0 {
+		t.Errorf("%d bytes are taken of the budget", taken)
+	}
+}
+
+// TestUnfinishedBodiesShareABudget: of 40 bodies of 31 MiB that do not end, those beyond the
+// organization's share are refused before they are read.
+func TestUnfinishedBodiesShareABudget(t *testing.T) {
+	s, _ := startData(t)
+	before := live()
+	var refused, waiting sync.Map
+	conns := s.open(t, 40, func(conn net.Conn) {
+		fmt.Fprintf(conn, "POST /org/documents HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", s.bearer(), DocumentBodyLimit)
+		s.flood(conn, 31, &refused, &waiting)
+	})
+	n := count(&refused)
+	if n < 36 || n > 39 || n+count(&waiting) != 40 {
+		t.Errorf("of %d, %d are refused and %d wait", len(conns), n, count(&waiting))
+	}
+	refused.Range(func(_, told any) bool {
+		a := told.(answer)
+		if a.status != 503 || a.code() != string(org.Unavailable) || a.header.Get("Retry-After") != "2" {
+			t.Errorf("it is told %d %v %s", a.status, a.header, a.body)
+		}
+		return true
+	})
+	if grown := live() - before; grown > LargestRequest+16<<20 {
+		t.Errorf("%d connections take %d MiB", len(conns), grown>>20)
+	}
+	if got := s.do("GET", "/org/documents", "", s.bearer()); got.status != 200 {
+		t.Errorf("meanwhile a small request is answered %d %s", got.status, got.body)
+	}
+}
+
+// TestUnfinishedLinesShareABudget: the same for lines of imports, which say so in their answer.
+func TestUnfinishedLinesShareABudget(t *testing.T) {
+	s, _ := startData(t)
+	before := live()
+	var refused, waiting sync.Map
+	conns := s.open(t, 40, func(conn net.Conn) {
+		fmt.Fprintf(conn, "POST /org/import HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Type: application/x-ndjson\r\nContent-Length: %d\r\n\r\n", s.bearer(), 1<<40)
+		s.flood(conn, 31, &refused, &waiting)
+	})
+	if n := count(&refused); n < 36 || n > 39 || n+count(&waiting) != 40 {
+		t.Errorf("of %d, %d are refused and %d wait", len(conns), n, count(&waiting))
+	}
+	refused.Range(func(_, told any) bool {
+		a := told.(answer)
+		if a.status == 503 {
+			return true
+		}
+		all := a.lines(t)
+		if last := all[len(all)-1]; a.status != 200 || last["complete"] != false || last["code"] != "unavailable" {
+			t.Errorf("it is told %d %v", a.status, last)
+		}
+		return true
+	})
+	if grown := live() - before; grown > LargestRequest+32<<20 {
+		t.Errorf("%d connections take %d MiB", len(conns), grown>>20)
+	}
+	for _, conn := range conns {
+		_ = conn.Close()
+	}
+	s.settles(t)
+}
+
+// TestAnswersThatNobodyReadsShareABudget: 50 documents of 16 MiB, as themselves, in lists and
+// in exports. They end when nothing is taken of them for a while.
+func TestAnswersThatNobodyReadsShareABudget(t *testing.T) {
+	s, _ := startData(t)
+	const size = 16<<20 - 100
+	s.ask(201, "PUT", "/org/documents/large", `{"text":"`+strings.Repeat("x", size)+`"}`)
+	for _, path := range []string{"/org/documents/large", "/org/documents", "/org/documents?fields=text", "/org/export"} {
+		t.Run(path, func(t *testing.T) {
+			s.t = t
+			s.api.streamTimeout = 5 * time.Second
+			before := live()
+			var mu sync.Mutex
+			statuses := map[string]int{}
+			conns := s.open(t, 50, func(conn net.Conn) {
+				_ = conn.(*net.TCPConn).SetReadBuffer(16 << 10)
+				fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n", path, s.bearer())
+				line, _ := bufio.NewReaderSize(conn, 64).ReadString('\n')
+				mu.Lock()
+				defer mu.Unlock()
+				statuses[strings.TrimSpace(line)]++
+			})
+			if grown := live() - before; grown > LargestRequest+32<<20 {
+				t.Errorf("%d connections take %d MiB", len(conns), grown>>20)
+			}
+			if statuses["HTTP/1.1 200 OK"] == 0 || statuses["HTTP/1.1 200 OK"]+statuses["HTTP/1.1 503 Service Unavailable"] != len(conns) {
+				t.Errorf("they are answered %v", statuses)
+			}
+			s.settles(t) // and nobody has read anything, nor left
+			if got := s.ask(200, "GET", "/org/documents/large", ""); len(got.body) < size {
+				t.Errorf("afterwards %d bytes come", len(got.body))
+			}
+		})
+	}
+}
+
+// settles waits until nothing is taken of the budget.
+func (s *server) settles(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); s.api.Budget.taken() != 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d bytes stay taken", s.api.Budget.taken())
+		}
+	}
+}
+
+func count(m *sync.Map) (n int) {
+	m.Range(func(any, any) bool { n++; return true })
+	return n
+}
+
+// flood sends so many MiB of a text that does not end, unless an answer comes before.
+func (s *server) flood(conn net.Conn, mib int, refused, waiting *sync.Map) {
+	told := make(chan answer, 1)
+	go func() {
+		defer close(told)
+		in := bufio.NewReader(conn)
+		resp, err := http.ReadResponse(in, nil)
+		if err != nil {
+			return
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if _, end := in.ReadByte(); err == nil && end != nil { // the connection is closed, too
+			told <- answer{resp.StatusCode, resp.Header, string(body)}
+		}
+	}()
+	piece := []byte(strings.Repeat("x", 1<<20))
+	_, err := io.WriteString(conn, `{"a":"`)
+	for i := 0; i < mib && err == nil; i++ {
+		_, err = conn.Write(piece)
+	}
+	if err == nil {
+		select {
+		case a, ok := <-told:
+			if ok {
+				refused.Store(conn, a)
+			}
+		case <-time.After(2 * time.Second):
+			waiting.Store(conn, true)
+		}
+		return
+	}
+	if a, ok := <-told; ok {
+		refused.Store(conn, a)
+	} else {
+		refused.Store(conn, answer{status: 503, header: http.Header{"Retry-After": {"2"}}, body: `{"code":"unavailable"}`})
+	}
+}
