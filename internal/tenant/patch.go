@@ -128,10 +128,12 @@ func (p Projection) appendFields(dst []byte, fields bson.Raw, array bool, depth 
 	dst = append(dst, 0, 0, 0, 0)
 	var digits [20]byte
 	for name, v := range docdb.Fields(fields) {
-		inner, asked := p, array
+		inner := p
 		if array {
 			name = strconv.AppendInt(digits[:0], int64(kept), 10)
-		} else if inner, asked = p[string(name)]; !asked {
+		} else if asked, ok := p[string(name)]; ok {
+			inner = asked
+		} else {
 			continue
 		}
 		switch {
