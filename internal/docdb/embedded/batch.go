@@ -32,7 +32,7 @@ func (e *Engine) newWrite(co *coll) *write {
 
 // put stores a document and its entries; old are those of the one it replaces.
 func (w *write) put(r record, old []entry, doc bson.Raw) {
-	if w.makeRoom(len(doc)); w.err != nil {
+	if w.makeRoom(len(doc) + r.size); w.err != nil {
 		return
 	}
 	if w.err = w.batch.Set(r.key, doc, nil); w.err == nil {
@@ -42,7 +42,7 @@ func (w *write) put(r record, old []entry, doc bson.Raw) {
 
 // remove deletes a document and its entries.
 func (w *write) remove(r record) {
-	if w.makeRoom(0); w.err != nil {
+	if w.makeRoom(r.size); w.err != nil {
 		return
 	}
 	if w.err = w.batch.Delete(r.key, nil); w.err == nil {

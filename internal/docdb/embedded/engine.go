@@ -32,6 +32,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/orgd/orgd/internal/docdb"
 )
@@ -80,7 +81,8 @@ type Engine struct {
 	calls   closing
 	stripes *stripes
 	catalog *catalog
-	maxWalk time.Duration // see walk.pause
+	heavy   *semaphore.Weighted // see heavyBytes
+	maxWalk time.Duration       // see walk.pause
 }
 
 var _ docdb.Engine = (*Engine)(nil)

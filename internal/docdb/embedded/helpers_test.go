@@ -126,7 +126,7 @@ func checkConsistent(t rapid.TB, e *Engine) {
 		if key[5] != partDocuments {
 			return
 		}
-		r := newRecord(state, value)
+		r := e.newRecorder(bg, state).stored(value)
 		if r.err != nil {
 			t.Fatal(r.err)
 		}
