@@ -75,7 +75,7 @@ func (w *write) start() {
 }
 
 // commit writes what is left and waits until all is on disk. The caller holds
-// the stripes of all documents until then. docdb.ErrOutcomeUnknown if only a part
+// the locks of all documents until then. docdb.ErrOutcomeUnknown if only a part
 // was written.
 func (w *write) commit(frees bool) error {
 	if w.err == nil && w.batch != nil {
@@ -88,7 +88,7 @@ func (w *write) commit(frees bool) error {
 	if w.err == nil || !w.partial {
 		return w.err
 	}
-	// The part can be seen once the stripes are free. If this fails, nothing can.
+	// The part can be seen once the locks are free. If this fails, nothing can.
 	_ = w.e.sync()
 	return fmt.Errorf("%w: only a part was written: %v", docdb.ErrOutcomeUnknown, w.err)
 }

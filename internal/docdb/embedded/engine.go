@@ -27,6 +27,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"time"
 
@@ -79,7 +80,7 @@ type Engine struct {
 	lock    *pebble.Lock
 	health  *health
 	calls   closing
-	stripes *stripes
+	seed    maphash.Seed // of the hashes in locks
 	catalog *catalog
 	heavy   *semaphore.Weighted // see heavyBytes
 	maxWalk time.Duration       // see walk.pause

@@ -168,7 +168,7 @@ func TestMoreThanThereMayBeCanBeRemoved(t *testing.T) {
 			large := doc("_id", 1, "a", numbers(docdb.MaxIndexEntries+1000))
 			co := c.(collection).coll(t)
 			w := e.newWrite(co)
-			w.put(e.newRecorder(bg, co.state.Load()).stored(large), nil, large)
+			w.put(recordOf(e, co.state.Load(), large), nil, large)
 			if err := w.commit(false); err != nil {
 				t.Fatal(err)
 			}
@@ -189,7 +189,7 @@ func TestOnlyFewHeavyWritesAreMadeAtATime(t *testing.T) {
 	mustIndex(t, c, docdb.Index{Name: "i", Keys: key("a")})
 	heavy := doc("_id", 1, "a", numbers(20_000))
 	mustInsert(t, c, heavy)
-	if err := e.heavy.Acquire(bg, heavyWrites); err != nil {
+	if err := e.heavy.Acquire(bg, heavyPlaces()); err != nil {
 		t.Fatal(err)
 	}
 	for name, write := range map[string]func(context.Context) error{
@@ -227,12 +227,12 @@ func TestOnlyFewHeavyWritesAreMadeAtATime(t *testing.T) {
 		t.Errorf("a write to the document that a heavy one waits to change answers %v", err)
 	}
 	mustInsert(t, c, doc("_id", 9, "a", 1))
-	e.heavy.Release(heavyWrites)
+	e.heavy.Release(heavyPlaces())
 	if err := <-waiting; err != nil {
 		t.Error(err)
 	}
 	checkConsistent(t, e)
-	if !e.heavy.TryAcquire(heavyWrites) {
+	if !e.heavy.TryAcquire(heavyPlaces()) {
 		t.Error("a place was not given back")
 	}
 }

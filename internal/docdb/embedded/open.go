@@ -174,8 +174,8 @@ func (c *Config) openLocked(lock *pebble.Lock) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening data directory %q: %w", c.Dir, err)
 	}
-	e := &Engine{db: db, lock: lock, health: h, stripes: &stripes{seed: maphash.MakeSeed()},
-		heavy: semaphore.NewWeighted(heavyWrites), maxWalk: maxWalk}
+	e := &Engine{db: db, lock: lock, health: h, seed: maphash.MakeSeed(),
+		heavy: semaphore.NewWeighted(heavyPlaces()), maxWalk: maxWalk}
 	e.calls.idle = make(chan struct{})
 	e.catalog = newCatalog(e)
 	err = e.sweepUnfinishedIndexes()

@@ -30,11 +30,14 @@ func (c collection) Get(ctx context.Context, id bson.RawValue) (bson.Raw, error)
 			return nil, docdb.ErrNotFound
 		}
 		key := documentKey(state.id, encoded)
-		doc, ok, err := c.e.getStable(key)
+		doc, ok, err := c.e.get(key)
 		if err != nil {
 			return nil, err
 		}
-		// Dropping holds no stripes: wait for it rather than tell of what may not
+		if err := co.locks.settle(ctx, c.e.hashOf(key)); err != nil {
+			return nil, err
+		}
+		// Dropping holds no keys: wait for it rather than tell of what may not
 		// have happened after all.
 		if co.changing.Load() || co.state.Load() != state {
 			if err := co.inflight.settle(ctx); err != nil {
@@ -52,14 +55,6 @@ func (c collection) Get(ctx context.Context, id bson.RawValue) (bson.Raw, error)
 		}
 		return doc, nil
 	}
-}
-
-// getStable reads a document after the write to it that is in progress.
-func (e *Engine) getStable(key []byte) (doc []byte, ok bool, err error) {
-	stripe := e.stripes.read(key)
-	stripe.RLock()
-	defer stripe.RUnlock()
-	return e.get(key)
 }
 
 // has reports whether a key is there.

@@ -34,14 +34,14 @@ func (en entry) size() int { return len(en.key) + len(en.value) }
 
 func byKey(a, b entry) int { return bytes.Compare(a.key, b.key) }
 
-// stripes returns the stripes to hold while the record is checked and written.
+// appendLocks appends the keys to hold while the record is checked and written.
 // Keys that a write takes away need none: who finds such a key free has seen
 // the write, and its own is behind that one in the log.
-func (r record) stripes(dst []uint16, s *stripes) []uint16 {
-	dst = append(dst, s.of(r.key))
+func (e *Engine) appendLocks(dst []uint64, r record) []uint64 {
+	dst = append(dst, e.hashOf(r.key))
 	for _, en := range r.entries {
 		if en.unique != nil {
-			dst = append(dst, s.of(en.key))
+			dst = append(dst, e.hashOf(en.key))
 		}
 	}
 	return dst

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -20,13 +21,12 @@ const (
 	maxEncoded = 4 * docdb.MaxDocumentSize
 )
 
-const (
-	// heavyBytes is how much a write's entries take before it has to wait for one
-	// of the few places that there are for such writes. They bound what all writes
-	// together hold in memory, and leave the processors to others.
-	heavyBytes  = 256 << 10
-	heavyWrites = 2
-)
+// heavyBytes is how much a write's entries take before it has to wait for one
+// of the few places that there are for such writes. They bound what all writes
+// together hold in memory, and leave processors to others.
+const heavyBytes = 256 << 10
+
+func heavyPlaces() int64 { return int64(max(1, runtime.GOMAXPROCS(0)/2)) }
 
 // A recorder makes the records of one call. What it makes is in memory until the
 // call ends. It must be released.

@@ -53,8 +53,7 @@ func (c collection) Insert(ctx context.Context, doc bson.Raw) error {
 		m := c.e.newRecorder(ctx, state)
 		defer m.release()
 		r := m.record(doc)
-		var buf [8]uint16
-		return m.holding(r.stripes(buf[:0], c.e.stripes), func() error {
+		return m.holding(co, c.e.appendLocks(nil, r), func() error {
 			if err := c.e.checkNew(r); err != nil {
 				return err
 			}
@@ -93,8 +92,7 @@ func (c collection) Replace(ctx context.Context, id bson.RawValue, when docdb.Fi
 		m := c.e.newRecorder(ctx, state)
 		defer m.release()
 		r := m.record(doc)
-		var buf [8]uint16
-		return m.holding(r.stripes(buf[:0], c.e.stripes), func() error {
+		return m.holding(co, c.e.appendLocks(nil, r), func() error {
 			was, err := m.matching(r.key, when)
 			if err != nil {
 				return err
@@ -118,7 +116,7 @@ func (c collection) Delete(ctx context.Context, id bson.RawValue, when docdb.Fil
 		m := c.e.newRecorder(ctx, state)
 		defer m.release()
 		key := documentKey(state.id, appendValue(nil, id))
-		return m.holding([]uint16{c.e.stripes.of(key)}, func() error {
+		return m.holding(co, []uint64{c.e.hashOf(key)}, func() error {
 			was, err := m.matching(key, when)
 			if err != nil {
 				return err
@@ -130,11 +128,11 @@ func (c collection) Delete(ctx context.Context, id bson.RawValue, when docdb.Fil
 	})
 }
 
-// holding calls do with the stripes locked. When do needs a place for heavy writes, it is called
+// holding calls do with keys locked. When do needs a place for heavy writes, it is called
 // again with one.
-func (m *recorder) holding(stripes []uint16, do func() error) error {
+func (m *recorder) holding(co *coll, keys []uint64, do func() error) error {
 	for {
-		err := m.holdingOnce(stripes, do)
+		err := m.holdingOnce(co, keys, do)
 		if !errors.Is(err, errHeavy) {
 			return err
 		}
@@ -144,18 +142,21 @@ func (m *recorder) holding(stripes []uint16, do func() error) error {
 	}
 }
 
-func (m *recorder) holdingOnce(stripes []uint16, do func() error) error {
-	held := m.e.stripes.lock(stripes)
-	defer m.e.stripes.unlock(held)
+func (m *recorder) holdingOnce(co *coll, keys []uint64, do func() error) error {
+	held, err := co.locks.lock(m.ctx, keys)
+	if err != nil {
+		return err
+	}
+	defer co.locks.unlock(held)
 	m.locked = true
 	defer func() { m.locked = false }()
-	if err := m.ctx.Err(); err != nil { // the locks don't look at it
+	if err := m.ctx.Err(); err != nil {
 		return err
 	}
 	return do()
 }
 
-// matching returns the record of the document at key, whose stripe the caller
+// matching returns the record of the document at key, which the caller
 // holds; ErrNoMatch unless there is one that satisfies when.
 func (m *recorder) matching(key []byte, when docdb.Filter) (record, error) {
 	doc, ok, err := m.e.get(key)
@@ -177,7 +178,7 @@ const (
 	maxRun = 4 << 20
 )
 
-// InsertMany implements docdb.Collection. It holds the stripes of documents until
+// InsertMany implements docdb.Collection. It holds the keys of documents until
 // the last one is on disk, so that one sync serves all: of all documents, or of so many as have
 // maxRun bytes of entries.
 func (c collection) InsertMany(ctx context.Context, docs []bson.Raw) ([]error, error) {
@@ -214,7 +215,7 @@ func (c collection) InsertMany(ctx context.Context, docs []bson.Raw) ([]error, e
 // insertRun inserts the first n documents, and sets their errors.
 func (m *recorder) insertRun(co *coll, docs []bson.Raw, errs []error) (n int, err error) {
 	var records []record
-	var stripes []uint16
+	var keys []uint64
 	for m.size = 0; n < len(docs) && m.size < maxRun; n++ {
 		if err := m.ctx.Err(); err != nil {
 			return n, err
@@ -222,11 +223,11 @@ func (m *recorder) insertRun(co *coll, docs []bson.Raw, errs []error) (n int, er
 		var r record
 		if errs[n] = docdb.Validate(docs[n]); errs[n] == nil {
 			r = m.record(docs[n])
-			stripes = r.stripes(stripes, m.e.stripes)
+			keys = m.e.appendLocks(keys, r)
 		}
 		records = append(records, r)
 	}
-	return n, m.holding(stripes, func() error {
+	return n, m.holding(co, keys, func() error {
 		if err := m.e.checkBulk(m.ctx, records, errs); err != nil {
 			return err
 		}
