@@ -9,8 +9,8 @@ import (
 	"github.com/orgd/orgd/internal/httpapi"
 )
 
-// A front serves HTTP on a listener from before there is anything behind it: at first
-// it says that orgd is starting, and from open on it answers.
+// A front serves HTTP on a listener, also from before there is anything behind it: then it
+// says that orgd is starting, and from open on it answers.
 type front struct {
 	server *http.Server
 	addr   net.Addr
@@ -18,15 +18,20 @@ type front struct {
 	failed chan error // why it does not serve any more
 }
 
-// newFront begins to serve. Close it, or shut its server down.
-func newFront(cfg Config, log *slog.Logger, l net.Listener) *front {
+// newFront begins to serve, with h behind it. Close it, or shut its server down.
+func newFront(log *slog.Logger, l net.Listener, h http.Handler) *front {
 	f := &front{addr: l.Addr(), failed: make(chan error, 1)}
-	f.open(httpapi.Starting(httpapi.Config{
-		Logger: log, TrustedProxies: cfg.TrustedProxies, OperatorKey: cfg.OperatorKey.Reveal(),
-	}))
+	f.open(h)
 	f.server = httpapi.NewServer(f, log)
 	go func() { f.failed <- f.server.Serve(l) }()
 	return f
+}
+
+// starting answers that orgd is starting.
+func starting(cfg Config, log *slog.Logger) http.Handler {
+	return httpapi.Starting(httpapi.Config{
+		Logger: log, TrustedProxies: cfg.TrustedProxies, OperatorKey: cfg.OperatorKey.Reveal(),
+	})
 }
 
 // open has the requests that come from now on answered by h, those on connections that

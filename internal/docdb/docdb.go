@@ -124,7 +124,8 @@ type Database interface {
 type Collection interface {
 	// Insert adds one document. *DuplicateError (which is ErrDuplicate) when
 	// its _id, or its key in a unique index, is taken; among racing inserts of
-	// one key exactly one succeeds.
+	// one key exactly one succeeds. ErrInvalid when an index cannot hold it, and
+	// an *IndexKeyError where the keys are made in this process.
 	Insert(ctx context.Context, doc bson.Raw) error
 
 	// InsertMany adds documents independently of each other, in any order, and
@@ -165,8 +166,8 @@ type Collection interface {
 	// CreateIndex adds an index and indexes what is there. *DuplicateError
 	// when the index is unique and what is there violates it, ErrExists when
 	// an index of that name with other keys or uniqueness, or an index with
-	// the same keys, is there, ErrInvalid when a document has arrays at two of
-	// its paths or the collection has MaxIndexes; in all these cases nothing
+	// the same keys, is there, ErrInvalid when it cannot hold a document, as in
+	// Insert, or the collection has MaxIndexes; in all these cases nothing
 	// is changed. Creating the same
 	// index again succeeds. A collection that does not exist: ErrNoCollection.
 	CreateIndex(ctx context.Context, ix Index) error
@@ -186,6 +187,11 @@ type Collection interface {
 // elements of one document may be equal, but no two documents may share one; no
 // two paths of an index may lead to different arrays of a document (ErrInvalid).
 // Values compare as [Compare] has it: the integer 1 and the double 1.0 are equal.
+//
+// What one document may have in all indexes of its collection is bounded by
+// [MaxIndexEntries] and [MaxIndexBytes]: a write, or an index, that would exceed
+// this is refused with an *IndexKeyError. So it is where the engine makes the keys, in
+// this process; on MongoDB the server makes them, and its own limits hold.
 type Index struct {
 	// Name is 1 to 64 bytes of ASCII letters, digits, "_" and "-", and not
 	// IDIndex.

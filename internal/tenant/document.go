@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -156,7 +157,10 @@ func (c Condition) check(old *Document) error {
 // refusedWrite turns an engine's refusal of a document into what a client may see.
 func refusedWrite(err error) error {
 	var dup *docdb.DuplicateError
+	var refused *docdb.IndexKeyError
 	switch {
+	case errors.As(err, &refused):
+		return &org.Error{Kind: org.Invalid, Err: err, Message: "The document cannot be stored: " + inIndex(refused)}
 	case errors.As(err, &dup) && dup.Index == docdb.IDIndex:
 		return org.Errorf(org.DocumentExists, "There is a document with this _id.")
 	case errors.As(err, &dup):
@@ -167,6 +171,11 @@ func refusedWrite(err error) error {
 		return &org.Error{Kind: org.Invalid, Message: "The document cannot be stored.", Err: err}
 	}
 	return err
+}
+
+// inIndex says why an index cannot hold a document.
+func inIndex(e *docdb.IndexKeyError) string {
+	return fmt.Sprintf("the index %s cannot hold it, because of the path %s: %s.", e.Index, e.Path, e.Problem)
 }
 
 func noDocument() *org.Error { return org.Errorf(org.NotFound, "There is no such document.") }

@@ -60,7 +60,10 @@ func checkIndex(ix Index) error {
 
 func refusedIndex(ix Index, err error) error {
 	var dup *docdb.DuplicateError
+	var refused *docdb.IndexKeyError
 	switch {
+	case errors.As(err, &refused):
+		return &org.Error{Kind: org.Invalid, Err: err, Message: "A document is in the way, and nothing was changed: " + inIndex(refused)}
 	case errors.As(err, &dup):
 		return org.Errorf(org.DuplicateKey, "Documents that are there have the same key: the index %s cannot be unique. Nothing was changed.", ix.Name)
 	case errors.Is(err, docdb.ErrExists):

@@ -190,7 +190,7 @@ func TestRewritingIsBounded(t *testing.T) {
 		"an _id that is there":        {func() { WithID(deepest, docdb.StringID("y")) }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if took := allocated(c.do); took > uint64(c.most+128<<10) {
+			if took := allocated(c.do); took > uint64(c.most+1<<20) {
 				t.Errorf("it takes %d KB, more than %d", took>>10, c.most>>10)
 			}
 		})

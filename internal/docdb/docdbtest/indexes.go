@@ -1,6 +1,7 @@
 package docdbtest
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -183,6 +184,31 @@ var indexCases = map[string]func(*suite){
 		}
 		s.holds(c, Doc(1, "a", 1, "b", 1))
 		s.insert(c, Doc(2, "a", bson.A{1, 2}, "b", 1), Doc(3, "a", 1, "b", bson.A{1, 2}))
+	},
+	"a document of more keys than indexes may hold is refused with an IndexKeyError and changes nothing": func(s *suite) {
+		c := s.collection(index("i", "a"), index("j", "a", "b"))
+		most := make(bson.A, docdb.MaxIndexEntries/2)
+		for i := range most {
+			most[i] = i
+		}
+		s.insert(c, Doc(1, "a", most), Doc(2))
+		more := append(most, "more")
+		refused := func(err error, name string) {
+			s.Helper()
+			s.fails(err, docdb.ErrInvalid)
+			if got := (*docdb.IndexKeyError)(nil); !errors.As(err, &got) || got.Index != name || got.Path != "a" {
+				s.Errorf("got error %v, want an *IndexKeyError that names the index %q and the path a", err, name)
+			}
+		}
+		refused(c.Insert(s.Context(), Doc(3, "a", more)), "j")
+		refused(c.Replace(s.Context(), Value(2), all, Doc(2, "a", more)), "j")
+		errs, err := c.InsertMany(s.Context(), []bson.Raw{Doc(3, "a", more), Doc(4)})
+		s.must(err)
+		refused(errs[0], "j")
+		s.must(errs[1])
+		refused(c.CreateIndex(s.Context(), index("k", "a", "c")), "k")
+		s.indexes(c, index("i", "a"), index("j", "a", "b"))
+		s.holds(c, Doc(1, "a", most), Doc(2), Doc(4))
 	},
 	"an index on paths into one array holds its documents' pairs": func(s *suite) {
 		c := s.collection(unique("u", "a.b", "a.c"))

@@ -322,6 +322,9 @@ func (c modelCollection) CreateIndex(ctx context.Context, ix docdb.Index) error 
 			if err := data.check(ix, doc, i); err != nil {
 				return err
 			}
+			if err := bounded(doc, append(slices.Clone(data.indexes), ix)...); err != nil {
+				return err
+			}
 		}
 		ix.Keys = slices.Clone(ix.Keys)
 		data.indexes = append(data.indexes, ix)
@@ -367,36 +370,13 @@ func (d *modelData) put(doc bson.Raw, at int) error {
 			return err
 		}
 	}
+	if err := bounded(doc, d.indexes...); err != nil {
+		return err
+	}
 	if at < 0 {
 		d.docs = append(d.docs, bytes.Clone(doc))
 	} else {
 		d.docs[at] = bytes.Clone(doc)
-	}
-	return nil
-}
-
-// check asks whether the index admits the document beside all others but that
-// at a place.
-func (d *modelData) check(ix docdb.Index, doc bson.Raw, at int) error {
-	rows, err := docdb.IndexKeys(doc, ix.Keys)
-	if err != nil || !ix.Unique {
-		return err
-	}
-	for i, other := range d.docs {
-		if i == at {
-			continue
-		}
-		taken, err := docdb.IndexKeys(other, ix.Keys)
-		if err != nil {
-			return err
-		}
-		for _, row := range rows {
-			for _, key := range taken {
-				if slices.EqualFunc(row, key, func(a, b bson.RawValue) bool { return docdb.Compare(a, b) == 0 }) {
-					return &docdb.DuplicateError{Index: ix.Name}
-				}
-			}
-		}
 	}
 	return nil
 }

@@ -40,6 +40,7 @@ var sizeCases = map[string]func(*suite){
 			s.Errorf("empty, it has %+v", size)
 		}
 	},
+	"what documents have in indexes comes to what the indexes have": indexSizes,
 	"a collection that does not exist has no size": func(s *suite) {
 		if sizer, ok := s.db.Collection("missing").(docdb.Sizer); ok {
 			size, err := sizer.Size(s.Context())

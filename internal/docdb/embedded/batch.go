@@ -32,7 +32,7 @@ func (e *Engine) newWrite(co *coll) *write {
 
 // put stores a document and its entries; old are those of the one it replaces.
 func (w *write) put(r record, old []entry, doc bson.Raw) {
-	if w.makeRoom(len(doc)); w.err != nil {
+	if w.makeRoom(len(doc) + r.size); w.err != nil {
 		return
 	}
 	if w.err = w.batch.Set(r.key, doc, nil); w.err == nil {
@@ -42,7 +42,7 @@ func (w *write) put(r record, old []entry, doc bson.Raw) {
 
 // remove deletes a document and its entries.
 func (w *write) remove(r record) {
-	if w.makeRoom(0); w.err != nil {
+	if w.makeRoom(r.size); w.err != nil {
 		return
 	}
 	if w.err = w.batch.Delete(r.key, nil); w.err == nil {
@@ -75,7 +75,7 @@ func (w *write) start() {
 }
 
 // commit writes what is left and waits until all is on disk. The caller holds
-// the stripes of all documents until then. docdb.ErrOutcomeUnknown if only a part
+// the locks of all documents until then. docdb.ErrOutcomeUnknown if only a part
 // was written.
 func (w *write) commit(frees bool) error {
 	if w.err == nil && w.batch != nil {
@@ -88,7 +88,7 @@ func (w *write) commit(frees bool) error {
 	if w.err == nil || !w.partial {
 		return w.err
 	}
-	// The part can be seen once the stripes are free. If this fails, nothing can.
+	// The part can be seen once the locks are free. If this fails, nothing can.
 	_ = w.e.sync()
 	return fmt.Errorf("%w: only a part was written: %v", docdb.ErrOutcomeUnknown, w.err)
 }

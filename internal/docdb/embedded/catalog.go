@@ -36,6 +36,7 @@ type coll struct {
 	// changing is set while a commit that changes state is under way.
 	changing atomic.Bool
 	inflight inflight
+	locks    locks
 }
 
 const allWriters = math.MaxInt64

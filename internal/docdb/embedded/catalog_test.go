@@ -168,7 +168,7 @@ func TestAnIndexThatIsNotFinishedLeavesNothing(t *testing.T) {
 
 	// A crash in the middle.
 	co := c.(collection).coll(t)
-	b := builder{e: e, coll: co.state.Load().id, ix: &index{Index: docdb.Index{Name: "y", Keys: key("a")}, id: co.state.Load().nextIndex}}
+	b := e.newBuilder(co.state.Load(), docdb.Index{Name: "y", Keys: key("a")})
 	b.newBatch()
 	if err := b.addAll(bg); err != nil || !b.spilled {
 		t.Fatal(err, b.spilled)

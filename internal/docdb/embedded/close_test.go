@@ -47,7 +47,7 @@ func TestAnIndexIsMadeAnewAfterOneThatCouldNotBeUndone(t *testing.T) {
 	c := newCollection(t, e)
 	mustInsert(t, c, doc("_id", "a", "x", 1), doc("_id", "b", "x", 2))
 	state := c.(collection).coll(t).state.Load()
-	b := builder{e: e, coll: state.id, ix: &index{Index: docdb.Index{Name: "i", Keys: key("x")}, id: state.nextIndex}}
+	b := e.newBuilder(state, docdb.Index{Name: "i", Keys: key("x")})
 	b.newBatch()
 	if err := errors.Join(b.addAll(t.Context()), b.spill()); err != nil {
 		t.Fatal(err)

@@ -8,7 +8,6 @@ import (
 	"strconv"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"github.com/orgd/orgd/internal/docdb"
 )
@@ -92,8 +91,13 @@ func rankTag(t bson.Type) byte {
 
 // appendValue appends the encoding of v. It never panics on malformed bytes,
 // which docdb.Validate keeps out and which a filter's value or a position may
-// still hold: what cannot be read encodes as empty.
+// still hold: what cannot be read, or nests deeper than docdb.Compare looks, encodes
+// as empty.
 func appendValue(dst []byte, v bson.RawValue) []byte {
+	return appendNested(dst, v, 2*docdb.MaxDepth)
+}
+
+func appendNested(dst []byte, v bson.RawValue, depth int) []byte {
 	tag := rankTag(v.Type)
 	switch tag {
 	case tagNaN:
@@ -101,9 +105,9 @@ func appendValue(dst []byte, v bson.RawValue) []byte {
 	case tagString, tagCode:
 		return appendBytes(append(dst, tag), stringBytes(v.Value))
 	case tagDocument:
-		return appendElements(append(dst, tag), v.Value, true)
+		return appendElements(append(dst, tag), v.Value, true, depth)
 	case tagArray:
-		return appendElements(append(dst, tag), v.Value, false)
+		return appendElements(append(dst, tag), v.Value, false, depth)
 	case tagBinary, tagDBPointer:
 		// Both begin with the length of what varies, and length goes first.
 		dst = binary.BigEndian.AppendUint32(append(dst, tag), uint32(len(v.Value)))
@@ -120,7 +124,7 @@ func appendValue(dst []byte, v bson.RawValue) []byte {
 		return appendBytes(appendBytes(append(dst, tag), pattern), options)
 	case tagCodeScoped:
 		code, scope, _ := v.CodeWithScopeOK()
-		return appendElements(appendBytes(append(dst, tag), []byte(code)), scope, true)
+		return appendElements(appendBytes(append(dst, tag), []byte(code)), scope, true, depth)
 	default:
 		return append(dst, tag)
 	}
@@ -140,16 +144,16 @@ func appendBytes(dst, b []byte) []byte {
 }
 
 // appendElements appends the elements of a document or, without names, an array.
-func appendElements(dst, doc []byte, names bool) []byte {
-	elements, _ := bsoncore.Document(doc).Elements()
-	for _, element := range elements {
-		v := element.Value()
-		value := bson.RawValue{Type: bson.Type(v.Type), Value: v.Data}
+func appendElements(dst, doc []byte, names bool, depth int) []byte {
+	if depth == 0 {
+		return append(dst, tagEnd)
+	}
+	for name, v := range docdb.Fields(doc) {
 		if names {
-			dst = append(append(dst, rankTag(value.Type)), element.KeyBytes()...)
+			dst = append(append(dst, rankTag(v.Type)), name...)
 			dst = append(dst, 0) // a name holds no NUL
 		}
-		dst = appendValue(dst, value)
+		dst = appendNested(dst, v, depth-1)
 	}
 	return append(dst, tagEnd)
 }

@@ -27,11 +27,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/orgd/orgd/internal/docdb"
 )
@@ -78,9 +80,10 @@ type Engine struct {
 	lock    *pebble.Lock
 	health  *health
 	calls   closing
-	stripes *stripes
+	seed    maphash.Seed // of the hashes in locks
 	catalog *catalog
-	maxWalk time.Duration // see walk.pause
+	heavy   *semaphore.Weighted // see heavyBytes
+	maxWalk time.Duration       // see walk.pause
 }
 
 var _ docdb.Engine = (*Engine)(nil)

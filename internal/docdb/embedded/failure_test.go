@@ -222,7 +222,7 @@ func TestABulkThatIsCutShortIsOnDisk(t *testing.T) {
 	w := e.newWrite(c.(collection).coll(t))
 	state := w.co.state.Load()
 	d := doc("_id", "a")
-	w.put(newRecord(state, d), nil, d)
+	w.put(recordOf(e, state, d), nil, d)
 	w.start()
 	w.err = e.commit(w.batch, false, false)
 	if w.err != nil {

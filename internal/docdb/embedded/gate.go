@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"context"
-	"hash/maphash"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -51,45 +50,9 @@ func (c *closing) close() bool {
 	return true
 }
 
-// stripes are the locks on keys: of documents, and of entries of unique indexes.
-// A writer holds those of all keys it checks from the check until its write is on
-// disk; a reader of one document holds that document's for reading. So a reader
-// neither sees a write that a crash could still undo, nor waits for the disk
-// unless that very document is being written (or, once in ten thousand, another one
-// that shares the stripe).
-type stripes struct {
-	seed  maphash.Seed
-	locks [1 << stripeBits]sync.RWMutex
-}
-
-const stripeBits = 14
-
-func (s *stripes) of(key []byte) uint16 {
-	return uint16(maphash.Bytes(s.seed, key) & (1<<stripeBits - 1))
-}
-
-func (s *stripes) read(key []byte) *sync.RWMutex { return &s.locks[s.of(key)] }
-
-// lock locks the given stripes, in their order so that no two callers wait for
-// each other, and returns them as unlock takes them. It reorders ids.
-func (s *stripes) lock(ids []uint16) []uint16 {
-	slices.Sort(ids)
-	ids = slices.Compact(ids)
-	for _, id := range ids {
-		s.locks[id].Lock()
-	}
-	return ids
-}
-
-func (s *stripes) unlock(ids []uint16) {
-	for _, id := range ids {
-		s.locks[id].Unlock()
-	}
-}
-
 // inflight knows the commits that readers may already see but that are not on disk
 // yet: Pebble makes a batch visible before its log is synced. A scan, which
-// can't hold the stripes of what it is going to find, takes its iterator and
+// can't hold the keys of what it is going to find, takes its iterator and
 // then waits in settle for the commits that were in flight. That costs no sync of its
 // own, and new commits don't prolong it.
 type inflight struct {

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"slices"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
 	"github.com/orgd/orgd/internal/docdb"
 )
 
@@ -76,11 +74,11 @@ func (w *walk) collect(prefix []byte) (members []member, rest bool, err error) {
 		if err := w.pause.ctx.Err(); err != nil {
 			return nil, false, err
 		}
-		m, err := w.member()
+		m, here, err := w.member()
 		if err != nil {
 			return nil, false, err
 		}
-		if w.after != nil && !m.place.beyond(*w.after, w.query.Desc) {
+		if !here || w.after != nil && !m.place.beyond(*w.after, w.query.Desc) {
 			continue
 		}
 		members = append(members, m)
@@ -113,37 +111,26 @@ func (w *walk) leave(prefix []byte) bool {
 	return w.it.SeekGE(successor(prefix))
 }
 
-// member returns what the current key stands for.
-func (w *walk) member() (member, error) {
-	at, _, err := w.entry()
+// member returns what the current key stands for; false if the document has its
+// place at another of its entries.
+func (w *walk) member() (m member, here bool, err error) {
+	at, multi, err := w.entry()
 	if err != nil {
-		return member{}, err
+		return member{}, false, err
 	}
-	m := member{id: bytes.Clone(at.id)}
-	doc, err := w.fetchByKey(append(documentPrefix(w.state.id), at.id...))
-	if err != nil {
-		return member{}, err
-	}
-	m.place.id = appendValue(nil, docdb.ID(doc))
-	if len(at.tuple) == 0 {
-		return m, nil
-	}
-	m.place.tuple, err = w.fullTuple(doc, at.tuple)
-	return m, err
-}
-
-// fullTuple returns the tuple of a document that a key holds the part of.
-func (w *walk) fullTuple(doc bson.Raw, part []byte) ([]byte, error) {
-	rows, err := docdb.IndexKeys(doc, w.plan.ix.Keys)
-	if err != nil {
-		return nil, err
-	}
-	for _, row := range rows {
-		if tuple := appendTuple(nil, w.plan.ix.Keys, row); bytes.Equal(appendPart(nil, tuple), part) {
-			return tuple, nil
+	if multi {
+		if here, err := w.isPlace(at); err != nil || !here {
+			return member{}, false, err
 		}
 	}
-	return bytes.Clone(part), nil
+	m.id = bytes.Clone(at.id)
+	doc, err := w.fetchByKey(append(documentPrefix(w.state.id), m.id...))
+	if err != nil {
+		return member{}, false, err
+	}
+	m.place.id = appendValue(nil, docdb.ID(doc))
+	m.place.tuple, err = w.tupleOf(doc)
+	return m, true, err
 }
 
 // visitMember is visitEntry for a member.
@@ -152,7 +139,7 @@ func (w *walk) visitMember(m member) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if !bytes.Equal(w.tupleOf(doc), m.place.tuple) || !w.query.Filter.Match(doc) {
+	if !w.query.Filter.Match(doc) {
 		return true, nil
 	}
 	return w.visit(doc), nil

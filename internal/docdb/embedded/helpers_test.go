@@ -126,7 +126,7 @@ func checkConsistent(t rapid.TB, e *Engine) {
 		if key[5] != partDocuments {
 			return
 		}
-		r := newRecord(state, value)
+		r := recordOf(e, state, value)
 		if r.err != nil {
 			t.Fatal(r.err)
 		}
@@ -154,6 +154,13 @@ func checkConsistent(t rapid.TB, e *Engine) {
 	for key := range want {
 		t.Errorf("the entry %x is missing", key)
 	}
+}
+
+// recordOf is the record of a document that is stored, however much it is.
+func recordOf(e *Engine, state *collState, doc bson.Raw) record {
+	m := e.newRecorder(bg, state)
+	defer m.release()
+	return m.stored(doc)
 }
 
 func scanKeys(t rapid.TB, view pebble.Reader, prefix []byte, visit func(key, value []byte)) {

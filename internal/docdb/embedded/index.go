@@ -34,9 +34,7 @@ func (c collection) CreateIndex(ctx context.Context, ix docdb.Index) error {
 		if len(state.indexes) >= docdb.MaxIndexes {
 			return fmt.Errorf("%w: collection %q has %d indexes already, the most there may be", docdb.ErrInvalid, c.name.collection, docdb.MaxIndexes)
 		}
-		ix.Keys = slices.Clone(ix.Keys)
-		b := builder{e: c.e, coll: state.id, ix: &index{Index: ix, id: state.nextIndex}}
-		return b.build(ctx, co, state)
+		return c.e.newBuilder(state, ix).build(ctx, co)
 	})
 }
 
@@ -88,11 +86,20 @@ type builder struct {
 	e       *Engine
 	coll    uint32
 	ix      *index
+	next    *collState    // the collection with the index
 	batch   *pebble.Batch // indexed if the index is unique, to find duplicates in it
 	spilled bool          // a part of the entries was committed
 }
 
-func (b *builder) build(ctx context.Context, co *coll, state *collState) error {
+func (e *Engine) newBuilder(state *collState, ix docdb.Index) *builder {
+	ix.Keys = slices.Clone(ix.Keys)
+	b := &builder{e: e, coll: state.id, ix: &index{Index: ix, id: state.nextIndex}}
+	b.next = &collState{id: state.id, nextIndex: state.nextIndex + 1, indexes: append(slices.Clone(state.indexes), b.ix)}
+	slices.SortFunc(b.next.indexes, func(x, y *index) int { return strings.Compare(x.Name, y.Name) })
+	return b
+}
+
+func (b *builder) build(ctx context.Context, co *coll) error {
 	if err := b.clear(); err != nil {
 		return err
 	}
@@ -105,9 +112,7 @@ func (b *builder) build(ctx context.Context, co *coll, state *collState) error {
 			return b.undo(err)
 		}
 	}
-	next := &collState{id: state.id, nextIndex: state.nextIndex + 1, indexes: append(slices.Clone(state.indexes), b.ix)}
-	slices.SortFunc(next.indexes, func(x, y *index) int { return strings.Compare(x.Name, y.Name) })
-	if err := b.e.setState(co, b.batch, next, false); err != nil {
+	if err := b.e.setState(co, b.batch, b.next, false); err != nil {
 		return b.undo(err)
 	}
 	return nil
@@ -141,7 +146,7 @@ func (b *builder) addAll(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		if err := b.add(doc, it.Key()[len(prefix):]); err != nil {
+		if err := b.add(ctx, doc, it.Key()[len(prefix):]); err != nil {
 			return err
 		}
 	}
@@ -156,9 +161,33 @@ func (b *builder) ended(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// A document with more entries in the new index is asked whether it has too many in
+// all of them. Those that have fewer may then exceed what a write may add, together, by
+// a quarter: that is not worth making all entries of all documents again.
+const (
+	fewEntries = docdb.MaxIndexEntries / (4 * docdb.MaxIndexes)
+	fewBytes   = docdb.MaxIndexBytes / (4 * docdb.MaxIndexes)
+)
+
+// entries makes the entries of a document; *docdb.IndexKeyError if it can have none.
+func (b *builder) entries(m *recorder, doc, id []byte) ([]entry, error) {
+	made := m.entriesOf(doc, id)
+	if err := made.add(b.ix); err != nil {
+		return nil, err
+	}
+	if made.keys > fewEntries || made.size > fewBytes {
+		if r := m.record(doc); r.err != nil {
+			return nil, r.err
+		}
+	}
+	return made.entries, nil
+}
+
 // add adds the entries of a document; *docdb.DuplicateError if one is taken.
-func (b *builder) add(doc, id []byte) error {
-	entries, err := appendEntries(nil, b.coll, b.ix, doc, id)
+func (b *builder) add(ctx context.Context, doc, id []byte) error {
+	m := b.e.newRecorder(ctx, b.next)
+	defer m.release()
+	entries, err := b.entries(m, doc, id)
 	if err != nil {
 		return err
 	}

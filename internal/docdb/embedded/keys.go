@@ -107,15 +107,14 @@ func successor(prefix []byte) []byte {
 	return nil
 }
 
+// multiEntry is the bit in the first byte of an entry's value that says whether the
+// document has other entries in the index.
+const multiEntry = 1
+
 // entryValue is the value of an index entry: the length of the tuple part, which
-// is what tells it from the id part behind it; whether the document has other
-// entries in the index; for a unique index the id part.
-func entryValue(tupleLen int, multi bool, id []byte) []byte {
-	header := uint64(tupleLen) << 1
-	if multi {
-		header |= 1
-	}
-	return append(binary.AppendUvarint(make([]byte, 0, 3+len(id)), header), id...)
+// is what tells it from the id part behind it; multiEntry; for a unique index the id part.
+func entryValue(tupleLen int, id []byte) []byte {
+	return append(binary.AppendUvarint(make([]byte, 0, 3+len(id)), uint64(tupleLen)<<1), id...)
 }
 
 // parseEntry splits an entry whose key, without the prefix, is key. It reports
@@ -130,7 +129,7 @@ func parseEntry(key, value []byte) (tuple, id []byte, multi, ok bool) {
 	if len(id) == 0 {
 		id = value[n:]
 	}
-	return key[:length], id, header&1 == 1, len(id) > 0
+	return key[:length], id, header&multiEntry != 0, len(id) > 0
 }
 
 // owner is the id part in the value of a unique index's entry.

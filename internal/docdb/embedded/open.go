@@ -16,6 +16,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"golang.org/x/sync/semaphore"
 )
 
 // What Open answers when it is not the directory's or the disk's fault.
@@ -173,7 +174,8 @@ func (c *Config) openLocked(lock *pebble.Lock) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening data directory %q: %w", c.Dir, err)
 	}
-	e := &Engine{db: db, lock: lock, health: h, stripes: &stripes{seed: maphash.MakeSeed()}, maxWalk: maxWalk}
+	e := &Engine{db: db, lock: lock, health: h, seed: maphash.MakeSeed(),
+		heavy: semaphore.NewWeighted(heavyPlaces()), maxWalk: maxWalk}
 	e.calls.idle = make(chan struct{})
 	e.catalog = newCatalog(e)
 	err = e.sweepUnfinishedIndexes()

@@ -30,11 +30,14 @@ func (c collection) Get(ctx context.Context, id bson.RawValue) (bson.Raw, error)
 			return nil, docdb.ErrNotFound
 		}
 		key := documentKey(state.id, encoded)
-		doc, ok, err := c.e.getStable(ctx, key)
+		doc, ok, err := c.e.getRoomed(ctx, key)
 		if err != nil {
 			return nil, err
 		}
-		// Dropping holds no stripes: wait for it rather than tell of what may not
+		if err := co.locks.settle(ctx, c.e.hashOf(key)); err != nil {
+			return nil, err
+		}
+		// Dropping holds no keys: wait for it rather than tell of what may not
 		// have happened after all.
 		if co.changing.Load() || co.state.Load() != state {
 			if err := co.inflight.settle(ctx); err != nil {
@@ -54,12 +57,8 @@ func (c collection) Get(ctx context.Context, id bson.RawValue) (bson.Raw, error)
 	}
 }
 
-// getStable reads a document after the write to it that is in progress, if there is room
-// for it.
-func (e *Engine) getStable(ctx context.Context, key []byte) (doc []byte, ok bool, err error) {
-	stripe := e.stripes.read(key)
-	stripe.RLock()
-	defer stripe.RUnlock()
+// getRoomed reads a document if there is room for it.
+func (e *Engine) getRoomed(ctx context.Context, key []byte) (doc []byte, ok bool, err error) {
 	v, closer, err := e.db.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, false, nil

@@ -7,16 +7,17 @@ import (
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
-	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
 )
 
-// A record is a document as it is stored: its key, and what the indexes hold of it.
+// A record is a document as it is stored: its key, and what the indexes hold of
+// it. See recorder.
 type record struct {
 	key     []byte
 	id      []byte // the part of key that is the _id
 	entries []entry
+	size    int // of the entries: see entry.size
 	// err is why the index after those of entries can't hold the document. It
 	// is told by checkUnique, since the _id and the indexes before come first.
 	err error
@@ -28,53 +29,19 @@ type entry struct {
 	unique     *index // of which no other document may have the key; nil if any may
 }
 
-// newRecord returns the record of a document.
-func newRecord(state *collState, doc bson.Raw) record {
-	prefix := documentPrefix(state.id)
-	key := appendPart(prefix, appendValue(make([]byte, 0, 32), docdb.ID(doc)))
-	r := record{key: key, id: key[len(prefix):]}
-	for _, ix := range state.indexes {
-		if r.entries, r.err = appendEntries(r.entries, state.id, ix, doc, r.id); r.err != nil {
-			break
-		}
-	}
-	return r
-}
+// size is what Size counts of the entry.
+func (en entry) size() int { return len(en.key) + len(en.value) }
 
-// appendEntries appends what an index holds of a document; ErrInvalid if it can't.
-func appendEntries(dst []entry, coll uint32, ix *index, doc bson.Raw, id []byte) ([]entry, error) {
-	rows, err := docdb.IndexKeys(doc, ix.Keys)
-	if err != nil {
-		return dst, fmt.Errorf("index %q: %w", ix.Name, err)
-	}
-	prefix := indexPrefix(coll, ix.id)
-	multi := len(rows) > 1
-	if multi {
-		dst = append(dst, entry{key: slices.Concat(prefix, []byte{indexMulti}, id)})
-	}
-	prefix = append(prefix, indexEntries)
-	for _, row := range rows {
-		tuple := appendTuple(make([]byte, 0, 64), ix.Keys, row)
-		key := make([]byte, 0, len(prefix)+min(len(tuple), maxPart+32)+len(id))
-		key = appendPart(append(key, prefix...), tuple)
-		length := len(key) - len(prefix)
-		if ix.Unique {
-			dst = append(dst, entry{key, entryValue(length, multi, id), ix})
-		} else {
-			dst = append(dst, entry{append(key, id...), entryValue(length, multi, nil), nil})
-		}
-	}
-	return dst, nil
-}
+func byKey(a, b entry) int { return bytes.Compare(a.key, b.key) }
 
-// stripes returns the stripes to hold while the record is checked and written.
+// appendLocks appends the keys to hold while the record is checked and written.
 // Keys that a write takes away need none: who finds such a key free has seen
 // the write, and its own is behind that one in the log.
-func (r record) stripes(dst []uint16, s *stripes) []uint16 {
-	dst = append(dst, s.of(r.key))
+func (e *Engine) appendLocks(dst []uint64, r record) []uint64 {
+	dst = append(dst, e.hashOf(r.key))
 	for _, en := range r.entries {
 		if en.unique != nil {
-			dst = append(dst, s.of(en.key))
+			dst = append(dst, e.hashOf(en.key))
 		}
 	}
 	return dst
@@ -122,7 +89,6 @@ func setEntries(batch *pebble.Batch, old, entries []entry) error {
 		}
 		return nil
 	}
-	byKey := func(a, b entry) int { return bytes.Compare(a.key, b.key) }
 	slices.SortFunc(old, byKey)
 	slices.SortFunc(entries, byKey)
 	for len(old) > 0 || len(entries) > 0 {

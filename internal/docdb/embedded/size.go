@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cockroachdb/pebble/v2"
+	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
 )
@@ -37,8 +38,30 @@ func (c collection) Size(ctx context.Context) (docdb.Size, error) {
 			return docdb.Size{}, err
 		}
 		size.Indexes[ix.Name] = keys + values
+		size.IndexBytes += keys + values
 	}
 	return size, nil
+}
+
+// IndexSize implements docdb.IndexSizer.
+func (c collection) IndexSize(ctx context.Context, doc bson.Raw) (int64, error) {
+	if err := c.e.begin(ctx); err != nil {
+		return 0, err
+	}
+	defer c.e.calls.leave()
+	co, err := c.e.catalog.acquire(c.name)
+	if err != nil {
+		return 0, err
+	}
+	defer c.e.catalog.release(co)
+	state := co.state.Load()
+	if state == nil {
+		return 0, nil
+	}
+	m := c.e.newRecorder(ctx, state)
+	defer m.release()
+	r := m.record(doc)
+	return int64(r.size), r.err
 }
 
 // sizeOf counts the keys that begin with a prefix, and adds them and their values up.
@@ -60,4 +83,7 @@ func (e *Engine) sizeOf(ctx context.Context, prefix []byte) (n, keys, values int
 	return n, keys, values, err
 }
 
-var _ docdb.Sizer = collection{}
+var (
+	_ docdb.Sizer      = collection{}
+	_ docdb.IndexSizer = collection{}
+)

@@ -38,7 +38,8 @@ type walk struct {
 	it    *pebble.Iterator
 	docs  *pebble.Iterator // to fetch documents for an index's entries; nil until then
 	// bare: the keys say all, so that visit gets no documents.
-	bare bool
+	bare   bool
+	places map[string][]byte // of documents with several entries: see placeOf
 	// visit gets a document, in memory that is valid within the call.
 	visit func(doc bson.Raw) (more bool)
 	pause pause
@@ -205,23 +206,57 @@ func (w *walk) visitEntry(at place, multi bool) (more bool, err error) {
 	if w.bare {
 		return w.visit(nil), nil
 	}
+	if multi {
+		if here, err := w.isPlace(at); err != nil || !here {
+			return true, err
+		}
+	}
 	doc, err := w.fetch(at.id)
 	if err != nil {
 		return false, err
 	}
-	if multi && !bytes.Equal(appendPart(nil, w.tupleOf(doc)), at.tuple) || !w.query.Filter.Match(doc) {
+	if !w.query.Filter.Match(doc) {
 		return true, nil
 	}
 	return w.visit(doc), nil
 }
 
+// maxPlaces is how many documents' places a walk remembers. A document that has
+// thousands of entries would be read and expanded for each of them.
+const maxPlaces = 1024
+
+// isPlace reports whether a document with several entries has its place at this one.
+func (w *walk) isPlace(at place) (bool, error) {
+	if part, ok := w.places[string(at.id)]; ok {
+		return bytes.Equal(part, at.tuple), nil
+	}
+	doc, err := w.fetch(at.id)
+	if err != nil {
+		return false, err
+	}
+	tuple, err := w.tupleOf(doc)
+	if err != nil {
+		return false, err
+	}
+	if w.places == nil || len(w.places) >= maxPlaces {
+		w.places = make(map[string][]byte)
+	}
+	part := appendPart(nil, tuple)
+	w.places[string(at.id)] = part
+	return bytes.Equal(part, at.tuple), nil
+}
+
 // tupleOf is the tuple by which a document has its place.
-func (w *walk) tupleOf(doc bson.Raw) []byte {
+func (w *walk) tupleOf(doc bson.Raw) ([]byte, error) {
 	if w.plan.ix == nil || w.plan.fixed {
-		return nil
+		return nil, nil
 	}
 	keys := w.plan.ix.Keys
-	return appendTuple(nil, keys, docdb.PositionOf(doc, keys, w.query.Desc).Keys)
+	at, err := docdb.NewExpander(w.pause.ctx, 0).Position(doc, keys, w.query.Desc)
+	if err != nil {
+		return nil, fmt.Errorf("index %q: %w", w.plan.ix.Name, err)
+	}
+	return appendTuple(nil, keys, at.Keys), nil
 }
 
 // fetch returns the document with an id, in an iterator's memory.

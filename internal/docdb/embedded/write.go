@@ -69,19 +69,17 @@ func (c collection) Insert(ctx context.Context, doc bson.Raw) error {
 		if state == nil {
 			return c.noCollection()
 		}
-		r := newRecord(state, doc)
-		var buf [8]uint16
-		held := c.e.stripes.lock(r.stripes(buf[:0], c.e.stripes))
-		defer c.e.stripes.unlock(held)
-		if err := ctx.Err(); err != nil { // the locks don't look at it
-			return err
-		}
-		if err := c.e.checkNew(r); err != nil {
-			return err
-		}
-		w := c.e.newWrite(co)
-		w.put(r, nil, doc)
-		return w.commit(false)
+		m := c.e.newRecorder(ctx, state)
+		defer m.release()
+		r := m.record(doc)
+		return m.holding(co, c.e.appendLocks(nil, r), func() error {
+			if err := c.e.checkNew(r); err != nil {
+				return err
+			}
+			w := c.e.newWrite(co)
+			w.put(r, nil, doc)
+			return w.commit(false)
+		})
 	})
 }
 
@@ -110,20 +108,21 @@ func (c collection) Replace(ctx context.Context, id bson.RawValue, when docdb.Fi
 		if state == nil {
 			return docdb.ErrNoMatch
 		}
-		r := newRecord(state, doc)
-		var buf [8]uint16
-		held := c.e.stripes.lock(r.stripes(buf[:0], c.e.stripes))
-		defer c.e.stripes.unlock(held)
-		was, err := c.e.matching(ctx, state, r.key, when)
-		if err != nil {
-			return err
-		}
-		if err := c.e.checkUnique(r); err != nil {
-			return err
-		}
-		w := c.e.newWrite(co)
-		w.put(r, was.entries, doc)
-		return w.commit(false)
+		m := c.e.newRecorder(ctx, state)
+		defer m.release()
+		r := m.record(doc)
+		return m.holding(co, c.e.appendLocks(nil, r), func() error {
+			was, err := m.matching(r.key, when)
+			if err != nil {
+				return err
+			}
+			if err := c.e.checkUnique(r); err != nil {
+				return err
+			}
+			w := c.e.newWrite(co)
+			w.put(r, was.entries, doc)
+			return w.commit(false)
+		})
 	})
 }
 
@@ -133,43 +132,74 @@ func (c collection) Delete(ctx context.Context, id bson.RawValue, when docdb.Fil
 		if state == nil {
 			return docdb.ErrNoMatch
 		}
+		m := c.e.newRecorder(ctx, state)
+		defer m.release()
 		key := documentKey(state.id, appendValue(nil, id))
-		held := c.e.stripes.lock([]uint16{c.e.stripes.of(key)})
-		defer c.e.stripes.unlock(held)
-		was, err := c.e.matching(ctx, state, key, when)
-		if err != nil {
-			return err
-		}
-		w := c.e.newWrite(co)
-		w.remove(was)
-		return w.commit(true)
+		return m.holding(co, []uint64{c.e.hashOf(key)}, func() error {
+			was, err := m.matching(key, when)
+			if err != nil {
+				return err
+			}
+			w := c.e.newWrite(co)
+			w.remove(was)
+			return w.commit(true)
+		})
 	})
 }
 
-// matching returns the record of the document at key, whose stripe the caller
-// holds; ErrNoMatch unless there is one that satisfies when.
-func (e *Engine) matching(ctx context.Context, state *collState, key []byte, when docdb.Filter) (record, error) {
-	if err := ctx.Err(); err != nil {
-		return record{}, err
+// holding calls do with keys locked. When do needs a place for heavy writes, it is called
+// again with one.
+func (m *recorder) holding(co *coll, keys []uint64, do func() error) error {
+	for {
+		err := m.holdingOnce(co, keys, do)
+		if !errors.Is(err, errHeavy) {
+			return err
+		}
+		if err := m.acquire(); err != nil {
+			return err
+		}
 	}
-	doc, ok, err := e.get(key)
+}
+
+func (m *recorder) holdingOnce(co *coll, keys []uint64, do func() error) error {
+	held, err := co.locks.lock(m.ctx, keys)
+	if err != nil {
+		return err
+	}
+	defer co.locks.unlock(held)
+	m.locked = true
+	defer func() { m.locked = false }()
+	if err := m.ctx.Err(); err != nil {
+		return err
+	}
+	return do()
+}
+
+// matching returns the record of the document at key, which the caller
+// holds; ErrNoMatch unless there is one that satisfies when.
+func (m *recorder) matching(key []byte, when docdb.Filter) (record, error) {
+	doc, ok, err := m.e.get(key)
 	if err != nil {
 		return record{}, err
 	}
 	if !ok || !when.Match(doc) {
 		return record{}, docdb.ErrNoMatch
 	}
-	return newRecord(state, doc), nil
+	was := m.stored(doc)
+	return was, was.err
 }
 
 // The limits of InsertMany.
 const (
 	maxBulk      = 1000
 	maxBulkBytes = 48 << 20
+	// maxRun is how many bytes of entries it makes before it writes what it has.
+	maxRun = 4 << 20
 )
 
-// InsertMany implements docdb.Collection. It holds the stripes of all documents
-// until the last one is on disk, so that the one sync at its end serves all.
+// InsertMany implements docdb.Collection. It holds the keys of documents until
+// the last one is on disk, so that one sync serves all: of all documents, or of so many as have
+// maxRun bytes of entries.
 func (c collection) InsertMany(ctx context.Context, docs []bson.Raw) ([]error, error) {
 	size := 0
 	for _, doc := range docs {
@@ -184,20 +214,43 @@ func (c collection) InsertMany(ctx context.Context, docs []bson.Raw) ([]error, e
 		if state == nil {
 			return c.noCollection()
 		}
-		records := make([]record, len(docs))
-		var ids []uint16
-		for i, doc := range docs {
-			if errs[i] = docdb.Validate(doc); errs[i] == nil {
-				records[i] = newRecord(state, doc)
-				ids = records[i].stripes(ids, c.e.stripes)
+		m := c.e.newRecorder(ctx, state)
+		defer m.release()
+		for done := 0; done < len(docs); {
+			n, err := m.insertRun(co, docs[done:], errs[done:])
+			if err != nil {
+				return err
 			}
+			done += n
 		}
-		held := c.e.stripes.lock(ids)
-		defer c.e.stripes.unlock(held)
-		if err := c.e.checkBulk(ctx, records, errs); err != nil {
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return errs, nil
+}
+
+// insertRun inserts the first n documents, and sets their errors.
+func (m *recorder) insertRun(co *coll, docs []bson.Raw, errs []error) (n int, err error) {
+	var records []record
+	var keys []uint64
+	for m.size = 0; n < len(docs) && m.size < maxRun; n++ {
+		if err := m.ctx.Err(); err != nil {
+			return n, err
+		}
+		var r record
+		if errs[n] = docdb.Validate(docs[n]); errs[n] == nil {
+			r = m.record(docs[n])
+			keys = m.e.appendLocks(keys, r)
+		}
+		records = append(records, r)
+	}
+	return n, m.holding(co, keys, func() error {
+		if err := m.e.checkBulk(m.ctx, records, errs); err != nil {
 			return err
 		}
-		w := c.e.newWrite(co)
+		w := m.e.newWrite(co)
 		for i, r := range records {
 			if errs[i] == nil {
 				w.put(r, nil, docs[i])
@@ -205,10 +258,6 @@ func (c collection) InsertMany(ctx context.Context, docs []bson.Raw) ([]error, e
 		}
 		return w.commit(false)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return errs, nil
 }
 
 // checkBulk sets the errors of the records that have none so far and can't be

@@ -51,6 +51,7 @@ var sentinels = map[int]error{
 	67:  docdb.ErrInvalid, // CannotCreateIndex
 	73:  docdb.ErrInvalid, // InvalidNamespace
 	171: docdb.ErrInvalid, // CannotIndexParallelArrays
+	201: docdb.ErrInvalid, // CannotBuildIndexKeys: a document has too many keys
 
 	16746: docdb.ErrInvalid, // a part of an index's path is an index of an array and a name in it
 

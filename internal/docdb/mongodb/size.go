@@ -43,6 +43,7 @@ func readSize(stats bson.Raw, size *docdb.Size) error {
 	for name, v := range docdb.Fields(indexes) {
 		if n, ok := v.AsInt64OK(); ok && string(name) != docdb.IDIndex {
 			size.Indexes[string(name)] = n
+			size.IndexBytes += n
 		}
 	}
 	return nil

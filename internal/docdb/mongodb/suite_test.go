@@ -1,6 +1,7 @@
 package mongodb_test
 
 import (
+	"maps"
 	"os"
 	"testing"
 	"time"
@@ -30,6 +31,9 @@ var standIn = docdbtest.Options{
 	},
 }
 
+// serverLimits is why a case is left out with every server.
+const serverLimits = "a document's keys are made by the server, which has limits of its own"
+
 func TestContract(t *testing.T) {
 	uri := mongotest.URI(t)
 	options := docdbtest.Options{Rounds: 50}
@@ -39,6 +43,9 @@ func TestContract(t *testing.T) {
 			options.Rounds = 50
 		}
 	}
+	skip := map[string]string{"a document of more keys than indexes may hold is refused with an IndexKeyError and changes nothing": serverLimits}
+	maps.Copy(skip, options.Skip)
+	options.Skip = skip
 	docdbtest.Run(t, func(t *testing.T) docdb.Engine {
 		// A minute: the stand-in takes its time to drop a hundred MiB.
 		e, err := mongodb.Open(t.Context(), mongodb.Config{URI: uri, Timeout: time.Minute})
