@@ -177,7 +177,7 @@ func (r *run) couplesOf(ctx context.Context, ids []bson.RawValue) iter.Seq2[coup
 			} else if p, err := r.coupleOf(ctx, id); !yield(p, err) || err != nil {
 				return
 			}
-			if len(batch) == 0 || len(batch) < applyBatch && size < askableBytes && i < len(ids)-1 {
+			if len(batch) == 0 || len(batch) < askableIDs && size < askableBytes && i < len(ids)-1 {
 				continue
 			}
 			for p, err := range r.sideBySide(ctx, docdb.Query{Filter: docdb.In("_id", batch)}) {
@@ -199,8 +199,12 @@ func (r *run) coupleOf(ctx context.Context, id bson.RawValue) (couple, error) {
 	return couple{source, target}, err
 }
 
-// askableBytes bounds the _ids of one filter, whose own limit is docdb.MaxFilterSize.
-const askableBytes = 256 << 10
+// What one filter asks for: its own limits are docdb.MaxInValues and docdb.MaxFilterSize, and
+// to some compatible servers each value is a comparison more for every document found.
+const (
+	askableIDs   = 100
+	askableBytes = 256 << 10
+)
 
 // askable reports whether a filter can ask for an _id.
 func askable(id bson.RawValue) bool {

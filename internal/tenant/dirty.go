@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -102,11 +103,13 @@ func (s *Store) dirtyAmong(ctx context.Context, set string, epoch int64, ids []b
 		keys[i] = docdb.StringID(dirtyKeyOf(epoch, id))
 	}
 	recorded := map[string]bool{}
-	for raw, err := range s.master.Collection(set).Find(ctx, docdb.Query{Filter: docdb.In("_id", keys)}) {
-		if err != nil {
-			return nil, err
+	for some := range slices.Chunk(keys, askableIDs) {
+		for raw, err := range s.master.Collection(set).Find(ctx, docdb.Query{Filter: docdb.In("_id", some)}) {
+			if err != nil {
+				return nil, err
+			}
+			recorded[docdb.ID(raw).StringValue()] = true
 		}
-		recorded[docdb.ID(raw).StringValue()] = true
 	}
 	return recorded, nil
 }
