@@ -12,6 +12,8 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/mongodb"
+	"github.com/orgd/orgd/internal/docdb/mongodb/mongotest"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -328,5 +330,41 @@ func changeOnce(t *testing.T, name string, mode docdbtest.Mode, after int, chang
 	ok := map[string]bool{"resume": now.State == org.StateSuspended, "set a quota": now.Quota.MaxDocuments == 9, "restore": now.State == org.StateDeleting}
 	if !ok[name] {
 		t.Errorf("an acknowledged change was undone: %s, %+v (told %v)", now.State, now.Quota, err)
+	}
+}
+
+// TestAMoversWriteThatIsLateOnTheWire: a proxy before the server holds the mover's replace of
+// a document back, longer than anybody waits for it.
+func TestAMoversWriteThatIsLateOnTheWire(t *testing.T) {
+	proxy := mongotest.NewProxy(t, mongotest.URI(t))
+	e, err := mongodb.Open(t.Context(), mongodb.Config{URI: proxy.URI(), Timeout: 2 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	f := docdbtest.NewFaulty(renamed{e, map[string]string{masterDB: mongotest.Database(t), tenantDB: mongotest.Database(t)}})
+	w := newWorld(t, f, plain, shared)
+	o := w.create("Acme", "acme@x.example")
+	docs := w.Documents(o.ID)
+	putValue(t, docs, "first")
+	f.On(func(c docdbtest.Call) error {
+		if c.Op == "InsertMany" && c.Collection == o.Collection+".2" { // with the first
+			f.On(nil)
+			putValue(t, docs, "second")
+		}
+		return nil
+	})
+	proxy.On(mongotest.Nth(1, "update", o.Collection+".2", mongotest.Hold))
+	if _, err := w.Update(t.Context(), w.login("acme@x.example"), tenant.UpdateInput{Migrate: true}); err != nil {
+		t.Fatalf("a healthy mover gave up: %v", err)
+	}
+	if n := len(proxy.Held()); n != 1 {
+		t.Fatalf("%d messages were held", n)
+	}
+	putValue(t, docs, "third")
+	putValue(t, docs, "fourth")
+	proxy.Deliver()
+	if got := valueOf(t, docs, "doc"); got != "fourth" {
+		t.Errorf("the document is %q", got)
 	}
 }

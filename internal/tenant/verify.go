@@ -55,7 +55,7 @@ func (r *run) compare(ctx context.Context) (faults int64, err error) {
 		faults, differ = faults+n, differ[:0]
 		return err
 	}
-	for pair, err := range r.sideBySide(ctx, docdb.Query{}) {
+	for pair, err := range pairs(ctx, r.source(), r.target(), docdb.Query{}) {
 		if err == nil {
 			err = r.keep(ctx)
 		}
@@ -106,12 +106,8 @@ func (p couple) id() bson.RawValue {
 	return docdb.ID(p.target)
 }
 
-// sideBySide walks source and target in the order of _id, in bounded memory.
-func (r *run) sideBySide(ctx context.Context, q docdb.Query) iter.Seq2[couple, error] {
-	return pairs(ctx, r.source(), r.target(), q)
-}
-
-// pairs walks what a query finds in two collections, in the order of _id.
+// pairs walks what a query finds in two collections, side by side in the order of _id, in
+// bounded memory.
 func pairs(ctx context.Context, a, b docdb.Collection, q docdb.Query) iter.Seq2[couple, error] {
 	return func(yield func(couple, error) bool) {
 		readA, readB := ahead(ctx, batches(a, q)), ahead(ctx, batches(b, q))

@@ -208,7 +208,7 @@ func TestQuickstart(t *testing.T) {
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOSUMDB=off", "GOWORK=off", "GOTOOLCHAIN=local")
 	out, err := cmd.CombinedOutput()
-	if want := "Acme Corporation is in org_acme_corporation.2\n"; err != nil || string(out) != want {
+	if want := "Acme Corporation is in org_acme_corporation\n"; err != nil || string(out) != want {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
