@@ -54,7 +54,17 @@ func startExpecting(t *testing.T, faults []int, env ...string) *world {
 // startMongo starts an orgd on databases of its own on the shared MongoDB server.
 func startMongo(t *testing.T, env ...string) *world {
 	t.Helper()
-	return startMongoAt(t, mongotest.URI(t), nil, env...)
+	return startMongoAt(t, patient(mongotest.URI(t)), nil, env...)
+}
+
+// patient gives every call a minute: many tests share one server and two cores, and a call
+// that takes long for that reason is not what they are about.
+func patient(uri string) string {
+	separator := "?"
+	if strings.Contains(uri, "?") {
+		separator = "&"
+	}
+	return uri + separator + "timeoutMS=60000"
 }
 
 func startMongoAt(t *testing.T, uri string, faults []int, env ...string) *world {

@@ -75,6 +75,11 @@ func openStore(t *testing.T, e docdb.Engine, edit func(*tenant.Config)) *tenant.
 
 func embeddedEngine(t *testing.T) docdb.Engine {
 	t.Helper()
+	return openEmbedded(t)
+}
+
+func openEmbedded(t testing.TB) docdb.Engine {
+	t.Helper()
 	e, err := embedded.Open(embedded.Config{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
