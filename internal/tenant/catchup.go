@@ -5,15 +5,14 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-
-	"github.com/orgd/orgd/internal/org"
 )
 
 const (
 	// applyBatch is how many documents are read at a time.
 	applyBatch = 500
-	// maxRounds bounds a move whose writers are faster than it.
-	maxRounds = 60
+	// steadyRounds is after how many rounds that leave no less than the one before the
+	// fence is tried: writers who are as fast as the move get no slower by waiting.
+	steadyRounds = 4
 	// longestFence is for how long the last documents may keep clients waiting, as far
 	// as the rounds before show how long one takes.
 	longestFence = 100 * time.Millisecond
@@ -23,23 +22,24 @@ const (
 
 // catchUp goes on with rounds until what a round leaves to the fence is little: as many
 // documents as can be brought over while clients hardly notice, at the speed that was
-// measured; or, where every round takes its time whatever there is to do, no fewer than
-// the round before.
+// measured; or, where every round takes its time whatever there is to do or the writers are
+// as fast as the move, no fewer than the round before.
 func (r *run) catchUp(ctx context.Context) error {
-	last := -1
-	for range maxRounds {
+	last, steady := -1, 0
+	for {
 		began := time.Now()
 		n, err := r.round(ctx)
 		if err != nil {
 			return err
 		}
-		steady := last >= 0 && n >= last-last/4
-		if n <= fewEnough || time.Since(began) <= longestFence || steady && n <= applyBatch {
+		if last >= 0 && n >= last-last/4 {
+			steady++
+		}
+		if n <= fewEnough || time.Since(began) <= longestFence || steady > 0 && n <= applyBatch || steady >= steadyRounds {
 			return nil
 		}
 		last = n
 	}
-	return org.Errorf(org.Unavailable, "The data changes faster than it can be moved. Try again when there is less to do. Nothing was changed.")
 }
 
 // round raises the epoch, waits for the writers of the earlier ones, and brings

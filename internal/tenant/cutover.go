@@ -19,6 +19,9 @@ const (
 	// messages take long, fenceMessages of them instead.
 	fenceFor      = time.Second
 	fenceMessages = 30
+	// A try that took too long doubles it for the next, up to this: a long pause is better
+	// than a move that never ends. Clients wait for longer, and a lease lasts for longer.
+	fenceAtMost = 6 * time.Second
 	// cutOvers bounds the tries; the pause after each is longer than the one before,
 	// so that clients get on, and a dead instance has time to be taken for dead.
 	cutOvers     = 24
@@ -34,14 +37,14 @@ func (r *run) flip(ctx context.Context) error {
 		return err
 	}
 	between := cutOverPause
-	for range cutOvers {
+	for try := range cutOvers {
 		if done, err := r.flipped(ctx); done || err != nil {
 			return err
 		}
 		if err := r.catchUp(ctx); err != nil {
 			return err
 		}
-		err := r.cutOver(ctx)
+		err := r.cutOver(ctx, r.fenceLimit(try))
 		if err == nil || errors.Is(err, errLeaseLost) || r.doubtful() {
 			return err
 		}
@@ -111,23 +114,29 @@ func (r *run) adopt(o *organization) error {
 	return nil
 }
 
+// fenceLimit is how long the fence of a try may stand.
+func (r *run) fenceLimit(try int) time.Duration {
+	first := max(fenceFor, fenceMessages*r.messageTime())
+	return max(first, min(first<<min(try, 3), fenceAtMost))
+}
+
 // cutOver fences the organization, brings the last few documents over, and flips.
 // If any of it fails or takes too long, clients go on where they were: at once, also
 // while a write to the target is still waited for.
-func (r *run) cutOver(ctx context.Context) error {
+func (r *run) cutOver(ctx context.Context, limit time.Duration) error {
 	began := time.Now()
 	r.behindFence = true
 	defer func() { r.behindFence = false }()
 	fenced, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	lifted := make(chan error, 1)
-	limit := time.AfterFunc(max(fenceFor, fenceMessages*r.messageTime()), func() {
+	timer := time.AfterFunc(limit, func() {
 		cancel(errUnfenced)
 		_, err := r.lift(ctx)
 		lifted <- err
 	})
 	err := r.flipFenced(fenced)
-	if !limit.Stop() {
+	if !timer.Stop() {
 		if liftErr := <-lifted; err != nil {
 			err = errors.Join(err, liftErr)
 		}
