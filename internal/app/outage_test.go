@@ -153,7 +153,7 @@ func TestAChangeInProgressIsInTheWayOfAnother(t *testing.T) {
 // there is a fault, the log which one, under the same request id.
 func TestAFaultShowsNothingOfTheInside(t *testing.T) {
 	t.Parallel()
-	w := startMongoAt(t, mongotest.URI(t), []int{http.StatusInternalServerError})
+	w := startMongoAt(t, sharedMongo(t), []int{http.StatusInternalServerError})
 	acc, hashless := w.account("Acme"), w.account("Globex")
 	w.set("organizations", acc.id, bson.D{{Key: "organization_name", Value: bson.D{{Key: "SECRET-INSIDE", Value: 1}}}})
 	w.set("admins", hashless.adminID, bson.D{{Key: "password_hash", Value: "SECRET-INSIDE"}})

@@ -6,8 +6,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-
-	"github.com/orgd/orgd/internal/docdb/mongodb/mongotest"
 )
 
 // TestNothingSecretIsLoggedOrAnswered plants secrets wherever a request can carry
@@ -17,7 +15,7 @@ import (
 func TestNothingSecretIsLoggedOrAnswered(t *testing.T) {
 	t.Parallel()
 	const uriPassword, operatorKey = "URI+passw0rd/for?its@user", "Vt7_kQ2.rZ9-pX4~mB6+wN1/cL8=hD3yS5gF0jA"
-	uri := withUser(t, mongotest.URI(t), "secrets_test", uriPassword)
+	uri := withUser(t, sharedMongo(t), "secrets_test", uriPassword)
 	w := startMongoAt(t, uri, nil, "OPERATOR_KEY="+operatorKey)
 	w.journal.keep(uriPassword, url.QueryEscape(uriPassword), url.PathEscape(uriPassword), jwtSecret, operatorKey, base64.StdEncoding.EncodeToString([]byte(jwtSecret)))
 

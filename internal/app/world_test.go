@@ -54,13 +54,15 @@ func startExpecting(t *testing.T, faults []int, env ...string) *world {
 // startMongo starts an orgd on databases of its own on the shared MongoDB server.
 func startMongo(t *testing.T, env ...string) *world {
 	t.Helper()
-	return startMongoAt(t, patient(mongotest.URI(t)), nil, env...)
+	return startMongoAt(t, sharedMongo(t), nil, env...)
 }
 
-// patient gives every call a minute: many tests share one server and two cores, and a call
-// that takes long for that reason is not what they are about.
-func patient(uri string) string {
-	separator := "?"
+// sharedMongo is the connection string of the shared MongoDB server, with a minute for every
+// call: many tests share it and two cores, and a call that takes long for that reason is not
+// what they are about.
+func sharedMongo(t *testing.T) string {
+	t.Helper()
+	uri, separator := mongotest.URI(t), "?"
 	if strings.Contains(uri, "?") {
 		separator = "&"
 	}

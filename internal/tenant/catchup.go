@@ -10,8 +10,9 @@ import (
 const (
 	// applyBatch is how many documents are read at a time.
 	applyBatch = 500
-	// steadyRounds is after how many rounds that leave no less than the one before the
-	// fence is tried: writers who are as fast as the move get no slower by waiting.
+	// steadyRounds is after how many rounds that left hardly less than the one before the
+	// fence is tried: writers who are as fast as the move get no slower by waiting. They need
+	// not follow each other, so that what goes up and down ends too.
 	steadyRounds = 4
 	// longestFence is for how long the last documents may keep clients waiting, as far
 	// as the rounds before show how long one takes.
@@ -25,17 +26,18 @@ const (
 // measured; or, where every round takes its time whatever there is to do or the writers are
 // as fast as the move, no fewer than the round before.
 func (r *run) catchUp(ctx context.Context) error {
-	last, steady := -1, 0
+	last, steadies := -1, 0
 	for {
 		began := time.Now()
 		n, err := r.round(ctx)
 		if err != nil {
 			return err
 		}
-		if last >= 0 && n >= last-last/4 {
-			steady++
+		steady := last >= 0 && n >= last-last/4
+		if steady {
+			steadies++
 		}
-		if n <= fewEnough || time.Since(began) <= longestFence || steady > 0 && n <= applyBatch || steady >= steadyRounds {
+		if n <= fewEnough || time.Since(began) <= longestFence || steady && (n <= applyBatch || steadies >= steadyRounds) {
 			return nil
 		}
 		last = n

@@ -19,9 +19,10 @@ const (
 	// messages take long, fenceMessages of them instead.
 	fenceFor      = time.Second
 	fenceMessages = 30
-	// A try that took too long doubles it for the next, up to this: a long pause is better
-	// than a move that never ends. Clients wait for longer, and a lease lasts for longer.
-	fenceAtMost = 6 * time.Second
+	// fenceAtMost is up to what each try that failed doubles it for the next: a long pause is
+	// better than a move that never ends. Clients wait for longer, and a lease lasts for longer.
+	fenceAtMost    = 6 * time.Second
+	fenceDoublings = 3 // as many as lead from fenceFor past fenceAtMost
 	// cutOvers bounds the tries; the pause after each is longer than the one before,
 	// so that clients get on, and a dead instance has time to be taken for dead.
 	cutOvers     = 24
@@ -117,7 +118,7 @@ func (r *run) adopt(o *organization) error {
 // fenceLimit is how long the fence of a try may stand.
 func (r *run) fenceLimit(try int) time.Duration {
 	first := max(fenceFor, fenceMessages*r.messageTime())
-	return max(first, min(first<<min(try, 3), fenceAtMost))
+	return max(first, min(first<<min(try, fenceDoublings), fenceAtMost))
 }
 
 // cutOver fences the organization, brings the last few documents over, and flips.
