@@ -37,8 +37,17 @@ func TestDoctorBesideAServerThatIsAtWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	d, err := app.Diagnose(t.Context(), w.Config, true, log)
-	if err != nil || d.Findings() != 1 || len(d.Repaired) != 0 {
+	if err != nil || d.Findings() != 1 {
 		t.Errorf("%+v, %v", d, err)
+	}
+	// The test's server loses a drop now and then that meets another one or a create. What is
+	// there still is swept, by the doctor as by the orgd beside it; nothing else was to mend.
+	for _, c := range d.Repaired {
+		for _, f := range c.Findings {
+			if !f.Pending || f.Subject == stays.collection {
+				t.Errorf("repaired: %+v", f)
+			}
+		}
 	}
 	w.do("GET", getPath("Stays"), "").is(200)
 }

@@ -33,7 +33,7 @@ func (r *run) catchUp(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		steady := last >= 0 && n >= last-last/4
+		steady := last >= 0 && n >= last-last/4 && !r.cfg.skip.steady
 		if steady {
 			steadies++
 		}

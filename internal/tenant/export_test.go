@@ -32,6 +32,8 @@ func (c *Config) Skip(part string) bool {
 		c.skip.names = true
 	case "unique versions":
 		c.skip.versions = true
+	case "steady rounds":
+		c.skip.steady = true
 	default:
 		return false
 	}

@@ -74,8 +74,9 @@ type Config struct {
 type skip struct {
 	dirtySet, epochs, drain, reread, fence, verify bool
 	// conditions of the mover's writes; a fresh target after a write without an answer;
-	// physical names that are used once; versions that are.
-	conditions, fresh, names, versions bool
+	// physical names that are used once; versions that are; an end of the catch-up beside
+	// writers who are as fast as it.
+	conditions, fresh, names, versions, steady bool
 }
 
 // Store is the tenant store. It is safe for concurrent use.
