@@ -290,15 +290,3 @@ func (s *Store) await(ctx context.Context, id, token string) error {
 		}
 	}
 }
-
-// pause waits for d, or for ctx, whose error it then returns.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -321,40 +320,4 @@ func (r *run) own(ctx context.Context, swap func(context.Context) error) error {
 		r.op.Meta = now.Meta
 	}
 	return docdb.ErrUnavailable
-}
-
-// How often and how long retry tries: about three seconds in all, which bridges
-// a short stall of the storage; an election of a new primary is bridged by the
-// driver's own server selection. A try that itself waited longer than that is the
-// last: seven of them would keep a client waiting for more than a minute.
-const (
-	retries    = 6
-	firstPause = 50 * time.Millisecond
-	retryFor   = 4 * time.Second
-)
-
-// retry calls f again when the storage may answer the next time. f is a step,
-// so that what an unknown outcome hides may be done twice.
-func retry(ctx context.Context, f func() error) error {
-	return retryIf(ctx, f, docdb.ErrUnavailable, docdb.ErrOutcomeUnknown)
-}
-
-// retryUndone is retry for what must not be done twice.
-func retryUndone(ctx context.Context, f func() error) error {
-	return retryIf(ctx, f, docdb.ErrUnavailable)
-}
-
-func retryIf(ctx context.Context, f func() error, again ...error) error {
-	wait, began := firstPause, time.Now()
-	for try := 0; ; try++ {
-		err := f()
-		may := slices.ContainsFunc(again, func(is error) bool { return errors.Is(err, is) })
-		if !may || try == retries || time.Since(began) > retryFor {
-			return err
-		}
-		if pause(ctx, wait) != nil {
-			return err
-		}
-		wait *= 2
-	}
 }

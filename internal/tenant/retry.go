@@ -1,0 +1,58 @@
+package tenant
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/orgd/orgd/internal/docdb"
+)
+
+// How often and how long retry tries: about three seconds in all, which bridges
+// a short stall of the storage; an election of a new primary is bridged by the
+// driver's own server selection. A try that itself waited longer than that is the
+// last: seven of them would keep a client waiting for more than a minute.
+const (
+	retries    = 6
+	firstPause = 50 * time.Millisecond
+	retryFor   = 4 * time.Second
+)
+
+// retry calls f again when the storage may answer the next time. f is a step,
+// so that what an unknown outcome hides may be done twice.
+func retry(ctx context.Context, f func() error) error {
+	return retryIf(ctx, f, docdb.ErrUnavailable, docdb.ErrOutcomeUnknown)
+}
+
+// retryUndone is retry for what must not be done twice.
+func retryUndone(ctx context.Context, f func() error) error {
+	return retryIf(ctx, f, docdb.ErrUnavailable)
+}
+
+func retryIf(ctx context.Context, f func() error, again ...error) error {
+	wait, began := firstPause, time.Now()
+	for try := 0; ; try++ {
+		err := f()
+		may := slices.ContainsFunc(again, func(is error) bool { return errors.Is(err, is) })
+		if !may || try == retries || time.Since(began) > retryFor {
+			return err
+		}
+		if pause(ctx, wait) != nil {
+			return err
+		}
+		wait *= 2
+	}
+}
+
+// pause waits for d, or for ctx, whose error it then returns.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
