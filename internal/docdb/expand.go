@@ -14,24 +14,22 @@ import (
 // nanoseconds, and a client decides how often paths lead past it; a key counts as several. An
 // Expander is for one goroutine.
 type Expander struct {
-	ctx         context.Context
-	steps, most int
-	checkAt     int      // the step at which to look at the context
-	levels      []*level // of arrays that the paths have led through, to be used again
+	*Meter
+	most   int
+	levels []*level // of arrays that the paths have led through, to be used again
 }
 
 // stepsOfKey is how many steps a key counts as.
 const stepsOfKey = 8
 
-// checkEvery is after how many steps an expander looks at its context: a tenth of
-// a millisecond.
-const checkEvery = 1 << 13
-
 // NewExpander returns an expander that ends with the context, or after more than
-// maxSteps; 0: no limit.
+// maxSteps; 0: no limit. It lets nobody go first: those who use it hold locks.
 func NewExpander(ctx context.Context, maxSteps int) *Expander {
-	return &Expander{ctx: ctx, most: maxSteps, checkAt: checkEvery}
+	return &Expander{Meter: &Meter{ctx: ctx, checkAt: checkEvery}, most: maxSteps}
 }
+
+// Expander returns an expander of work that the meter counts.
+func (m *Meter) Expander() *Expander { return &Expander{Meter: m} }
 
 // Each calls visit with each key under which an index holds the document: one for
 // most, several where a path leads to an array. They come in the order of the
@@ -55,28 +53,11 @@ func (x *Expander) Each(doc bson.Raw, keys []Key, visit func(key []bson.RawValue
 
 // check ends what takes too long.
 func (x *Expander) check(path string) error {
-	if x.steps < x.checkAt {
-		return nil
-	}
 	if x.most > 0 && x.steps > x.most {
 		return &IndexKeyError{Path: path, Problem: "it leads past too many elements, too often"}
 	}
-	x.checkAt = x.steps + checkEvery
-	return x.ctx.Err()
-}
-
-// lookup is lookup, counted.
-func (x *Expander) lookup(doc []byte, name string) (bson.RawValue, bool) {
-	for b := body(doc); ; {
-		got, v, rest, ok := next(b)
-		if x.steps++; !ok {
-			return bson.RawValue{}, false
-		}
-		if string(got) == name {
-			return v, true
-		}
-		b = rest
-	}
+	x.Take(0)
+	return x.err
 }
 
 // plainValue finds the value at a path, null if it is missing, and reports
@@ -84,7 +65,7 @@ func (x *Expander) lookup(doc []byte, name string) (bson.RawValue, bool) {
 func (x *Expander) plainValue(doc []byte, path string) (v bson.RawValue, plain bool) {
 	for {
 		name, rest, more := strings.Cut(path, ".")
-		v, ok := x.lookup(doc, name)
+		v, ok := lookup(x.Meter, doc, name)
 		switch {
 		case !ok:
 			return nullValue, true
@@ -200,7 +181,7 @@ func (x *Expander) unambiguous(c *cursor, doc []byte) error {
 	if !c.positional || len(doc) == 0 {
 		return nil
 	}
-	if _, named := x.lookup(doc, c.rest[0].name); named {
+	if _, named := lookup(x.Meter, doc, c.rest[0].name); named {
 		return &IndexKeyError{Path: c.name, Problem: "a number in it is both an index of an array and a name in the array's documents"}
 	}
 	return nil
@@ -210,7 +191,7 @@ func (x *Expander) unambiguous(c *cursor, doc []byte) error {
 // nowhere, and returns what is left of the path there.
 func (x *Expander) follow(doc []byte, path []segment) (v bson.RawValue, rest []segment, ok bool) {
 	for {
-		v, ok = x.lookup(doc, path[0].name)
+		v, ok = lookup(x.Meter, doc, path[0].name)
 		path = path[1:]
 		if !ok || v.Type == bson.TypeArray || len(path) == 0 {
 			return v, path, ok

@@ -6,32 +6,33 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
-// match decides as mongod's matcher does.
-func (n *node) match(doc []byte) bool {
+// match decides as mongod's matcher does. When the meter has ended the work, what it
+// returns says nothing.
+func (n *node) match(m *Meter, doc []byte) bool {
 	switch n.op {
 	case opAnd:
-		return allMatch(n.nodes, doc)
+		return allMatch(m, n.nodes, doc)
 	case opOr:
 		for _, kid := range n.nodes {
-			if kid.match(doc) {
+			if kid.match(m, doc) {
 				return true
 			}
 		}
 		return false
 	case opNot:
-		return !allMatch(n.nodes, doc)
+		return !allMatch(m, n.nodes, doc)
 	case opNe, opNin:
-		return !n.any(doc, n.path.segments)
+		return !n.any(m, doc, n.path.segments)
 	case opExists:
-		return n.any(doc, n.path.segments) == n.yes
+		return n.any(m, doc, n.path.segments) == n.yes
 	default:
-		return n.any(doc, n.path.segments)
+		return n.any(m, doc, n.path.segments)
 	}
 }
 
-func allMatch(nodes []*node, doc []byte) bool {
+func allMatch(m *Meter, nodes []*node, doc []byte) bool {
 	for _, kid := range nodes {
-		if !kid.match(doc) {
+		if !kid.match(m, doc) {
 			return false
 		}
 	}
@@ -40,37 +41,38 @@ func allMatch(nodes []*node, doc []byte) bool {
 
 // any reports whether one of the values that a path leads to from a document
 // passes the node's test. A missing value is tested as the zero value.
-func (n *node) any(doc []byte, path []segment) bool {
-	v, ok := lookup(doc, path[0].name)
+func (n *node) any(m *Meter, doc []byte, path []segment) bool {
+	v, ok := lookup(m, doc, path[0].name)
 	switch {
 	case !ok:
-		return n.test(bson.RawValue{})
+		return n.test(m, bson.RawValue{})
 	case len(path) == 1:
-		return n.anyOf(v)
+		return n.anyOf(m, v)
 	case v.Type == bson.TypeEmbeddedDocument:
-		return n.any(v.Value, path[1:])
+		return n.any(m, v.Value, path[1:])
 	case v.Type == bson.TypeArray:
-		return n.anyWithin(v.Value, path[1:])
+		return n.anyWithin(m, v.Value, path[1:])
 	default:
-		return n.test(bson.RawValue{})
+		return n.test(m, bson.RawValue{})
 	}
 }
 
 // anyOf tests a value at the end of a path: an array's elements, then itself.
-func (n *node) anyOf(v bson.RawValue) bool {
+func (n *node) anyOf(m *Meter, v bson.RawValue) bool {
 	if v.Type == bson.TypeArray {
-		for b := body(v.Value); ; {
+		b := body(v.Value)
+		for i := 0; m.Err() == nil && (i%elementsAtATime != 0 || m.Take(elementsAtATime)); i++ {
 			_, element, rest, ok := next(b)
 			if !ok {
 				break
 			}
-			if n.test(element) {
+			if n.test(m, element) {
 				return true
 			}
 			b = rest
 		}
 	}
-	return n.test(v)
+	return n.test(m, v)
 }
 
 // anyWithin follows a path through an array, which takes no part of it: into the
@@ -78,38 +80,41 @@ func (n *node) anyOf(v bson.RawValue) bool {
 // names. There an array is not looked into when the path ends (so {"a.0": 1}
 // does not select {a: [[1]]}), and one is passed through when it goes on. Where
 // nothing is found nothing is tested, not even a missing value.
-func (n *node) anyWithin(array []byte, path []segment) bool {
+func (n *node) anyWithin(m *Meter, array []byte, path []segment) bool {
 	b := body(array)
-	for i := 0; ; i++ {
+	for i := 0; m.Take(1); i++ {
 		_, v, rest, ok := next(b)
 		if !ok {
 			return false
 		}
 		b = rest
-		if v.Type == bson.TypeEmbeddedDocument && n.any(v.Value, path) {
+		if v.Type == bson.TypeEmbeddedDocument && n.any(m, v.Value, path) {
 			return true
 		}
-		if i != path[0].index {
-			continue
-		}
-		found := false
-		switch {
-		case len(path) == 1:
-			found = n.test(v)
-		case v.Type == bson.TypeEmbeddedDocument:
-			found = n.any(v.Value, path[1:])
-		case v.Type == bson.TypeArray:
-			found = n.anyWithin(v.Value, path[1:])
-		}
-		if found {
+		if i == path[0].index && n.anyAt(m, v, path) {
 			return true
 		}
+	}
+	return false
+}
+
+// anyAt goes on from the element of an array that path[0] names.
+func (n *node) anyAt(m *Meter, v bson.RawValue, path []segment) bool {
+	switch {
+	case len(path) == 1:
+		return n.test(m, v)
+	case v.Type == bson.TypeEmbeddedDocument:
+		return n.any(m, v.Value, path[1:])
+	case v.Type == bson.TypeArray:
+		return n.anyWithin(m, v.Value, path[1:])
+	default:
+		return false
 	}
 }
 
 // test decides for one value, whose type is 0 if it is missing. For the
 // operators that negate it is the test of what they negate.
-func (n *node) test(v bson.RawValue) bool {
+func (n *node) test(m *Meter, v bson.RawValue) bool {
 	switch n.op {
 	case opExists:
 		return v.Type != 0
@@ -117,18 +122,23 @@ func (n *node) test(v bson.RawValue) bool {
 		if v.Type == 0 {
 			v = nullValue
 		}
-		_, found := slices.BinarySearchFunc(n.in, v, Compare)
+		_, found := slices.BinarySearchFunc(n.in, v, func(in, v bson.RawValue) int {
+			m.compares(in, v)
+			return Compare(in, v)
+		})
 		return found
 	case opEq, opNe:
 		if v.Type == 0 {
 			return n.value.Type == bson.TypeNull
 		}
+		m.compares(v, n.value)
 		return Compare(v, n.value) == 0
 	}
 	// The operand is never NaN or null, so that type and order decide.
 	if rank(v.Type) != rank(n.value.Type) || isNaN(v) {
 		return false
 	}
+	m.compares(v, n.value)
 	c := Compare(v, n.value)
 	switch n.op {
 	case opGt:
@@ -139,5 +149,19 @@ func (n *node) test(v bson.RawValue) bool {
 		return c < 0
 	default:
 		return c <= 0
+	}
+}
+
+// elementsAtATime is how many elements of a list are counted together.
+const elementsAtATime = 64
+
+// bytesOfStep is how many bytes of two values are compared in a step.
+const bytesOfStep = 32
+
+// compares counts the comparison of two values. Short ones are part of the step that has
+// led to them.
+func (m *Meter) compares(a, b bson.RawValue) {
+	if n := min(len(a.Value), len(b.Value)); n > bytesOfStep {
+		m.Take(n / bytesOfStep)
 	}
 }

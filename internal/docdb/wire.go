@@ -47,14 +47,20 @@ func next(b []byte) (name []byte, v bson.RawValue, rest []byte, ok bool) {
 	return b[1 : end+1], bson.RawValue{Type: t, Value: b[at : at+n : at+n]}, b[at+n:], true
 }
 
-// lookup finds a document's first element of that name.
-func lookup(doc []byte, name string) (bson.RawValue, bool) {
-	for b := body(doc); ; {
+// lookup finds a document's first element of that name; none once the meter has ended
+// the work.
+func lookup(m *Meter, doc []byte, name string) (bson.RawValue, bool) {
+	if !m.Take(0) {
+		return bson.RawValue{}, false
+	}
+	for b, steps := body(doc), 1; ; steps++ {
 		got, v, rest, ok := next(b)
 		if !ok {
+			m.Take(steps)
 			return bson.RawValue{}, false
 		}
 		if string(got) == name {
+			m.Take(steps)
 			return v, true
 		}
 		b = rest

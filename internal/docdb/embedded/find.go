@@ -33,7 +33,7 @@ func (c collection) Find(ctx context.Context, q docdb.Query) iter.Seq2[bson.Raw,
 		defer c.e.calls.leave()
 		s, err := newScan(q)
 		if err == nil {
-			s.room = docdb.RoomOf(ctx)
+			s.room, s.meter = docdb.RoomOf(ctx), docdb.NewMeter(ctx)
 		}
 		for err == nil && !s.done {
 			s.docs, s.size = s.docs[:0], 0
@@ -65,7 +65,7 @@ func (c collection) Count(ctx context.Context, f docdb.Filter) (int64, error) {
 		return 0, err
 	}
 	defer c.e.calls.leave()
-	s := &scan{query: docdb.Query{Filter: f}, counting: true}
+	s := &scan{query: docdb.Query{Filter: f}, counting: true, meter: docdb.NewMeter(ctx)}
 	for !s.done {
 		if err := c.read(ctx, s); err != nil {
 			return 0, err
@@ -80,6 +80,7 @@ type scan struct {
 	after *place // where the next page begins; nil: at the beginning
 	coll  uint32 // the collection's number, once a page was read
 	done  bool
+	meter *docdb.Meter
 
 	page, size int
 	docs       []bson.Raw // the page
@@ -169,8 +170,9 @@ func (e *Engine) readView(ctx context.Context, co *coll, state *collState, s *sc
 		return false, err
 	}
 	w := &walk{e: e, state: state, query: s.query, after: s.after, it: it, visit: s.add,
-		pause: pause{ctx: ctx, until: time.Now().Add(e.maxWalk)}}
+		pause: pause{Meter: s.meter, until: time.Now().Add(e.maxWalk)}}
 	defer func() {
+		s.meter.Done() // before anything is waited for
 		if closeErr := w.close(); err == nil {
 			err = closeErr
 		}

@@ -71,8 +71,8 @@ func (w *walk) collect(prefix []byte) (members []member, rest bool, err error) {
 		return -1
 	}
 	for ok := w.enter(prefix); ok && bytes.HasPrefix(w.it.Key(), prefix); ok = w.next() {
-		if err := w.pause.ctx.Err(); err != nil {
-			return nil, false, err
+		if !w.pause.Take(stepsOfKey) {
+			return nil, false, w.pause.Err()
 		}
 		m, here, err := w.member()
 		if err != nil {
@@ -139,8 +139,8 @@ func (w *walk) visitMember(m member) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if !w.query.Filter.Match(doc) {
-		return true, nil
+	if ok, err := w.matches(doc); err != nil || !ok {
+		return true, err
 	}
 	return w.visit(doc), nil
 }

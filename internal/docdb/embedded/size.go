@@ -9,9 +9,6 @@ import (
 	"github.com/orgd/orgd/internal/docdb"
 )
 
-// sizeCheckEvery is after how many keys a walk looks whether it is still wanted.
-const sizeCheckEvery = 1024
-
 // Size implements docdb.Sizer. It walks over all keys, and reads no values: Pebble's
 // own estimate leaves out what is not in tables yet.
 func (c collection) Size(ctx context.Context) (docdb.Size, error) {
@@ -24,16 +21,17 @@ func (c collection) Size(ctx context.Context) (docdb.Size, error) {
 		return docdb.Size{}, err
 	}
 	defer c.e.catalog.release(co)
-	size := docdb.Size{Indexes: map[string]int64{}}
+	size, meter := docdb.Size{Indexes: map[string]int64{}}, docdb.NewMeter(ctx)
+	defer meter.Done()
 	state := co.state.Load()
 	if state == nil {
 		return size, nil
 	}
-	if size.Documents, _, size.Bytes, err = c.e.sizeOf(ctx, documentPrefix(state.id)); err != nil {
+	if size.Documents, _, size.Bytes, err = c.e.sizeOf(meter, documentPrefix(state.id)); err != nil {
 		return docdb.Size{}, err
 	}
 	for _, ix := range state.indexes {
-		_, keys, values, err := c.e.sizeOf(ctx, indexPrefix(state.id, ix.id))
+		_, keys, values, err := c.e.sizeOf(meter, indexPrefix(state.id, ix.id))
 		if err != nil {
 			return docdb.Size{}, err
 		}
@@ -65,7 +63,7 @@ func (c collection) IndexSize(ctx context.Context, doc bson.Raw) (int64, error) 
 }
 
 // sizeOf counts the keys that begin with a prefix, and adds them and their values up.
-func (e *Engine) sizeOf(ctx context.Context, prefix []byte) (n, keys, values int64, err error) {
+func (e *Engine) sizeOf(m *docdb.Meter, prefix []byte) (n, keys, values int64, err error) {
 	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: successor(prefix)})
 	if err != nil {
 		return 0, 0, 0, err
@@ -73,9 +71,9 @@ func (e *Engine) sizeOf(ctx context.Context, prefix []byte) (n, keys, values int
 	for ok := it.First(); ok && err == nil; ok = it.Next() {
 		value := it.LazyValue()
 		keys, values = keys+int64(len(it.Key())), values+int64(value.Len())
-		if n++; n%sizeCheckEvery == 0 {
-			err = ctx.Err()
-		}
+		n++
+		m.Take(stepsOfKey)
+		err = m.Err()
 	}
 	if closeErr := it.Close(); err == nil {
 		err = closeErr

@@ -3,7 +3,6 @@ package embedded
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -50,24 +49,30 @@ var errPause = errors.New("pause")
 
 // A pause is when a walk that finds little lets go of what it holds.
 type pause struct {
-	ctx   context.Context
-	until time.Time
-	steps int
+	*docdb.Meter
+	until  time.Time
+	lookAt int // the meter's step at which to look at the clock again
 }
 
 // maxWalk is how long a walk holds on to one view of the database. It keeps
 // memtables and tables from being given up.
 const maxWalk = 500 * time.Millisecond
 
-// step is called for each key; it looks at the clock at every 128th.
+// What a key costs as steps of a meter, and after how many steps a walk looks at the clock.
+const (
+	stepsOfKey = 64
+	lookEvery  = 128 * stepsOfKey
+)
+
+// step is called for each key.
 func (p *pause) step() error {
-	p.steps++
-	if p.steps%128 != 0 {
+	if !p.Take(stepsOfKey) {
+		return p.Err()
+	}
+	if p.Steps() < p.lookAt {
 		return nil
 	}
-	if err := p.ctx.Err(); err != nil {
-		return err
-	}
+	p.lookAt = p.Steps() + lookEvery
 	if time.Now().After(p.until) {
 		return errPause
 	}
@@ -215,10 +220,16 @@ func (w *walk) visitEntry(at place, multi bool) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if !w.query.Filter.Match(doc) {
-		return true, nil
+	if ok, err := w.matches(doc); err != nil || !ok {
+		return true, err
 	}
 	return w.visit(doc), nil
+}
+
+// matches reports whether the filter selects a document.
+func (w *walk) matches(doc bson.Raw) (bool, error) {
+	ok := w.query.Filter.MatchWithin(w.pause.Meter, doc)
+	return ok, w.pause.Err()
 }
 
 // maxPlaces is how many documents' places a walk remembers. A document that has
@@ -252,7 +263,7 @@ func (w *walk) tupleOf(doc bson.Raw) ([]byte, error) {
 		return nil, nil
 	}
 	keys := w.plan.ix.Keys
-	at, err := docdb.NewExpander(w.pause.ctx, 0).Position(doc, keys, w.query.Desc)
+	at, err := w.pause.Expander().Position(doc, keys, w.query.Desc)
 	if err != nil {
 		return nil, fmt.Errorf("index %q: %w", w.plan.ix.Name, err)
 	}

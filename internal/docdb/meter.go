@@ -1,0 +1,87 @@
+package docdb
+
+import "context"
+
+// A Meter counts the steps of work that lasts as long as what clients have sent and stored
+// makes it. A step is an element of a document that is looked at, some ten nanoseconds.
+// Every so many of them it looks whether anybody still wants the result, and lets others
+// go on: see Turn. A nil Meter counts nothing. A Meter is for one goroutine.
+type Meter struct {
+	ctx     context.Context
+	turn    Turn
+	steps   int
+	checkAt int // the step at which to look again
+	err     error
+}
+
+// checkEvery is after how many steps a meter looks: a tenth of a millisecond.
+const checkEvery = 1 << 13
+
+// NewMeter returns a meter for work under a context, which takes one of the turns that the
+// context has: see WithTurns.
+func NewMeter(ctx context.Context) *Meter {
+	m := &Meter{ctx: ctx, checkAt: checkEvery}
+	if turns, ok := ctx.Value(turnsKey{}).(func() Turn); ok {
+		m.turn = turns()
+	}
+	return m
+}
+
+// Take counts n steps. It reports false when the work is to end.
+func (m *Meter) Take(n int) bool {
+	if m == nil {
+		return true
+	}
+	m.steps += n
+	return m.steps < m.checkAt || m.look()
+}
+
+func (m *Meter) look() bool {
+	if m.err != nil {
+		return false
+	}
+	if m.err = m.ctx.Err(); m.err == nil && m.turn != nil {
+		m.err = m.turn.Rest(m.ctx)
+	}
+	if m.err != nil {
+		return false
+	}
+	m.checkAt = m.steps + checkEvery
+	return true
+}
+
+// Steps is how many were counted.
+func (m *Meter) Steps() int { return m.steps }
+
+// Err is why the work is to end, nil while it is not: the error of the context.
+func (m *Meter) Err() error {
+	if m == nil {
+		return nil
+	}
+	return m.err
+}
+
+// Done says that the work waits for something else than a processor, or is over.
+func (m *Meter) Done() {
+	if m != nil && m.turn != nil {
+		m.turn.Done()
+	}
+}
+
+// A Turn is how one piece of work shares the processors with others. Whoever waits in Rest
+// may hold a view of data, and must hold nothing that another needs for going on.
+type Turn interface {
+	// Rest is called every now and then, and comes back when the work may go on; or with
+	// the error of the context.
+	Rest(ctx context.Context) error
+	// Done is called before the work waits for something else, and at its end.
+	Done()
+}
+
+type turnsKey struct{}
+
+// WithTurns returns a context for reads that share the processors with others: each begins a
+// turn of its own.
+func WithTurns(ctx context.Context, begin func() Turn) context.Context {
+	return context.WithValue(ctx, turnsKey{}, begin)
+}
