@@ -14,6 +14,7 @@ const module = "github.com/orgd/orgd/"
 var mayImport = map[string][]string{
 	"internal/org":                     {},
 	"internal/worker":                  {},
+	"internal/fair":                    {},
 	"internal/docdb":                   {},
 	"internal/docdb/docdbtest":         {"internal/docdb"},
 	"internal/docdb/embedded":          {"internal/docdb"},
@@ -23,7 +24,7 @@ var mayImport = map[string][]string{
 	"internal/tenant":                  {"internal/docdb", "internal/org"},
 	"internal/webui":                   {},
 	"internal/extjson":                 {"internal/docdb"},
-	"internal/httpapi":                 {"", "gen/api", "internal/auth", "internal/extjson", "internal/org", "internal/tenant"},
+	"internal/httpapi":                 {"", "gen/api", "internal/auth", "internal/extjson", "internal/fair", "internal/org", "internal/tenant"},
 	"internal/app": {"", "internal/auth", "internal/docdb", "internal/docdb/embedded", "internal/docdb/mongodb",
 		"internal/httpapi", "internal/org", "internal/tenant", "internal/webui", "internal/worker"},
 	"internal/app/apptest":        {"internal/app"},

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -170,7 +169,7 @@ func (e *Engine) readView(ctx context.Context, co *coll, state *collState, s *sc
 		return false, err
 	}
 	w := &walk{e: e, state: state, query: s.query, after: s.after, it: it, visit: s.add,
-		pause: pause{Meter: s.meter, until: time.Now().Add(e.maxWalk)}}
+		pause: newPause(s.meter, e.maxWalk)}
 	defer func() {
 		s.meter.Done() // before anything is waited for
 		if closeErr := w.close(); err == nil {

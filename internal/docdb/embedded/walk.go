@@ -64,6 +64,10 @@ const (
 	lookEvery  = 128 * stepsOfKey
 )
 
+func newPause(m *docdb.Meter, after time.Duration) pause {
+	return pause{Meter: m, until: time.Now().Add(after), lookAt: m.Steps() + lookEvery}
+}
+
 // step is called for each key.
 func (p *pause) step() error {
 	if !p.Take(stepsOfKey) {
