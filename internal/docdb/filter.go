@@ -154,7 +154,9 @@ func (f Filter) Match(doc bson.Raw) bool { return f.MatchWithin(nil, doc) }
 
 // MatchWithin is Match, counted. What it returns says nothing when the meter has an error
 // after it.
-func (f Filter) MatchWithin(m *Meter, doc bson.Raw) bool { return f.root == nil || f.root.match(m, doc) }
+func (f Filter) MatchWithin(m *Meter, doc bson.Raw) bool {
+	return f.root == nil || f.root.match(m, doc)
+}
 
 // IsZero reports whether the filter selects everything.
 func (f Filter) IsZero() bool { return f.root == nil }

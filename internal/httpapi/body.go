@@ -139,8 +139,28 @@ func (binder) Bind(v any, ec echo.Context) error {
 	if !ok {
 		return fmt.Errorf("bind the body of %s: it was not validated", ec.Path())
 	}
-	if err := runtime.BindJSONValue(validated.ValidatedValue(), v); err != nil {
+	if err := runtime.BindJSONValue(plainIntegers(validated.ValidatedValue()), v); err != nil {
 		return fmt.Errorf("bind the body of %s: %w", ec.Path(), err)
 	}
 	return nil
+}
+
+// plainIntegers returns a validated value with its integers as Go's types read them: to JSON
+// Schema 1e3 and 1.0 are integers, too.
+func plainIntegers(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if f, err := v.Float64(); err == nil && float64(int64(f)) == f && strings.ContainsAny(v.String(), ".eE") {
+			return int64(f)
+		}
+	case []any:
+		for i := range v {
+			v[i] = plainIntegers(v[i])
+		}
+	case map[string]any:
+		for name := range v {
+			v[name] = plainIntegers(v[name])
+		}
+	}
+	return v
 }

@@ -160,8 +160,8 @@ func (s *script) RestoreOrganization(_ context.Context, id string) (org.Organiza
 	return acme, nil
 }
 
-func (s *script) SetQuota(_ context.Context, id string, _ org.Quota) (org.Organization, error) {
-	s.called("SetQuota")
+func (s *script) SetQuota(_ context.Context, id string, q org.Quota) (org.Organization, error) {
+	s.called(fmt.Sprintf("SetQuota %d %d", q.MaxDocuments, q.MaxBytes))
 	return org.Organization{}, org.Errorf(org.NotFound, "There is no organization %s.", id)
 }
 

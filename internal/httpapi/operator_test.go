@@ -62,3 +62,23 @@ func TestOperatorPlaneIsApart(t *testing.T) {
 		t.Errorf("calls %s", calls)
 	}
 }
+
+// TestIntegersMayBeWrittenInAnyWay: what JSON Schema takes for an integer is one.
+func TestIntegersMayBeWrittenInAnyWay(t *testing.T) {
+	s := start(t, withOperator)
+	for body, want := range map[string]string{
+		`{"max_documents":1.0,"max_bytes":1e3}`:                   "SetQuota 1 1000",
+		`{"max_documents":10E-1,"max_bytes":9007199254740991}`:    "SetQuota 1 9007199254740991",
+		`{"max_documents":null,"max_bytes":9.007199254740991e15}`: "SetQuota 0 9007199254740991",
+		`{"max_documents":1.5}`:                                   "", `{"max_bytes":1e300}`: "", `{"max_bytes":1e400}`: "", `{"max_bytes":0.0}`: "",
+	} {
+		got := s.do("PUT", "/operator/organizations/"+orgID+"/quota", body, "Authorization: Bearer "+operatorKey, "Content-Type: application/json")
+		wantStatus := 404 // the script's
+		if want == "" {
+			wantStatus = 400
+		}
+		if calls := s.store.took(); calls != want || got.status != wantStatus {
+			t.Errorf("%s: %d %s, calls %q", body, got.status, got.body, calls)
+		}
+	}
+}

@@ -81,7 +81,7 @@ func (inv *inventory) unfinished() (all []Finding) {
 			continue
 		}
 		tell := pending
-		if !inv.exclusive && waited > stuckFor {
+		if inv.attended() && waited > stuckFor {
 			tell = repairable
 		}
 		if _, err := kindOf(op.Kind); err != nil {
@@ -91,6 +91,11 @@ func (inv *inventory) unfinished() (all []Finding) {
 		}
 	}
 	return all
+}
+
+// attended reports whether an orgd is at work that should go on with what others have left.
+func (inv *inventory) attended() bool {
+	return slices.ContainsFunc(inv.instances, func(m *instance) bool { return inv.now.Sub(m.SeenAt) < waitsFor })
 }
 
 func (inv *inventory) danglingOperations() (all []Finding) {

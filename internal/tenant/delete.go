@@ -35,8 +35,9 @@ func deleteKind() kind {
 			{name: "attach", do: (*run).attach, accepts: true},
 			{name: "drain", do: (*run).drain}, // so that no write comes after the drop
 			{name: "collections", do: (*run).dropCollections},
-			{name: "admins", do: (*run).removeAdmins},
+			// Before the admins: who is told that the token is good no more finds the name free.
 			{name: "reservations", do: (*run).removeReservations},
+			{name: "admins", do: (*run).removeAdmins},
 			{name: "organization", do: (*run).removeOrganization},
 			{name: "answers", do: (*run).removeAnswers},
 			{name: "operations", do: (*run).removeOperations},

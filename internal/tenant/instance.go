@@ -66,7 +66,10 @@ func (s *Store) register(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.instances.insert(ctx, &instance{Meta: Meta{ID: id}, SeenAt: s.now(), Asks: []ask{}}); err != nil {
+	err = retry(ctx, func() error {
+		return s.instances.insert(ctx, &instance{Meta: Meta{ID: id}, SeenAt: s.now(), Asks: []ask{}})
+	})
+	if err != nil && !errors.Is(err, docdb.ErrDuplicate) { // an earlier try was carried out
 		return err
 	}
 	s.gate.outdate() // movers have not waited for this instance before

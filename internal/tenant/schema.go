@@ -41,9 +41,14 @@ func masterIndex(path string) docdb.Index {
 	return docdb.Index{Name: "by_" + path, Keys: []docdb.Key{{Path: path}}}
 }
 
-// prepare makes the master database what this version needs. A start that finds it so
-// asks one question.
+// prepare makes the master database what this version needs. A connection that breaks
+// meanwhile does not end the start.
 func (s *Store) prepare(ctx context.Context) error {
+	return retry(ctx, func() error { return s.prepareOnce(ctx) })
+}
+
+// prepareOnce asks one question where all is as it should be.
+func (s *Store) prepareOnce(ctx context.Context) error {
 	now, err := found(s.schemas.get(ctx, schemaID))
 	switch {
 	case err != nil:

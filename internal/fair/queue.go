@@ -1,0 +1,98 @@
+// Package fair shares few places among many: whoever waits for one waits in the line of its
+// key, and the lines take turns. So a key that asks for a thousand places at once keeps the
+// others waiting for no longer than one that asks for two.
+package fair
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+)
+
+// A Queue hands out places. It is safe for concurrent use.
+type Queue struct {
+	mu      sync.Mutex
+	free    int
+	lines   map[string]*line
+	ring    []*line // those in which somebody waits, the next one first
+	waiting atomic.Int64
+}
+
+// A line is who waits under one key, the first one first.
+type line struct {
+	key  string
+	wait []chan struct{}
+}
+
+// NewQueue returns a queue for that many places.
+func NewQueue(places int) *Queue {
+	return &Queue{free: places, lines: map[string]*line{}}
+}
+
+// Enter waits for a place until the context ends, whose error it then returns. Who has a
+// place must Leave.
+func (q *Queue) Enter(ctx context.Context, key string) error {
+	q.mu.Lock()
+	if q.free > 0 {
+		q.free--
+		q.mu.Unlock()
+		return nil
+	}
+	mine := make(chan struct{})
+	l := q.lines[key]
+	if l == nil {
+		l = &line{key: key}
+		q.lines[key] = l
+		q.ring = append(q.ring, l)
+	}
+	l.wait = append(l.wait, mine)
+	q.waiting.Add(1)
+	q.mu.Unlock()
+	select {
+	case <-mine:
+		return nil
+	case <-ctx.Done():
+		if !q.giveUp(l, mine) {
+			q.Leave() // it came at that moment
+		}
+		return ctx.Err()
+	}
+}
+
+// giveUp takes one that waits out of its line; false if it has got its place.
+func (q *Queue) giveUp(l *line, mine chan struct{}) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i, c := range l.wait {
+		if c == mine {
+			l.wait = append(l.wait[:i], l.wait[i+1:]...)
+			q.waiting.Add(-1)
+			return true // an empty line goes when its turn comes
+		}
+	}
+	return false
+}
+
+// Leave gives a place to who is next.
+func (q *Queue) Leave() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.ring) > 0 {
+		l := q.ring[0]
+		q.ring = q.ring[1:]
+		if len(l.wait) == 0 {
+			delete(q.lines, l.key)
+			continue
+		}
+		first := l.wait[0]
+		l.wait = l.wait[1:]
+		q.ring = append(q.ring, l) // with nobody in it, it keeps its turn for who comes meanwhile
+		q.waiting.Add(-1)
+		close(first)
+		return
+	}
+	q.free++
+}
+
+// Waiting is how many wait.
+func (q *Queue) Waiting() int { return int(q.waiting.Load()) }
