@@ -93,7 +93,12 @@ func TestPlacesAreNeitherLostNorShared(t *testing.T) {
 func TestShortWorkGoesBeforeLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := fair.NewQueue(1)
-		long, short, other := q.NewTurn("long"), q.NewTurn("short"), q.NewTurn("other")
+		turn := func(key string) *fair.Turn {
+			var w fair.Work
+			w.Begin(q, key)
+			return w.Turn()
+		}
+		long, short, other := turn("long"), turn("short"), turn("other")
 		work := func(turn *fair.Turn, d time.Duration) {
 			for began := time.Now(); time.Since(began) < d; time.Sleep(100 * time.Microsecond) {
 				if err := turn.Rest(t.Context()); err != nil {

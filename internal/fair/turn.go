@@ -2,42 +2,55 @@ package fair
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 )
 
 const (
-	// freeWork is how long a turn works without a place: what is short goes before what
-	// is long.
+	// freeWork is how long a piece of work goes on without a place: what is short goes
+	// before what is long.
 	freeWork = time.Millisecond
-	// slice is how long a turn works before it lets others go on who wait.
+	// slice is how long a turn lasts before it is another's who waits.
 	slice = 4 * time.Millisecond
 )
 
-// A Turn is one piece of work that shares the places of a queue, one place being about a
-// processor. It is for one goroutine.
-type Turn struct {
+// A Work is what is to be done for one request: its turns together are free to work for a
+// millisecond. The zero Work needs no places.
+type Work struct {
 	queue *Queue
 	key   string
-	free  time.Duration // what is left of freeWork
-	since time.Time     // when it began to work, as far as is known; zero: it waits for something else
-	holds bool
+	used  atomic.Int64 // of freeWork, in nanoseconds
 }
 
-// NewTurn returns a turn of work for a key.
-func (q *Queue) NewTurn(key string) *Turn { return &Turn{queue: q, key: key, free: freeWork} }
+// Begin makes it the work of a key, for which it waits in a queue.
+func (w *Work) Begin(q *Queue, key string) { w.queue, w.key = q, key }
+
+// Turn returns a turn of one goroutine.
+func (w *Work) Turn() *Turn { return &Turn{work: w} }
+
+// A Turn is how one goroutine of a Work shares the places, of which each is about a
+// processor. A nil Turn needs none.
+type Turn struct {
+	work  *Work
+	since time.Time // when it began to work, as far as is known; zero: it waits for something else
+	holds bool
+}
 
 // Rest is called every now and then by the work. It waits while it is others' turn, and
 // returns the context's error if that ends meanwhile.
 func (t *Turn) Rest(ctx context.Context) error {
+	if t == nil || t.work.queue == nil {
+		return nil
+	}
 	now := time.Now()
 	if t.since.IsZero() {
 		t.since = now
 	}
 	worked := now.Sub(t.since)
 	switch {
-	case !t.holds && worked < t.free:
+	case !t.holds && worked+time.Duration(t.work.used.Load()) < freeWork:
 		return nil
-	case t.holds && (worked < slice || t.queue.Waiting() == 0):
+	case t.holds && (worked < slice || t.work.queue.Waiting() == 0):
 		return nil
 	}
 	t.Done()
@@ -46,26 +59,30 @@ func (t *Turn) Rest(ctx context.Context) error {
 
 // Take waits for a place at once: the work is known to be long, and cannot rest.
 func (t *Turn) Take(ctx context.Context) error {
-	if t.holds {
-		return t.Rest(ctx)
+	if t == nil || t.work.queue == nil || t.holds {
+		return nil
 	}
+	t.Done()
 	return t.enter(ctx)
 }
 
 func (t *Turn) enter(ctx context.Context) error {
-	if err := t.queue.Enter(ctx, t.key); err != nil {
+	if err := t.work.queue.Enter(ctx, t.work.key); err != nil {
 		return err
 	}
-	t.free, t.holds, t.since = 0, true, time.Now()
+	t.holds, t.since = true, time.Now()
 	return nil
 }
 
 // Done is called before the work waits for something else, and at its end.
 func (t *Turn) Done() {
+	if t == nil || t.since.IsZero() {
+		return
+	}
 	if t.holds {
-		t.queue.Leave()
-	} else if !t.since.IsZero() {
-		t.free = max(0, t.free-time.Since(t.since))
+		t.work.queue.Leave()
+	} else {
+		t.work.used.Add(int64(time.Since(t.since)))
 	}
 	t.holds, t.since = false, time.Time{}
 }

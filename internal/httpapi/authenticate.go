@@ -41,7 +41,7 @@ func (a *API) authenticate(op *operation, ec echo.Context) error {
 	}
 	p := org.Principal{AdminID: claims.AdminID, OrgID: claims.OrgID, Role: claims.Role, Credential: claims.Cred}
 	c.bearer = &p
-	c.memory.become(p.OrgID)
+	c.become(p.OrgID)
 	if op.decides && a.requests == nil { // who is counted for a request is authenticated before
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/orgd/orgd/internal/fair"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -33,8 +34,18 @@ type call struct {
 	left bool
 	// memory is what the request holds of the budget.
 	memory hold
+	// work is what the request does on the processors, and turn its own goroutine's.
+	work       fair.Work
+	turn       *fair.Turn
+	processors *fair.Queue
 	// writer is what the answer is written to.
 	writer pacedWriter
+}
+
+// become makes a request a holder's: see hold.become.
+func (c *call) become(who string) {
+	c.memory.become(who)
+	c.work.Begin(c.processors, who)
 }
 
 type callKey struct{}

@@ -97,7 +97,11 @@ func (e *exporting) VisitExportDocumentsResponse(w http.ResponseWriter) error {
 
 // writePage writes the documents of a page, in pieces, and has all of it sent.
 func (e *exporting) writePage() error {
+	paced := pacedOf(e.w)
 	for _, doc := range e.page {
+		if err := paced.share(); err != nil {
+			return err
+		}
 		text, _ := e.stream.Append(e.buffer, doc.Body)
 		e.buffer = append(text, '\n')
 		e.written++

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"github.com/orgd/orgd"
 	"github.com/orgd/orgd/gen/api"
 	"github.com/orgd/orgd/internal/auth"
+	"github.com/orgd/orgd/internal/fair"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -129,6 +131,8 @@ type API struct {
 	requests    *limits // for data, of each organization
 	bodyTimeout time.Duration
 	cursors     cursors
+	// processors is where requests wait whose work takes long: organizations in turn.
+	processors *fair.Queue
 
 	fingerprints  fingerprints
 	streamTimeout time.Duration
@@ -177,6 +181,7 @@ func New(c Config) (*API, error) {
 		rotations:   newLimits(c.LoginsPerMinute, c.Now),
 		requests:    newLimits(c.RequestsPerMinute, c.Now),
 		bodyTimeout: bodyTimeout,
+		processors:  fair.NewQueue(max(1, runtime.GOMAXPROCS(0)/2)),
 
 		fingerprints: newFingerprints(c.FingerprintSecret),
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/orgd/orgd/gen/api"
+	"github.com/orgd/orgd/internal/fair"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -47,6 +48,7 @@ type importing struct {
 	body      io.Reader
 	memory    *hold
 
+	turn   *fair.Turn // of who reads lines
 	queue  importQueue
 	report *importReport
 	counts importCounts
@@ -57,6 +59,8 @@ type importing struct {
 func (i *importing) VisitImportDocumentsResponse(w http.ResponseWriter) error {
 	conn := controllerOf(w)
 	source := newPacedReader(i.body, conn, i.streamTimeout, i.memory)
+	i.turn = callFrom(i.ctx).work.Turn()
+	source.turn = i.turn
 	i.queue.init()
 	i.report = newImportReport(w, conn, i.streamTimeout, i.memory)
 	read := make(chan struct{})
@@ -83,11 +87,15 @@ func (i *importing) VisitImportDocumentsResponse(w http.ResponseWriter) error {
 // readLines queues the documents of a stream, and returns why there are no more: nil
 // at its end.
 func (i *importing) readLines(r io.Reader) (err error) {
+	defer i.turn.Done()
 	defer caught(&err)
 	lines := newLineReader(r, i.room, i.memory.give)
 	for {
 		text, err := lines.next()
 		item, ok := importItem{refusal: err}, true
+		if err == nil {
+			err = i.turn.Rest(i.ctx)
+		}
 		if err == nil {
 			item, ok, err = i.readLine(text)
 		}
@@ -99,7 +107,7 @@ func (i *importing) readLines(r io.Reader) (err error) {
 		case err != nil && !errors.Is(err, errLineTooLong):
 			return errCutOff
 		}
-		if item.line = lines.number; ok && !i.queue.put(item) {
+		if item.line = lines.number; ok && !i.queue.put(item, i.turn.Done) {
 			return nil // nobody stores any more
 		}
 	}
@@ -135,6 +143,7 @@ func (i *importing) room(bytes int) error {
 	if i.memory.take(bytes) == nil {
 		return nil
 	}
+	i.turn.Done()
 	for stored := i.queue.storedSoFar(); ; {
 		err := i.memory.take(bytes)
 		if err == nil {

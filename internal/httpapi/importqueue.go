@@ -99,11 +99,13 @@ const importBatchBytes = 4 << 20
 
 func (q *importQueue) init() { q.changed.L = &q.mu }
 
-// put waits until there is room. It reports false when the queue is closed.
-func (q *importQueue) put(item importItem) bool {
+// put waits until there is room, which it tells before. It reports false when the queue is
+// closed.
+func (q *importQueue) put(item importItem, waits func()) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for !q.closed && (len(q.items) >= tenant.MaxBatch || q.size >= importBatchBytes) {
+		waits()
 		q.changed.Wait()
 	}
 	q.items = append(q.items, item)

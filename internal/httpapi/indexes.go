@@ -34,7 +34,7 @@ func (h handlers) CreateIndex(ctx context.Context, req api.CreateIndexRequestObj
 	for _, key := range req.Body.Keys {
 		ix.Keys = append(ix.Keys, tenant.Key{Path: key.Path, Desc: key.Order != nil && *key.Order == api.IndexKeyOrder("desc")})
 	}
-	if err := docs.CreateIndex(ctx, ix); err != nil {
+	if err := docs.CreateIndex(callFrom(ctx).shares(ctx), ix); err != nil {
 		return nil, err
 	}
 	return api.CreateIndex201JSONResponse(index(ix)), nil

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 
@@ -13,6 +14,7 @@ import (
 // long one there is never more than a piece in memory, and it goes as the client takes it.
 type jsonAnswer struct {
 	w      http.ResponseWriter
+	paced  *pacedWriter
 	status int
 	text   []byte
 	begun  bool
@@ -23,11 +25,14 @@ func answerRoom(documents int) int { return min(6*documents, extjson.MaxStreamed
 
 // newJSONAnswer begins an answer that has about so many bytes of documents.
 func newJSONAnswer(w http.ResponseWriter, status, documents int) *jsonAnswer {
-	return &jsonAnswer{w: w, status: status, text: make([]byte, 0, min(documents*3/2+64, writePiece))}
+	return &jsonAnswer{w: w, paced: pacedOf(w), status: status, text: make([]byte, 0, min(documents*3/2+64, writePiece))}
 }
 
 // document appends one.
 func (a *jsonAnswer) document(doc bson.Raw) (err error) {
+	if err := a.paced.share(); err != nil {
+		return err
+	}
 	a.text, err = extjson.Stream{Flush: a.flush}.Append(a.text, doc)
 	return err
 }
@@ -39,7 +44,7 @@ func (a *jsonAnswer) flush(text []byte) ([]byte, error) {
 		a.begun = true
 	}
 	_, err := a.w.Write(text)
-	return text[:0], err
+	return text[:0], errors.Join(err, a.paced.share())
 }
 
 // end writes what is left.

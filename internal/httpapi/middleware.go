@@ -27,7 +27,7 @@ func (a *API) frame(next echo.HandlerFunc) echo.HandlerFunc {
 		identify(ec)
 		defer a.logLine(ec, start) // even when a panic cuts the answer off
 		c := callOf(ec)
-		a.begin(c, ec.Response())
+		a.begin(c, ec.Request(), ec.Response())
 		defer c.end()
 		setSecurityHeaders(ec)
 		a.hurryBody(ec)
@@ -59,15 +59,20 @@ func identify(ec echo.Context) {
 	ec.SetRequest(r.WithContext(context.WithValue(r.Context(), callKey{}, &call{id: id, head: r.Method == http.MethodHead})))
 }
 
-// begin gives the request its memory, at first that of a stranger, and its answer a pace.
-func (a *API) begin(c *call, w *echo.Response) {
+// begin gives the request its memory and its turns, at first those of a stranger, and its
+// answer a pace.
+func (a *API) begin(c *call, r *http.Request, w *echo.Response) {
 	c.memory.budget, c.memory.who = a.Budget, strangers
+	c.processors, c.turn = a.processors, c.work.Turn()
+	c.work.Begin(a.processors, strangers)
 	c.writer = newPacedWriter(w.Writer, a.streamTimeout, &c.memory)
+	c.writer.ctx, c.writer.turn = r.Context(), c.turn
 	w.Writer = &c.writer
 }
 
 // end gives the memory back, and the client time to take what is left of its answer.
 func (c *call) end() {
+	c.turn.Done()
 	c.memory.end()
 	c.writer.rest()
 }

@@ -37,7 +37,7 @@ func (a *API) authenticateOperator(ec echo.Context) error {
 	if subtle.ConstantTimeCompare(given[:], want[:]) != 1 {
 		return org.Errorf(org.Unauthenticated, "This is not the operator's key. "+howTo)
 	}
-	callOf(ec).memory.become(theOperator)
+	callOf(ec).become(theOperator)
 	return nil
 }
 

@@ -1,11 +1,14 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/orgd/orgd/internal/fair"
 )
 
 // What a client has to send or to take, and in what time of waiting for it: a connection
@@ -48,6 +51,7 @@ type pacedReader struct {
 	conn *http.ResponseController
 	pace
 
+	turn    *fair.Turn // of who reads
 	ended   bool
 	givenUp atomic.Bool
 }
@@ -58,6 +62,7 @@ func newPacedReader(body io.Reader, conn *http.ResponseController, timeout time.
 
 // Read implements io.Reader.
 func (p *pacedReader) Read(b []byte) (int, error) {
+	p.turn.Done()
 	began := time.Now()
 	_ = p.conn.SetReadDeadline(began.Add(p.left)) // a writer without deadlines is a test's
 	if p.givenUp.Load() {
@@ -106,6 +111,9 @@ type pacedWriter struct {
 	conn *http.ResponseController
 	pace
 	until time.Time // the deadline that is set
+	// turn is of who writes, under ctx, and ends while the client is waited for.
+	turn *fair.Turn
+	ctx  context.Context
 	// patient: nothing has to be taken, for now.
 	patient bool
 }
@@ -132,7 +140,16 @@ func (p *pacedWriter) Write(b []byte) (written int, err error) {
 	}
 }
 
+// share lets others go on where making the answer takes long.
+func (p *pacedWriter) share() error {
+	if p == nil {
+		return nil
+	}
+	return p.turn.Rest(p.ctx)
+}
+
 func (p *pacedWriter) writePiece(piece []byte) (int, error) {
+	p.turn.Done()
 	if p.patient {
 		return p.ResponseWriter.Write(piece)
 	}

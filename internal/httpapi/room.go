@@ -44,6 +44,12 @@ func parseRoom(text []byte) int {
 // takeDocument makes a document of the body of a request, which it lets go of.
 func takeDocument(ctx context.Context, body *json.RawMessage) (bson.Raw, error) {
 	c := callFrom(ctx)
+	if len(*body) >= longText {
+		if err := c.turn.Take(ctx); err != nil {
+			return nil, err
+		}
+		defer c.turn.Done()
+	}
 	doc, err := parseWithin(&c.memory, *body)
 	c.memory.give(cap(*body))
 	*body, c.body, c.document = nil, nil, nil
@@ -75,8 +81,17 @@ type reading struct {
 // reads returns a context to read under, once.
 func (c *call) reads(ctx context.Context) (context.Context, *reading) {
 	r := &reading{memory: &c.memory}
-	return tenant.WithRoom(ctx, r.take), r
+	return tenant.WithRoom(c.shares(ctx), r.take), r
 }
+
+// shares returns a context under which what takes long shares the processors.
+func (c *call) shares(ctx context.Context) context.Context {
+	return tenant.WithTurns(ctx, func() tenant.Turn { return c.work.Turn() })
+}
+
+// longText is from how many bytes on reading a document waits for its turn: a millisecond's
+// work.
+const longText = 64 << 10
 
 func (r *reading) take(bytes int) error {
 	r.mu.Lock()

@@ -12,7 +12,7 @@ func (h handlers) GetStats(ctx context.Context, _ api.GetStatsRequestObject) (ap
 	if err != nil {
 		return nil, err
 	}
-	stats, err := docs.Stats(ctx, h.QueryTimeout)
+	stats, err := docs.Stats(callFrom(ctx).shares(ctx), h.QueryTimeout)
 	if err != nil {
 		return nil, err
 	}

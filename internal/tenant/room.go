@@ -15,3 +15,12 @@ const MaxDocument = docdb.MaxDocumentSize
 func WithRoom(ctx context.Context, room func(bytes int) error) context.Context {
 	return docdb.WithRoom(ctx, room)
 }
+
+// Turn is how reads share the processors with others.
+type Turn = docdb.Turn
+
+// WithTurns returns a context for reads of documents that share the processors with others:
+// each of their goroutines begins a turn.
+func WithTurns(ctx context.Context, begin func() Turn) context.Context {
+	return docdb.WithTurns(ctx, begin)
+}

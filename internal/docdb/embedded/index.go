@@ -126,6 +126,10 @@ func (b *builder) newBatch() {
 	}
 }
 
+// stepsOfBuilding is about what it takes to make a document's entries and to write them, as
+// steps of a meter.
+const stepsOfBuilding = 4 * stepsOfKey
+
 // addAll adds the entries of all documents.
 func (b *builder) addAll(ctx context.Context) (err error) {
 	prefix := documentPrefix(b.coll)
@@ -138,8 +142,14 @@ func (b *builder) addAll(ctx context.Context) (err error) {
 			err = closeErr
 		}
 	}()
+	meter := docdb.NewMeter(ctx)
+	defer meter.Done()
 	for ok := it.First(); ok; ok = it.Next() {
 		if err := b.ended(ctx); err != nil {
+			return err
+		}
+		meter.Take(stepsOfBuilding)
+		if err := meter.Err(); err != nil {
 			return err
 		}
 		doc, err := it.ValueAndErr()
