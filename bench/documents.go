@@ -58,11 +58,14 @@ func (s *suite) startTenant(ctx context.Context, dir string, settings ...string)
 }
 
 // enroll creates an organization and logs in.
-func enroll(orgd *server) (tenantOf, error) {
-	if _, err := orgd.once(create(0), 201); err != nil {
+func enroll(orgd *server) (tenantOf, error) { return enrollAs(orgd, 0) }
+
+// enrollAs is enroll for organization number n.
+func enrollAs(orgd *server, n int) (tenantOf, error) {
+	if _, err := orgd.once(create(n), 201); err != nil {
 		return tenantOf{}, err
 	}
-	body, err := orgd.once(login(0), 200)
+	body, err := orgd.once(login(n), 200)
 	if err != nil {
 		return tenantOf{}, err
 	}

@@ -25,6 +25,7 @@ var helpers = map[string]func(ctx context.Context, args []string, stdout io.Writ
 	"bare-documents": bareDocuments,
 	"bare-bcrypt":    bareBcrypt,
 	"move":           moveHelper,
+	"hostile":        hostile,
 }
 
 // bareEcho serves GET /org/get with a body and nothing else: BODY.

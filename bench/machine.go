@@ -90,6 +90,12 @@ func memory(pid int) (now, peak int64, err error) {
 	return now, peak, err
 }
 
+// forgetPeak has the peak of a process's memory be what it is now, where the system lets it.
+func forgetPeak(pid int) {
+	const resetPeak = "5" // see proc_pid_clear_refs(5)
+	_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte(resetPeak), 0)
+}
+
 // tick is the unit of /proc/PID/stat on every Linux that Go runs on.
 const tick = 10 * time.Millisecond
 

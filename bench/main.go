@@ -3,6 +3,11 @@
 //
 //	go run ./bench [-quick] [-rounds N] [-run get,login,...] [-o FILE]
 //
+//	go run ./bench siege [-lasts 5s] [-tenants 1,10] [-kinds scans,...]
+//
+// besieges orgd with hostile clients of each kind, and fails when one of them gets through:
+// see siege.go.
+//
 // It builds orgd, runs it as a process of its own with the defaults of a user,
 // apart from what a row says, and talks to it over the loopback interface.
 // Figures of a machine say little about another one, and on a busy machine little
@@ -57,6 +62,9 @@ const maxRun = 90 * time.Minute
 
 // run returns the exit code: 0 also when targets are missed, which the table says.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "siege" {
+		return siegeCommand(ctx, args[1:], stdout, stderr)
+	}
 	if len(args) > 0 && helpers[args[0]] != nil {
 		return exitCode(stderr, helpers[args[0]](ctx, args[1:], stdout))
 	}

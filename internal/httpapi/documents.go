@@ -133,6 +133,10 @@ func (h handlers) PatchDocument(ctx context.Context, req api.PatchDocumentReques
 			took = 0
 			return nil, err
 		}
+		if err := c.long(ctx, len(old.Body)+len(patch)); err != nil {
+			return nil, err
+		}
+		defer c.turn.Done()
 		return tenant.MergePatch(old.Body, patch), nil
 	})
 	if err != nil {

@@ -44,12 +44,10 @@ func parseRoom(text []byte) int {
 // takeDocument makes a document of the body of a request, which it lets go of.
 func takeDocument(ctx context.Context, body *json.RawMessage) (bson.Raw, error) {
 	c := callFrom(ctx)
-	if len(*body) >= longText {
-		if err := c.turn.Take(ctx); err != nil {
-			return nil, err
-		}
-		defer c.turn.Done()
+	if err := c.long(ctx, len(*body)); err != nil {
+		return nil, err
 	}
+	defer c.turn.Done()
 	doc, err := parseWithin(&c.memory, *body)
 	c.memory.give(cap(*body))
 	*body, c.body, c.document = nil, nil, nil
@@ -89,9 +87,17 @@ func (c *call) shares(ctx context.Context) context.Context {
 	return tenant.WithTurns(ctx, func() tenant.Turn { return c.work.Turn() })
 }
 
-// longText is from how many bytes on reading a document waits for its turn: a millisecond's
-// work.
-const longText = 64 << 10
+// longWork is from how many bytes on what cannot rest waits for its turn before: a
+// millisecond's work.
+const longWork = 64 << 10
+
+// long is called before so many bytes of documents are gone through, and turn.Done after.
+func (c *call) long(ctx context.Context, bytes int) error {
+	if bytes < longWork {
+		return nil
+	}
+	return c.turn.Take(ctx)
+}
 
 func (r *reading) take(bytes int) error {
 	r.mu.Lock()

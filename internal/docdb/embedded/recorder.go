@@ -26,6 +26,10 @@ const (
 // together hold in memory, and leave processors to others.
 const heavyBytes = 256 << 10
 
+// heavyDocument is how large a document is that is heavy by itself: writing it keeps the
+// log, and then tables, busy for some milliseconds in which others wait.
+const heavyDocument = 1 << 20
+
 func heavyPlaces() int64 { return int64(max(1, runtime.GOMAXPROCS(0)/2)) }
 
 // A recorder makes the records of one call. What it makes is in memory until the
@@ -66,13 +70,36 @@ func (m *recorder) acquire() error {
 	return err
 }
 
+// fresh is record for a document that is to be written.
+func (m *recorder) fresh(doc bson.Raw) record {
+	r := m.named(doc)
+	if len(doc) > heavyDocument {
+		r.err = m.weigh(heavyBytes + 1)
+	}
+	if r.err == nil {
+		m.make(&r, doc)
+	}
+	return r
+}
+
 // record returns the record of a document.
 func (m *recorder) record(doc bson.Raw) record {
+	r := m.named(doc)
+	m.make(&r, doc)
+	return r
+}
+
+// named returns a record with nothing but its key.
+func (m *recorder) named(doc bson.Raw) record {
 	prefix := documentPrefix(m.state.id)
 	key := appendPart(prefix, appendValue(make([]byte, 0, 32), docdb.ID(doc)))
-	r := record{key: key, id: key[len(prefix):]}
+	return record{key: key, id: key[len(prefix):]}
+}
+
+// make makes a record's entries.
+func (m *recorder) make(r *record, doc bson.Raw) {
 	if len(m.state.indexes) == 0 {
-		return r
+		return
 	}
 	made := m.entriesOf(doc, r.id)
 	for _, ix := range m.state.indexes {
@@ -82,7 +109,6 @@ func (m *recorder) record(doc bson.Raw) record {
 	}
 	m.size += made.size
 	r.entries, r.size = made.entries, made.size
-	return r
 }
 
 // stored is record for a document that is there, and that may have more entries than one

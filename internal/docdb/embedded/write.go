@@ -71,7 +71,7 @@ func (c collection) Insert(ctx context.Context, doc bson.Raw) error {
 		}
 		m := c.e.newRecorder(ctx, state)
 		defer m.release()
-		r := m.record(doc)
+		r := m.fresh(doc)
 		return m.holding(co, c.e.appendLocks(nil, r), func() error {
 			if err := c.e.checkNew(r); err != nil {
 				return err
@@ -110,7 +110,7 @@ func (c collection) Replace(ctx context.Context, id bson.RawValue, when docdb.Fi
 		}
 		m := c.e.newRecorder(ctx, state)
 		defer m.release()
-		r := m.record(doc)
+		r := m.fresh(doc)
 		return m.holding(co, c.e.appendLocks(nil, r), func() error {
 			was, err := m.matching(r.key, when)
 			if err != nil {
@@ -241,7 +241,7 @@ func (m *recorder) insertRun(co *coll, docs []bson.Raw, errs []error) (n int, er
 		}
 		var r record
 		if errs[n] = docdb.Validate(docs[n]); errs[n] == nil {
-			r = m.record(docs[n])
+			r = m.fresh(docs[n])
 			keys = m.e.appendLocks(keys, r)
 		}
 		records = append(records, r)
