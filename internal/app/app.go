@@ -121,7 +121,7 @@ func (a *App) Handler() http.Handler { return a.api }
 // the requests in progress end, for as long as Config.ShutdownTimeout, and
 // returns nil; or what went wrong. Call Close after it.
 func (a *App) Serve(ctx context.Context, l net.Listener) error {
-	return a.serve(ctx, newFront(a.log, l, a.api))
+	return a.serve(ctx, newFront(a.cfg, a.log, l, a.api))
 }
 
 func (a *App) serve(ctx context.Context, f *front) error {

@@ -44,6 +44,8 @@ type Config struct {
 	LogLevel              slog.Level    `envconfig:"LOG_LEVEL" default:"info" oneof:"debug info warn error" desc:"least level that is logged"`
 	LogFormat             string        `envconfig:"LOG_FORMAT" default:"text" oneof:"text json" desc:"format of log lines"`
 	MemoryBudget          int           `envconfig:"MEMORY_BUDGET" default:"256" min:"200" max:"1048576" desc:"MiB of memory for what clients send and are sent; an organization has at most a quarter of it or 97, all strangers an eighth"`
+	MaxConnections        int           `envconfig:"MAX_CONNECTIONS" default:"0" min:"0" max:"1000000" desc:"connections at a time; 0: as many as there are open files for, 10000 at most"`
+	MaxConnectionsAddress int           `envconfig:"MAX_CONNECTIONS_PER_ADDRESS" default:"0" min:"0" max:"1000000" desc:"connections at a time from one client address, or IPv6 /64; 0: a quarter of MAX_CONNECTIONS. Trusted proxies have no such limit"`
 	QueryTimeout          time.Duration `envconfig:"QUERY_TIMEOUT" default:"10s" min:"10ms" max:"10m" desc:"how long the storage may take for a list of documents"`
 	ShutdownTimeout       time.Duration `envconfig:"SHUTDOWN_TIMEOUT" default:"10s" min:"1s" max:"10m" desc:"how long a shutdown waits for requests that are being answered"`
 

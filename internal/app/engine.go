@@ -17,7 +17,7 @@ import (
 // holds a nil pointer, which Close would be called on.
 func openEngine(ctx context.Context, cfg Config, log *slog.Logger) (docdb.Engine, error) {
 	if cfg.Embedded() {
-		e, err := embedded.Open(embedded.Config{Dir: filepath.Join(cfg.DataDir, "db"), Logger: log})
+		e, err := embedded.Open(embedded.Config{Dir: filepath.Join(cfg.DataDir, "db"), Logger: log, MaxOpenTables: openTables()})
 		if err != nil {
 			return nil, dataDirFault(cfg, err)
 		}

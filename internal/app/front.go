@@ -19,11 +19,12 @@ type front struct {
 }
 
 // newFront begins to serve, with h behind it. Close it, or shut its server down.
-func newFront(log *slog.Logger, l net.Listener, h http.Handler) *front {
+func newFront(cfg Config, log *slog.Logger, l net.Listener, h http.Handler) *front {
 	f := &front{addr: l.Addr(), failed: make(chan error, 1)}
 	f.open(h)
-	f.server = httpapi.NewServer(f, log)
-	go func() { f.failed <- f.server.Serve(l) }()
+	c := cfg.connections()
+	f.server = httpapi.NewServer(f, log, c)
+	go func() { f.failed <- f.server.Serve(c.Listen(l)) }()
 	return f
 }
 

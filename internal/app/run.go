@@ -20,7 +20,7 @@ func Run(ctx context.Context, cfg Config, w io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	f := newFront(log, l, starting(cfg, log))
+	f := newFront(cfg, log, l, starting(cfg, log))
 	a, err := Open(ctx, cfg, log)
 	if err != nil {
 		err = errors.Join(err, f.close())

@@ -298,7 +298,8 @@ func start(t testing.TB, what ...func(*Config, *script)) *server {
 		t.Fatal(err)
 	}
 	ts := httptest.NewUnstartedServer(nil)
-	ts.Config = NewServer(s.api, c.Logger)
+	counted := NewConnections(1000, 1000, nil)
+	ts.Config, ts.Listener = NewServer(s.api, c.Logger, counted), counted.Listen(ts.Listener)
 	ts.Start()
 	t.Cleanup(ts.Close)
 	s.url = ts.URL

@@ -15,10 +15,11 @@ const (
 	maxHeaderBytes    = 640 << 10 // all parameters of a list, longer than may be, in percent-encoding; more is 431 of net/http
 )
 
-// NewServer returns a server for h, to be given a listener. Its own complaints,
+// NewServer returns a server for h, to be given a listener of c's. Its own complaints,
 // of broken connections and the like, go to the logger.
-func NewServer(h http.Handler, logger *slog.Logger) *http.Server {
+func NewServer(h http.Handler, logger *slog.Logger, c *Connections) *http.Server {
 	return &http.Server{
+		ConnState:         c.state,
 		Handler:           h,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,

@@ -51,6 +51,8 @@ type Config struct {
 	// MemTableBytes is how much is written before it goes into tables. Up to
 	// three such memtables exist at a time; 0: 8 MiB.
 	MemTableBytes uint64
+	// MaxOpenTables is how many tables are kept open at a time; 0: 1000.
+	MaxOpenTables int
 	// MinFreeBytes is the free space on the disk below which what takes room
 	// is refused with ErrUnavailable; 0: 128 MiB, negative: no limit.
 	MinFreeBytes int64
@@ -67,6 +69,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MemTableBytes == 0 {
 		c.MemTableBytes = 8 << 20
+	}
+	if c.MaxOpenTables == 0 {
+		c.MaxOpenTables = 1000
 	}
 	if c.MinFreeBytes == 0 {
 		c.MinFreeBytes = 128 << 20

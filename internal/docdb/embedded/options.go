@@ -32,7 +32,7 @@ func (c *Config) pebbleOptions(h *health) *pebble.Options {
 		// the next read sort all of them.
 		FlushDelayDeleteRange:      time.Second,
 		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
-		MaxOpenFiles:               1000,
+		MaxOpenFiles:               c.MaxOpenTables,
 		WALBytesPerSync:            1 << 20,
 	}
 	if o.FS = c.fs; c.fs == vfs.Default {

@@ -1,0 +1,29 @@
+package app
+
+import "github.com/orgd/orgd/internal/httpapi"
+
+// How the files that the process may have open are shared out: a quarter, and no more than it
+// ever uses, to the tables of the embedded engine; some to its logs, to the connections to
+// MongoDB and whatever else there is; the rest to clients.
+const (
+	mostTables      = 1000
+	otherFiles      = 64
+	mostConnections = 10_000
+	// fewestConnections are allowed however few files there are.
+	fewestConnections = 16
+)
+
+func openTables() int { return min(openFiles()/4, mostTables) }
+
+// connections are those of clients that the configuration and the system allow.
+func (c Config) connections() *httpapi.Connections {
+	all := c.MaxConnections
+	if all == 0 {
+		all = min(max(openFiles()-openTables()-otherFiles, fewestConnections), mostConnections)
+	}
+	each := c.MaxConnectionsAddress
+	if each == 0 {
+		each = max(all/4, 1)
+	}
+	return httpapi.NewConnections(all, each, c.TrustedProxies)
+}

@@ -1,0 +1,236 @@
+package httpapi
+
+import (
+	"bytes"
+	"container/list"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/orgd/orgd/internal/org"
+)
+
+// Connections bounds how many there are, in all and from one client address, and how many
+// lines the head of a request has. Where there are too many, one that rests makes room for
+// the new one: of the same address if that has its share. So who opens many and does nothing
+// with them is in nobody's way. It is safe for concurrent use.
+type Connections struct {
+	max, perAddress int
+	trusted         []netip.Prefix
+	now             func() time.Time
+
+	mu        sync.Mutex
+	open      int
+	byAddress map[string]int
+	resting   *list.List // of *connection, the one that has rested longest first
+	refusing  chan struct{}
+}
+
+const (
+	// newRest is how long a new connection has before it counts as one that rests.
+	newRest = time.Second
+	// maxRefusing is how many are told at a time why they are refused. The others are
+	// closed without a word.
+	maxRefusing = 64
+	// maxHeaderLines is how many lines the head of a request may have; browsers, and the
+	// proxies between, send some dozens.
+	maxHeaderLines = 512
+)
+
+// NewConnections allows max connections in all, and perAddress from each client address, or
+// from each IPv6 /64; from trusted proxies, who come on behalf of many, as many as there are.
+func NewConnections(max, perAddress int, trusted []netip.Prefix) *Connections {
+	return &Connections{max: max, perAddress: perAddress, trusted: trusted, now: time.Now,
+		byAddress: map[string]int{}, resting: list.New(), refusing: make(chan struct{}, maxRefusing)}
+}
+
+// Listen returns a listener whose connections are counted. They must be served by a server
+// that NewServer has made with c.
+func (c *Connections) Listen(l net.Listener) net.Listener { return countedListener{l, c} }
+
+type countedListener struct {
+	net.Listener
+	c *Connections
+}
+
+// Accept implements net.Listener.
+func (l countedListener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if counted := l.c.admit(conn); counted != nil {
+			return counted, nil
+		}
+		l.c.refuse(conn)
+	}
+}
+
+// A connection is one that is counted.
+type connection struct {
+	net.Conn
+	c       *Connections
+	address string        // whose share it is of; empty: nobody's
+	rests   *list.Element // nil while a request is under way
+	since   time.Time     // when it began to rest
+	once    sync.Once
+
+	inHead atomic.Bool
+	lines  int // of the head that is being read
+	length int // what was read of the next, in bytes
+}
+
+// admit returns nil when there are too many, none of which rests.
+func (c *Connections) admit(conn net.Conn) *connection {
+	n := &connection{Conn: conn, c: c, address: c.shareOf(conn.RemoteAddr())}
+	n.inHead.Store(true)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	full := n.address != "" && c.byAddress[n.address] >= c.perAddress
+	if (full || c.open >= c.max) && !c.makeRoom(n.address, full) {
+		return nil
+	}
+	c.open++
+	if n.address != "" {
+		c.byAddress[n.address]++
+	}
+	n.since = c.now().Add(newRest)
+	n.rests = c.resting.PushBack(n)
+	return n
+}
+
+// makeRoom closes the connection that has rested longest; if only is set, of one address.
+func (c *Connections) makeRoom(address string, only bool) bool {
+	now := c.now()
+	for e := c.resting.Front(); e != nil; e = e.Next() {
+		if n := e.Value.(*connection); now.After(n.since) && (!only || n.address == address) {
+			c.forget(n)
+			go n.Conn.Close()
+			return true
+		}
+	}
+	return false
+}
+
+// forget counts a connection no more.
+func (c *Connections) forget(n *connection) {
+	n.once.Do(func() {
+		c.open--
+		if n.address == "" {
+			return
+		}
+		if c.byAddress[n.address]--; c.byAddress[n.address] == 0 {
+			delete(c.byAddress, n.address)
+		}
+	})
+	c.wake(n)
+}
+
+func (c *Connections) wake(n *connection) {
+	if n.rests != nil {
+		c.resting.Remove(n.rests)
+		n.rests = nil
+	}
+}
+
+func (c *Connections) shareOf(addr net.Addr) string {
+	at, err := netip.ParseAddrPort(addr.String())
+	if err != nil {
+		return "" // of a kind that has no addresses
+	}
+	ip := at.Addr().WithZone("").Unmap()
+	for _, p := range c.trusted {
+		if p.Contains(ip) {
+			return ""
+		}
+	}
+	return addressKey(ip.String())
+}
+
+// state is http.Server's ConnState.
+func (c *Connections) state(conn net.Conn, to http.ConnState) {
+	n, ok := conn.(*connection)
+	if !ok {
+		return
+	}
+	n.inHead.Store(to == http.StateIdle)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch to {
+	case http.StateActive:
+		c.wake(n)
+	case http.StateIdle:
+		c.wake(n)
+		n.since = c.now()
+		n.rests = c.resting.PushBack(n)
+	case http.StateClosed, http.StateHijacked:
+		c.forget(n)
+	case http.StateNew:
+		n.inHead.Store(true)
+	}
+}
+
+// Read implements net.Conn. It counts the lines of heads.
+func (n *connection) Read(b []byte) (int, error) {
+	size, err := n.Conn.Read(b)
+	if !n.inHead.Load() {
+		return size, err
+	}
+	if n.count(b[:size]); n.lines > maxHeaderLines {
+		refuseRaw(n.Conn, http.StatusRequestHeaderFieldsTooLarge, malformed, fmt.Sprintf("The request has more than %d lines of headers.", maxHeaderLines))
+		return 0, io.EOF
+	}
+	return size, err
+}
+
+// count counts lines up to the end of a head, which is an empty one.
+func (n *connection) count(text []byte) {
+	for n.lines <= maxHeaderLines {
+		end := bytes.IndexByte(text, '\n')
+		if end < 0 {
+			n.length += lineLength(text)
+			return
+		}
+		empty := n.length+lineLength(text[:end]) == 0
+		text, n.length = text[end+1:], 0
+		if n.lines++; empty && n.lines > 1 {
+			n.lines = 0
+			n.inHead.Store(false)
+			return
+		}
+	}
+}
+
+// lineLength is how long a part of a line is without what ends it.
+func lineLength(text []byte) int { return len(text) - bytes.Count(text, []byte{'\r'}) }
+
+// refuse tells a client that there are too many connections.
+func (c *Connections) refuse(conn net.Conn) {
+	select {
+	case c.refusing <- struct{}{}:
+	default:
+		_ = conn.Close()
+		return
+	}
+	go func() {
+		defer func() { <-c.refusing }()
+		defer conn.Close()
+		refuseRaw(conn, http.StatusServiceUnavailable, org.Unavailable, "There are too many connections. Close those that you do not use, or try again in a moment.")
+	}()
+}
+
+// refuseRaw writes a problem where there is no request to answer, and takes what still comes:
+// if the connection were closed with something unread, the answer might never be seen.
+func refuseRaw(conn net.Conn, status int, code org.Kind, detail string) {
+	body := fmt.Sprintf(`{"type":"about:blank","title":%q,"status":%d,"code":%q,"detail":%q}`+"\n", http.StatusText(status), status, code, detail)
+	_ = conn.SetDeadline(time.Now().Add(lastWords / 4))
+	_, _ = fmt.Fprintf(conn, "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nRetry-After: 2\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s",
+		status, http.StatusText(status), len(body), body)
+	_, _ = io.CopyN(io.Discard, conn, maxHeaderBytes)
+}
