@@ -195,8 +195,8 @@ func TestLittleSpaceRefusesWhatTakesRoom(t *testing.T) {
 	c := newCollection(t, e)
 	mustInsert(t, c, doc("_id", "a"), doc("_id", "b"))
 	disk.avail.Store(1<<30 - 1)
-	e.health.space.next.Store(0)
-	if err := c.Insert(bg, doc("_id", "c")); !errors.Is(err, docdb.ErrUnavailable) {
+	e.tend()
+	if err := c.Insert(bg, doc("_id", "c")); !errors.Is(err, docdb.ErrNoSpace) {
 		t.Errorf("Insert answers %v", err)
 	}
 	if _, err := c.InsertMany(bg, nil); err != nil {
@@ -208,8 +208,7 @@ func TestLittleSpaceRefusesWhatTakesRoom(t *testing.T) {
 	if err := e.Database("db").Drop(bg, "c"); err != nil {
 		t.Errorf("Drop answers %v", err)
 	}
-	disk.avail.Store(1 << 30)
-	e.health.space.next.Store(0)
+	disk.avail.Store(1 << 31)
 	newCollection(t, e)
 }
 

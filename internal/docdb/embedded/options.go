@@ -12,10 +12,6 @@ import (
 // before writers wait for the disk.
 const memTables = 3
 
-// fullPause is how long a write waits for room on a full disk before it is tried
-// a second and last time.
-const fullPause = 100 * time.Millisecond
-
 // pebbleOptions returns Pebble's options. The caller must Unref the cache once
 // the database is open.
 func (c *Config) pebbleOptions(h *health) *pebble.Options {
@@ -39,9 +35,7 @@ func (c *Config) pebbleOptions(h *health) *pebble.Options {
 		o.FS = nil
 		o.WithFSDefaults() // the same, watched for slowness
 	}
-	// On a full disk Pebble tries to write tables again and again without a
-	// pause, and the log once.
-	o.FS = guardedFS{vfs.OnDiskFull(o.FS, func() { time.Sleep(fullPause) }), h}
+	o.FS = guardedFS{o.FS, h}
 	// Balanced would take a third less disk, and twice as long to read documents that
 	// lie far apart, as those of a filter do.
 	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionFastest })
