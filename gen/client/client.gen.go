@@ -42,6 +42,7 @@ const (
 	ErrorCodeQueryTimeout          ErrorCode = "query_timeout"
 	ErrorCodeQuotaExceeded         ErrorCode = "quota_exceeded"
 	ErrorCodeRateLimited           ErrorCode = "rate_limited"
+	ErrorCodeStorageFull           ErrorCode = "storage_full"
 	ErrorCodeSuspended             ErrorCode = "suspended"
 	ErrorCodeTokenRevoked          ErrorCode = "token_revoked"
 	ErrorCodeTooLarge              ErrorCode = "too_large"
@@ -96,6 +97,8 @@ func (e ErrorCode) Valid() bool {
 	case ErrorCodeQuotaExceeded:
 		return true
 	case ErrorCodeRateLimited:
+		return true
+	case ErrorCodeStorageFull:
 		return true
 	case ErrorCodeSuspended:
 		return true
@@ -311,6 +314,7 @@ type Email = string
 // took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
 // `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
 // `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
+// `storage_full`: the disk beneath the storage is full, nothing was done.
 // `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
 type ErrorCode string
 
@@ -469,6 +473,7 @@ type OperationError struct {
 	// took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
 	// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
 	// `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
+	// `storage_full`: the disk beneath the storage is full, nothing was done.
 	// `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
 	Code ErrorCode `json:"code"`
 
@@ -678,6 +683,7 @@ type Problem struct {
 	// took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
 	// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
 	// `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
+	// `storage_full`: the disk beneath the storage is full, nothing was done.
 	// `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
 	Code ErrorCode `json:"code"`
 
@@ -705,7 +711,7 @@ type Problem struct {
 
 // Quota How much an organization may have, where the operator has set a limit.
 type Quota struct {
-	// MaxBytes How many bytes its documents may have as BSON.
+	// MaxBytes How many bytes its documents may have as BSON, and its indexes, together.
 	MaxBytes *int64 `json:"max_bytes,omitempty"`
 
 	// MaxDocuments How many documents.
@@ -714,7 +720,7 @@ type Quota struct {
 
 // QuotaUpdate How much an organization may have. What is left out, or null, has no limit.
 type QuotaUpdate struct {
-	// MaxBytes How many bytes its documents may have as BSON.
+	// MaxBytes How many bytes its documents may have as BSON, and its indexes, together.
 	MaxBytes *int64 `json:"max_bytes,omitempty"`
 
 	// MaxDocuments How many documents.
@@ -1137,9 +1143,10 @@ type ClientInterface interface {
 
 	// SetQuotaWithBody Limit how much an organization may have
 	//
-	// Sets how many documents the organization may have, and how many bytes of them; what is left out has no limit. It
-	// holds from the next write on: what would be more is refused by 507 `quota_exceeded`. What there is already stays,
-	// and can be read, changed without making it larger, and deleted.
+	// Sets how many documents the organization may have, and how many bytes they may take, with what its indexes hold of
+	// them; what is left out has no limit. It holds from the next write on: what would be more is refused by 507
+	// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
+	// without making it larger, and deleted.
 	//
 	// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
 	// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
@@ -1152,9 +1159,10 @@ type ClientInterface interface {
 
 	// SetQuota Limit how much an organization may have
 	//
-	// Sets how many documents the organization may have, and how many bytes of them; what is left out has no limit. It
-	// holds from the next write on: what would be more is refused by 507 `quota_exceeded`. What there is already stays,
-	// and can be read, changed without making it larger, and deleted.
+	// Sets how many documents the organization may have, and how many bytes they may take, with what its indexes hold of
+	// them; what is left out has no limit. It holds from the next write on: what would be more is refused by 507
+	// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
+	// without making it larger, and deleted.
 	//
 	// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
 	// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
@@ -1447,8 +1455,9 @@ type ClientInterface interface {
 
 	// GetReadiness Can it serve requests
 	//
-	// Answers 200 while the storage can be read, else 503, as while it starts and stops. Send requests elsewhere
-	// meanwhile.
+	// Answers 200 while the storage can be read and takes writes, else 503: with `storage_full` while writes are refused
+	// because the disk beneath is full, which is over when there is room (reads and deletions go on meanwhile), and
+	// with `unavailable` otherwise, as while it starts and stops. Send requests elsewhere meanwhile.
 	//
 	// Corresponds with GET /readyz (the `GetReadiness` operationId).
 	GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1547,9 +1556,10 @@ func (c *Client) InspectOrganization(ctx context.Context, id OrganizationID, req
 
 // SetQuotaWithBody Limit how much an organization may have
 //
-// Sets how many documents the organization may have, and how many bytes of them; what is left out has no limit. It
-// holds from the next write on: what would be more is refused by 507 `quota_exceeded`. What there is already stays,
-// and can be read, changed without making it larger, and deleted.
+// Sets how many documents the organization may have, and how many bytes they may take, with what its indexes hold of
+// them; what is left out has no limit. It holds from the next write on: what would be more is refused by 507
+// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
+// without making it larger, and deleted.
 //
 // With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
 // from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
@@ -1572,9 +1582,10 @@ func (c *Client) SetQuotaWithBody(ctx context.Context, id OrganizationID, conten
 
 // SetQuota Limit how much an organization may have
 //
-// Sets how many documents the organization may have, and how many bytes of them; what is left out has no limit. It
-// holds from the next write on: what would be more is refused by 507 `quota_exceeded`. What there is already stays,
-// and can be read, changed without making it larger, and deleted.
+// Sets how many documents the organization may have, and how many bytes they may take, with what its indexes hold of
+// them; what is left out has no limit. It holds from the next write on: what would be more is refused by 507
+// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
+// without making it larger, and deleted.
 //
 // With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
 // from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
@@ -2147,8 +2158,9 @@ func (c *Client) UpdateOrganization(ctx context.Context, params *UpdateOrganizat
 
 // GetReadiness Can it serve requests
 //
-// Answers 200 while the storage can be read, else 503, as while it starts and stops. Send requests elsewhere
-// meanwhile.
+// Answers 200 while the storage can be read and takes writes, else 503: with `storage_full` while writes are refused
+// because the disk beneath is full, which is over when there is room (reads and deletions go on meanwhile), and
+// with `unavailable` otherwise, as while it starts and stops. Send requests elsewhere meanwhile.
 //
 // Corresponds with GET /readyz (the `GetReadiness` operationId).
 func (c *Client) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3550,9 +3562,10 @@ type ClientWithResponsesInterface interface {
 
 	// SetQuotaWithBodyWithResponse Limit how much an organization may have
 	//
-	// Sets how many documents the organization may have, and how many bytes of them; what is left out has no limit. It
-	// holds from the next write on: what would be more is refused by 507 `quota_exceeded`. What there is already stays,
-	// and can be read, changed without making it larger, and deleted.
+	// Sets how many documents the organization may have, and how many bytes they may take, with what its indexes hold of
+	// them; what is left out has no limit. It holds from the next write on: what would be more is refused by 507
+	// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
+	// without making it larger, and deleted.
 	//
 	// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
 	// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
@@ -3565,9 +3578,10 @@ type ClientWithResponsesInterface interface {
 
 	// SetQuotaWithResponse Limit how much an organization may have
 	//
-	// Sets how many documents the organization may have, and how many bytes of them; what is left out has no limit. It
-	// holds from the next write on: what would be more is refused by 507 `quota_exceeded`. What there is already stays,
-	// and can be read, changed without making it larger, and deleted.
+	// Sets how many documents the organization may have, and how many bytes they may take, with what its indexes hold of
+	// them; what is left out has no limit. It holds from the next write on: what would be more is refused by 507
+	// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
+	// without making it larger, and deleted.
 	//
 	// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
 	// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
@@ -3888,8 +3902,9 @@ type ClientWithResponsesInterface interface {
 
 	// GetReadinessWithResponse Can it serve requests
 	//
-	// Answers 200 while the storage can be read, else 503, as while it starts and stops. Send requests elsewhere
-	// meanwhile.
+	// Answers 200 while the storage can be read and takes writes, else 503: with `storage_full` while writes are refused
+	// because the disk beneath is full, which is over when there is room (reads and deletions go on meanwhile), and
+	// with `unavailable` otherwise, as while it starts and stops. Send requests elsewhere meanwhile.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8070,9 +8085,10 @@ func (c *ClientWithResponses) InspectOrganizationWithResponse(ctx context.Contex
 
 // SetQuotaWithBodyWithResponse Limit how much an organization may have
 //
-// Sets how many documents the organization may have, and how many bytes of them; what is left out has no limit. It
-// holds from the next write on: what would be more is refused by 507 `quota_exceeded`. What there is already stays,
-// and can be read, changed without making it larger, and deleted.
+// Sets how many documents the organization may have, and how many bytes they may take, with what its indexes hold of
+// them; what is left out has no limit. It holds from the next write on: what would be more is refused by 507
+// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
+// without making it larger, and deleted.
 //
 // With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
 // from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
@@ -8091,9 +8107,10 @@ func (c *ClientWithResponses) SetQuotaWithBodyWithResponse(ctx context.Context, 
 
 // SetQuotaWithResponse Limit how much an organization may have
 //
-// Sets how many documents the organization may have, and how many bytes of them; what is left out has no limit. It
-// holds from the next write on: what would be more is refused by 507 `quota_exceeded`. What there is already stays,
-// and can be read, changed without making it larger, and deleted.
+// Sets how many documents the organization may have, and how many bytes they may take, with what its indexes hold of
+// them; what is left out has no limit. It holds from the next write on: what would be more is refused by 507
+// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
+// without making it larger, and deleted.
 //
 // With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
 // from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
@@ -8582,8 +8599,9 @@ func (c *ClientWithResponses) UpdateOrganizationWithResponse(ctx context.Context
 
 // GetReadinessWithResponse Can it serve requests
 //
-// Answers 200 while the storage can be read, else 503, as while it starts and stops. Send requests elsewhere
-// meanwhile.
+// Answers 200 while the storage can be read and takes writes, else 503: with `storage_full` while writes are refused
+// because the disk beneath is full, which is over when there is room (reads and deletions go on meanwhile), and
+// with `unavailable` otherwise, as while it starts and stops. Send requests elsewhere meanwhile.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -131,7 +131,7 @@ export type Quota = {
      */
     max_documents?: number;
     /**
-     * How many bytes its documents may have as BSON.
+     * How many bytes its documents may have as BSON, and its indexes, together.
      */
     max_bytes?: number;
 };
@@ -145,7 +145,7 @@ export type QuotaUpdate = {
      */
     max_documents?: number | null;
     /**
-     * How many bytes its documents may have as BSON.
+     * How many bytes its documents may have as BSON, and its indexes, together.
      */
     max_bytes?: number | null;
 };
@@ -635,10 +635,11 @@ export type FieldError = {
  * took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
  * `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
  * `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
+ * `storage_full`: the disk beneath the storage is full, nothing was done.
  * `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
  *
  */
-export type ErrorCode = 'malformed' | 'invalid' | 'unauthenticated' | 'token_revoked' | 'bad_credentials' | 'not_found' | 'method_not_allowed' | 'name_taken' | 'email_taken' | 'operation_in_progress' | 'suspended' | 'organization_deleting' | 'document_exists' | 'duplicate_key' | 'index_exists' | 'no_index' | 'precondition_failed' | 'too_large' | 'query_timeout' | 'body_too_large' | 'unsupported_media_type' | 'idempotency_key_reused' | 'idempotency_in_progress' | 'quota_exceeded' | 'rate_limited' | 'unavailable' | 'outcome_unknown' | 'internal';
+export type ErrorCode = 'malformed' | 'invalid' | 'unauthenticated' | 'token_revoked' | 'bad_credentials' | 'not_found' | 'method_not_allowed' | 'name_taken' | 'email_taken' | 'operation_in_progress' | 'suspended' | 'organization_deleting' | 'document_exists' | 'duplicate_key' | 'index_exists' | 'no_index' | 'precondition_failed' | 'too_large' | 'query_timeout' | 'body_too_large' | 'unsupported_media_type' | 'idempotency_key_reused' | 'idempotency_in_progress' | 'quota_exceeded' | 'rate_limited' | 'unavailable' | 'storage_full' | 'outcome_unknown' | 'internal';
 
 /**
  * Only if the document is there and its `ETag` is one of these; `*`: if it is there. Else 412, and nothing is done.
@@ -737,8 +738,10 @@ export type CreateOrganizationErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -794,8 +797,10 @@ export type GetOrganizationErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -869,8 +874,10 @@ export type UpdateOrganizationErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -928,8 +935,10 @@ export type DeleteOrganizationErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -989,8 +998,10 @@ export type ListOperationsErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -1042,8 +1053,10 @@ export type GetOperationErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -1211,8 +1224,10 @@ export type CreateDocumentErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -1285,8 +1300,10 @@ export type DeleteDocumentErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -1344,8 +1361,10 @@ export type GetDocumentErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -1433,8 +1452,10 @@ export type PatchDocumentErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -1526,8 +1547,10 @@ export type PutDocumentErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -1584,8 +1607,10 @@ export type ListIndexesErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -1653,8 +1678,10 @@ export type CreateIndexErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -1716,8 +1743,10 @@ export type DeleteIndexErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -1830,8 +1859,10 @@ export type ImportDocumentsErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -1891,8 +1922,10 @@ export type ExportDocumentsErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -1949,8 +1982,10 @@ export type LoginErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -2010,8 +2045,10 @@ export type ListOrganizationsErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -2059,8 +2096,10 @@ export type InspectOrganizationErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -2114,8 +2153,10 @@ export type SuspendOrganizationErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -2169,8 +2210,10 @@ export type ResumeOrganizationErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -2224,8 +2267,10 @@ export type RestoreOrganizationErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -2281,8 +2326,10 @@ export type SetQuotaErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -2346,8 +2393,10 @@ export type GetReadinessErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;

@@ -62,7 +62,9 @@ type Config struct {
 	// logs are kept in its directory damaged.
 	AcceptLoss bool
 
-	fs vfs.FS // for tests; nil: the operating system's
+	// For tests: nil is the operating system's, and nobody tends what is unkept but they.
+	fs     vfs.FS
+	unkept bool
 }
 
 func (c Config) withDefaults() Config {

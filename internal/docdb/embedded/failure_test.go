@@ -35,6 +35,19 @@ func newBrokenDisk(failure error, fails func(errorfs.Op) bool) *brokenDisk {
 	return d
 }
 
+func (d *brokenDisk) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	return reuse(d.FS, oldname, newname, category)
+}
+
+// reuse makes a file anew where one might be used again: errorfs does not look at what is
+// done to that, and two locks in a row of MemFS's may wait for a CrashClone between them.
+func reuse(fs vfs.FS, oldname, newname string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if err := fs.Remove(oldname); err != nil {
+		return nil, err
+	}
+	return fs.Create(newname, category)
+}
+
 func (d *brokenDisk) GetDiskUsage(string) (vfs.DiskUsage, error) {
 	return vfs.DiskUsage{AvailBytes: d.avail.Load(), TotalBytes: 1 << 40}, nil
 }

@@ -67,7 +67,7 @@ func (d *smallDisk) ReuseForWrite(oldname, newname string, category vfs.DiskWrit
 	if !d.takes() {
 		return nil, &vfsError{"rename", newname}
 	}
-	return d.file(d.FS.ReuseForWrite(oldname, newname, category))
+	return d.file(reuse(d.FS, oldname, newname, category))
 }
 
 // A vfsError is as os.PathError.
@@ -189,14 +189,7 @@ func fillAt(t *testing.T, at int) int {
 	disk.fillAfter(at)
 	worked := make(chan struct{})
 	go func() { defer close(worked); l.work() }()
-	ended := func() bool {
-		select {
-		case <-worked:
-			return true
-		default:
-			return false
-		}
-	}
+	ended := func() bool { return isClosed(worked) }
 	await(t, "the disk is full", func() bool { return ended() || disk.wasHit() && errors.Is(e.Writable(), docdb.ErrNoSpace) })
 	if !ended() {
 		checkReadsGoOn(t, e, anchor)

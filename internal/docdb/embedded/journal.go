@@ -12,8 +12,13 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// ErrDamaged: what was on disk cannot be read any more. The text says what, and what to do.
-var ErrDamaged = errors.New("embedded: the data is damaged")
+// What Open answers when the disk has lost something. The texts say what, and what to do.
+var (
+	// ErrDamaged: what was on disk cannot be read any more.
+	ErrDamaged = errors.New("embedded: the data is damaged")
+	// ErrLost is ErrDamaged where only the newest writes are lost: see Config.AcceptLoss.
+	ErrLost = fmt.Errorf("%w: acknowledged writes are lost", ErrDamaged)
+)
 
 // A journal is what there is to read of Pebble's logs and manifest before Pebble opens
 // them. Pebble takes what ends too early for what a crash has cut off, and goes on without

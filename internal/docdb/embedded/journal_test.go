@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,7 +20,7 @@ import (
 func written(t *testing.T, n, marked int) (crash func() *vfs.MemFS, m mark) {
 	t.Helper()
 	mem := vfs.NewCrashableMem()
-	e := openMem(t, mem)
+	e := open(t, Config{Dir: "data", fs: mem, MinFreeBytes: -1, unkept: true})
 	c := newCollection(t, e)
 	mustIndex(t, c, docdb.Index{Name: "v", Keys: key("v"), Unique: true})
 	for i := range n {
@@ -194,20 +195,20 @@ func TestTheMarkIsNeverAheadOfTheDisk(t *testing.T) {
 	var mu sync.Mutex
 	var crashes []*vfs.MemFS
 	ofMark := 0
-	disk := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+	disk := &brokenDisk{FS: errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		mu.Lock()
 		defer mu.Unlock()
 		isMark := strings.Contains(op.Path, markFile)
 		if isMark {
 			ofMark++
 		}
-		if len(crashes) < 300 && (isMark || rand.IntN(10) == 0) {
+		if len(crashes) < 150 && (isMark || rand.IntN(10) == 0) {
 			crashes = append(crashes, mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: len(crashes) % 3 * 40,
 				RNG: rand.New(rand.NewPCG(uint64(len(crashes)), 3))}))
 		}
 		return nil
-	}))
-	e := open(t, Config{Dir: "data", fs: disk, MinFreeBytes: -1, MemTableBytes: 64 << 10})
+	}))}
+	e := open(t, Config{Dir: "data", fs: disk, MinFreeBytes: -1, MemTableBytes: 64 << 10, unkept: true})
 	c := newCollection(t, e)
 	var wg sync.WaitGroup
 	for w := range 4 {
@@ -216,20 +217,35 @@ func TestTheMarkIsNeverAheadOfTheDisk(t *testing.T) {
 				if err := c.Insert(bg, doc("_id", fmt.Sprint(w, "-", i), "pad", strings.Repeat("x", rand.IntN(8000)))); err != nil {
 					t.Error(err)
 				}
-				e.tend()
 			}
 		})
 	}
-	wg.Wait()
-	if ofMark < 100 || len(crashes) < 200 {
-		t.Fatalf("%d operations on the mark, %d crashes are too few to say anything", ofMark, len(crashes))
+	written := make(chan struct{})
+	go func() { wg.Wait(); close(written) }()
+	for !isClosed(written) {
+		e.tend()
 	}
-	for i, fs := range crashes {
+	mu.Lock() // what goes on in the background does so still
+	all, ops := slices.Clone(crashes), ofMark
+	mu.Unlock()
+	if ops < 20 || len(all) < 50 {
+		t.Fatalf("%d operations on the mark, %d crashes are too few to say anything", ops, len(all))
+	}
+	for i, fs := range all {
 		if state, err := (&Config{Dir: "data", fs: fs}).state(); err != nil || state != dirReady {
 			continue // a crash of the first start
 		}
 		if _, err := found(t, Config{fs: fs}, 0); err != nil {
 			t.Errorf("crash %d: %v", i, err)
 		}
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }

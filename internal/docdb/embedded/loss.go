@@ -13,13 +13,12 @@ import (
 // damagedDir is where the logs are put that end earlier, or are not read, after AcceptLoss.
 const damagedDir = "damaged"
 
-// loss is ErrDamaged; if it is accepted, the first of the logs ends where it is damaged, and
+// loss is ErrLost; if it is accepted, the first of the logs ends where it is damaged, and
 // the others, which go on from what is lost, are put aside: what is there then is what was
 // there at one moment. It can be repeated after a crash.
 func (j *journal) loss(what string, logs []uint64) error {
 	if !j.c.AcceptLoss {
-		return fmt.Errorf("%w: %s: acknowledged writes are lost; restore the directory from a backup, or accept the loss of what cannot be read",
-			ErrDamaged, what)
+		return fmt.Errorf("%w: %s; restore the directory from a backup, or accept the loss of what cannot be read", ErrLost, what)
 	}
 	dir, aside := j.c.Dir, j.c.fs.PathJoin(j.c.Dir, damagedDir)
 	j.c.Logger.Warn("acknowledged writes are lost, as was accepted", "reason", what, "put_aside", aside)

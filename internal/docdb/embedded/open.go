@@ -25,6 +25,8 @@ var (
 	// ErrFormat: the directory holds something else, or was written by a
 	// version of this package that this one does not know.
 	ErrFormat = errors.New("embedded: unknown format")
+	// ErrFull: the disk has no room for what a start writes.
+	ErrFull = errors.New("embedded: the disk is full")
 )
 
 const (
@@ -49,6 +51,10 @@ func Open(config Config) (*Engine, error) {
 		return nil, err
 	}
 	e, err := c.openLocked(lock)
+	if pebble.IsCorruptionError(err) {
+		what, _, _ := strings.Cut(err.Error(), "\n")
+		err = fmt.Errorf("%w: %s; restore the directory from a backup", ErrDamaged, what)
+	}
 	if err != nil {
 		_ = lock.Close()
 		return nil, err
@@ -189,7 +195,11 @@ func (c *Config) openLocked(lock *pebble.Lock) (*Engine, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening data directory %q: %w", c.Dir, err), db.Close())
 	}
-	go e.keep()
+	if c.unkept {
+		close(e.kept)
+	} else {
+		go e.keep()
+	}
 	return e, nil
 }
 
@@ -215,13 +225,10 @@ func (c *Config) openPebble(h *health, lock *pebble.Lock, mustExist bool) (*pebb
 	case r := <-done:
 		h.opening.Store(false)
 		h.lenient.Store(false)
-		if pebble.IsCorruptionError(r.err) {
-			return nil, fmt.Errorf("%w: %w; restore the directory from a backup", ErrDamaged, r.err)
-		}
 		return r.db, r.err
 	case <-h.failed:
 		if isFull(h.cause) {
-			return nil, fmt.Errorf("the disk is full, and a start needs room for the log that it reads, and 2 MiB: make room: %w", h.cause)
+			return nil, fmt.Errorf("%w: a start takes as much as the log that it reads, and 2 MiB; make room: %w", ErrFull, h.cause)
 		}
 		return nil, h.cause
 	}

@@ -12,6 +12,10 @@ import (
 // before writers wait for the disk.
 const memTables = 3
 
+// bloomBits is how many bits of filter a key has. Every insert looks for what isn't there:
+// one such look in a hundred reads a table.
+const bloomBits = 10
+
 // pebbleOptions returns Pebble's options. The caller must Unref the cache once
 // the database is open.
 func (c *Config) pebbleOptions(h *health) *pebble.Options {
@@ -40,9 +44,7 @@ func (c *Config) pebbleOptions(h *health) *pebble.Options {
 	// lie far apart, as those of a filter do.
 	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionFastest })
 	for i := range o.Levels {
-		// Every insert looks for what isn't there: with 10 bits a key, one such
-		// look in a hundred reads a table.
-		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(bloomBits)
 		o.Levels[i].FilterType = pebble.TableFilter
 		// Of 4, 8, 16 and 32 KiB this is the best for documents of some hundred
 		// bytes: lists cost a fifth less than with 4, single reads the same.
@@ -60,7 +62,7 @@ func eventListener(h *health) *pebble.EventListener {
 		FlushEnd:        func(info pebble.FlushInfo) { h.flushed(info.Err) },
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			// The read that met it gets an error; all other data can be read.
-			h.log.Error("a table is corrupt", "path", info.Path, "details", info.Details.Error())
+			h.log.Error("a table is damaged: restore the directory from a backup", "path", info.Path, "details", info.Details.Error())
 		},
 		DiskSlow: func(info pebble.DiskSlowInfo) {
 			h.log.Warn("the disk is slow", "path", info.Path, "operation", info.OpType.String(), "duration", info.Duration)

@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// spaceInterval is how often the disk is looked at.
-	spaceInterval = time.Second
+	// spaceInterval is how old a look at the disk may be: others write to it too. A look costs
+	// some microseconds.
+	spaceInterval = 20 * time.Millisecond
 	// writtenTimes is how much of the disk a batch may come to take: in the log, in a table,
 	// and in the table that this one is compacted into before it goes.
 	writtenTimes = 3
