@@ -688,6 +688,10 @@ type Stats struct {
 	// Generation That of the collection that was counted.
 	Generation int64 `json:"generation"`
 
+	// IndexBytes The size of all indexes, as the storage counts it. `bytes` and `index_bytes` together are what `max_bytes` of the
+	// quota is about.
+	IndexBytes *int64 `json:"index_bytes,omitempty"`
+
 	// Indexes The indexes, with their sizes.
 	Indexes []Index `json:"indexes"`
 

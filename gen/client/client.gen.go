@@ -742,6 +742,10 @@ type Stats struct {
 	// Generation That of the collection that was counted.
 	Generation int64 `json:"generation"`
 
+	// IndexBytes The size of all indexes, as the storage counts it. `bytes` and `index_bytes` together are what `max_bytes` of the
+	// quota is about.
+	IndexBytes *int64 `json:"index_bytes,omitempty"`
+
 	// Indexes The indexes, with their sizes.
 	Indexes []Index `json:"indexes"`
 
@@ -1148,7 +1152,8 @@ type ClientInterface interface {
 	// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
 	// without making it larger, and deleted.
 	//
-	// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
+	// With the embedded engine a quota is never exceeded, but for the moment in which an index is made that turns out to
+	// take too much, and is removed again. On MongoDB every instance of the server takes what there is
 	// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
 	// exceeded by what the other instances write in that time, and by writes that bypass the service.
 	//
@@ -1164,7 +1169,8 @@ type ClientInterface interface {
 	// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
 	// without making it larger, and deleted.
 	//
-	// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
+	// With the embedded engine a quota is never exceeded, but for the moment in which an index is made that turns out to
+	// take too much, and is removed again. On MongoDB every instance of the server takes what there is
 	// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
 	// exceeded by what the other instances write in that time, and by writes that bypass the service.
 	//
@@ -1561,7 +1567,8 @@ func (c *Client) InspectOrganization(ctx context.Context, id OrganizationID, req
 // `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
 // without making it larger, and deleted.
 //
-// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
+// With the embedded engine a quota is never exceeded, but for the moment in which an index is made that turns out to
+// take too much, and is removed again. On MongoDB every instance of the server takes what there is
 // from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
 // exceeded by what the other instances write in that time, and by writes that bypass the service.
 //
@@ -1587,7 +1594,8 @@ func (c *Client) SetQuotaWithBody(ctx context.Context, id OrganizationID, conten
 // `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
 // without making it larger, and deleted.
 //
-// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
+// With the embedded engine a quota is never exceeded, but for the moment in which an index is made that turns out to
+// take too much, and is removed again. On MongoDB every instance of the server takes what there is
 // from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
 // exceeded by what the other instances write in that time, and by writes that bypass the service.
 //
@@ -3567,7 +3575,8 @@ type ClientWithResponsesInterface interface {
 	// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
 	// without making it larger, and deleted.
 	//
-	// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
+	// With the embedded engine a quota is never exceeded, but for the moment in which an index is made that turns out to
+	// take too much, and is removed again. On MongoDB every instance of the server takes what there is
 	// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
 	// exceeded by what the other instances write in that time, and by writes that bypass the service.
 	//
@@ -3583,7 +3592,8 @@ type ClientWithResponsesInterface interface {
 	// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
 	// without making it larger, and deleted.
 	//
-	// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
+	// With the embedded engine a quota is never exceeded, but for the moment in which an index is made that turns out to
+	// take too much, and is removed again. On MongoDB every instance of the server takes what there is
 	// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
 	// exceeded by what the other instances write in that time, and by writes that bypass the service.
 	//
@@ -7016,6 +7026,11 @@ type CreateIndexResult503Headers struct {
 	XRequestID string
 }
 
+// CreateIndexResult507Headers the declared response headers of an HTTP 507 response for CreateIndex
+type CreateIndexResult507Headers struct {
+	XRequestID string
+}
+
 type CreateIndexResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -7041,6 +7056,8 @@ type CreateIndexResult struct {
 	ApplicationProblemJSON500 *Internal
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *Unavailable
+	// ApplicationProblemJSON507 the response for an HTTP 507 `application/problem+json` response
+	ApplicationProblemJSON507 *QuotaExceeded
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *CreateIndexResult201Headers
 	// Headers400 the parsed response headers for an HTTP 400 response
@@ -7063,6 +7080,8 @@ type CreateIndexResult struct {
 	Headers500 *CreateIndexResult500Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *CreateIndexResult503Headers
+	// Headers507 the parsed response headers for an HTTP 507 response
+	Headers507 *CreateIndexResult507Headers
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -7118,6 +7137,11 @@ func (r CreateIndexResult) GetApplicationProblemJSON500() *Internal {
 // GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
 func (r CreateIndexResult) GetApplicationProblemJSON503() *Unavailable {
 	return r.ApplicationProblemJSON503
+}
+
+// GetApplicationProblemJSON507 returns the response for an HTTP 507 `application/problem+json` response
+func (r CreateIndexResult) GetApplicationProblemJSON507() *QuotaExceeded {
+	return r.ApplicationProblemJSON507
 }
 
 // GetBody returns the raw response body bytes
@@ -8090,7 +8114,8 @@ func (c *ClientWithResponses) InspectOrganizationWithResponse(ctx context.Contex
 // `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
 // without making it larger, and deleted.
 //
-// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
+// With the embedded engine a quota is never exceeded, but for the moment in which an index is made that turns out to
+// take too much, and is removed again. On MongoDB every instance of the server takes what there is
 // from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
 // exceeded by what the other instances write in that time, and by writes that bypass the service.
 //
@@ -8112,7 +8137,8 @@ func (c *ClientWithResponses) SetQuotaWithBodyWithResponse(ctx context.Context, 
 // `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
 // without making it larger, and deleted.
 //
-// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
+// With the embedded engine a quota is never exceeded, but for the moment in which an index is made that turns out to
+// take too much, and is removed again. On MongoDB every instance of the server takes what there is
 // from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
 // exceeded by what the other instances write in that time, and by writes that bypass the service.
 //
@@ -12390,6 +12416,13 @@ func ParseCreateIndexResult(rsp *http.Response) (*CreateIndexResult, error) {
 		}
 		response.ApplicationProblemJSON503 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 507:
+		var dest QuotaExceeded
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON507 = &dest
+
 	}
 
 	switch {
@@ -12524,6 +12557,16 @@ func ParseCreateIndexResult(rsp *http.Response) (*CreateIndexResult, error) {
 			headers.XRequestID = value
 		}
 		response.Headers503 = &headers
+	case rsp.StatusCode == 507:
+		var headers CreateIndexResult507Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers507 = &headers
 	}
 
 	return response, nil

@@ -565,7 +565,8 @@ export class Api extends HeyApiClient {
      * `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
      * without making it larger, and deleted.
      *
-     * With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
+     * With the embedded engine a quota is never exceeded, but for the moment in which an index is made that turns out to
+     * take too much, and is removed again. On MongoDB every instance of the server takes what there is
      * from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
      * exceeded by what the other instances write in that time, and by writes that bypass the service.
      *

@@ -512,6 +512,12 @@ export type Stats = {
      * The size of all documents as BSON, before the storage compresses them.
      */
     bytes: number;
+    /**
+     * The size of all indexes, as the storage counts it. `bytes` and `index_bytes` together are what `max_bytes` of the
+     * quota is about.
+     *
+     */
+    index_bytes?: number;
     quota?: Quota;
     /**
      * That of the collection that was counted.
@@ -1685,6 +1691,10 @@ export type CreateIndexErrors = {
      *
      */
     503: Problem;
+    /**
+     * The organization may not have more than it has. Nothing was done.
+     */
+    507: Problem;
 };
 
 export type CreateIndexError = CreateIndexErrors[keyof CreateIndexErrors];
