@@ -41,6 +41,7 @@ const (
 	ErrorCodeQueryTimeout          ErrorCode = "query_timeout"
 	ErrorCodeQuotaExceeded         ErrorCode = "quota_exceeded"
 	ErrorCodeRateLimited           ErrorCode = "rate_limited"
+	ErrorCodeStorageFull           ErrorCode = "storage_full"
 	ErrorCodeSuspended             ErrorCode = "suspended"
 	ErrorCodeTokenRevoked          ErrorCode = "token_revoked"
 	ErrorCodeTooLarge              ErrorCode = "too_large"
@@ -95,6 +96,8 @@ func (e ErrorCode) Valid() bool {
 	case ErrorCodeQuotaExceeded:
 		return true
 	case ErrorCodeRateLimited:
+		return true
+	case ErrorCodeStorageFull:
 		return true
 	case ErrorCodeSuspended:
 		return true
@@ -310,6 +313,7 @@ type Email = string
 // took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
 // `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
 // `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
+// `storage_full`: the disk beneath the storage is full, nothing was done.
 // `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
 type ErrorCode string
 
@@ -456,6 +460,7 @@ type OperationError struct {
 	// took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
 	// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
 	// `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
+	// `storage_full`: the disk beneath the storage is full, nothing was done.
 	// `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
 	Code ErrorCode `json:"code"`
 
@@ -652,7 +657,7 @@ type OrganizationUpdate struct {
 
 // Quota How much an organization may have, where the operator has set a limit.
 type Quota struct {
-	// MaxBytes How many bytes its documents may have as BSON.
+	// MaxBytes How many bytes its documents may have as BSON, and its indexes, together.
 	MaxBytes *int64 `json:"max_bytes,omitempty"`
 
 	// MaxDocuments How many documents.
@@ -661,7 +666,7 @@ type Quota struct {
 
 // QuotaUpdate How much an organization may have. What is left out, or null, has no limit.
 type QuotaUpdate struct {
-	// MaxBytes How many bytes its documents may have as BSON.
+	// MaxBytes How many bytes its documents may have as BSON, and its indexes, together.
 	MaxBytes *int64 `json:"max_bytes,omitempty"`
 
 	// MaxDocuments How many documents.
@@ -682,6 +687,10 @@ type Stats struct {
 
 	// Generation That of the collection that was counted.
 	Generation int64 `json:"generation"`
+
+	// IndexBytes The size of all indexes, as the storage counts it. `bytes` and `index_bytes` together are what `max_bytes` of the
+	// quota is about.
+	IndexBytes *int64 `json:"index_bytes,omitempty"`
 
 	// Indexes The indexes, with their sizes.
 	Indexes []Index `json:"indexes"`

@@ -42,6 +42,7 @@ const (
 	ErrorCodeQueryTimeout          ErrorCode = "query_timeout"
 	ErrorCodeQuotaExceeded         ErrorCode = "quota_exceeded"
 	ErrorCodeRateLimited           ErrorCode = "rate_limited"
+	ErrorCodeStorageFull           ErrorCode = "storage_full"
 	ErrorCodeSuspended             ErrorCode = "suspended"
 	ErrorCodeTokenRevoked          ErrorCode = "token_revoked"
 	ErrorCodeTooLarge              ErrorCode = "too_large"
@@ -96,6 +97,8 @@ func (e ErrorCode) Valid() bool {
 	case ErrorCodeQuotaExceeded:
 		return true
 	case ErrorCodeRateLimited:
+		return true
+	case ErrorCodeStorageFull:
 		return true
 	case ErrorCodeSuspended:
 		return true
@@ -311,6 +314,7 @@ type Email = string
 // took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
 // `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
 // `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
+// `storage_full`: the disk beneath the storage is full, nothing was done.
 // `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
 type ErrorCode string
 
@@ -469,6 +473,7 @@ type OperationError struct {
 	// took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
 	// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
 	// `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
+	// `storage_full`: the disk beneath the storage is full, nothing was done.
 	// `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
 	Code ErrorCode `json:"code"`
 
@@ -678,6 +683,7 @@ type Problem struct {
 	// took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
 	// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
 	// `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
+	// `storage_full`: the disk beneath the storage is full, nothing was done.
 	// `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
 	Code ErrorCode `json:"code"`
 
@@ -705,7 +711,7 @@ type Problem struct {
 
 // Quota How much an organization may have, where the operator has set a limit.
 type Quota struct {
-	// MaxBytes How many bytes its documents may have as BSON.
+	// MaxBytes How many bytes its documents may have as BSON, and its indexes, together.
 	MaxBytes *int64 `json:"max_bytes,omitempty"`
 
 	// MaxDocuments How many documents.
@@ -714,7 +720,7 @@ type Quota struct {
 
 // QuotaUpdate How much an organization may have. What is left out, or null, has no limit.
 type QuotaUpdate struct {
-	// MaxBytes How many bytes its documents may have as BSON.
+	// MaxBytes How many bytes its documents may have as BSON, and its indexes, together.
 	MaxBytes *int64 `json:"max_bytes,omitempty"`
 
 	// MaxDocuments How many documents.
@@ -735,6 +741,10 @@ type Stats struct {
 
 	// Generation That of the collection that was counted.
 	Generation int64 `json:"generation"`
+
+	// IndexBytes The size of all indexes, as the storage counts it. `bytes` and `index_bytes` together are what `max_bytes` of the
+	// quota is about.
+	IndexBytes *int64 `json:"index_bytes,omitempty"`
 
 	// Indexes The indexes, with their sizes.
 	Indexes []Index `json:"indexes"`
@@ -1137,11 +1147,13 @@ type ClientInterface interface {
 
 	// SetQuotaWithBody Limit how much an organization may have
 	//
-	// Sets how many documents the organization may have, and how many bytes of them; what is left out has no limit. It
-	// holds from the next write on: what would be more is refused by 507 `quota_exceeded`. What there is already stays,
-	// and can be read, changed without making it larger, and deleted.
+	// Sets how many documents the organization may have, and how many bytes they may take, with what its indexes hold of
+	// them; what is left out has no limit. It holds from the next write on: what would be more is refused by 507
+	// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
+	// without making it larger, and deleted.
 	//
-	// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
+	// With the embedded engine a quota is never exceeded, but for the moment in which an index is made that turns out to
+	// take too much, and is removed again. On MongoDB every instance of the server takes what there is
 	// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
 	// exceeded by what the other instances write in that time, and by writes that bypass the service.
 	//
@@ -1152,11 +1164,13 @@ type ClientInterface interface {
 
 	// SetQuota Limit how much an organization may have
 	//
-	// Sets how many documents the organization may have, and how many bytes of them; what is left out has no limit. It
-	// holds from the next write on: what would be more is refused by 507 `quota_exceeded`. What there is already stays,
-	// and can be read, changed without making it larger, and deleted.
+	// Sets how many documents the organization may have, and how many bytes they may take, with what its indexes hold of
+	// them; what is left out has no limit. It holds from the next write on: what would be more is refused by 507
+	// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
+	// without making it larger, and deleted.
 	//
-	// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
+	// With the embedded engine a quota is never exceeded, but for the moment in which an index is made that turns out to
+	// take too much, and is removed again. On MongoDB every instance of the server takes what there is
 	// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
 	// exceeded by what the other instances write in that time, and by writes that bypass the service.
 	//
@@ -1447,8 +1461,9 @@ type ClientInterface interface {
 
 	// GetReadiness Can it serve requests
 	//
-	// Answers 200 while the storage can be read, else 503, as while it starts and stops. Send requests elsewhere
-	// meanwhile.
+	// Answers 200 while the storage can be read and takes writes, else 503: with `storage_full` while writes are refused
+	// because the disk beneath is full, which is over when there is room (reads and deletions go on meanwhile), and
+	// with `unavailable` otherwise, as while it starts and stops. Send requests elsewhere meanwhile.
 	//
 	// Corresponds with GET /readyz (the `GetReadiness` operationId).
 	GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1547,11 +1562,13 @@ func (c *Client) InspectOrganization(ctx context.Context, id OrganizationID, req
 
 // SetQuotaWithBody Limit how much an organization may have
 //
-// Sets how many documents the organization may have, and how many bytes of them; what is left out has no limit. It
-// holds from the next write on: what would be more is refused by 507 `quota_exceeded`. What there is already stays,
-// and can be read, changed without making it larger, and deleted.
+// Sets how many documents the organization may have, and how many bytes they may take, with what its indexes hold of
+// them; what is left out has no limit. It holds from the next write on: what would be more is refused by 507
+// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
+// without making it larger, and deleted.
 //
-// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
+// With the embedded engine a quota is never exceeded, but for the moment in which an index is made that turns out to
+// take too much, and is removed again. On MongoDB every instance of the server takes what there is
 // from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
 // exceeded by what the other instances write in that time, and by writes that bypass the service.
 //
@@ -1572,11 +1589,13 @@ func (c *Client) SetQuotaWithBody(ctx context.Context, id OrganizationID, conten
 
 // SetQuota Limit how much an organization may have
 //
-// Sets how many documents the organization may have, and how many bytes of them; what is left out has no limit. It
-// holds from the next write on: what would be more is refused by 507 `quota_exceeded`. What there is already stays,
-// and can be read, changed without making it larger, and deleted.
+// Sets how many documents the organization may have, and how many bytes they may take, with what its indexes hold of
+// them; what is left out has no limit. It holds from the next write on: what would be more is refused by 507
+// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
+// without making it larger, and deleted.
 //
-// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
+// With the embedded engine a quota is never exceeded, but for the moment in which an index is made that turns out to
+// take too much, and is removed again. On MongoDB every instance of the server takes what there is
 // from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
 // exceeded by what the other instances write in that time, and by writes that bypass the service.
 //
@@ -2147,8 +2166,9 @@ func (c *Client) UpdateOrganization(ctx context.Context, params *UpdateOrganizat
 
 // GetReadiness Can it serve requests
 //
-// Answers 200 while the storage can be read, else 503, as while it starts and stops. Send requests elsewhere
-// meanwhile.
+// Answers 200 while the storage can be read and takes writes, else 503: with `storage_full` while writes are refused
+// because the disk beneath is full, which is over when there is room (reads and deletions go on meanwhile), and
+// with `unavailable` otherwise, as while it starts and stops. Send requests elsewhere meanwhile.
 //
 // Corresponds with GET /readyz (the `GetReadiness` operationId).
 func (c *Client) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3550,11 +3570,13 @@ type ClientWithResponsesInterface interface {
 
 	// SetQuotaWithBodyWithResponse Limit how much an organization may have
 	//
-	// Sets how many documents the organization may have, and how many bytes of them; what is left out has no limit. It
-	// holds from the next write on: what would be more is refused by 507 `quota_exceeded`. What there is already stays,
-	// and can be read, changed without making it larger, and deleted.
+	// Sets how many documents the organization may have, and how many bytes they may take, with what its indexes hold of
+	// them; what is left out has no limit. It holds from the next write on: what would be more is refused by 507
+	// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
+	// without making it larger, and deleted.
 	//
-	// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
+	// With the embedded engine a quota is never exceeded, but for the moment in which an index is made that turns out to
+	// take too much, and is removed again. On MongoDB every instance of the server takes what there is
 	// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
 	// exceeded by what the other instances write in that time, and by writes that bypass the service.
 	//
@@ -3565,11 +3587,13 @@ type ClientWithResponsesInterface interface {
 
 	// SetQuotaWithResponse Limit how much an organization may have
 	//
-	// Sets how many documents the organization may have, and how many bytes of them; what is left out has no limit. It
-	// holds from the next write on: what would be more is refused by 507 `quota_exceeded`. What there is already stays,
-	// and can be read, changed without making it larger, and deleted.
+	// Sets how many documents the organization may have, and how many bytes they may take, with what its indexes hold of
+	// them; what is left out has no limit. It holds from the next write on: what would be more is refused by 507
+	// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
+	// without making it larger, and deleted.
 	//
-	// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
+	// With the embedded engine a quota is never exceeded, but for the moment in which an index is made that turns out to
+	// take too much, and is removed again. On MongoDB every instance of the server takes what there is
 	// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
 	// exceeded by what the other instances write in that time, and by writes that bypass the service.
 	//
@@ -3888,8 +3912,9 @@ type ClientWithResponsesInterface interface {
 
 	// GetReadinessWithResponse Can it serve requests
 	//
-	// Answers 200 while the storage can be read, else 503, as while it starts and stops. Send requests elsewhere
-	// meanwhile.
+	// Answers 200 while the storage can be read and takes writes, else 503: with `storage_full` while writes are refused
+	// because the disk beneath is full, which is over when there is room (reads and deletions go on meanwhile), and
+	// with `unavailable` otherwise, as while it starts and stops. Send requests elsewhere meanwhile.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7001,6 +7026,11 @@ type CreateIndexResult503Headers struct {
 	XRequestID string
 }
 
+// CreateIndexResult507Headers the declared response headers of an HTTP 507 response for CreateIndex
+type CreateIndexResult507Headers struct {
+	XRequestID string
+}
+
 type CreateIndexResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -7026,6 +7056,8 @@ type CreateIndexResult struct {
 	ApplicationProblemJSON500 *Internal
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *Unavailable
+	// ApplicationProblemJSON507 the response for an HTTP 507 `application/problem+json` response
+	ApplicationProblemJSON507 *QuotaExceeded
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *CreateIndexResult201Headers
 	// Headers400 the parsed response headers for an HTTP 400 response
@@ -7048,6 +7080,8 @@ type CreateIndexResult struct {
 	Headers500 *CreateIndexResult500Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *CreateIndexResult503Headers
+	// Headers507 the parsed response headers for an HTTP 507 response
+	Headers507 *CreateIndexResult507Headers
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -7103,6 +7137,11 @@ func (r CreateIndexResult) GetApplicationProblemJSON500() *Internal {
 // GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
 func (r CreateIndexResult) GetApplicationProblemJSON503() *Unavailable {
 	return r.ApplicationProblemJSON503
+}
+
+// GetApplicationProblemJSON507 returns the response for an HTTP 507 `application/problem+json` response
+func (r CreateIndexResult) GetApplicationProblemJSON507() *QuotaExceeded {
+	return r.ApplicationProblemJSON507
 }
 
 // GetBody returns the raw response body bytes
@@ -8070,11 +8109,13 @@ func (c *ClientWithResponses) InspectOrganizationWithResponse(ctx context.Contex
 
 // SetQuotaWithBodyWithResponse Limit how much an organization may have
 //
-// Sets how many documents the organization may have, and how many bytes of them; what is left out has no limit. It
-// holds from the next write on: what would be more is refused by 507 `quota_exceeded`. What there is already stays,
-// and can be read, changed without making it larger, and deleted.
+// Sets how many documents the organization may have, and how many bytes they may take, with what its indexes hold of
+// them; what is left out has no limit. It holds from the next write on: what would be more is refused by 507
+// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
+// without making it larger, and deleted.
 //
-// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
+// With the embedded engine a quota is never exceeded, but for the moment in which an index is made that turns out to
+// take too much, and is removed again. On MongoDB every instance of the server takes what there is
 // from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
 // exceeded by what the other instances write in that time, and by writes that bypass the service.
 //
@@ -8091,11 +8132,13 @@ func (c *ClientWithResponses) SetQuotaWithBodyWithResponse(ctx context.Context, 
 
 // SetQuotaWithResponse Limit how much an organization may have
 //
-// Sets how many documents the organization may have, and how many bytes of them; what is left out has no limit. It
-// holds from the next write on: what would be more is refused by 507 `quota_exceeded`. What there is already stays,
-// and can be read, changed without making it larger, and deleted.
+// Sets how many documents the organization may have, and how many bytes they may take, with what its indexes hold of
+// them; what is left out has no limit. It holds from the next write on: what would be more is refused by 507
+// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
+// without making it larger, and deleted.
 //
-// With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
+// With the embedded engine a quota is never exceeded, but for the moment in which an index is made that turns out to
+// take too much, and is removed again. On MongoDB every instance of the server takes what there is
 // from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
 // exceeded by what the other instances write in that time, and by writes that bypass the service.
 //
@@ -8582,8 +8625,9 @@ func (c *ClientWithResponses) UpdateOrganizationWithResponse(ctx context.Context
 
 // GetReadinessWithResponse Can it serve requests
 //
-// Answers 200 while the storage can be read, else 503, as while it starts and stops. Send requests elsewhere
-// meanwhile.
+// Answers 200 while the storage can be read and takes writes, else 503: with `storage_full` while writes are refused
+// because the disk beneath is full, which is over when there is room (reads and deletions go on meanwhile), and
+// with `unavailable` otherwise, as while it starts and stops. Send requests elsewhere meanwhile.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -12372,6 +12416,13 @@ func ParseCreateIndexResult(rsp *http.Response) (*CreateIndexResult, error) {
 		}
 		response.ApplicationProblemJSON503 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 507:
+		var dest QuotaExceeded
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON507 = &dest
+
 	}
 
 	switch {
@@ -12506,6 +12557,16 @@ func ParseCreateIndexResult(rsp *http.Response) (*CreateIndexResult, error) {
 			headers.XRequestID = value
 		}
 		response.Headers503 = &headers
+	case rsp.StatusCode == 507:
+		var headers CreateIndexResult507Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers507 = &headers
 	}
 
 	return response, nil

@@ -560,11 +560,13 @@ export class Api extends HeyApiClient {
     /**
      * Limit how much an organization may have
      *
-     * Sets how many documents the organization may have, and how many bytes of them; what is left out has no limit. It
-     * holds from the next write on: what would be more is refused by 507 `quota_exceeded`. What there is already stays,
-     * and can be read, changed without making it larger, and deleted.
+     * Sets how many documents the organization may have, and how many bytes they may take, with what its indexes hold of
+     * them; what is left out has no limit. It holds from the next write on: what would be more is refused by 507
+     * `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
+     * without making it larger, and deleted.
      *
-     * With the embedded engine a quota is never exceeded. On MongoDB every instance of the server takes what there is
+     * With the embedded engine a quota is never exceeded, but for the moment in which an index is made that turns out to
+     * take too much, and is removed again. On MongoDB every instance of the server takes what there is
      * from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
      * exceeded by what the other instances write in that time, and by writes that bypass the service.
      *
@@ -597,8 +599,9 @@ export class Api extends HeyApiClient {
     /**
      * Can it serve requests
      *
-     * Answers 200 while the storage can be read, else 503, as while it starts and stops. Send requests elsewhere
-     * meanwhile.
+     * Answers 200 while the storage can be read and takes writes, else 503: with `storage_full` while writes are refused
+     * because the disk beneath is full, which is over when there is room (reads and deletions go on meanwhile), and
+     * with `unavailable` otherwise, as while it starts and stops. Send requests elsewhere meanwhile.
      *
      */
     public getReadiness<ThrowOnError extends boolean = true>(options?: Options<GetReadinessData, ThrowOnError>): RequestResult<GetReadinessResponses, GetReadinessErrors, ThrowOnError> {

@@ -131,7 +131,7 @@ export type Quota = {
      */
     max_documents?: number;
     /**
-     * How many bytes its documents may have as BSON.
+     * How many bytes its documents may have as BSON, and its indexes, together.
      */
     max_bytes?: number;
 };
@@ -145,7 +145,7 @@ export type QuotaUpdate = {
      */
     max_documents?: number | null;
     /**
-     * How many bytes its documents may have as BSON.
+     * How many bytes its documents may have as BSON, and its indexes, together.
      */
     max_bytes?: number | null;
 };
@@ -512,6 +512,12 @@ export type Stats = {
      * The size of all documents as BSON, before the storage compresses them.
      */
     bytes: number;
+    /**
+     * The size of all indexes, as the storage counts it. `bytes` and `index_bytes` together are what `max_bytes` of the
+     * quota is about.
+     *
+     */
+    index_bytes?: number;
     quota?: Quota;
     /**
      * That of the collection that was counted.
@@ -635,10 +641,11 @@ export type FieldError = {
  * took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
  * `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
  * `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
+ * `storage_full`: the disk beneath the storage is full, nothing was done.
  * `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
  *
  */
-export type ErrorCode = 'malformed' | 'invalid' | 'unauthenticated' | 'token_revoked' | 'bad_credentials' | 'not_found' | 'method_not_allowed' | 'name_taken' | 'email_taken' | 'operation_in_progress' | 'suspended' | 'organization_deleting' | 'document_exists' | 'duplicate_key' | 'index_exists' | 'no_index' | 'precondition_failed' | 'too_large' | 'query_timeout' | 'body_too_large' | 'unsupported_media_type' | 'idempotency_key_reused' | 'idempotency_in_progress' | 'quota_exceeded' | 'rate_limited' | 'unavailable' | 'outcome_unknown' | 'internal';
+export type ErrorCode = 'malformed' | 'invalid' | 'unauthenticated' | 'token_revoked' | 'bad_credentials' | 'not_found' | 'method_not_allowed' | 'name_taken' | 'email_taken' | 'operation_in_progress' | 'suspended' | 'organization_deleting' | 'document_exists' | 'duplicate_key' | 'index_exists' | 'no_index' | 'precondition_failed' | 'too_large' | 'query_timeout' | 'body_too_large' | 'unsupported_media_type' | 'idempotency_key_reused' | 'idempotency_in_progress' | 'quota_exceeded' | 'rate_limited' | 'unavailable' | 'storage_full' | 'outcome_unknown' | 'internal';
 
 /**
  * Only if the document is there and its `ETag` is one of these; `*`: if it is there. Else 412, and nothing is done.
@@ -737,8 +744,10 @@ export type CreateOrganizationErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -794,8 +803,10 @@ export type GetOrganizationErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -869,8 +880,10 @@ export type UpdateOrganizationErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -928,8 +941,10 @@ export type DeleteOrganizationErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -989,8 +1004,10 @@ export type ListOperationsErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -1042,8 +1059,10 @@ export type GetOperationErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -1211,8 +1230,10 @@ export type CreateDocumentErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -1285,8 +1306,10 @@ export type DeleteDocumentErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -1344,8 +1367,10 @@ export type GetDocumentErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -1433,8 +1458,10 @@ export type PatchDocumentErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -1526,8 +1553,10 @@ export type PutDocumentErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -1584,8 +1613,10 @@ export type ListIndexesErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -1653,11 +1684,17 @@ export type CreateIndexErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
+    /**
+     * The organization may not have more than it has. Nothing was done.
+     */
+    507: Problem;
 };
 
 export type CreateIndexError = CreateIndexErrors[keyof CreateIndexErrors];
@@ -1716,8 +1753,10 @@ export type DeleteIndexErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -1830,8 +1869,10 @@ export type ImportDocumentsErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -1891,8 +1932,10 @@ export type ExportDocumentsErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -1949,8 +1992,10 @@ export type LoginErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -2010,8 +2055,10 @@ export type ListOrganizationsErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -2059,8 +2106,10 @@ export type InspectOrganizationErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -2114,8 +2163,10 @@ export type SuspendOrganizationErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -2169,8 +2220,10 @@ export type ResumeOrganizationErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -2224,8 +2277,10 @@ export type RestoreOrganizationErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -2281,8 +2336,10 @@ export type SetQuotaErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;
@@ -2346,8 +2403,10 @@ export type GetReadinessErrors = {
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `outcome_unknown`: the storage stopped answering half-way; the change will be finished or
-     * undone as soon as it answers again.
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
      *
      */
     503: Problem;

@@ -128,6 +128,9 @@ func (c Config) Warnings() []string {
 	if n := len(c.JWTSecret.Reveal()); n > 0 && n < hashBytes {
 		all = append(all, fmt.Sprintf("JWT_SECRET has %d bytes: RFC 7518 wants %d or more for %s", n, hashBytes, c.JWTAlgorithm))
 	}
+	if c.AcceptDataLoss {
+		all = append(all, "ACCEPT_DATA_LOSS is true: take it away after one start, or the next loss is accepted unseen")
+	}
 	for _, p := range c.TrustedProxies {
 		if p.Bits() == 0 {
 			all = append(all, fmt.Sprintf("TRUSTED_PROXIES holds %v: every client can then pretend to have any address", p))

@@ -32,6 +32,8 @@ type Config struct {
 	JWTExpMinutes         int           `envconfig:"JWT_EXP_MINUTES" default:"60" min:"1" max:"43200" desc:"minutes until a token expires"`
 	ListenAddr            string        `envconfig:"LISTEN_ADDR" default:"127.0.0.1:8000" allowed:"host:port, or :port for all addresses; port 0 takes a free one" desc:"address to serve HTTP on"`
 	DataDir               string        `envconfig:"DATA_DIR" default:"./data" allowed:"a directory" desc:"directory of the embedded engine and of the secret that orgd makes"`
+	MinFreeSpace          int           `envconfig:"MIN_FREE_SPACE" default:"128" min:"16" max:"1048576" desc:"MiB that have to stay free on the disk of DATA_DIR: what would take them is refused with 503 storage_full; a fourth of it is put by besides"`
+	AcceptDataLoss        bool          `envconfig:"ACCEPT_DATA_LOSS" default:"false" oneof:"true false" desc:"whether to start on a DATA_DIR whose log has lost writes that were acknowledged, without them; for one start, where there is no backup"`
 	BcryptCost            int           `envconfig:"BCRYPT_COST" default:"12" min:"4" max:"16" desc:"cost of password hashes, each step doubles it; less than 10 is for tests only"`
 	OperatorKey           Secret        `envconfig:"OPERATOR_KEY" unset:"no operator plane" allowed:"32 random bytes or more, visible ASCII characters only" desc:"key of the operator plane, which answers 404 without it"`
 	RateLimitSignup       int           `envconfig:"RATE_LIMIT_SIGNUP" default:"60" min:"0" max:"100000" desc:"sign-ups a minute, for each client address and each e-mail; 0: no limit"`

@@ -31,7 +31,7 @@ var compareConfigs = cmp.Options{
 func defaults() Config {
 	return Config{
 		MasterDBName: "master_db", TenantDBName: "tenant_db", JWTAlgorithm: "HS256", JWTExpMinutes: 60,
-		ListenAddr: "127.0.0.1:8000", DataDir: "./data", BcryptCost: 12, RateLimitSignup: 60, RateLimitLogin: 60,
+		ListenAddr: "127.0.0.1:8000", DataDir: "./data", MinFreeSpace: 128, BcryptCost: 12, RateLimitSignup: 60, RateLimitLogin: 60,
 		LogLevel: slog.LevelInfo, LogFormat: "text", MemoryBudget: 256, QueryTimeout: 10 * time.Second, ShutdownTimeout: 10 * time.Second,
 	}
 }
@@ -52,7 +52,7 @@ func TestLoadDefaults(t *testing.T) {
 func TestLoadReadsEveryVariable(t *testing.T) {
 	got, err := Load([]string{
 		"MONGO_URI=mongodb://u:p@h:27017", "MASTER_DB_NAME=m", "TENANT_DB_NAME=t", "JWT_SECRET=" + goodSecret,
-		"JWT_ALGORITHM=hs512", "JWT_EXP_MINUTES=43200", "LISTEN_ADDR=:0", "DATA_DIR=/var/lib/orgd", "BCRYPT_COST= 10 ",
+		"JWT_ALGORITHM=hs512", "JWT_EXP_MINUTES=43200", "LISTEN_ADDR=:0", "DATA_DIR=/var/lib/orgd", "MIN_FREE_SPACE=16", "ACCEPT_DATA_LOSS=true", "BCRYPT_COST= 10 ",
 		"OPERATOR_KEY=" + goodKey, "RATE_LIMIT_SIGNUP=0", "RATE_LIMIT_LOGIN=100000", "RATE_LIMIT_ORGANIZATION=600",
 		"TRUSTED_PROXIES=10.1.2.3/8, 192.0.2.1,2001:db8::/32,::ffff:192.0.2.2", "LOG_LEVEL=WARN", "LOG_FORMAT=json", "DELETE_GRACE=720h", "MOVE_GRACE=90s",
 		"MEMORY_BUDGET=512", "QUERY_TIMEOUT=2s", "SHUTDOWN_TIMEOUT=1m30s", "PATH=/bin", "=C:=C:\\", "noise",
@@ -62,7 +62,7 @@ func TestLoadReadsEveryVariable(t *testing.T) {
 	}
 	want := Config{
 		MongoURI: NewSecret("mongodb://u:p@h:27017"), MasterDBName: "m", TenantDBName: "t", JWTSecret: NewSecret(goodSecret),
-		JWTAlgorithm: "HS512", JWTExpMinutes: 43200, ListenAddr: ":0", DataDir: "/var/lib/orgd", BcryptCost: 10,
+		JWTAlgorithm: "HS512", JWTExpMinutes: 43200, ListenAddr: ":0", DataDir: "/var/lib/orgd", MinFreeSpace: 16, AcceptDataLoss: true, BcryptCost: 10,
 		OperatorKey: NewSecret(goodKey), RateLimitLogin: 100000, RateLimitOrganization: 600, DeleteGrace: 720 * time.Hour, MoveGrace: 90 * time.Second,
 		TrustedProxies: Prefixes{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32"),
 			netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("192.0.2.2/32")},

@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
+	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/embedded"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -34,17 +37,60 @@ func Diagnose(ctx context.Context, cfg Config, fix bool, log *slog.Logger) (_ Di
 		return Diagnosis{}, err
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
+	storage, err := checkStorage(ctx, engine)
+	if err != nil {
+		return Diagnosis{}, err
+	}
 	d := tenant.NewDoctor(ctx, storeConfig(&App{cfg: cfg, log: log, engine: engine}))
 	d.Deep = cfg.DoctorDeep
 	report, err := d.Diagnose(ctx)
-	if err != nil || !fix {
-		return Diagnosis{Report: report, Repaired: []tenant.Check{}}, err
+	if err != nil {
+		return Diagnosis{}, errors.Join(err, damage(storage))
+	}
+	report.Checks = slices.Concat(storage, report.Checks)
+	if !fix {
+		return Diagnosis{Report: report, Repaired: []tenant.Check{}}, nil
 	}
 	if err := d.Repair(ctx); err != nil {
 		log.WarnContext(ctx, "not everything could be repaired", "error", err)
 	}
 	after, err := d.Diagnose(ctx)
+	after.Checks = slices.Concat(storage, after.Checks)
 	return Diagnosis{Report: after, Repaired: repaired(report, after)}, err
+}
+
+// A verifier is an engine that can read all that it has written: the embedded one.
+type verifier interface {
+	VerifyTables(ctx context.Context) (damaged map[string]error, err error)
+}
+
+// checkStorage looks whether the storage reads back what was written, where orgd is it. Of
+// what is damaged no document can be told that it is as it was, or that it is there.
+func checkStorage(ctx context.Context, engine docdb.Engine) ([]tenant.Check, error) {
+	v, ok := engine.(verifier)
+	if !ok {
+		return nil, nil
+	}
+	damaged, err := v.VerifyTables(ctx)
+	if err != nil {
+		return nil, err
+	}
+	check := tenant.Check{Name: "storage", About: "every block of the storage reads as it was written", Findings: []tenant.Finding{}}
+	for _, name := range slices.Sorted(maps.Keys(damaged)) {
+		check.Findings = append(check.Findings, tenant.Finding{Subject: name, Detail: "is damaged: " + damaged[name].Error(),
+			Remedy: "Restore DATA_DIR from a backup: documents in this file are lost."})
+	}
+	return []tenant.Check{check}, nil
+}
+
+// damage is what a doctor who could not check the rest has found of the storage.
+func damage(storage []tenant.Check) (err error) {
+	for _, c := range storage {
+		for _, f := range c.Findings {
+			err = errors.Join(err, fmt.Errorf("%s %s. %s", f.Subject, f.Detail, f.Remedy))
+		}
+	}
+	return err
 }
 
 // readyForDoctor refuses a directory without data, which opening it would create.

@@ -17,7 +17,8 @@ import (
 // holds a nil pointer, which Close would be called on.
 func openEngine(ctx context.Context, cfg Config, log *slog.Logger) (docdb.Engine, error) {
 	if cfg.Embedded() {
-		e, err := embedded.Open(embedded.Config{Dir: filepath.Join(cfg.DataDir, "db"), Logger: log, MaxOpenTables: openTables()})
+		e, err := embedded.Open(embedded.Config{Dir: filepath.Join(cfg.DataDir, "db"), Logger: log,
+			MinFreeBytes: int64(cfg.MinFreeSpace) << 20, AcceptLoss: cfg.AcceptDataLoss, MaxOpenTables: openTables()})
 		if err != nil {
 			return nil, dataDirFault(cfg, err)
 		}
@@ -33,10 +34,17 @@ func openEngine(ctx context.Context, cfg Config, log *slog.Logger) (docdb.Engine
 	return e, nil
 }
 
-// dataDirFault says what the data directory may be, unless the error does.
+// dataDirFault says what to do: what is damaged is as good a directory as any, and so is
+// one whose disk is full.
 func dataDirFault(cfg Config, err error) error {
-	if errors.Is(err, embedded.ErrLocked) {
-		return fmt.Errorf("DATA_DIR %s: %w", quote(cfg.DataDir), err)
+	todo := "; allowed: a directory of this orgd's own, or one that it can make"
+	switch {
+	case errors.Is(err, embedded.ErrLocked), errors.Is(err, embedded.ErrFull):
+		todo = ""
+	case errors.Is(err, embedded.ErrLost):
+		todo = " with ACCEPT_DATA_LOSS=true for one start"
+	case errors.Is(err, embedded.ErrDamaged):
+		todo = ""
 	}
-	return fmt.Errorf("DATA_DIR %s: %w; allowed: a directory of this orgd's own, or one that it can make", quote(cfg.DataDir), err)
+	return fmt.Errorf("DATA_DIR %s: %w%s", quote(cfg.DataDir), err, todo)
 }

@@ -80,6 +80,13 @@ type Engine interface {
 	Close() error
 }
 
+// A WriteChecker is an Engine that knows whether it takes writes now. Not every one does.
+type WriteChecker interface {
+	// Writable returns ErrNoSpace while writes are refused for want of disk, and any other
+	// ErrUnavailable while they are for another reason.
+	Writable() error
+}
+
 // A Database holds named collections.
 //
 // A collection's name is 1 to 170 bytes of ASCII letters, digits, "_", "-"

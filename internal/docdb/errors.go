@@ -29,6 +29,9 @@ var (
 	// ErrUnavailable: the engine cannot be reached or does not answer in time.
 	// A read may be tried again. Of a write it says that nothing was done.
 	ErrUnavailable = errors.New("docdb: unavailable")
+	// ErrNoSpace: the disk beneath has no room for the write, of which nothing was done. It
+	// is ErrUnavailable too, and over as soon as there is room: reads go on meanwhile.
+	ErrNoSpace = fmt.Errorf("%w: no space left on the storage's disk", ErrUnavailable)
 	// ErrOutcomeUnknown: a write was sent and no answer came, so it may or may
 	// not have been done, now or a little later.
 	ErrOutcomeUnknown = errors.New("docdb: outcome unknown")

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/orgd/orgd/gen/api"
@@ -23,7 +24,11 @@ func (h handlers) GetReadiness(ctx context.Context, _ api.GetReadinessRequestObj
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	if err := h.Store.Ready(ctx); err != nil {
+	err := h.Store.Ready(ctx)
+	switch {
+	case errors.Is(err, org.StorageFull):
+		return nil, err
+	case err != nil:
 		return nil, &org.Error{Kind: org.Unavailable, Message: "The storage cannot be read at the moment.", Err: err}
 	}
 	return api.GetReadiness200JSONResponse{Status: api.Ok}, nil

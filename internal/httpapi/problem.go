@@ -56,6 +56,7 @@ var kinds = []struct {
 	{org.Suspended, http.StatusLocked, "The organization is suspended. Ask the operator of this service."},
 	{org.RateLimited, http.StatusTooManyRequests, "Too many attempts. Try again later."},
 	{org.Unavailable, http.StatusServiceUnavailable, "The service cannot answer at the moment. Nothing was done. Try again later."},
+	{org.StorageFull, http.StatusServiceUnavailable, "The disk of the storage is full. Nothing was done. Reads and deletions go on; ask the operator of this service to make room."},
 	{org.OutcomeUnknown, http.StatusServiceUnavailable, "The service stopped answering half-way; it may have been done. Look before you try again."},
 	{org.Internal, http.StatusInternalServerError, "A fault of the server. Its log has the details under request_id."},
 }

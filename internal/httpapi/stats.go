@@ -17,7 +17,7 @@ func (h handlers) GetStats(ctx context.Context, _ api.GetStatsRequestObject) (ap
 		return nil, err
 	}
 	out := api.GetStats200JSONResponse{
-		Documents: stats.Documents, Bytes: stats.Bytes, Generation: stats.Generation, Quota: quota(stats.Quota),
+		Documents: stats.Documents, Bytes: stats.Bytes, IndexBytes: &stats.IndexBytes, Generation: stats.Generation, Quota: quota(stats.Quota),
 		Indexes: []api.Index{}, // never null
 	}
 	for _, ix := range stats.Indexes {

@@ -33,6 +33,7 @@ const (
 	Suspended           Kind = "suspended"             // the organization is suspended
 	RateLimited         Kind = "rate_limited"          // too many attempts; see Error.RetryAfter
 	Unavailable         Kind = "unavailable"           // the storage does not answer; nothing was done
+	StorageFull         Kind = "storage_full"          // the storage's disk is full; nothing was done
 	OutcomeUnknown      Kind = "outcome_unknown"       // the storage did not answer; it may have been done
 	Internal            Kind = "internal"              // a fault of orgd
 
@@ -53,8 +54,8 @@ type Error struct {
 	Fields []FieldError
 	// Operation is the id of the operation in the way, for OperationInProgress.
 	Operation string
-	// RetryAfter is how long to wait before trying again, for RateLimited and
-	// Unavailable; zero when that is not known.
+	// RetryAfter is how long to wait before trying again, for RateLimited, Unavailable
+	// and StorageFull; zero when that is not known.
 	RetryAfter time.Duration
 	// Err is the cause, for the log; it is never shown to a client.
 	Err error

@@ -21,7 +21,7 @@ func (d *Documents) Indexes(ctx context.Context) ([]Index, error) {
 
 // CreateIndex adds an index and indexes what is there; the same one again does
 // nothing. Kinds: Invalid, DuplicateKey, IndexExists, OperationInProgress,
-// TokenRevoked, Suspended, Unavailable, OutcomeUnknown.
+// TokenRevoked, Suspended, QuotaExceeded, Unavailable, OutcomeUnknown.
 func (d *Documents) CreateIndex(ctx context.Context, ix Index) error {
 	if err := checkIndex(ix); err != nil {
 		return err
@@ -107,5 +107,5 @@ func (d *Documents) alterInside(ctx context.Context, e entry, f func(context.Con
 	if err := d.s.mayWrite(); err != nil {
 		return nil, err
 	}
-	return f(ctx, d.s.tenant.Collection(e.o.Collection)), nil
+	return f(ctx, d.alterable(e.o)), nil
 }

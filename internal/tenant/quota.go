@@ -83,20 +83,36 @@ type limited struct {
 	sizes map[string]int64 // of the documents that were looked at, by _id
 	// lost is called when it is not known what a write has done.
 	lost func()
+	// unsure: the storage does not tell what a document has in indexes, though it can of
+	// others.
+	unsure bool
+}
+
+// sizeOf is what a document takes, with what the indexes hold of it where the storage tells.
+func (l *limited) sizeOf(ctx context.Context, doc bson.Raw) int64 {
+	sizer, ok := l.Collection.(docdb.IndexSizer)
+	if !ok {
+		return int64(len(doc))
+	}
+	n, err := sizer.IndexSize(ctx, doc)
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		l.unsure = true // a new document will be refused; of an old one it is counted again
+	}
+	return int64(len(doc)) + n
 }
 
 // Get implements docdb.Collection.
 func (l *limited) Get(ctx context.Context, id bson.RawValue) (bson.Raw, error) {
 	raw, err := l.Collection.Get(ctx, id)
 	if err == nil {
-		l.sizes[id.String()] = int64(len(raw))
+		l.sizes[id.String()] = l.sizeOf(ctx, raw)
 	}
 	return raw, err
 }
 
 // Insert implements docdb.Collection.
 func (l *limited) Insert(ctx context.Context, doc bson.Raw) error {
-	return l.do(1, int64(len(doc)), func() error { return l.Collection.Insert(ctx, doc) })
+	return l.do(1, l.sizeOf(ctx, doc), func() error { return l.Collection.Insert(ctx, doc) })
 }
 
 // Replace implements docdb.Collection.
@@ -105,7 +121,7 @@ func (l *limited) Replace(ctx context.Context, id bson.RawValue, when docdb.Filt
 	if err != nil {
 		return err
 	}
-	return l.do(0, int64(len(doc))-was, func() error { return l.Collection.Replace(ctx, id, when, doc) })
+	return l.do(0, l.sizeOf(ctx, doc)-was, func() error { return l.Collection.Replace(ctx, id, when, doc) })
 }
 
 // Delete implements docdb.Collection.
@@ -123,11 +139,11 @@ func (l *limited) size(ctx context.Context, id bson.RawValue) (int64, error) {
 	if n, ok := l.sizes[id.String()]; ok {
 		return n, nil
 	}
-	raw, err := l.Get(ctx, id)
+	_, err := l.Get(ctx, id)
 	if errors.Is(err, docdb.ErrNotFound) {
 		return 0, docdb.ErrNoMatch
 	}
-	return int64(len(raw)), err
+	return l.sizes[id.String()], err
 }
 
 // InsertMany implements docdb.Collection. Those for which there is room are added.
@@ -135,9 +151,11 @@ func (l *limited) InsertMany(ctx context.Context, docs []bson.Raw) ([]error, err
 	results := make([]error, len(docs))
 	var fit []bson.Raw
 	var at []int
+	var sizes []int64
 	for i, doc := range docs {
-		if results[i] = l.usage.take(l.quota, 1, int64(len(doc))); results[i] == nil {
-			fit, at = append(fit, doc), append(at, i)
+		size := l.sizeOf(ctx, doc)
+		if results[i] = l.usage.take(l.quota, 1, size); results[i] == nil {
+			fit, at, sizes = append(fit, doc), append(at, i), append(sizes, size)
 		}
 	}
 	if len(fit) == 0 {
@@ -150,7 +168,7 @@ func (l *limited) InsertMany(ctx context.Context, docs []bson.Raw) ([]error, err
 	}
 	for i, err := range some {
 		results[at[i]] = err
-		l.settle(1, int64(len(fit[i])), err)
+		l.settle(1, sizes[i], err)
 	}
 	return results, nil
 }
@@ -164,6 +182,9 @@ func (l *limited) do(documents, bytes int64, write func() error) error {
 	l.settle(max(documents, 0), max(bytes, 0), err)
 	if err == nil {
 		l.usage.give(max(-documents, 0), max(-bytes, 0))
+	}
+	if err == nil && l.unsure {
+		l.lost()
 	}
 	return err
 }

@@ -34,7 +34,8 @@ func retryIf(ctx context.Context, f func() error, again ...error) error {
 	wait, began := firstPause, time.Now()
 	for try := 0; ; try++ {
 		err := f()
-		may := slices.ContainsFunc(again, func(is error) bool { return errors.Is(err, is) })
+		may := slices.ContainsFunc(again, func(is error) bool { return errors.Is(err, is) }) &&
+			!errors.Is(err, docdb.ErrNoSpace) // for which somebody has to make room
 		if !may || try == retries || time.Since(began) > retryFor {
 			return err
 		}

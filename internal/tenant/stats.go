@@ -13,6 +13,7 @@ import (
 type Stats struct {
 	Documents  int64
 	Bytes      int64 // of the documents, as BSON
+	IndexBytes int64 // of the indexes, as the storage counts them; counts in the quota too
 	Generation int64
 	Quota      org.Quota
 	Indexes    []IndexStats
@@ -52,7 +53,7 @@ func statsOf(ctx context.Context, c docdb.Collection) (s Stats, err error) {
 	if err != nil {
 		return s, err
 	}
-	s.Bytes = size.Bytes
+	s.Bytes, s.IndexBytes = size.Bytes, size.IndexBytes
 	for _, ix := range indexes {
 		one := IndexStats{Index: ix, Bytes: -1}
 		if n, ok := size.Indexes[ix.Name]; ok {

@@ -186,9 +186,16 @@ func (s *Store) Close(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Ready reports whether the storage can be read.
+// Ready reports whether the storage can be read, and takes writes. Kinds: StorageFull,
+// Unavailable.
 func (s *Store) Ready(ctx context.Context) error {
-	return fault(s.cfg.Engine.Ping(ctx))
+	if err := s.cfg.Engine.Ping(ctx); err != nil {
+		return fault(err)
+	}
+	if c, ok := s.cfg.Engine.(docdb.WriteChecker); ok {
+		return fault(c.Writable())
+	}
+	return nil
 }
 
 // now is the time as documents hold it.
@@ -200,6 +207,9 @@ func newID() (string, error) {
 	return id.String(), err
 }
 
+// roomMadeIn is what clients are told to wait while the disk is full.
+const roomMadeIn = 30 * time.Second
+
 // fault turns what an engine answers into what a caller may see.
 func fault(err error) error {
 	var known *org.Error
@@ -208,6 +218,8 @@ func fault(err error) error {
 		return err
 	case errors.Is(err, docdb.ErrOutcomeUnknown):
 		return outcomeUnknown(err)
+	case errors.Is(err, docdb.ErrNoSpace):
+		return &org.Error{Kind: org.StorageFull, RetryAfter: roomMadeIn, Err: err}
 	case errors.Is(err, docdb.ErrUnavailable), errors.Is(err, docdb.ErrClosed),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return &org.Error{Kind: org.Unavailable, Message: "The storage does not answer. Try again in a moment.", Err: err}

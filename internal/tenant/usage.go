@@ -34,7 +34,7 @@ func (u *usage) take(q *quota, documents, bytes int64) error {
 	case documents > 0 && q.Documents > 0 && u.documents+documents > q.Documents:
 		return org.Errorf(org.QuotaExceeded, "The organization may have %d documents, and has no room for this. Delete some, or ask the operator of this service.", q.Documents)
 	case bytes > 0 && q.Bytes > 0 && u.bytes+bytes > q.Bytes:
-		return org.Errorf(org.QuotaExceeded, "The organization's documents may have %d bytes, and there is no room for this. Delete some, or ask the operator of this service.", q.Bytes)
+		return org.Errorf(org.QuotaExceeded, "The organization's documents and indexes may have %d bytes, and there is no room for this. Delete some, or ask the operator of this service.", q.Bytes)
 	}
 	u.documents, u.bytes = u.documents+documents, u.bytes+bytes
 	return nil
@@ -132,12 +132,13 @@ func (d *Documents) measure(ctx context.Context) (*usage, error) {
 	return u, err
 }
 
-// extent asks the engine, or counts where that does not tell.
+// extent asks the engine how many documents there are, and what they and the indexes take;
+// or counts the documents where that does not tell.
 func extent(ctx context.Context, c docdb.Collection) (documents, bytes int64, err error) {
 	if sizer, ok := c.(docdb.Sizer); ok {
 		size, err := sizer.Size(ctx)
 		if !errors.Is(err, errors.ErrUnsupported) {
-			return size.Documents, size.Bytes, err
+			return size.Documents, size.Bytes + size.IndexBytes, err
 		}
 	}
 	for raw, err := range c.Find(ctx, docdb.Query{}) {

@@ -76,6 +76,9 @@ const (
 	ErrRateLimited Code = "rate_limited"
 	// ErrUnavailable: the server's storage does not answer; nothing was done.
 	ErrUnavailable Code = "unavailable"
+	// ErrStorageFull: the disk beneath the server's storage is full; nothing was done, and
+	// nothing will be until somebody has made room. Reads and deletions go on.
+	ErrStorageFull Code = "storage_full"
 	// ErrOutcomeUnknown: the call may have been carried out. Any error of a call
 	// that changes something is also this one unless it is certain that nothing
 	// was done.

@@ -44,7 +44,7 @@ func (c *call) judgeAnswer(e *Error) verdict {
 		v.again = true
 	case e.Code == ErrIdempotencyInProgress:
 		v.again, v.perhaps = c.op.idempotent, true
-	case e.Code == ErrQueryTimeout, e.Code == ErrQuotaExceeded: // nothing was done, and time alone does not help
+	case e.Code == ErrQueryTimeout, e.Code == ErrQuotaExceeded, e.Code == ErrStorageFull: // nothing was done, and time alone does not help
 	case e.Status == http.StatusBadGateway, e.Status == http.StatusServiceUnavailable, e.Status == http.StatusGatewayTimeout:
 		v.again, v.perhaps = c.op.repeatable, true
 	case e.Status >= 500, e.Status < 300:

@@ -88,6 +88,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 		{"key in use", code(409, orgd.ErrIdempotencyInProgress), again, perhaps, never, perhaps, never, perhaps},
 		{"query timeout", code(503, orgd.ErrQueryTimeout), never, never, never, never, never, never},
 		{"quota", code(507, orgd.ErrQuotaExceeded), never, never, never, never, never, never},
+		{"storage full", code(503, orgd.ErrStorageFull), never, never, never, never, never, never},
 		{"internal", code(500, orgd.ErrInternal), perhaps, perhaps, never, perhaps, never, perhaps},
 		{"conflict", code(409, orgd.ErrOperationInProgress), never, never, never, never, never, never},
 		{"refused", code(422, orgd.ErrInvalid), never, never, never, never, never, never},

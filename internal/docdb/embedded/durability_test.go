@@ -37,6 +37,10 @@ func newSlowLog() *slowLog {
 	return s
 }
 
+func (s *slowLog) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	return reuse(s.FS, oldname, newname, category)
+}
+
 func isSync(kind errorfs.OpKind) bool {
 	return kind == errorfs.OpFileSync || kind == errorfs.OpFileSyncData || kind == errorfs.OpFileSyncTo
 }

@@ -29,6 +29,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -53,11 +54,19 @@ type Config struct {
 	MemTableBytes uint64
 	// MaxOpenTables is how many tables are kept open at a time; 0: 1000.
 	MaxOpenTables int
-	// MinFreeBytes is the free space on the disk below which what takes room
-	// is refused with ErrUnavailable; 0: 128 MiB, negative: no limit.
+	// MinFreeBytes is the free space on the disk that a write has to leave, with all that
+	// it comes to take, or else it is refused with ErrNoSpace; 0: 128 MiB, negative: no
+	// limit. A fourth of it is put by besides: see ballast.
 	MinFreeBytes int64
 
-	fs vfs.FS // for tests; nil: the operating system's
+	// AcceptLoss is for a directory that Open refuses with ErrDamaged because acknowledged
+	// writes are missing at the end of a log: it is opened without them, and the damaged
+	// logs are kept in its directory damaged.
+	AcceptLoss bool
+
+	// For tests: nil is the operating system's, and nobody tends what is unkept but they.
+	fs     vfs.FS
+	unkept bool
 }
 
 func (c Config) withDefaults() Config {
@@ -85,13 +94,18 @@ type Engine struct {
 	lock    *pebble.Lock
 	health  *health
 	calls   closing
+	stop    sync.Once    // closes health.stopping
 	seed    maphash.Seed // of the hashes in locks
 	catalog *catalog
 	heavy   *semaphore.Weighted // see heavyBytes
 	maxWalk time.Duration       // see walk.pause
+	kept    chan struct{}       // closed when keep has ended
 }
 
-var _ docdb.Engine = (*Engine)(nil)
+var (
+	_ docdb.Engine       = (*Engine)(nil)
+	_ docdb.WriteChecker = (*Engine)(nil)
+)
 
 // begin begins a call; the caller must end it with e.calls.leave unless there is
 // an error.
@@ -122,6 +136,9 @@ func (e *Engine) Ping(ctx context.Context) error {
 	return err
 }
 
+// Writable implements docdb.WriteChecker.
+func (e *Engine) Writable() error { return e.health.writable(false) }
+
 // Failed is closed when the storage has failed and the engine answers nothing
 // but ErrUnavailable until the process is restarted. A service should end then.
 func (e *Engine) Failed() <-chan struct{} { return e.health.failed }
@@ -129,6 +146,7 @@ func (e *Engine) Failed() <-chan struct{} { return e.health.failed }
 // Close implements docdb.Engine. Closing an engine that has failed returns why;
 // the directory then stays locked until the process ends.
 func (e *Engine) Close() error {
+	e.stop.Do(func() { close(e.health.stopping) })
 	if !e.calls.close() {
 		return nil
 	}
@@ -137,13 +155,25 @@ func (e *Engine) Close() error {
 	}
 	e.health.lenient.Store(true)
 	done := make(chan error, 1)
-	go func() { done <- errors.Join(e.db.Close(), e.lock.Close()) }()
+	go func() { done <- e.close() }()
 	select {
 	case err := <-done:
 		return err
 	case <-e.health.failed: // in what Pebble was still doing
 		return e.health.err()
 	}
+}
+
+// close leaves a mark behind that says all that there is.
+func (e *Engine) close() error {
+	<-e.kept
+	err := e.db.Close()
+	if err == nil {
+		if err := e.health.marker.save(); err != nil {
+			e.health.background(err) // the mark before it holds as well
+		}
+	}
+	return errors.Join(err, e.lock.Close())
 }
 
 // get reads a key. The value is the caller's.
@@ -161,18 +191,21 @@ func (e *Engine) get(key []byte) (value []byte, ok bool, err error) {
 
 // commit writes a batch and, if sync, waits until it is on disk; the batch must
 // not be used any more. What frees room goes on when there is little of it.
-// ErrUnavailable: nothing was done. ErrOutcomeUnknown: the engine has failed meanwhile.
+// ErrUnavailable: nothing was done, for want of room if it is ErrNoSpace.
+// ErrOutcomeUnknown: the engine has failed meanwhile, or was closed on a full disk.
 //
 // The write goes on in a goroutine of its own: when the log breaks, Pebble stays
 // in it for good (see guardedFS), the process being about to end, and the caller
 // still gets an answer.
 func (e *Engine) commit(batch *pebble.Batch, sync, frees bool) error {
-	if err := e.health.writable(frees); err != nil {
+	cost, err := e.health.admit(batch.Len(), frees)
+	if err != nil {
 		return err
 	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		defer e.health.space.written(cost)
 		if err := e.db.Apply(batch, &pebble.WriteOptions{Sync: sync}); err != nil {
 			e.health.fail(fmt.Errorf("writing the log: %w", err))
 		}

@@ -1,8 +1,12 @@
 package embedded
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -12,6 +16,11 @@ import (
 // such an error. It would panic, at times while it unlocks, which no one can
 // catch. Its goroutine stays where it is instead, and with it those that wait for
 // it, the callers of which are answered by Engine.commit.
+//
+// A full disk is no such failure: a write that found no room has written so many bytes and no
+// more, and can go on from there. On these files it waits until there is room, and what
+// Pebble has begun goes on as if nothing had been. Tables Pebble writes anew. Only a sync
+// that fails, for whatever reason, leaves open what is on the disk.
 type guardedFS struct {
 	vfs.FS
 	h *health
@@ -24,25 +33,28 @@ func (g guardedFS) guards(name string) bool {
 	return strings.HasSuffix(base, ".log") || strings.HasPrefix(base, "MANIFEST-") || strings.HasPrefix(base, "marker.")
 }
 
-// file wraps what opening a file has returned.
-func (g guardedFS) file(name string, f vfs.File, err error) (vfs.File, error) {
-	if !g.guards(name) {
-		return f, err
-	}
-	if err != nil {
+// open calls do, which opens a file to write it.
+func (g guardedFS) open(name string, do func() (vfs.File, error)) (f vfs.File, err error) {
+	vital := g.guards(name)
+	err = g.h.withRoom(vital, func() error {
+		f, err = do()
+		return err
+	})
+	if err != nil && vital {
 		return nil, g.h.broken(name, err)
 	}
-	return guardedFile{f, g.h, name}, nil
+	if err != nil {
+		return nil, err
+	}
+	return &guardedFile{File: f, h: g.h, name: name, vital: vital}, nil
 }
 
 func (g guardedFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	f, err := g.FS.Create(name, category)
-	return g.file(name, f, err)
+	return g.open(name, func() (vfs.File, error) { return g.FS.Create(name, category) })
 }
 
 func (g guardedFS) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	f, err := g.FS.ReuseForWrite(oldname, newname, category)
-	return g.file(newname, f, err)
+	return g.open(newname, func() (vfs.File, error) { return g.FS.ReuseForWrite(oldname, newname, category) })
 }
 
 func (g guardedFS) OpenDir(name string) (vfs.File, error) {
@@ -50,45 +62,116 @@ func (g guardedFS) OpenDir(name string) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return guardedFile{f, g.h, name}, nil
+	return &guardedFile{File: f, h: g.h, name: name, vital: true}, nil
 }
 
 // Unwrap implements vfs.FS.
 func (g guardedFS) Unwrap() vfs.FS { return g.FS }
 
-// A guardedFile is a file or directory that Pebble can't go on without.
+// A guardedFile is a file that is written, or a directory.
 type guardedFile struct {
 	vfs.File
-	h    *health
-	name string
+	h     *health
+	name  string
+	vital bool // Pebble can't go on without it
+
+	written atomic.Int64
 }
 
-func (f guardedFile) check(err error) error {
-	if err != nil {
+func (f *guardedFile) check(err error) error {
+	if err != nil && f.vital {
 		return f.h.broken(f.name, err)
 	}
-	return nil
+	return err
 }
 
-func (f guardedFile) Write(p []byte) (int, error) {
-	n, err := f.File.Write(p)
+func (f *guardedFile) Write(p []byte) (n int, err error) {
+	err = f.h.withRoom(f.vital, func() error {
+		written, err := f.File.Write(p[n:])
+		n += written
+		return err
+	})
+	f.written.Add(int64(n))
 	return n, f.check(err)
 }
 
-func (f guardedFile) Preallocate(offset, length int64) error {
-	return f.check(f.File.Preallocate(offset, length))
+func (f *guardedFile) Sync() error { return f.synced(f.File.Sync) }
+
+func (f *guardedFile) SyncData() error { return f.synced(f.File.SyncData) }
+
+// synced syncs the file, and notes what was written before.
+func (f *guardedFile) synced(sync func() error) error {
+	written := f.written.Load()
+	err := sync()
+	if err == nil && f.vital {
+		f.h.marker.synced(f.name, written)
+	}
+	return f.check(err)
 }
 
-func (f guardedFile) Sync() error { return f.check(f.File.Sync()) }
-
-func (f guardedFile) SyncData() error { return f.check(f.File.SyncData()) }
-
-func (f guardedFile) SyncTo(length int64) (fullSync bool, err error) {
+func (f *guardedFile) SyncTo(length int64) (fullSync bool, err error) {
 	fullSync, err = f.File.SyncTo(length)
 	return fullSync, f.check(err)
 }
 
-func (f guardedFile) Close() error { return f.check(f.File.Close()) }
+func (f *guardedFile) Close() error { return f.check(f.File.Close()) }
+
+// isFull reports whether there was no room for a write.
+func isFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
+// fullPause is how long a write waits on a full disk before it is tried again.
+const fullPause = 100 * time.Millisecond
+
+// withRoom calls do again while there is no room for it: for ever where Pebble can't go on
+// without it, and else once, since Pebble tries again for itself, without a pause.
+func (h *health) withRoom(vital bool, do func() error) error {
+	err := do()
+	if !isFull(err) {
+		return err
+	}
+	waits := vital && !h.lenient.Load()
+	if waits {
+		h.stalled.Add(1)
+		defer h.stalled.Add(-1)
+	}
+	for again := true; again && isFull(err); again = waits && !h.ended() {
+		if !h.space.ballast.release() {
+			h.pause()
+		}
+		err = do()
+	}
+	if isFull(err) && h.opening.Load() {
+		// Of an Open that fails half-way Pebble leaves goroutines behind that panic.
+		h.fail(err)
+		select {}
+	}
+	return err
+}
+
+// pause ends early when the engine does.
+func (h *health) pause() {
+	timer := time.NewTimer(h.fullPause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-h.failed:
+	case <-h.stopping:
+	}
+}
+
+// ended reports whether nobody waits for room any more.
+func (h *health) ended() bool {
+	select {
+	case <-h.failed:
+		return true
+	case <-h.stopping:
+		return true
+	default:
+		return false
+	}
+}
 
 // broken ends the engine and does not return, except while it is opened or closed:
 // there Pebble returns most errors.

@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"github.com/orgd/orgd/internal/docdb"
 )
 
@@ -22,26 +20,33 @@ import (
 // since they might see what is not on disk) answers ErrUnavailable, Ping
 // included, and the process has to be restarted, which replays what is on disk.
 //
-// Failing to write tables in the background (a full disk, mostly) loses nothing:
-// reads go on, and writes are refused until it succeeds.
+// Failing to write tables in the background loses nothing: reads go on, and writes are
+// refused until it succeeds. So it is while the disk is full: see guardedFS for what is
+// under way then, and space for how it is not to come to that.
 type health struct {
 	log    *slog.Logger
 	failed chan struct{} // closed when the engine has failed
 	once   sync.Once
 	cause  error // set before failed is closed
+	// stopping is closed when Close begins: nobody waits for room on the disk any more.
+	stopping  chan struct{}
+	fullPause time.Duration
 
 	opening atomic.Bool  // tables that can't be written are an error of Open
 	lenient atomic.Bool  // a broken log or manifest is an error of Open or Close
 	flush   atomic.Value // of flushState
 	logged  atomic.Int64 // when background work last was, in nanoseconds
-	space   space
+	stalled atomic.Int64 // writes of the log or the manifest that wait for room
+	space   *space
+	marker  *marker
 }
 
 // flushState is how the last write of tables in the background went.
 type flushState struct{ err error }
 
-func newHealth(log *slog.Logger) *health {
-	return &health{log: log, failed: make(chan struct{})}
+func newHealth(c *Config) *health {
+	return &health{log: c.Logger, failed: make(chan struct{}), stopping: make(chan struct{}), fullPause: fullPause,
+		space: newSpace(c), marker: newMarker(c)}
 }
 
 func (h *health) fail(cause error) {
@@ -64,16 +69,37 @@ func (h *health) err() error {
 	}
 }
 
-// writable is err, and ErrUnavailable while there is no room. What frees room may go on.
+// writable is err, and ErrNoSpace while there is no room for any write, or ErrUnavailable
+// while tables can't be written for another reason. What frees room may go on for longer.
 func (h *health) writable(frees bool) error {
+	if err := h.flowing(); err != nil {
+		return err
+	}
+	return h.space.check(frees)
+}
+
+// admit is writable for a batch of a size, for which it takes the room: see space.promise.
+func (h *health) admit(size int, frees bool) (cost int64, err error) {
+	if err := h.flowing(); err != nil {
+		return 0, err
+	}
+	return h.space.promise(size, frees)
+}
+
+// flowing reports whether what was written before goes on to the disk.
+func (h *health) flowing() error {
 	if err := h.err(); err != nil {
 		return err
 	}
-	if s, _ := h.flush.Load().(flushState); s.err != nil {
-		return fmt.Errorf("%w: writing tables fails: %w", docdb.ErrUnavailable, s.err)
+	if h.stalled.Load() > 0 {
+		return fmt.Errorf("%w: the log waits for room in %s", docdb.ErrNoSpace, h.space.dir)
 	}
-	if !frees {
-		return h.space.check()
+	s, _ := h.flush.Load().(flushState)
+	switch {
+	case isFull(s.err):
+		return fmt.Errorf("%w: writing tables fails: %w", docdb.ErrNoSpace, s.err)
+	case s.err != nil:
+		return fmt.Errorf("%w: writing tables fails: %w", docdb.ErrUnavailable, s.err)
 	}
 	return nil
 }
@@ -91,7 +117,8 @@ func (h *health) flushed(err error) {
 	if err == nil && was.err == nil {
 		return
 	}
-	if h.opening.Load() { // Pebble would go on trying in there
+	// Pebble would go on trying in Open, and while Close waits for a write that waits for this.
+	if h.opening.Load() || h.ended() && !h.lenient.Load() {
 		h.fail(fmt.Errorf("writing tables: %w", err))
 	}
 	h.flush.Store(flushState{err})
@@ -100,34 +127,6 @@ func (h *health) flushed(err error) {
 	} else if err == nil {
 		h.log.Info("writing tables succeeds again")
 	}
-}
-
-// space refuses writes before the disk is full, since a log that cannot be
-// written takes the engine down and a refused write does not.
-type space struct {
-	fs      vfs.FS
-	dir     string
-	minFree uint64
-	next    atomic.Int64 // when to look again, as time since start
-	low     atomic.Bool
-	start   time.Time
-}
-
-const spaceInterval = time.Second
-
-func (s *space) check() error {
-	if s.minFree == 0 {
-		return nil
-	}
-	now := int64(time.Since(s.start))
-	if next := s.next.Load(); now >= next && s.next.CompareAndSwap(next, now+int64(spaceInterval)) {
-		usage, err := s.fs.GetDiskUsage(s.dir)
-		s.low.Store(err == nil && usage.AvailBytes < s.minFree) // not every file system can tell
-	}
-	if s.low.Load() {
-		return fmt.Errorf("%w: less than %d MiB free in %s", docdb.ErrUnavailable, s.minFree>>20, s.dir)
-	}
-	return nil
 }
 
 // pebbleLogger passes Pebble's log on.

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -26,6 +25,8 @@ var (
 	// ErrFormat: the directory holds something else, or was written by a
 	// version of this package that this one does not know.
 	ErrFormat = errors.New("embedded: unknown format")
+	// ErrFull: the disk has no room for what a start writes.
+	ErrFull = errors.New("embedded: the disk is full")
 )
 
 const (
@@ -50,6 +51,10 @@ func Open(config Config) (*Engine, error) {
 		return nil, err
 	}
 	e, err := c.openLocked(lock)
+	if pebble.IsCorruptionError(err) {
+		what, _, _ := strings.Cut(err.Error(), "\n")
+		err = fmt.Errorf("%w: %s; restore the directory from a backup", ErrDamaged, what)
+	}
 	if err != nil {
 		_ = lock.Close()
 		return nil, err
@@ -168,22 +173,32 @@ func (c *Config) openLocked(lock *pebble.Lock) (*Engine, error) {
 			return nil, fmt.Errorf("creating data directory %q: %w", c.Dir, err)
 		}
 	}
-	h := newHealth(c.Logger)
-	h.space = space{fs: c.fs, dir: c.Dir, minFree: uint64(max(c.MinFreeBytes, 0)), start: time.Now()}
+	if state == dirReady {
+		if err := c.checkJournal(); err != nil {
+			return nil, fmt.Errorf("opening data directory %q: %w", c.Dir, err)
+		}
+	}
+	h := newHealth(c)
+	h.space.ballast.find()
 	db, err := c.openPebble(h, lock, state == dirReady)
 	if err != nil {
 		return nil, fmt.Errorf("opening data directory %q: %w", c.Dir, err)
 	}
 	e := &Engine{db: db, lock: lock, health: h, seed: maphash.MakeSeed(),
-		heavy: semaphore.NewWeighted(heavyPlaces()), maxWalk: maxWalk}
+		heavy: semaphore.NewWeighted(heavyPlaces()), maxWalk: maxWalk, kept: make(chan struct{})}
 	e.calls.idle = make(chan struct{})
 	e.catalog = newCatalog(e)
 	err = e.sweepUnfinishedIndexes()
 	if err == nil && state != dirReady {
-		err = c.finishCreating()
+		err = c.finishCreating(db)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening data directory %q: %w", c.Dir, err), db.Close())
+	}
+	if c.unkept {
+		close(e.kept)
+	} else {
+		go e.keep()
 	}
 	return e, nil
 }
@@ -212,15 +227,23 @@ func (c *Config) openPebble(h *health, lock *pebble.Lock, mustExist bool) (*pebb
 		h.lenient.Store(false)
 		return r.db, r.err
 	case <-h.failed:
+		if isFull(h.cause) {
+			return nil, fmt.Errorf("%w: a start takes as much as the log that it reads, and 2 MiB; make room: %w", ErrFull, h.cause)
+		}
 		return nil, h.cause
 	}
 }
 
-func (c *Config) finishCreating() error {
+// finishCreating makes a new database what it stays. Pebble has begun its log before it knew
+// the format, without what tells damage from a torn end: see chunk.synced.
+func (c *Config) finishCreating(db *pebble.DB) error {
+	if err := db.Flush(); err != nil {
+		return err
+	}
 	if err := c.fs.Rename(c.fs.PathJoin(c.Dir, creatingFile), c.fs.PathJoin(c.Dir, formatFile)); err != nil {
 		return err
 	}
-	return c.syncDir(c.Dir)
+	return syncDir(c.fs, c.Dir)
 }
 
 func (c *Config) readFile(name string) (string, error) {
@@ -248,11 +271,11 @@ func (c *Config) writeFile(name, text string) error {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	return errors.Join(c.syncDir(c.Dir), c.syncDir(c.fs.PathDir(c.Dir)))
+	return errors.Join(syncDir(c.fs, c.Dir), syncDir(c.fs, c.fs.PathDir(c.Dir)))
 }
 
-func (c *Config) syncDir(dir string) error {
-	d, err := c.fs.OpenDir(dir)
+func syncDir(fs vfs.FS, dir string) error {
+	d, err := fs.OpenDir(dir)
 	if err != nil {
 		return err
 	}

@@ -12,9 +12,9 @@ import (
 // before writers wait for the disk.
 const memTables = 3
 
-// fullPause is how long a write waits for room on a full disk before it is tried
-// a second and last time.
-const fullPause = 100 * time.Millisecond
+// bloomBits is how many bits of filter a key has. Every insert looks for what isn't there:
+// one such look in a hundred reads a table.
+const bloomBits = 10
 
 // pebbleOptions returns Pebble's options. The caller must Unref the cache once
 // the database is open.
@@ -39,16 +39,12 @@ func (c *Config) pebbleOptions(h *health) *pebble.Options {
 		o.FS = nil
 		o.WithFSDefaults() // the same, watched for slowness
 	}
-	// On a full disk Pebble tries to write tables again and again without a
-	// pause, and the log once.
-	o.FS = guardedFS{vfs.OnDiskFull(o.FS, func() { time.Sleep(fullPause) }), h}
+	o.FS = guardedFS{o.FS, h}
 	// Balanced would take a third less disk, and twice as long to read documents that
 	// lie far apart, as those of a filter do.
 	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionFastest })
 	for i := range o.Levels {
-		// Every insert looks for what isn't there: with 10 bits a key, one such
-		// look in a hundred reads a table.
-		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(bloomBits)
 		o.Levels[i].FilterType = pebble.TableFilter
 		// Of 4, 8, 16 and 32 KiB this is the best for documents of some hundred
 		// bytes: lists cost a fifth less than with 4, single reads the same.
@@ -66,7 +62,7 @@ func eventListener(h *health) *pebble.EventListener {
 		FlushEnd:        func(info pebble.FlushInfo) { h.flushed(info.Err) },
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			// The read that met it gets an error; all other data can be read.
-			h.log.Error("a table is corrupt", "path", info.Path, "details", info.Details.Error())
+			h.log.Error("a table is damaged: restore the directory from a backup", "path", info.Path, "details", info.Details.Error())
 		},
 		DiskSlow: func(info pebble.DiskSlowInfo) {
 			h.log.Warn("the disk is slow", "path", info.Path, "operation", info.OpType.String(), "duration", info.Duration)

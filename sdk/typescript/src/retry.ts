@@ -14,7 +14,7 @@ const hopeless = /^ENOTFOUND$|CERT|^UNABLE_TO_VERIFY_LEAF_SIGNATURE$|^ERR_SSL_WR
 export function mayPass({ code, status, cause }: OrgdError): boolean {
   if (code === 'idempotency_in_progress') return true;
   if (code === 'network_error') return !hopeless.test(systemCode(cause) ?? '');
-  return [429, 502, 503, 504].includes(status) && code !== 'outcome_unknown' && code !== 'query_timeout';
+  return [429, 502, 503, 504].includes(status) && !/^(outcome_unknown|query_timeout|storage_full)$/.test(code);
 }
 
 /** Whether it is certain that the server did nothing of what was asked. */
@@ -22,7 +22,7 @@ export function nothingDone({ code, status, cause }: OrgdError): boolean {
   const failure = systemCode(cause) ?? '';
   if (code === 'network_error') return notConnected.test(failure) || hopeless.test(failure);
   if (code === 'idempotency_in_progress') return false; // it is being done
-  if (status >= 500) return code === 'unavailable' || code === 'query_timeout' || code === 'quota_exceeded';
+  if (status >= 500) return /^(unavailable|query_timeout|quota_exceeded|storage_full)$/.test(code);
   return status < 200 || status >= 300; // a success that is none of orgd's says nothing
 }
 

@@ -34,6 +34,7 @@ const cases: { name: string; answer: () => Step; repeated: string[]; doubtful: s
   { name: 'a certificate that is not trusted', answer: () => fetchFailed('DEPTH_ZERO_SELF_SIGNED_CERT'), repeated: [], doubtful: [] },
   { name: '500', answer: () => problem(500, 'internal'), repeated: [], doubtful: ['put', 'patch', 'delete', 'post', 'keyed'] },
   { name: '507', answer: () => problem(507, 'quota_exceeded'), repeated: [], doubtful: [] },
+  { name: '503 storage_full', answer: () => problem(503, 'storage_full'), repeated: [], doubtful: [] },
   { name: '503 query_timeout', answer: () => problem(503, 'query_timeout'), repeated: [], doubtful: [] },
   { name: 'the first of two with a key is under way', answer: () => problem(409, 'idempotency_in_progress'), repeated: repeatable, doubtful: ['put', 'patch', 'delete', 'post', 'keyed'] },
   { name: '404', answer: () => problem(404, 'not_found'), repeated: [], doubtful: [] },

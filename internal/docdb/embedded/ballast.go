@@ -1,0 +1,105 @@
+package embedded
+
+import (
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+const (
+	ballastFile = "BALLAST"
+	// ballastPart is the part of the free space to keep that the ballast has besides.
+	ballastPart = 4
+)
+
+// ballast is a file that takes room for nothing, and is removed when the disk is full: so
+// the log and the tables of what is under way, a start, and the deletions with which
+// somebody makes room, need not wait for that somebody. It is made again when there is
+// plenty of room.
+type ballast struct {
+	fs    vfs.FS
+	dir   string
+	log   *slog.Logger
+	bytes int64 // 0: there is none
+
+	mu   sync.Mutex // of making and removing it
+	have atomic.Bool
+}
+
+func newBallast(c *Config, bytes int64) ballast {
+	return ballast{fs: c.fs, dir: c.Dir, log: c.Logger, bytes: bytes}
+}
+
+func (b *ballast) path() string { return b.fs.PathJoin(b.dir, ballastFile) }
+
+// find looks whether there is one from before, and removes one that was not finished.
+func (b *ballast) find() {
+	_ = b.fs.Remove(b.unfinished())
+	_, err := b.fs.Stat(b.path())
+	b.have.Store(err == nil)
+}
+
+func (b *ballast) unfinished() string { return b.path() + ".new" }
+
+// size is how much room letting it go makes.
+func (b *ballast) size() int64 {
+	if b.have.Load() {
+		return b.bytes
+	}
+	return 0
+}
+
+// release removes it, and reports whether it was there.
+func (b *ballast) release() bool {
+	if !b.have.Load() {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.have.Load() {
+		return true // another has just done it
+	}
+	err := b.fs.Remove(b.path())
+	b.have.Store(false)
+	b.log.Error("the disk is full: the storage lives on what it has put by, and refuses writes until there is room",
+		"dir", b.dir, "bytes", b.bytes)
+	return err == nil
+}
+
+// make makes it; a file of that name is always whole.
+func (b *ballast) make() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f, err := b.fs.Create(b.unfinished(), vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	if err = b.fill(f); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = b.fs.Rename(b.unfinished(), b.path())
+	}
+	if err != nil {
+		return errors.Join(err, b.fs.Remove(b.unfinished()))
+	}
+	b.have.Store(true)
+	return syncDir(b.fs, b.dir)
+}
+
+// fill takes the room; not every file system can without that it is written.
+func (b *ballast) fill(f vfs.File) error {
+	if err := f.Preallocate(0, b.bytes); err == nil || isFull(err) {
+		return err
+	}
+	block := make([]byte, 1<<20)
+	for left := b.bytes; left > 0; left -= int64(len(block)) {
+		if _, err := f.Write(block[:min(left, int64(len(block)))]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"strings"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// markFile holds how far the newest log and manifest were on disk at the least. Pebble can't
+// tell a log that a crash has cut short from one that was damaged, unless something that
+// was written much later is whole. The mark can: it is written once what it says has
+// been synced, so that it is behind the disk at every moment, and a log that ends before it
+// has lost what was acknowledged.
+const markFile = "MARK"
+
+// A mark is the newest of Pebble's files of two kinds, and how many of their bytes were
+// synced; the zero mark: nothing is known.
+type mark struct{ log, manifest synced }
+
+// synced is the first bytes of a file, by its number.
+type synced struct {
+	number uint64
+	bytes  int64
+}
+
+// add notes that a file was synced up to there.
+func (s *synced) add(number uint64, bytes int64) {
+	if number > s.number || number == s.number && bytes > s.bytes {
+		*s = synced{number, bytes}
+	}
+}
+
+// A marker knows the mark of an engine, and writes it.
+type marker struct {
+	fs  vfs.FS
+	dir string
+
+	mu    sync.Mutex
+	now   mark
+	saved mark
+}
+
+func newMarker(c *Config) *marker { return &marker{fs: c.fs, dir: c.Dir} }
+
+// synced notes that a file is on disk up to there. It costs a write no I/O.
+func (m *marker) synced(name string, bytes int64) {
+	number, isLog, ok := numberOf(m.fs.PathBase(name))
+	if !ok {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if isLog {
+		m.now.log.add(number, bytes)
+	} else {
+		m.now.manifest.add(number, bytes)
+	}
+}
+
+// numberOf returns the number in the name of a log or a manifest.
+func numberOf(base string) (number uint64, isLog, ok bool) {
+	digits, isLog := strings.CutSuffix(base, ".log")
+	if !isLog {
+		var isManifest bool
+		if digits, isManifest = strings.CutPrefix(base, "MANIFEST-"); !isManifest {
+			return 0, false, false
+		}
+	}
+	_, err := fmt.Sscanf(digits, "%d", &number)
+	return number, isLog, err == nil
+}
+
+// save writes the mark if it is another one than before. Until its name is on disk the
+// one before it holds.
+func (m *marker) save() error {
+	m.mu.Lock()
+	now, saved := m.now, m.saved
+	m.mu.Unlock()
+	if now == saved || now.log.number == 0 || now.manifest.number == 0 {
+		return nil
+	}
+	path := m.fs.PathJoin(m.dir, markFile)
+	f, err := m.fs.Create(path+".new", vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write([]byte(now.text())); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err = m.fs.Rename(path+".new", path); err == nil {
+		err = syncDir(m.fs, m.dir)
+	}
+	if err == nil {
+		m.mu.Lock()
+		m.saved = now
+		m.mu.Unlock()
+	}
+	return err
+}
+
+func (m mark) text() string {
+	line := fmt.Sprintf("log %d %d manifest %d %d", m.log.number, m.log.bytes, m.manifest.number, m.manifest.bytes)
+	return fmt.Sprintf("%s check %08x\n", line, crc32.ChecksumIEEE([]byte(line)))
+}
+
+// parseMark reads a mark; false if it is damaged.
+func parseMark(text string) (m mark, ok bool) {
+	var check uint32
+	_, err := fmt.Sscanf(text, "log %d %d manifest %d %d check %x",
+		&m.log.number, &m.log.bytes, &m.manifest.number, &m.manifest.bytes, &check)
+	return m, err == nil && m.text() == text
+}
