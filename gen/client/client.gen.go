@@ -888,9 +888,11 @@ type ListOrganizationsParams struct {
 type CreateOrganizationParams struct {
 	// IdempotencyKey Makes it safe to send the request again when no answer came, or a 5xx: it is carried out once, and whoever
 	// sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
-	// a UUID, for each request: with another request, or when the organization that it made is deleted, it is
-	// refused (422 `idempotency_key_reused`), and without a token all clients share theirs. While the first is still being worked on the answer is 409
-	// `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as good as new.
+	// a UUID, for each request: with another request of the same organization, or when the organization that it made is
+	// deleted, it is refused (422 `idempotency_key_reused`). Where there is no token, the request is the very same body
+	// with the same key, from any address: a key of a stranger's, with another body, is another key. While the first is
+	// still being worked on the answer is 409 `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as
+	// good as new.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -928,9 +930,11 @@ type ListDocumentsParams struct {
 type CreateDocumentParams struct {
 	// IdempotencyKey Makes it safe to send the request again when no answer came, or a 5xx: it is carried out once, and whoever
 	// sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
-	// a UUID, for each request: with another request, or when the organization that it made is deleted, it is
-	// refused (422 `idempotency_key_reused`), and without a token all clients share theirs. While the first is still being worked on the answer is 409
-	// `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as good as new.
+	// a UUID, for each request: with another request of the same organization, or when the organization that it made is
+	// deleted, it is refused (422 `idempotency_key_reused`). Where there is no token, the request is the very same body
+	// with the same key, from any address: a key of a stranger's, with another body, is another key. While the first is
+	// still being worked on the answer is 409 `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as
+	// good as new.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
