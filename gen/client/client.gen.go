@@ -1103,6 +1103,10 @@ type ClientInterface interface {
 	// Exchanges an e-mail address and a password for a bearer token (JWT) that says `admin_id` and `org_id`. An
 	// unknown address and a wrong password read the same and take the same time.
 	//
+	// Logins that fail are limited (429), for each client address and, from each network, for each e-mail address; one
+	// that succeeds uses nothing up. A refusal is told a second later. Where very many log in at once, networks take
+	// turns, and those that cannot have one within ten seconds are told so (503). See docs/limits.md.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /admin/login (the `Login` operationId).
@@ -1112,6 +1116,10 @@ type ClientInterface interface {
 	//
 	// Exchanges an e-mail address and a password for a bearer token (JWT) that says `admin_id` and `org_id`. An
 	// unknown address and a wrong password read the same and take the same time.
+	//
+	// Logins that fail are limited (429), for each client address and, from each network, for each e-mail address; one
+	// that succeeds uses nothing up. A refusal is told a second later. Where very many log in at once, networks take
+	// turns, and those that cannot have one within ten seconds are told so (503). See docs/limits.md.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1463,6 +1471,10 @@ type ClientInterface interface {
 // Exchanges an e-mail address and a password for a bearer token (JWT) that says `admin_id` and `org_id`. An
 // unknown address and a wrong password read the same and take the same time.
 //
+// Logins that fail are limited (429), for each client address and, from each network, for each e-mail address; one
+// that succeeds uses nothing up. A refusal is told a second later. Where very many log in at once, networks take
+// turns, and those that cannot have one within ten seconds are told so (503). See docs/limits.md.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /admin/login (the `Login` operationId).
@@ -1482,6 +1494,10 @@ func (c *Client) LoginWithBody(ctx context.Context, contentType string, body io.
 //
 // Exchanges an e-mail address and a password for a bearer token (JWT) that says `admin_id` and `org_id`. An
 // unknown address and a wrong password read the same and take the same time.
+//
+// Logins that fail are limited (429), for each client address and, from each network, for each e-mail address; one
+// that succeeds uses nothing up. A refusal is told a second later. Where very many log in at once, networks take
+// turns, and those that cannot have one within ten seconds are told so (503). See docs/limits.md.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3510,6 +3526,10 @@ type ClientWithResponsesInterface interface {
 	// Exchanges an e-mail address and a password for a bearer token (JWT) that says `admin_id` and `org_id`. An
 	// unknown address and a wrong password read the same and take the same time.
 	//
+	// Logins that fail are limited (429), for each client address and, from each network, for each e-mail address; one
+	// that succeeds uses nothing up. A refusal is told a second later. Where very many log in at once, networks take
+	// turns, and those that cannot have one within ten seconds are told so (503). See docs/limits.md.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /admin/login (the `Login` operationId).
@@ -3519,6 +3539,10 @@ type ClientWithResponsesInterface interface {
 	//
 	// Exchanges an e-mail address and a password for a bearer token (JWT) that says `admin_id` and `org_id`. An
 	// unknown address and a wrong password read the same and take the same time.
+	//
+	// Logins that fail are limited (429), for each client address and, from each network, for each e-mail address; one
+	// that succeeds uses nothing up. A refusal is told a second later. Where very many log in at once, networks take
+	// turns, and those that cannot have one within ten seconds are told so (503). See docs/limits.md.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -8000,6 +8024,10 @@ func (r GetReadinessResult) ContentType() string {
 // Exchanges an e-mail address and a password for a bearer token (JWT) that says `admin_id` and `org_id`. An
 // unknown address and a wrong password read the same and take the same time.
 //
+// Logins that fail are limited (429), for each client address and, from each network, for each e-mail address; one
+// that succeeds uses nothing up. A refusal is told a second later. Where very many log in at once, networks take
+// turns, and those that cannot have one within ten seconds are told so (503). See docs/limits.md.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /admin/login (the `Login` operationId).
@@ -8015,6 +8043,10 @@ func (c *ClientWithResponses) LoginWithBodyWithResponse(ctx context.Context, con
 //
 // Exchanges an e-mail address and a password for a bearer token (JWT) that says `admin_id` and `org_id`. An
 // unknown address and a wrong password read the same and take the same time.
+//
+// Logins that fail are limited (429), for each client address and, from each network, for each e-mail address; one
+// that succeeds uses nothing up. A refusal is told a second later. Where very many log in at once, networks take
+// turns, and those that cannot have one within ten seconds are told so (503). See docs/limits.md.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -453,6 +453,10 @@ export class Api extends HeyApiClient {
      * Exchanges an e-mail address and a password for a bearer token (JWT) that says `admin_id` and `org_id`. An
      * unknown address and a wrong password read the same and take the same time.
      *
+     * Logins that fail are limited (429), for each client address and, from each network, for each e-mail address; one
+     * that succeeds uses nothing up. A refusal is told a second later. Where very many log in at once, networks take
+     * turns, and those that cannot have one within ten seconds are told so (503). See docs/limits.md.
+     *
      */
     public login<ThrowOnError extends boolean = true>(options: Options<LoginData, ThrowOnError>): RequestResult<LoginResponses, LoginErrors, ThrowOnError> {
         return (options.client ?? this.client).post<LoginResponses, LoginErrors, ThrowOnError>({

@@ -730,8 +730,8 @@ export type CreateOrganizationErrors = {
      */
     422: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -862,8 +862,8 @@ export type UpdateOrganizationErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -1122,8 +1122,8 @@ export type ListDocumentsErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -1206,8 +1206,8 @@ export type CreateDocumentErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -1280,8 +1280,8 @@ export type DeleteDocumentErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -1339,8 +1339,8 @@ export type GetDocumentErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -1428,8 +1428,8 @@ export type PatchDocumentErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -1521,8 +1521,8 @@ export type PutDocumentErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -1579,8 +1579,8 @@ export type ListIndexesErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -1648,8 +1648,8 @@ export type CreateIndexErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -1711,8 +1711,8 @@ export type DeleteIndexErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -1761,8 +1761,8 @@ export type GetStatsErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -1825,8 +1825,8 @@ export type ImportDocumentsErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -1886,8 +1886,8 @@ export type ExportDocumentsErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -1944,8 +1944,8 @@ export type LoginErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;

@@ -81,9 +81,11 @@ type Config struct {
 	// Pages are served by path for GET and HEAD, within the same middleware as
 	// the operations; they may set headers of their own. webui.Pages makes them.
 	Pages map[string]http.Handler
-	// SignupsPerMinute and LoginsPerMinute limit attempts, for each client
-	// address and, apart from that, for each e-mail address. 0 is no limit.
-	SignupsPerMinute, LoginsPerMinute int
+	// SignupsPerMinute limits attempts, for each client address and, apart from that,
+	// for each e-mail address. 0 is no limit.
+	SignupsPerMinute int
+	// LoginsPerMinute limits logins that fail: see logins. 0 is no limit.
+	LoginsPerMinute int
 	// RequestsPerMinute limits the requests for the data of each organization. 0 is
 	// no limit.
 	RequestsPerMinute int
@@ -123,11 +125,13 @@ type API struct {
 	echo     *echo.Echo
 	draining atomic.Bool
 	signups  attempts
-	logins   attempts
+	logins   logins
 	// rotations limits changes of credentials, for each admin, as logins are.
 	rotations   *limits
 	requests    *limits // for data, of each organization
 	bodyTimeout time.Duration
+	held        chan struct{} // places for refusals that are held back
+	heldFor     time.Duration
 	cursors     cursors
 
 	fingerprints  fingerprints
@@ -173,10 +177,12 @@ func New(c Config) (*API, error) {
 	a := &API{
 		Config:      c,
 		signups:     newAttempts(c.SignupsPerMinute, c.Now),
-		logins:      newAttempts(c.LoginsPerMinute, c.Now),
+		logins:      newLogins(c.LoginsPerMinute, c.Now),
 		rotations:   newLimits(c.LoginsPerMinute, c.Now),
 		requests:    newLimits(c.RequestsPerMinute, c.Now),
 		bodyTimeout: bodyTimeout,
+		held:        make(chan struct{}, maxHeld),
+		heldFor:     heldFor,
 
 		fingerprints: newFingerprints(c.FingerprintSecret),
 

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/orgd/orgd/gen/api"
+	"github.com/orgd/orgd/internal/auth"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -18,7 +19,7 @@ func (h handlers) CreateOrganization(ctx context.Context, req api.CreateOrganiza
 	if err := h.signups.byEmail.take(emailKey(req.Body.Email)); err != nil {
 		return nil, err
 	}
-	o, err := h.Store.Create(ctx, tenant.CreateInput{
+	o, err := h.Store.Create(withClient(ctx, auth.Stranger), tenant.CreateInput{
 		Name: req.Body.OrganizationName, Email: req.Body.Email, Password: req.Body.Password,
 		Attempt: callFrom(ctx).attempt,
 	})
@@ -74,6 +75,7 @@ func (h handlers) UpdateOrganization(ctx context.Context, req api.UpdateOrganiza
 			return nil, err
 		}
 	}
+	ctx = withClient(ctx, auth.Known) // by the token
 	if prefersAsync(req.Params.Prefer) {
 		return h.updateAsync(ctx, p, in)
 	}
