@@ -308,7 +308,8 @@ type Email = string
 // has this name or these keys. `no_index`: no index has this order. `precondition_failed`: a document is not what
 // `If-Match` or `If-None-Match` asks for. `too_large`: a document has more than 16 MiB. `query_timeout`: a query
 // took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
-// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
+// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization, or
+// the server, may not have more.
 // `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
 // `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
 type ErrorCode string
@@ -454,7 +455,8 @@ type OperationError struct {
 	// has this name or these keys. `no_index`: no index has this order. `precondition_failed`: a document is not what
 	// `If-Match` or `If-None-Match` asks for. `too_large`: a document has more than 16 MiB. `query_timeout`: a query
 	// took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
-	// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
+	// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization, or
+	// the server, may not have more.
 	// `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
 	// `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
 	Code ErrorCode `json:"code"`

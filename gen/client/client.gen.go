@@ -309,7 +309,8 @@ type Email = string
 // has this name or these keys. `no_index`: no index has this order. `precondition_failed`: a document is not what
 // `If-Match` or `If-None-Match` asks for. `too_large`: a document has more than 16 MiB. `query_timeout`: a query
 // took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
-// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
+// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization, or
+// the server, may not have more.
 // `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
 // `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
 type ErrorCode string
@@ -467,7 +468,8 @@ type OperationError struct {
 	// has this name or these keys. `no_index`: no index has this order. `precondition_failed`: a document is not what
 	// `If-Match` or `If-None-Match` asks for. `too_large`: a document has more than 16 MiB. `query_timeout`: a query
 	// took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
-	// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
+	// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization, or
+	// the server, may not have more.
 	// `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
 	// `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
 	Code ErrorCode `json:"code"`
@@ -676,7 +678,8 @@ type Problem struct {
 	// has this name or these keys. `no_index`: no index has this order. `precondition_failed`: a document is not what
 	// `If-Match` or `If-None-Match` asks for. `too_large`: a document has more than 16 MiB. `query_timeout`: a query
 	// took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
-	// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
+	// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization, or
+	// the server, may not have more.
 	// `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
 	// `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
 	Code ErrorCode `json:"code"`
@@ -802,6 +805,9 @@ type DocumentConflict = Problem
 
 // DocumentTooLarge An error (RFC 9457).
 type DocumentTooLarge = Problem
+
+// Full An error (RFC 9457).
+type Full = Problem
 
 // InProgress An error (RFC 9457).
 type InProgress = Problem
@@ -1209,6 +1215,10 @@ type ClientInterface interface {
 	// Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. Where
 	// another organization's name leads to the same collection name, the collection gets a suffix.
 	//
+	// Sign-ups are limited (429): attempts for each client address and each e-mail address, and those that come to
+	// something in all, of which a quarter may come from one provider's network. Where the server has as many
+	// organizations as it may have, the answer is 507.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /org/create (the `CreateOrganization` operationId).
@@ -1221,6 +1231,10 @@ type ClientInterface interface {
 	//
 	// Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. Where
 	// another organization's name leads to the same collection name, the collection gets a suffix.
+	//
+	// Sign-ups are limited (429): attempts for each client address and each e-mail address, and those that come to
+	// something in all, of which a quarter may come from one provider's network. Where the server has as many
+	// organizations as it may have, the answer is 507.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1433,6 +1447,9 @@ type ClientInterface interface {
 	// A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
 	// the one of this request included: log in again. A conflict (409) leaves everything as it was.
 	//
+	// Moves are limited (429), for each organization. Where as many are under way as there may be, it waits for its turn,
+	// for ten seconds (503). With `migrate: false` there is no move.
+	//
 	// With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
 	// Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
 	//
@@ -1448,6 +1465,9 @@ type ClientInterface interface {
 	//
 	// A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
 	// the one of this request included: log in again. A conflict (409) leaves everything as it was.
+	//
+	// Moves are limited (429), for each organization. Where as many are under way as there may be, it waits for its turn,
+	// for ten seconds (503). With `migrate: false` there is no move.
 	//
 	// With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
 	// Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
@@ -1677,6 +1697,10 @@ func (c *Client) SuspendOrganization(ctx context.Context, id OrganizationID, req
 // Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. Where
 // another organization's name leads to the same collection name, the collection gets a suffix.
 //
+// Sign-ups are limited (429): attempts for each client address and each e-mail address, and those that come to
+// something in all, of which a quarter may come from one provider's network. Where the server has as many
+// organizations as it may have, the answer is 507.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /org/create (the `CreateOrganization` operationId).
@@ -1699,6 +1723,10 @@ func (c *Client) CreateOrganizationWithBody(ctx context.Context, params *CreateO
 //
 // Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. Where
 // another organization's name leads to the same collection name, the collection gets a suffix.
+//
+// Sign-ups are limited (429): attempts for each client address and each e-mail address, and those that come to
+// something in all, of which a quarter may come from one provider's network. Where the server has as many
+// organizations as it may have, the answer is 507.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2121,6 +2149,9 @@ func (c *Client) GetStats(ctx context.Context, reqEditors ...RequestEditorFn) (*
 // A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
 // the one of this request included: log in again. A conflict (409) leaves everything as it was.
 //
+// Moves are limited (429), for each organization. Where as many are under way as there may be, it waits for its turn,
+// for ten seconds (503). With `migrate: false` there is no move.
+//
 // With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
 // Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
 //
@@ -2146,6 +2177,9 @@ func (c *Client) UpdateOrganizationWithBody(ctx context.Context, params *UpdateO
 //
 // A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
 // the one of this request included: log in again. A conflict (409) leaves everything as it was.
+//
+// Moves are limited (429), for each organization. Where as many are under way as there may be, it waits for its turn,
+// for ten seconds (503). With `migrate: false` there is no move.
 //
 // With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
 // Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
@@ -3644,6 +3678,10 @@ type ClientWithResponsesInterface interface {
 	// Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. Where
 	// another organization's name leads to the same collection name, the collection gets a suffix.
 	//
+	// Sign-ups are limited (429): attempts for each client address and each e-mail address, and those that come to
+	// something in all, of which a quarter may come from one provider's network. Where the server has as many
+	// organizations as it may have, the answer is 507.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /org/create (the `CreateOrganization` operationId).
@@ -3656,6 +3694,10 @@ type ClientWithResponsesInterface interface {
 	//
 	// Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. Where
 	// another organization's name leads to the same collection name, the collection gets a suffix.
+	//
+	// Sign-ups are limited (429): attempts for each client address and each e-mail address, and those that come to
+	// something in all, of which a quarter may come from one provider's network. Where the server has as many
+	// organizations as it may have, the answer is 507.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3890,6 +3932,9 @@ type ClientWithResponsesInterface interface {
 	// A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
 	// the one of this request included: log in again. A conflict (409) leaves everything as it was.
 	//
+	// Moves are limited (429), for each organization. Where as many are under way as there may be, it waits for its turn,
+	// for ten seconds (503). With `migrate: false` there is no move.
+	//
 	// With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
 	// Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
 	//
@@ -3905,6 +3950,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
 	// the one of this request included: log in again. A conflict (409) leaves everything as it was.
+	//
+	// Moves are limited (429), for each organization. Where as many are under way as there may be, it waits for its turn,
+	// for ten seconds (503). With `migrate: false` there is no move.
 	//
 	// With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
 	// Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
@@ -5019,6 +5067,11 @@ type CreateOrganizationResult503Headers struct {
 	XRequestID string
 }
 
+// CreateOrganizationResult507Headers the declared response headers of an HTTP 507 response for CreateOrganization
+type CreateOrganizationResult507Headers struct {
+	XRequestID string
+}
+
 type CreateOrganizationResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5040,6 +5093,8 @@ type CreateOrganizationResult struct {
 	ApplicationProblemJSON500 *Internal
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *Unavailable
+	// ApplicationProblemJSON507 the response for an HTTP 507 `application/problem+json` response
+	ApplicationProblemJSON507 *Full
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *CreateOrganizationResult201Headers
 	// Headers400 the parsed response headers for an HTTP 400 response
@@ -5058,6 +5113,8 @@ type CreateOrganizationResult struct {
 	Headers500 *CreateOrganizationResult500Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *CreateOrganizationResult503Headers
+	// Headers507 the parsed response headers for an HTTP 507 response
+	Headers507 *CreateOrganizationResult507Headers
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -5103,6 +5160,11 @@ func (r CreateOrganizationResult) GetApplicationProblemJSON500() *Internal {
 // GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
 func (r CreateOrganizationResult) GetApplicationProblemJSON503() *Unavailable {
 	return r.ApplicationProblemJSON503
+}
+
+// GetApplicationProblemJSON507 returns the response for an HTTP 507 `application/problem+json` response
+func (r CreateOrganizationResult) GetApplicationProblemJSON507() *Full {
+	return r.ApplicationProblemJSON507
 }
 
 // GetBody returns the raw response body bytes
@@ -6577,6 +6639,12 @@ type GetOrganizationResult423Headers struct {
 	XRequestID string
 }
 
+// GetOrganizationResult429Headers the declared response headers of an HTTP 429 response for GetOrganization
+type GetOrganizationResult429Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
 // GetOrganizationResult500Headers the declared response headers of an HTTP 500 response for GetOrganization
 type GetOrganizationResult500Headers struct {
 	XRequestID string
@@ -6603,6 +6671,8 @@ type GetOrganizationResult struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON423 the response for an HTTP 423 `application/problem+json` response
 	ApplicationProblemJSON423 *Suspended
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *RateLimited
 	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
 	ApplicationProblemJSON500 *Internal
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
@@ -6619,6 +6689,8 @@ type GetOrganizationResult struct {
 	Headers422 *GetOrganizationResult422Headers
 	// Headers423 the parsed response headers for an HTTP 423 response
 	Headers423 *GetOrganizationResult423Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetOrganizationResult429Headers
 	// Headers500 the parsed response headers for an HTTP 500 response
 	Headers500 *GetOrganizationResult500Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -6653,6 +6725,11 @@ func (r GetOrganizationResult) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON423 returns the response for an HTTP 423 `application/problem+json` response
 func (r GetOrganizationResult) GetApplicationProblemJSON423() *Suspended {
 	return r.ApplicationProblemJSON423
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetOrganizationResult) GetApplicationProblemJSON429() *RateLimited {
+	return r.ApplicationProblemJSON429
 }
 
 // GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
@@ -8202,6 +8279,10 @@ func (c *ClientWithResponses) SuspendOrganizationWithResponse(ctx context.Contex
 // Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. Where
 // another organization's name leads to the same collection name, the collection gets a suffix.
 //
+// Sign-ups are limited (429): attempts for each client address and each e-mail address, and those that come to
+// something in all, of which a quarter may come from one provider's network. Where the server has as many
+// organizations as it may have, the answer is 507.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /org/create (the `CreateOrganization` operationId).
@@ -8220,6 +8301,10 @@ func (c *ClientWithResponses) CreateOrganizationWithBodyWithResponse(ctx context
 //
 // Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. Where
 // another organization's name leads to the same collection name, the collection gets a suffix.
+//
+// Sign-ups are limited (429): attempts for each client address and each e-mail address, and those that come to
+// something in all, of which a quarter may come from one provider's network. Where the server has as many
+// organizations as it may have, the answer is 507.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8580,6 +8665,9 @@ func (c *ClientWithResponses) GetStatsWithResponse(ctx context.Context, reqEdito
 // A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
 // the one of this request included: log in again. A conflict (409) leaves everything as it was.
 //
+// Moves are limited (429), for each organization. Where as many are under way as there may be, it waits for its turn,
+// for ten seconds (503). With `migrate: false` there is no move.
+//
 // With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
 // Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
 //
@@ -8601,6 +8689,9 @@ func (c *ClientWithResponses) UpdateOrganizationWithBodyWithResponse(ctx context
 //
 // A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
 // the one of this request included: log in again. A conflict (409) leaves everything as it was.
+//
+// Moves are limited (429), for each organization. Where as many are under way as there may be, it waits for its turn,
+// for ten seconds (503). With `migrate: false` there is no move.
 //
 // With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
 // Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
@@ -9915,6 +10006,13 @@ func ParseCreateOrganizationResult(rsp *http.Response) (*CreateOrganizationResul
 		}
 		response.ApplicationProblemJSON503 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 507:
+		var dest Full
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON507 = &dest
+
 	}
 
 	switch {
@@ -10043,6 +10141,16 @@ func ParseCreateOrganizationResult(rsp *http.Response) (*CreateOrganizationResul
 			headers.XRequestID = value
 		}
 		response.Headers503 = &headers
+	case rsp.StatusCode == 507:
+		var headers CreateOrganizationResult507Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers507 = &headers
 	}
 
 	return response, nil
@@ -11867,6 +11975,13 @@ func ParseGetOrganizationResult(rsp *http.Response) (*GetOrganizationResult, err
 		}
 		response.ApplicationProblemJSON423 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RateLimited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest Internal
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -11951,6 +12066,23 @@ func ParseGetOrganizationResult(rsp *http.Response) (*GetOrganizationResult, err
 			headers.XRequestID = value
 		}
 		response.Headers423 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetOrganizationResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers429 = &headers
 	case rsp.StatusCode == 500:
 		var headers GetOrganizationResult500Headers
 		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {

@@ -633,7 +633,8 @@ export type FieldError = {
  * has this name or these keys. `no_index`: no index has this order. `precondition_failed`: a document is not what
  * `If-Match` or `If-None-Match` asks for. `too_large`: a document has more than 16 MiB. `query_timeout`: a query
  * took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
- * `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
+ * `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization, or
+ * the server, may not have more.
  * `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
  * `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
  *
@@ -746,6 +747,10 @@ export type CreateOrganizationErrors = {
      *
      */
     503: Problem;
+    /**
+     * The server has as many organizations as it may have. Nothing was done.
+     */
+    507: Problem;
 };
 
 export type CreateOrganizationError = CreateOrganizationErrors[keyof CreateOrganizationErrors];
@@ -792,6 +797,12 @@ export type GetOrganizationErrors = {
      * The organization is suspended; only the operator can resume it.
      */
     423: Problem;
+    /**
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
+     *
+     */
+    429: Problem;
     /**
      * A fault of the server; its log has the details under `request_id`.
      */

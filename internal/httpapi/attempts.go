@@ -4,20 +4,9 @@ import (
 	"net"
 	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 )
-
-// attempts limits one kind of attempt, for each client address and, apart from
-// that, for each e-mail address. Both are nil when there is no limit.
-type attempts struct {
-	byAddress, byEmail *limits
-}
-
-func newAttempts(perMinute int, now func() time.Time) attempts {
-	return attempts{byAddress: newLimits(perMinute, now), byEmail: newLimits(perMinute, now)}
-}
 
 // limitOf returns the limit that an operation has for each client address; most have none.
 func (a *API) limitOf(operationID string) *limits {
@@ -26,6 +15,8 @@ func (a *API) limitOf(operationID string) *limits {
 		return a.signups.byAddress
 	case "login":
 		return a.logins.byAddress
+	case "getOrganization":
+		return a.lookups
 	}
 	return nil
 }
@@ -49,6 +40,9 @@ func addressKey(ip string) string { return networkKey(ip, 32, 64) }
 // siteKey is the network that whoever changes addresses has them from: a /24, or for IPv6
 // a /48.
 func siteKey(ip string) string { return networkKey(ip, 24, 48) }
+
+// providerKey is the network that a provider has: a /16, or for IPv6 a /32.
+func providerKey(ip string) string { return networkKey(ip, 16, 32) }
 
 // networkKey is the network of that many bits that an IPv4 or an IPv6 address is in.
 func networkKey(ip string, v4, v6 int) string {

@@ -16,13 +16,15 @@ import (
 
 // CreateOrganization implements api.StrictServerInterface.
 func (h handlers) CreateOrganization(ctx context.Context, req api.CreateOrganizationRequestObject) (api.CreateOrganizationResponseObject, error) {
-	if err := h.signups.byEmail.take(emailKey(req.Body.Email)); err != nil {
-		return nil, err
+	end, err := h.signups.begin(callFrom(ctx).address, req.Body.Email)
+	if err != nil {
+		return nil, h.holdBack(ctx, err)
 	}
 	o, err := h.Store.Create(withClient(ctx, auth.Stranger), tenant.CreateInput{
 		Name: req.Body.OrganizationName, Email: req.Body.Email, Password: req.Body.Password,
 		Attempt: callFrom(ctx).attempt,
 	})
+	end(err)
 	if err != nil {
 		return nil, err
 	}
@@ -72,6 +74,11 @@ func (h handlers) UpdateOrganization(ctx context.Context, req api.UpdateOrganiza
 	// New credentials cost a hash, and whether an address is taken can be asked with them.
 	if in.Email != nil || in.Password != nil {
 		if err := h.rotations.take(p.AdminID); err != nil {
+			return nil, err
+		}
+	}
+	if in.Migrate {
+		if err := h.moves.take(p.OrgID); err != nil {
 			return nil, err
 		}
 	}
