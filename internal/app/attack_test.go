@@ -94,8 +94,8 @@ func TestLoginsBesideGuessesFromOneNetwork(t *testing.T) {
 	known := w.rightLogins(acc, func(int) string { return "192.0.2.1" })
 	fresh := w.rightLogins(acc, func(i int) string { return fmt.Sprintf("203.0.113.%d", i) })
 	t.Logf("right logins took %v at most from the same place, %v from new ones", known, fresh)
-	if guesses := len(end()); guesses < 60 || guesses > 300 {
-		t.Errorf("%d guesses were answered, want 60 at once and one a second after that", guesses)
+	if guesses := len(end()); guesses < 8 || guesses > 300 {
+		t.Errorf("%d guesses were answered, want 60 at once at most and one a second after that", guesses)
 	}
 }
 

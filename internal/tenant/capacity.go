@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -58,9 +59,9 @@ func (c *capacity) settle(counts int, err error) {
 	defer c.mu.Unlock()
 	c.making--
 	switch {
-	case err != nil || counts != c.counts:
+	case counts != c.counts, errors.Is(err, org.OutcomeUnknown), errors.Is(err, org.Internal):
 		c.unsure = true
-	default:
+	case err == nil:
 		c.made++
 	}
 }
