@@ -30,7 +30,7 @@ type server struct {
 // one address that all load comes from would meet, and with its data in dir.
 func (s *suite) startOrgd(ctx context.Context, dir string, env ...string) (*server, error) {
 	all := append([]string{"LISTEN_ADDR=127.0.0.1:0", "DATA_DIR=" + filepath.Join(s.dir, dir),
-		"RATE_LIMIT_SIGNUP=0", "RATE_LIMIT_LOGIN=0"}, env...)
+		"RATE_LIMIT_SIGNUP=0", "RATE_LIMIT_LOGIN=0", "RATE_LIMIT_LOOKUP=0", "RATE_LIMIT_MOVE=0"}, env...)
 	cmd := exec.CommandContext(ctx, s.orgd, "serve")
 	cmd.Dir, cmd.Env = s.dir, environment(all...)
 	return start(ctx, cmd, filepath.Join(s.dir, dir+".log"), (*server).ready)

@@ -39,7 +39,7 @@ type process struct {
 func launch(dir string, env ...string) (*process, error) {
 	p := &process{cmd: exec.Command("orgd", "serve"), done: make(chan struct{}), changed: make(chan struct{})}
 	p.cmd.Dir = dir
-	p.cmd.Env = append([]string{"LISTEN_ADDR=127.0.0.1:0", "BCRYPT_COST=4", "RATE_LIMIT_SIGNUP=0", "RATE_LIMIT_LOGIN=0"}, env...)
+	p.cmd.Env = append([]string{"LISTEN_ADDR=127.0.0.1:0", "BCRYPT_COST=4", "RATE_LIMIT_SIGNUP=0", "RATE_LIMIT_LOGIN=0", "RATE_LIMIT_MOVE=0"}, env...)
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		return nil, err

@@ -311,7 +311,8 @@ type Email = string
 // has this name or these keys. `no_index`: no index has this order. `precondition_failed`: a document is not what
 // `If-Match` or `If-None-Match` asks for. `too_large`: a document has more than 16 MiB. `query_timeout`: a query
 // took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
-// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
+// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization, or
+// the server, may not have more.
 // `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
 // `storage_full`: the disk beneath the storage is full, nothing was done.
 // `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
@@ -458,7 +459,8 @@ type OperationError struct {
 	// has this name or these keys. `no_index`: no index has this order. `precondition_failed`: a document is not what
 	// `If-Match` or `If-None-Match` asks for. `too_large`: a document has more than 16 MiB. `query_timeout`: a query
 	// took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
-	// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
+	// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization, or
+	// the server, may not have more.
 	// `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
 	// `storage_full`: the disk beneath the storage is full, nothing was done.
 	// `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
@@ -763,9 +765,11 @@ type ListOrganizationsParams struct {
 type CreateOrganizationParams struct {
 	// IdempotencyKey Makes it safe to send the request again when no answer came, or a 5xx: it is carried out once, and whoever
 	// sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
-	// a UUID, for each request: with another request, or when the organization that it made is deleted, it is
-	// refused (422 `idempotency_key_reused`), and without a token all clients share theirs. While the first is still being worked on the answer is 409
-	// `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as good as new.
+	// a UUID, for each request: with another request of the same organization, or when the organization that it made is
+	// deleted, it is refused (422 `idempotency_key_reused`). Where there is no token, the request is the very same body
+	// with the same key, from any address: a key of a stranger's, with another body, is another key. While the first is
+	// still being worked on the answer is 409 `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as
+	// good as new.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -803,9 +807,11 @@ type ListDocumentsParams struct {
 type CreateDocumentParams struct {
 	// IdempotencyKey Makes it safe to send the request again when no answer came, or a 5xx: it is carried out once, and whoever
 	// sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
-	// a UUID, for each request: with another request, or when the organization that it made is deleted, it is
-	// refused (422 `idempotency_key_reused`), and without a token all clients share theirs. While the first is still being worked on the answer is 409
-	// `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as good as new.
+	// a UUID, for each request: with another request of the same organization, or when the organization that it made is
+	// deleted, it is refused (422 `idempotency_key_reused`). Where there is no token, the request is the very same body
+	// with the same key, from any address: a key of a stranger's, with another body, is another key. While the first is
+	// still being worked on the answer is 409 `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as
+	// good as new.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 

@@ -312,7 +312,8 @@ type Email = string
 // has this name or these keys. `no_index`: no index has this order. `precondition_failed`: a document is not what
 // `If-Match` or `If-None-Match` asks for. `too_large`: a document has more than 16 MiB. `query_timeout`: a query
 // took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
-// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
+// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization, or
+// the server, may not have more.
 // `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
 // `storage_full`: the disk beneath the storage is full, nothing was done.
 // `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
@@ -471,7 +472,8 @@ type OperationError struct {
 	// has this name or these keys. `no_index`: no index has this order. `precondition_failed`: a document is not what
 	// `If-Match` or `If-None-Match` asks for. `too_large`: a document has more than 16 MiB. `query_timeout`: a query
 	// took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
-	// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
+	// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization, or
+	// the server, may not have more.
 	// `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
 	// `storage_full`: the disk beneath the storage is full, nothing was done.
 	// `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
@@ -681,7 +683,8 @@ type Problem struct {
 	// has this name or these keys. `no_index`: no index has this order. `precondition_failed`: a document is not what
 	// `If-Match` or `If-None-Match` asks for. `too_large`: a document has more than 16 MiB. `query_timeout`: a query
 	// took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
-	// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
+	// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization, or
+	// the server, may not have more.
 	// `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
 	// `storage_full`: the disk beneath the storage is full, nothing was done.
 	// `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
@@ -813,6 +816,9 @@ type DocumentConflict = Problem
 // DocumentTooLarge An error (RFC 9457).
 type DocumentTooLarge = Problem
 
+// Full An error (RFC 9457).
+type Full = Problem
+
 // InProgress An error (RFC 9457).
 type InProgress = Problem
 
@@ -898,9 +904,11 @@ type ListOrganizationsParams struct {
 type CreateOrganizationParams struct {
 	// IdempotencyKey Makes it safe to send the request again when no answer came, or a 5xx: it is carried out once, and whoever
 	// sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
-	// a UUID, for each request: with another request, or when the organization that it made is deleted, it is
-	// refused (422 `idempotency_key_reused`), and without a token all clients share theirs. While the first is still being worked on the answer is 409
-	// `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as good as new.
+	// a UUID, for each request: with another request of the same organization, or when the organization that it made is
+	// deleted, it is refused (422 `idempotency_key_reused`). Where there is no token, the request is the very same body
+	// with the same key, from any address: a key of a stranger's, with another body, is another key. While the first is
+	// still being worked on the answer is 409 `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as
+	// good as new.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -938,9 +946,11 @@ type ListDocumentsParams struct {
 type CreateDocumentParams struct {
 	// IdempotencyKey Makes it safe to send the request again when no answer came, or a 5xx: it is carried out once, and whoever
 	// sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
-	// a UUID, for each request: with another request, or when the organization that it made is deleted, it is
-	// refused (422 `idempotency_key_reused`), and without a token all clients share theirs. While the first is still being worked on the answer is 409
-	// `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as good as new.
+	// a UUID, for each request: with another request of the same organization, or when the organization that it made is
+	// deleted, it is refused (422 `idempotency_key_reused`). Where there is no token, the request is the very same body
+	// with the same key, from any address: a key of a stranger's, with another body, is another key. While the first is
+	// still being worked on the answer is 409 `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as
+	// good as new.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -1109,6 +1119,10 @@ type ClientInterface interface {
 	// Exchanges an e-mail address and a password for a bearer token (JWT) that says `admin_id` and `org_id`. An
 	// unknown address and a wrong password read the same and take the same time.
 	//
+	// Logins that fail are limited (429), for each client address and, from each network, for each e-mail address; one
+	// that succeeds uses nothing up. A refusal is told a second later. Where very many log in at once, networks take
+	// turns, and those that cannot have one within ten seconds are told so (503). See docs/limits.md.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /admin/login (the `Login` operationId).
@@ -1118,6 +1132,10 @@ type ClientInterface interface {
 	//
 	// Exchanges an e-mail address and a password for a bearer token (JWT) that says `admin_id` and `org_id`. An
 	// unknown address and a wrong password read the same and take the same time.
+	//
+	// Logins that fail are limited (429), for each client address and, from each network, for each e-mail address; one
+	// that succeeds uses nothing up. A refusal is told a second later. Where very many log in at once, networks take
+	// turns, and those that cannot have one within ten seconds are told so (503). See docs/limits.md.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1211,6 +1229,10 @@ type ClientInterface interface {
 	// Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. Where
 	// another organization's name leads to the same collection name, the collection gets a suffix.
 	//
+	// Sign-ups are limited (429): attempts for each client address and each e-mail address, and those that come to
+	// something in all, of which a quarter may come from one provider's network. Where the server has as many
+	// organizations as it may have, the answer is 507.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /org/create (the `CreateOrganization` operationId).
@@ -1223,6 +1245,10 @@ type ClientInterface interface {
 	//
 	// Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. Where
 	// another organization's name leads to the same collection name, the collection gets a suffix.
+	//
+	// Sign-ups are limited (429): attempts for each client address and each e-mail address, and those that come to
+	// something in all, of which a quarter may come from one provider's network. Where the server has as many
+	// organizations as it may have, the answer is 507.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1435,6 +1461,9 @@ type ClientInterface interface {
 	// A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
 	// the one of this request included: log in again. A conflict (409) leaves everything as it was.
 	//
+	// Moves are limited (429), for each organization. Where as many are under way as there may be, it waits for its turn,
+	// for ten seconds (503). With `migrate: false` there is no move.
+	//
 	// With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
 	// Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
 	//
@@ -1450,6 +1479,9 @@ type ClientInterface interface {
 	//
 	// A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
 	// the one of this request included: log in again. A conflict (409) leaves everything as it was.
+	//
+	// Moves are limited (429), for each organization. Where as many are under way as there may be, it waits for its turn,
+	// for ten seconds (503). With `migrate: false` there is no move.
 	//
 	// With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
 	// Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
@@ -1474,6 +1506,10 @@ type ClientInterface interface {
 // Exchanges an e-mail address and a password for a bearer token (JWT) that says `admin_id` and `org_id`. An
 // unknown address and a wrong password read the same and take the same time.
 //
+// Logins that fail are limited (429), for each client address and, from each network, for each e-mail address; one
+// that succeeds uses nothing up. A refusal is told a second later. Where very many log in at once, networks take
+// turns, and those that cannot have one within ten seconds are told so (503). See docs/limits.md.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /admin/login (the `Login` operationId).
@@ -1493,6 +1529,10 @@ func (c *Client) LoginWithBody(ctx context.Context, contentType string, body io.
 //
 // Exchanges an e-mail address and a password for a bearer token (JWT) that says `admin_id` and `org_id`. An
 // unknown address and a wrong password read the same and take the same time.
+//
+// Logins that fail are limited (429), for each client address and, from each network, for each e-mail address; one
+// that succeeds uses nothing up. A refusal is told a second later. Where very many log in at once, networks take
+// turns, and those that cannot have one within ten seconds are told so (503). See docs/limits.md.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1676,6 +1716,10 @@ func (c *Client) SuspendOrganization(ctx context.Context, id OrganizationID, req
 // Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. Where
 // another organization's name leads to the same collection name, the collection gets a suffix.
 //
+// Sign-ups are limited (429): attempts for each client address and each e-mail address, and those that come to
+// something in all, of which a quarter may come from one provider's network. Where the server has as many
+// organizations as it may have, the answer is 507.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /org/create (the `CreateOrganization` operationId).
@@ -1698,6 +1742,10 @@ func (c *Client) CreateOrganizationWithBody(ctx context.Context, params *CreateO
 //
 // Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. Where
 // another organization's name leads to the same collection name, the collection gets a suffix.
+//
+// Sign-ups are limited (429): attempts for each client address and each e-mail address, and those that come to
+// something in all, of which a quarter may come from one provider's network. Where the server has as many
+// organizations as it may have, the answer is 507.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2120,6 +2168,9 @@ func (c *Client) GetStats(ctx context.Context, reqEditors ...RequestEditorFn) (*
 // A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
 // the one of this request included: log in again. A conflict (409) leaves everything as it was.
 //
+// Moves are limited (429), for each organization. Where as many are under way as there may be, it waits for its turn,
+// for ten seconds (503). With `migrate: false` there is no move.
+//
 // With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
 // Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
 //
@@ -2145,6 +2196,9 @@ func (c *Client) UpdateOrganizationWithBody(ctx context.Context, params *UpdateO
 //
 // A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
 // the one of this request included: log in again. A conflict (409) leaves everything as it was.
+//
+// Moves are limited (429), for each organization. Where as many are under way as there may be, it waits for its turn,
+// for ten seconds (503). With `migrate: false` there is no move.
 //
 // With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
 // Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
@@ -3526,6 +3580,10 @@ type ClientWithResponsesInterface interface {
 	// Exchanges an e-mail address and a password for a bearer token (JWT) that says `admin_id` and `org_id`. An
 	// unknown address and a wrong password read the same and take the same time.
 	//
+	// Logins that fail are limited (429), for each client address and, from each network, for each e-mail address; one
+	// that succeeds uses nothing up. A refusal is told a second later. Where very many log in at once, networks take
+	// turns, and those that cannot have one within ten seconds are told so (503). See docs/limits.md.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /admin/login (the `Login` operationId).
@@ -3535,6 +3593,10 @@ type ClientWithResponsesInterface interface {
 	//
 	// Exchanges an e-mail address and a password for a bearer token (JWT) that says `admin_id` and `org_id`. An
 	// unknown address and a wrong password read the same and take the same time.
+	//
+	// Logins that fail are limited (429), for each client address and, from each network, for each e-mail address; one
+	// that succeeds uses nothing up. A refusal is told a second later. Where very many log in at once, networks take
+	// turns, and those that cannot have one within ten seconds are told so (503). See docs/limits.md.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3640,6 +3702,10 @@ type ClientWithResponsesInterface interface {
 	// Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. Where
 	// another organization's name leads to the same collection name, the collection gets a suffix.
 	//
+	// Sign-ups are limited (429): attempts for each client address and each e-mail address, and those that come to
+	// something in all, of which a quarter may come from one provider's network. Where the server has as many
+	// organizations as it may have, the answer is 507.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /org/create (the `CreateOrganization` operationId).
@@ -3652,6 +3718,10 @@ type ClientWithResponsesInterface interface {
 	//
 	// Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. Where
 	// another organization's name leads to the same collection name, the collection gets a suffix.
+	//
+	// Sign-ups are limited (429): attempts for each client address and each e-mail address, and those that come to
+	// something in all, of which a quarter may come from one provider's network. Where the server has as many
+	// organizations as it may have, the answer is 507.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3886,6 +3956,9 @@ type ClientWithResponsesInterface interface {
 	// A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
 	// the one of this request included: log in again. A conflict (409) leaves everything as it was.
 	//
+	// Moves are limited (429), for each organization. Where as many are under way as there may be, it waits for its turn,
+	// for ten seconds (503). With `migrate: false` there is no move.
+	//
 	// With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
 	// Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
 	//
@@ -3901,6 +3974,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
 	// the one of this request included: log in again. A conflict (409) leaves everything as it was.
+	//
+	// Moves are limited (429), for each organization. Where as many are under way as there may be, it waits for its turn,
+	// for ten seconds (503). With `migrate: false` there is no move.
 	//
 	// With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
 	// Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
@@ -5016,6 +5092,11 @@ type CreateOrganizationResult503Headers struct {
 	XRequestID string
 }
 
+// CreateOrganizationResult507Headers the declared response headers of an HTTP 507 response for CreateOrganization
+type CreateOrganizationResult507Headers struct {
+	XRequestID string
+}
+
 type CreateOrganizationResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5037,6 +5118,8 @@ type CreateOrganizationResult struct {
 	ApplicationProblemJSON500 *Internal
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *Unavailable
+	// ApplicationProblemJSON507 the response for an HTTP 507 `application/problem+json` response
+	ApplicationProblemJSON507 *Full
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *CreateOrganizationResult201Headers
 	// Headers400 the parsed response headers for an HTTP 400 response
@@ -5055,6 +5138,8 @@ type CreateOrganizationResult struct {
 	Headers500 *CreateOrganizationResult500Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *CreateOrganizationResult503Headers
+	// Headers507 the parsed response headers for an HTTP 507 response
+	Headers507 *CreateOrganizationResult507Headers
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -5100,6 +5185,11 @@ func (r CreateOrganizationResult) GetApplicationProblemJSON500() *Internal {
 // GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
 func (r CreateOrganizationResult) GetApplicationProblemJSON503() *Unavailable {
 	return r.ApplicationProblemJSON503
+}
+
+// GetApplicationProblemJSON507 returns the response for an HTTP 507 `application/problem+json` response
+func (r CreateOrganizationResult) GetApplicationProblemJSON507() *Full {
+	return r.ApplicationProblemJSON507
 }
 
 // GetBody returns the raw response body bytes
@@ -6574,6 +6664,12 @@ type GetOrganizationResult423Headers struct {
 	XRequestID string
 }
 
+// GetOrganizationResult429Headers the declared response headers of an HTTP 429 response for GetOrganization
+type GetOrganizationResult429Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
 // GetOrganizationResult500Headers the declared response headers of an HTTP 500 response for GetOrganization
 type GetOrganizationResult500Headers struct {
 	XRequestID string
@@ -6600,6 +6696,8 @@ type GetOrganizationResult struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON423 the response for an HTTP 423 `application/problem+json` response
 	ApplicationProblemJSON423 *Suspended
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *RateLimited
 	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
 	ApplicationProblemJSON500 *Internal
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
@@ -6616,6 +6714,8 @@ type GetOrganizationResult struct {
 	Headers422 *GetOrganizationResult422Headers
 	// Headers423 the parsed response headers for an HTTP 423 response
 	Headers423 *GetOrganizationResult423Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetOrganizationResult429Headers
 	// Headers500 the parsed response headers for an HTTP 500 response
 	Headers500 *GetOrganizationResult500Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -6650,6 +6750,11 @@ func (r GetOrganizationResult) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON423 returns the response for an HTTP 423 `application/problem+json` response
 func (r GetOrganizationResult) GetApplicationProblemJSON423() *Suspended {
 	return r.ApplicationProblemJSON423
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetOrganizationResult) GetApplicationProblemJSON429() *RateLimited {
+	return r.ApplicationProblemJSON429
 }
 
 // GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
@@ -8035,6 +8140,10 @@ func (r GetReadinessResult) ContentType() string {
 // Exchanges an e-mail address and a password for a bearer token (JWT) that says `admin_id` and `org_id`. An
 // unknown address and a wrong password read the same and take the same time.
 //
+// Logins that fail are limited (429), for each client address and, from each network, for each e-mail address; one
+// that succeeds uses nothing up. A refusal is told a second later. Where very many log in at once, networks take
+// turns, and those that cannot have one within ten seconds are told so (503). See docs/limits.md.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /admin/login (the `Login` operationId).
@@ -8050,6 +8159,10 @@ func (c *ClientWithResponses) LoginWithBodyWithResponse(ctx context.Context, con
 //
 // Exchanges an e-mail address and a password for a bearer token (JWT) that says `admin_id` and `org_id`. An
 // unknown address and a wrong password read the same and take the same time.
+//
+// Logins that fail are limited (429), for each client address and, from each network, for each e-mail address; one
+// that succeeds uses nothing up. A refusal is told a second later. Where very many log in at once, networks take
+// turns, and those that cannot have one within ten seconds are told so (503). See docs/limits.md.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8209,6 +8322,10 @@ func (c *ClientWithResponses) SuspendOrganizationWithResponse(ctx context.Contex
 // Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. Where
 // another organization's name leads to the same collection name, the collection gets a suffix.
 //
+// Sign-ups are limited (429): attempts for each client address and each e-mail address, and those that come to
+// something in all, of which a quarter may come from one provider's network. Where the server has as many
+// organizations as it may have, the answer is 507.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /org/create (the `CreateOrganization` operationId).
@@ -8227,6 +8344,10 @@ func (c *ClientWithResponses) CreateOrganizationWithBodyWithResponse(ctx context
 //
 // Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. Where
 // another organization's name leads to the same collection name, the collection gets a suffix.
+//
+// Sign-ups are limited (429): attempts for each client address and each e-mail address, and those that come to
+// something in all, of which a quarter may come from one provider's network. Where the server has as many
+// organizations as it may have, the answer is 507.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8587,6 +8708,9 @@ func (c *ClientWithResponses) GetStatsWithResponse(ctx context.Context, reqEdito
 // A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
 // the one of this request included: log in again. A conflict (409) leaves everything as it was.
 //
+// Moves are limited (429), for each organization. Where as many are under way as there may be, it waits for its turn,
+// for ten seconds (503). With `migrate: false` there is no move.
+//
 // With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
 // Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
 //
@@ -8608,6 +8732,9 @@ func (c *ClientWithResponses) UpdateOrganizationWithBodyWithResponse(ctx context
 //
 // A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
 // the one of this request included: log in again. A conflict (409) leaves everything as it was.
+//
+// Moves are limited (429), for each organization. Where as many are under way as there may be, it waits for its turn,
+// for ten seconds (503). With `migrate: false` there is no move.
 //
 // With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
 // Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
@@ -9923,6 +10050,13 @@ func ParseCreateOrganizationResult(rsp *http.Response) (*CreateOrganizationResul
 		}
 		response.ApplicationProblemJSON503 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 507:
+		var dest Full
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON507 = &dest
+
 	}
 
 	switch {
@@ -10051,6 +10185,16 @@ func ParseCreateOrganizationResult(rsp *http.Response) (*CreateOrganizationResul
 			headers.XRequestID = value
 		}
 		response.Headers503 = &headers
+	case rsp.StatusCode == 507:
+		var headers CreateOrganizationResult507Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers507 = &headers
 	}
 
 	return response, nil
@@ -11875,6 +12019,13 @@ func ParseGetOrganizationResult(rsp *http.Response) (*GetOrganizationResult, err
 		}
 		response.ApplicationProblemJSON423 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RateLimited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest Internal
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -11959,6 +12110,23 @@ func ParseGetOrganizationResult(rsp *http.Response) (*GetOrganizationResult, err
 			headers.XRequestID = value
 		}
 		response.Headers423 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetOrganizationResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers429 = &headers
 	case rsp.StatusCode == 500:
 		var headers GetOrganizationResult500Headers
 		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {

@@ -65,6 +65,10 @@ export class Api extends HeyApiClient {
      * Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. Where
      * another organization's name leads to the same collection name, the collection gets a suffix.
      *
+     * Sign-ups are limited (429): attempts for each client address and each e-mail address, and those that come to
+     * something in all, of which a quarter may come from one provider's network. Where the server has as many
+     * organizations as it may have, the answer is 507.
+     *
      */
     public createOrganization<ThrowOnError extends boolean = true>(options: Options<CreateOrganizationData, ThrowOnError>): RequestResult<CreateOrganizationResponses, CreateOrganizationErrors, ThrowOnError> {
         return (options.client ?? this.client).post<CreateOrganizationResponses, CreateOrganizationErrors, ThrowOnError>({
@@ -104,6 +108,9 @@ export class Api extends HeyApiClient {
      *
      * A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
      * the one of this request included: log in again. A conflict (409) leaves everything as it was.
+     *
+     * Moves are limited (429), for each organization. Where as many are under way as there may be, it waits for its turn,
+     * for ten seconds (503). With `migrate: false` there is no move.
      *
      * With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
      * Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
@@ -452,6 +459,10 @@ export class Api extends HeyApiClient {
      *
      * Exchanges an e-mail address and a password for a bearer token (JWT) that says `admin_id` and `org_id`. An
      * unknown address and a wrong password read the same and take the same time.
+     *
+     * Logins that fail are limited (429), for each client address and, from each network, for each e-mail address; one
+     * that succeeds uses nothing up. A refusal is told a second later. Where very many log in at once, networks take
+     * turns, and those that cannot have one within ten seconds are told so (503). See docs/limits.md.
      *
      */
     public login<ThrowOnError extends boolean = true>(options: Options<LoginData, ThrowOnError>): RequestResult<LoginResponses, LoginErrors, ThrowOnError> {

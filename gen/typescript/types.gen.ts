@@ -639,7 +639,8 @@ export type FieldError = {
  * has this name or these keys. `no_index`: no index has this order. `precondition_failed`: a document is not what
  * `If-Match` or `If-None-Match` asks for. `too_large`: a document has more than 16 MiB. `query_timeout`: a query
  * took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
- * `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization may not have more.
+ * `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization, or
+ * the server, may not have more.
  * `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
  * `storage_full`: the disk beneath the storage is full, nothing was done.
  * `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
@@ -677,9 +678,11 @@ export type Prefer = string;
 /**
  * Makes it safe to send the request again when no answer came, or a 5xx: it is carried out once, and whoever
  * sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
- * a UUID, for each request: with another request, or when the organization that it made is deleted, it is
- * refused (422 `idempotency_key_reused`), and without a token all clients share theirs. While the first is still being worked on the answer is 409
- * `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as good as new.
+ * a UUID, for each request: with another request of the same organization, or when the organization that it made is
+ * deleted, it is refused (422 `idempotency_key_reused`). Where there is no token, the request is the very same body
+ * with the same key, from any address: a key of a stranger's, with another body, is another key. While the first is
+ * still being worked on the answer is 409 `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as
+ * good as new.
  *
  */
 export type IdempotencyKey = string;
@@ -695,9 +698,11 @@ export type CreateOrganizationData = {
         /**
          * Makes it safe to send the request again when no answer came, or a 5xx: it is carried out once, and whoever
          * sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
-         * a UUID, for each request: with another request, or when the organization that it made is deleted, it is
-         * refused (422 `idempotency_key_reused`), and without a token all clients share theirs. While the first is still being worked on the answer is 409
-         * `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as good as new.
+         * a UUID, for each request: with another request of the same organization, or when the organization that it made is
+         * deleted, it is refused (422 `idempotency_key_reused`). Where there is no token, the request is the very same body
+         * with the same key, from any address: a key of a stranger's, with another body, is another key. While the first is
+         * still being worked on the answer is 409 `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as
+         * good as new.
          *
          */
         'Idempotency-Key'?: string;
@@ -733,8 +738,8 @@ export type CreateOrganizationErrors = {
      */
     422: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -751,6 +756,10 @@ export type CreateOrganizationErrors = {
      *
      */
     503: Problem;
+    /**
+     * The server has as many organizations as it may have. Nothing was done.
+     */
+    507: Problem;
 };
 
 export type CreateOrganizationError = CreateOrganizationErrors[keyof CreateOrganizationErrors];
@@ -797,6 +806,12 @@ export type GetOrganizationErrors = {
      * The organization is suspended; only the operator can resume it.
      */
     423: Problem;
+    /**
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
+     *
+     */
+    429: Problem;
     /**
      * A fault of the server; its log has the details under `request_id`.
      */
@@ -869,8 +884,8 @@ export type UpdateOrganizationErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -1137,8 +1152,8 @@ export type ListDocumentsErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -1171,9 +1186,11 @@ export type CreateDocumentData = {
         /**
          * Makes it safe to send the request again when no answer came, or a 5xx: it is carried out once, and whoever
          * sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
-         * a UUID, for each request: with another request, or when the organization that it made is deleted, it is
-         * refused (422 `idempotency_key_reused`), and without a token all clients share theirs. While the first is still being worked on the answer is 409
-         * `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as good as new.
+         * a UUID, for each request: with another request of the same organization, or when the organization that it made is
+         * deleted, it is refused (422 `idempotency_key_reused`). Where there is no token, the request is the very same body
+         * with the same key, from any address: a key of a stranger's, with another body, is another key. While the first is
+         * still being worked on the answer is 409 `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as
+         * good as new.
          *
          */
         'Idempotency-Key'?: string;
@@ -1219,8 +1236,8 @@ export type CreateDocumentErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -1295,8 +1312,8 @@ export type DeleteDocumentErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -1356,8 +1373,8 @@ export type GetDocumentErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -1447,8 +1464,8 @@ export type PatchDocumentErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -1542,8 +1559,8 @@ export type PutDocumentErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -1602,8 +1619,8 @@ export type ListIndexesErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -1673,8 +1690,8 @@ export type CreateIndexErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -1742,8 +1759,8 @@ export type DeleteIndexErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -1794,8 +1811,8 @@ export type GetStatsErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -1858,8 +1875,8 @@ export type ImportDocumentsErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -1921,8 +1938,8 @@ export type ExportDocumentsErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;
@@ -1981,8 +1998,8 @@ export type LoginErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or, with `RATE_LIMIT_ORGANIZATION`, too many requests for the organization's documents. Nothing
-     * was done.
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
      *
      */
     429: Problem;

@@ -83,6 +83,7 @@ func storeConfig(a *App) tenant.Config {
 	return tenant.Config{
 		Engine: a.engine, MasterDB: a.cfg.MasterDBName, TenantDB: a.cfg.TenantDBName,
 		Passwords: a.passwords, Logger: a.log, Exclusive: a.cfg.Embedded(),
+		MaxOrganizations: int64(a.cfg.MaxOrganizations), MaxMoves: a.cfg.MaxMoves,
 		MoveGrace: a.cfg.MoveGrace, DeleteGrace: a.cfg.DeleteGrace,
 	}
 }
@@ -107,7 +108,8 @@ func newAPI(a *App) (*httpapi.API, error) {
 	}
 	return httpapi.New(httpapi.Config{
 		Store: a.store, Tokens: tokens, Logger: a.log, Pages: pages,
-		SignupsPerMinute: a.cfg.RateLimitSignup, LoginsPerMinute: a.cfg.RateLimitLogin,
+		SignupsPerMinute: a.cfg.RateLimitSignup, AllSignupsPerMinute: a.cfg.RateLimitSignupTotal,
+		LookupsPerMinute: a.cfg.RateLimitLookup, MovesPerMinute: a.cfg.RateLimitMove, LoginsPerMinute: a.cfg.RateLimitLogin,
 		TrustedProxies: a.cfg.TrustedProxies, OperatorKey: a.cfg.OperatorKey.Reveal(),
 		QueryTimeout: a.cfg.QueryTimeout, CursorSecret: secret, FingerprintSecret: secret,
 		RequestsPerMinute: a.cfg.RateLimitOrganization, Budget: httpapi.NewBudget(a.cfg.MemoryBudget << 20),

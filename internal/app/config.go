@@ -37,8 +37,13 @@ type Config struct {
 	BcryptCost            int           `envconfig:"BCRYPT_COST" default:"12" min:"4" max:"16" desc:"cost of password hashes, each step doubles it; less than 10 is for tests only"`
 	OperatorKey           Secret        `envconfig:"OPERATOR_KEY" unset:"no operator plane" allowed:"32 random bytes or more, visible ASCII characters only" desc:"key of the operator plane, which answers 404 without it"`
 	RateLimitSignup       int           `envconfig:"RATE_LIMIT_SIGNUP" default:"60" min:"0" max:"100000" desc:"sign-ups a minute, for each client address and each e-mail; 0: no limit"`
-	RateLimitLogin        int           `envconfig:"RATE_LIMIT_LOGIN" default:"60" min:"0" max:"100000" desc:"logins a minute, for each client address and each e-mail; 0: no limit"`
+	RateLimitSignupTotal  int           `envconfig:"RATE_LIMIT_SIGNUP_TOTAL" unset:"ten times RATE_LIMIT_SIGNUP" min:"1" max:"1000000" desc:"sign-ups a minute in all; a quarter of them from one provider (/16, IPv6 /32)"`
+	RateLimitLogin        int           `envconfig:"RATE_LIMIT_LOGIN" default:"60" min:"0" max:"100000" desc:"failed logins a minute, from each client address, and for each e-mail from each network (/24, IPv6 /48); 0: no limit"`
+	RateLimitLookup       int           `envconfig:"RATE_LIMIT_LOOKUP" default:"60000" min:"0" max:"10000000" desc:"lookups of an organization by its name a minute, from each client address; 0: no limit"`
+	RateLimitMove         int           `envconfig:"RATE_LIMIT_MOVE" default:"600" min:"0" max:"100000" desc:"updates a minute that move the data, of each organization; 0: no limit"`
 	RateLimitOrganization int           `envconfig:"RATE_LIMIT_ORGANIZATION" default:"0" min:"0" max:"10000000" desc:"requests a minute for the documents of each organization; 0: no limit"`
+	MaxMoves              int           `envconfig:"MAX_MOVES" default:"16" min:"0" max:"10000" desc:"moves of data at a time, of all organizations; 0: no limit"`
+	MaxOrganizations      int           `envconfig:"MAX_ORGANIZATIONS" default:"100000" min:"0" max:"1000000000" desc:"organizations that there may be; 0: no limit"`
 	DeleteGrace           time.Duration `envconfig:"DELETE_GRACE" default:"0s" min:"0s" max:"720h" desc:"how long the operator can restore a deleted organization; 0s: not at all, it is gone at once"`
 	MoveGrace             time.Duration `envconfig:"MOVE_GRACE" default:"0s" min:"0s" max:"720h" desc:"how long the collection that an update has moved the data from is kept"`
 	DoctorDeep            bool          `envconfig:"DOCTOR_DEEP" default:"false" oneof:"true false" desc:"whether orgd doctor compares what MOVE_GRACE keeps with where the data is now, document by document"`

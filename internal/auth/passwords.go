@@ -22,13 +22,14 @@ type PasswordsConfig struct {
 	Cost    int // of new hashes, as bcrypt counts it; default 12
 	Workers int // hashes computed at the same time; see RaiseMaxProcs; default one a processor
 
-	// A request that finds MaxWaiting others waiting, or would wait for longer
-	// than MaxWait, is refused. Defaults: 1024 and 10 seconds.
+	// A request that would wait for longer than MaxWait is refused; and of more than
+	// MaxWaiting those of the network that most come from. Defaults: 10 seconds and 1024.
 	MaxWaiting int
 	MaxWait    time.Duration
 }
 
-// Passwords makes and checks bcrypt hashes, a bounded number at a time.
+// Passwords makes and checks bcrypt hashes, a bounded number at a time. Whose turn it is
+// where many wait depends on the Client of the context: see queue.
 //
 // A hash takes a processor for a quarter of a second, so that a storm of logins
 // could hold them all while requests that need microseconds wait. Therefore the
@@ -39,23 +40,12 @@ type PasswordsConfig struct {
 // RaiseMaxProcs. Not guaranteed: where other programs keep the processors busy, the
 // garbage collector's pauses wait until a hash is given one, some 10 ms.
 type Passwords struct {
-	cost       int
-	workers    int
-	maxWaiting int64
-	maxWait    time.Duration
-
-	jobs    chan job // unbuffered: who waits is a blocked sender, and can leave
-	waiting atomic.Int64
+	cost    int
+	maxWait time.Duration
+	queue   *queue
 	lasts   atomic.Int64 // nanoseconds one job lasts, as a moving average
-
-	closing chan struct{}
 	close   sync.Once
 	running sync.WaitGroup
-}
-
-type job struct {
-	do   func()
-	done chan struct{}
 }
 
 // NewPasswords starts the workers; Close ends them.
@@ -75,10 +65,7 @@ func NewPasswords(c PasswordsConfig) (*Passwords, error) {
 	if c.MaxWait <= 0 {
 		c.MaxWait = 10 * time.Second
 	}
-	p := &Passwords{
-		cost: c.Cost, workers: c.Workers, maxWaiting: int64(c.MaxWaiting), maxWait: c.MaxWait,
-		jobs: make(chan job), closing: make(chan struct{}),
-	}
+	p := &Passwords{cost: c.Cost, maxWait: c.MaxWait, queue: newQueue(c)}
 	for range c.Workers {
 		p.running.Go(p.work)
 	}
@@ -88,7 +75,7 @@ func NewPasswords(c PasswordsConfig) (*Passwords, error) {
 // Close lets the hashes being computed end, refuses those that wait, and returns
 // when no worker is left.
 func (p *Passwords) Close() {
-	p.close.Do(func() { close(p.closing) })
+	p.close.Do(p.queue.close)
 	p.running.Wait()
 }
 
@@ -169,42 +156,34 @@ func burn(cost int) {
 // the queue; one that has begun is left to end by itself, unheeded: do must not
 // touch what its caller reads after an error.
 func (p *Passwords) run(ctx context.Context, do func()) error {
-	defer p.waiting.Add(-1)
-	if err := p.admit(p.waiting.Add(1)); err != nil {
+	j := newJob(clientOf(ctx), do)
+	if err := p.queue.add(j, time.Duration(p.lasts.Load())); err != nil {
 		return err
 	}
-	j := job{do: do, done: make(chan struct{})}
 	tooLong := time.NewTimer(p.maxWait)
 	defer tooLong.Stop()
 	select {
-	case p.jobs <- j:
-	case <-tooLong.C:
-		return busy(p.maxWait)
-	case <-p.closing:
-		return org.Errorf(org.Unavailable, "This server is shutting down; try again.")
-	case <-ctx.Done():
-		return fmt.Errorf("wait to compute a password hash: %w", ctx.Err())
-	}
-	select {
 	case <-j.done:
-		return nil
+		return j.err
+	case <-tooLong.C:
+		if p.queue.remove(j) {
+			return busy(p.maxWait)
+		}
+	case <-ctx.Done():
+		if p.queue.remove(j) {
+			return fmt.Errorf("wait to compute a password hash: %w", ctx.Err())
+		}
+	}
+	select { // it has begun, or was refused this moment
+	case <-j.done:
+		return j.err
 	case <-ctx.Done():
 		return fmt.Errorf("compute a password hash: %w", ctx.Err())
 	}
 }
 
-// admit refuses the n-th of those in the queue and in work when it would have to
-// wait too long.
-func (p *Passwords) admit(n int64) error {
-	ahead := n - int64(p.workers)
-	if ahead <= 0 {
-		return nil
-	}
-	wait := time.Duration(ahead * p.lasts.Load() / int64(p.workers))
-	if ahead > p.maxWaiting || wait > p.maxWait {
-		return busy(wait)
-	}
-	return nil
+func closing() error {
+	return org.Errorf(org.Unavailable, "This server is shutting down; try again.")
 }
 
 func busy(wait time.Duration) error {
@@ -219,16 +198,11 @@ func (p *Passwords) work() {
 	// this goroutine.
 	runtime.LockOSThread()
 	lowerPriority()
-	for {
-		select {
-		case <-p.closing:
-			return
-		case j := <-p.jobs:
-			began := time.Now()
-			j.do()
-			p.note(time.Since(began))
-			close(j.done)
-		}
+	for j := p.queue.next(); j != nil; j = p.queue.next() {
+		began := time.Now()
+		j.do()
+		p.note(time.Since(began))
+		p.queue.end(j)
 	}
 }
 

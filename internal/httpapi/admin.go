@@ -12,12 +12,15 @@ import (
 
 // Login implements api.StrictServerInterface.
 func (h handlers) Login(ctx context.Context, req api.LoginRequestObject) (api.LoginResponseObject, error) {
-	if err := h.logins.byEmail.take(emailKey(req.Body.Email)); err != nil {
-		return nil, err
-	}
-	p, err := h.Store.Login(ctx, req.Body.Email, req.Body.Password)
+	attempt, err := h.logins.begin(callFrom(ctx), req.Body.Email)
 	if err != nil {
-		return nil, err
+		return nil, h.holdBack(ctx, err)
+	}
+	callFrom(ctx).forgetBody()
+	p, err := h.Store.Login(withClient(ctx, attempt.standing), req.Body.Email, req.Body.Password)
+	attempt.end(err)
+	if err != nil {
+		return nil, h.holdBack(ctx, err)
 	}
 	token, expires, err := h.Tokens.Issue(auth.Claims{AdminID: p.AdminID, OrgID: p.OrgID, Role: p.Role, Cred: p.Credential})
 	if err != nil {

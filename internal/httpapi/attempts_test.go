@@ -112,57 +112,76 @@ func TestLimitsAreSafeForConcurrentUse(t *testing.T) {
 	}
 }
 
-func TestAddressKey(t *testing.T) {
-	for in, want := range map[string]string{
-		"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64",
-		"2001:db8:1:2::1": "2001:db8:1:2::/64", "2001:db8:1:3::1": "2001:db8:1:3::/64", "fe80::1%eth0": "fe80::/64", "@": "@", "": "",
+func TestNetworksOfAddresses(t *testing.T) {
+	for in, want := range map[string][2]string{
+		"192.0.2.1":            {"192.0.2.1/32", "192.0.2.0/24"},
+		"::ffff:192.0.2.1":     {"192.0.2.1/32", "192.0.2.0/24"},
+		"2001:db8:1:2:3:4:5:6": {"2001:db8:1:2::/64", "2001:db8:1::/48"},
+		"2001:db8:1:3::1":      {"2001:db8:1:3::/64", "2001:db8:1::/48"},
+		"fe80::1%eth0":         {"fe80::/64", "fe80::/48"},
+		"@":                    {"@", "@"}, "": {"", ""},
 	} {
-		if got := addressKey(in); got != want {
-			t.Errorf("addressKey(%q) = %q, want %q", in, got, want)
+		if got := [2]string{addressKey(in), siteKey(in)}; got != want {
+			t.Errorf("%q is in %q, want %q", in, got, want)
 		}
 	}
+}
+
+func TestGivingBack(t *testing.T) {
+	c := &clock{}
+	l := newLimits(2, c.now)
+	twoAtOnce := func(key string) {
+		t.Helper()
+		for i, want := range []bool{true, true, false} {
+			if got := l.take(key) == nil; got != want {
+				t.Fatalf("attempt %d at %s: %v", i, key, got)
+			}
+		}
+	}
+	for range 5 {
+		twoAtOnce("a")
+		l.give("a")
+		l.give("a")
+	}
+	for range 3 { // more than was taken
+		l.give("b")
+	}
+	twoAtOnce("b")
 }
 
 func TestAttemptsOverHTTP(t *testing.T) {
 	c := &clock{}
 	s := start(t, func(cfg *Config, _ *script) {
-		cfg.SignupsPerMinute, cfg.LoginsPerMinute, cfg.Now = 2, 3, c.now
+		cfg.SignupsPerMinute, cfg.Now = 3, c.now
 		cfg.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	})
-	from := func(addr string) string { return "X-Forwarded-For: " + addr }
-	as := func(email string) string { return strings.Replace(login, "admin@", email+"@", 1) }
-	expect := func(what string, got answer, status int, retryAfter string) {
+	as := func(email string) string { return strings.Replace(create, "admin@", email+"@", 1) }
+	expect := func(what, body, address string, status int, retryAfter string) {
 		t.Helper()
+		got := s.do("POST", "/org/create", body, "X-Forwarded-For: "+address)
 		if got.status != status || got.header.Get("Retry-After") != retryAfter {
 			t.Errorf("%s: %d, Retry-After %q, want %d, %q", what, got.status, got.header.Get("Retry-After"), status, retryAfter)
 		}
+		if calls := s.store.took(); status == 429 && calls != "" {
+			t.Errorf("%s: a refused attempt reached the store: %s", what, calls)
+		}
 	}
 	for i := range 3 {
-		expect("within", s.do("POST", "/admin/login", as(fmt.Sprint("u", i)), from("192.0.2.1")), 200, "")
+		expect("within", as(fmt.Sprint("u", i)), "192.0.2.1", 201, "")
 	}
-	s.store.took()
-	expect("one address", s.do("POST", "/admin/login", as("u4"), from("192.0.2.1")), 429, "20")
-	expect("one address, whatever it sends", s.do("POST", "/admin/login", "rubbish", from("192.0.2.1")), 429, "20")
-	if calls := s.store.took(); calls != "" {
-		t.Errorf("a refused attempt reached the store: %s", calls)
-	}
-	expect("another operation", s.do("POST", "/org/create", create, from("192.0.2.1")), 201, "")
+	expect("one address", as("u4"), "192.0.2.1", 429, "20")
+	expect("one address, whatever it sends", "rubbish", "192.0.2.1", 429, "20")
 	for i := range 3 {
-		expect("spread over addresses", s.do("POST", "/admin/login", as([]string{"victim", "Victim", "VICTIM"}[i]), from(fmt.Sprint("192.0.2.", 10+i))), 200, "")
+		expect("spread over addresses", as([]string{"victim", "Victim", "VICTIM"}[i]), fmt.Sprint("192.0.2.", 10+i), 201, "")
 	}
-	s.store.took()
-	expect("one e-mail", s.do("POST", "/admin/login", as("vicTim"), from("192.0.2.20")), 429, "20")
-	if calls := s.store.took(); calls != "" {
-		t.Errorf("a refused attempt reached the store: %s", calls)
-	}
+	expect("one e-mail", as("vicTim"), "192.0.2.20", 429, "20")
 	for i := range 3 {
-		expect("one /64", s.do("POST", "/admin/login", as(fmt.Sprint("v", i)), from(fmt.Sprintf("2001:db8::%d", i))), 200, "")
+		expect("one /64", as(fmt.Sprint("v", i)), fmt.Sprintf("2001:db8::%d", i), 201, "")
 	}
-	expect("one /64", s.do("POST", "/admin/login", as("v4"), from("2001:db8::ffff")), 429, "20")
-	expect("another /64", s.do("POST", "/admin/login", as("v5"), from("2001:db8:0:1::1")), 200, "")
+	expect("one /64", as("v4"), "2001:db8::ffff", 429, "20")
+	expect("another /64", as("v5"), "2001:db8:0:1::1", 201, "")
 	c.advance(20 * time.Second)
-	expect("after the wait", s.do("POST", "/admin/login", as("u5"), from("192.0.2.1")), 200, "")
-	expect("a lookup", s.do("GET", "/org/get?organization_name=Acme", "", from("192.0.2.1")), 200, "")
+	expect("after the wait", as("u5"), "192.0.2.1", 201, "")
 }
 
 func TestClientAddress(t *testing.T) {

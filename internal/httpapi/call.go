@@ -17,6 +17,11 @@ type call struct {
 	id   string // X-Request-Id
 	op   *operation
 	head bool // the answer has no body
+	// address is the client's.
+	address string
+	// limited is why the address may make no more attempts, of an operation that decides
+	// by itself what follows from that; or nil.
+	limited error
 	// token says that a bearer token came, good or bad.
 	token bool
 	// principal is set once that token is known to be good, or nil.
@@ -46,6 +51,13 @@ type call struct {
 func (c *call) become(who string) {
 	c.memory.become(who)
 	c.work.Begin(c.processors, who)
+}
+
+// forgetBody gives the memory back that the body takes, before a wait for which it is not
+// needed.
+func (c *call) forgetBody() {
+	c.body = nil
+	c.memory.give(c.memory.holds())
 }
 
 type callKey struct{}

@@ -18,7 +18,7 @@ import (
 // read for a client that may not send one, and all that is wrong with an
 // otherwise acceptable request is told at once.
 //
-//  1. attempts of this client address (429)
+//  1. attempts of this client address (429; a login may still be one that is known there)
 //  2. declared length of the body (413)
 //  3. credential (401, 423): authenticate, the one choke point; what the storage says of
 //     it comes with the answer, or before any other refusal, where the operation decides
@@ -28,33 +28,43 @@ import (
 //  7. query parameters, strict JSON, schemas (400)
 //  8. idempotency key (409, 422; or the answer of last time)
 func (a *API) guard(op *operation) echo.MiddlewareFunc {
-	limit := a.attemptsOf(op.id).byAddress
+	limit := a.limitOf(op.id)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(ec echo.Context) error {
-			callOf(ec).op = op
+			c := callOf(ec)
+			c.op, c.address = op, ec.RealIP()
 			if op.streams() {
 				openStream(ec.Response())
 			}
 			if limit != nil {
-				if err := limit.take(addressKey(ec.RealIP())); err != nil {
-					return err
-				}
+				c.limited = limit.take(addressKey(c.address))
 			}
-			if err := a.checkLength(op, ec.Request()); err != nil {
-				return err
+			if c.limited != nil && op.id != "login" {
+				return a.holdBack(ec.Request().Context(), c.limited)
 			}
-			if err := a.authenticate(op, ec); err != nil {
-				return err
-			}
-			if err := a.takeRequest(op, ec); err != nil {
-				return err
-			}
-			if err := a.checkRequest(op, ec); err != nil {
-				return cmp.Or(a.admit(ec), err) // who may not ask, is not told what was wrong
+			if err := a.check(op, ec); err != nil {
+				return cmp.Or(a.holdBack(ec.Request().Context(), c.limited), err)
 			}
 			return a.once(ec, next)
 		}
 	}
+}
+
+// check does what guard does between the attempts and the key.
+func (a *API) check(op *operation, ec echo.Context) error {
+	if err := a.checkLength(op, ec.Request()); err != nil {
+		return err
+	}
+	if err := a.authenticate(op, ec); err != nil {
+		return err
+	}
+	if err := a.takeRequest(op, ec); err != nil {
+		return err
+	}
+	if err := a.checkRequest(op, ec); err != nil {
+		return cmp.Or(a.admit(ec), err) // who may not ask, is not told what was wrong
+	}
+	return nil
 }
 
 // checkRequest holds query and body against the contract.

@@ -83,9 +83,19 @@ type Config struct {
 	// Pages are served by path for GET and HEAD, within the same middleware as
 	// the operations; they may set headers of their own. webui.Pages makes them.
 	Pages map[string]http.Handler
-	// SignupsPerMinute and LoginsPerMinute limit attempts, for each client
-	// address and, apart from that, for each e-mail address. 0 is no limit.
-	SignupsPerMinute, LoginsPerMinute int
+	// SignupsPerMinute limits attempts, for each client address and, apart from that,
+	// for each e-mail address. 0 is no limit.
+	SignupsPerMinute int
+	// AllSignupsPerMinute limits those that come to something, in all. 0 is ten times
+	// SignupsPerMinute.
+	AllSignupsPerMinute int
+	// LookupsPerMinute limits lookups of organizations by name, for each client address. 0
+	// is no limit.
+	LookupsPerMinute int
+	// MovesPerMinute limits updates that move the data, of each organization. 0 is no limit.
+	MovesPerMinute int
+	// LoginsPerMinute limits logins that fail: see logins. 0 is no limit.
+	LoginsPerMinute int
 	// RequestsPerMinute limits the requests for the data of each organization. 0 is
 	// no limit.
 	RequestsPerMinute int
@@ -124,12 +134,16 @@ type API struct {
 	Config
 	echo     *echo.Echo
 	draining atomic.Bool
-	signups  attempts
-	logins   attempts
+	signups  signups
+	logins   logins
 	// rotations limits changes of credentials, for each admin, as logins are.
 	rotations   *limits
 	requests    *limits // for data, of each organization
+	moves       *limits // of each organization
+	lookups     *limits // of each client address
 	bodyTimeout time.Duration
+	held        chan struct{} // places for refusals that are held back
+	heldFor     time.Duration
 	cursors     cursors
 	// processors is where requests wait whose work takes long: organizations in turn.
 	processors *fair.Queue
@@ -176,12 +190,16 @@ func New(c Config) (*API, error) {
 	}
 	a := &API{
 		Config:      c,
-		signups:     newAttempts(c.SignupsPerMinute, c.Now),
-		logins:      newAttempts(c.LoginsPerMinute, c.Now),
+		signups:     newSignups(c.SignupsPerMinute, c.AllSignupsPerMinute, c.Now),
+		logins:      newLogins(c.LoginsPerMinute, c.Now),
 		rotations:   newLimits(c.LoginsPerMinute, c.Now),
 		requests:    newLimits(c.RequestsPerMinute, c.Now),
+		moves:       newLimits(c.MovesPerMinute, c.Now),
+		lookups:     newLimits(c.LookupsPerMinute, c.Now),
 		bodyTimeout: bodyTimeout,
 		processors:  fair.NewQueue(max(1, runtime.GOMAXPROCS(0)/2)),
+		held:        make(chan struct{}, maxHeld),
+		heldFor:     heldFor,
 
 		fingerprints: newFingerprints(c.FingerprintSecret),
 

@@ -294,6 +294,7 @@ func start(t testing.TB, what ...func(*Config, *script)) *server {
 	if s.api, err = New(c); err != nil {
 		t.Fatal(err)
 	}
+	s.api.heldFor = time.Millisecond
 	if s.token, _, err = tokens.Issue(auth.Claims{AdminID: adminID, OrgID: orgID, Role: org.RoleOwner, Cred: 7}); err != nil {
 		t.Fatal(err)
 	}

@@ -9,19 +9,22 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/orgd/orgd/gen/api"
+	"github.com/orgd/orgd/internal/auth"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
 
 // CreateOrganization implements api.StrictServerInterface.
 func (h handlers) CreateOrganization(ctx context.Context, req api.CreateOrganizationRequestObject) (api.CreateOrganizationResponseObject, error) {
-	if err := h.signups.byEmail.take(emailKey(req.Body.Email)); err != nil {
-		return nil, err
+	end, err := h.signups.begin(callFrom(ctx).address, req.Body.Email)
+	if err != nil {
+		return nil, h.holdBack(ctx, err)
 	}
-	o, err := h.Store.Create(ctx, tenant.CreateInput{
+	o, err := h.Store.Create(withClient(ctx, auth.Stranger), tenant.CreateInput{
 		Name: req.Body.OrganizationName, Email: req.Body.Email, Password: req.Body.Password,
 		Attempt: callFrom(ctx).attempt,
 	})
+	end(err)
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +77,12 @@ func (h handlers) UpdateOrganization(ctx context.Context, req api.UpdateOrganiza
 			return nil, err
 		}
 	}
+	if in.Migrate {
+		if err := h.moves.take(p.OrgID); err != nil {
+			return nil, err
+		}
+	}
+	ctx = withClient(ctx, auth.Known) // by the token
 	if prefersAsync(req.Params.Prefer) {
 		return h.updateAsync(ctx, p, in)
 	}

@@ -17,7 +17,7 @@ type CreateInput struct {
 
 // Create makes an organization with its first admin and an empty collection of
 // its own, all or nothing. Kinds: Invalid, NameTaken, EmailTaken, RateLimited,
-// IdempotencyInProgress, Unavailable, OutcomeUnknown.
+// QuotaExceeded, IdempotencyInProgress, Unavailable, OutcomeUnknown.
 func (s *Store) Create(ctx context.Context, in CreateInput) (org.Organization, error) {
 	name, nameErr := org.ParseName(in.Name)
 	email, emailErr := org.ParseEmail(in.Email)
@@ -35,6 +35,17 @@ func (s *Store) Create(ctx context.Context, in CreateInput) (org.Organization, e
 	if err := s.free(ctx, name.Key, email.Key); err != nil {
 		return org.Organization{}, fault(err)
 	}
+	done, err := s.enroll(ctx)
+	if err != nil {
+		return org.Organization{}, fault(err)
+	}
+	o, err := s.create(ctx, in, name, email)
+	done(err)
+	return o, err
+}
+
+// create is Create when nothing is in the way any more that can be seen beforehand.
+func (s *Store) create(ctx context.Context, in CreateInput, name org.Name, email org.Email) (org.Organization, error) {
 	hash, err := s.cfg.Passwords.Hash(ctx, in.Password)
 	if err != nil {
 		return org.Organization{}, fault(err)

@@ -102,5 +102,6 @@ func (r *run) removeOrganization(ctx context.Context) error {
 	if errors.Is(err, docdb.ErrNoMatch) {
 		return nil
 	}
+	r.capacity.left()
 	return err
 }

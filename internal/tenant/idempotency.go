@@ -35,7 +35,8 @@ const attemptLeases = 2
 
 // Once is a request with an idempotency key.
 type Once struct {
-	// OrgID is whose key it is; empty on the public plane, where all share theirs.
+	// OrgID is whose key it is; empty on the public plane, where it is whoever's
+	// request has this fingerprint.
 	OrgID string
 	Key   string
 	// Fingerprint tells requests apart. It is stored: nobody may be able to guess the
@@ -129,9 +130,15 @@ func (s *Store) attempt(ctx context.Context, once Once, owner string) (*Attempt,
 	return nil, docdb.ErrUnavailable
 }
 
-// id keeps the keys of one organization apart from those of all others.
+// id keeps the keys of one organization apart from those of all others. On the public plane
+// nobody says who sends a request, but what is sent holds a password: who sends the same is
+// the same, from whichever address, and no guessed key is in the way of another request.
 func (o Once) id() string {
-	digest := sha256.Sum256([]byte(o.OrgID + "\x00" + o.Key))
+	whose := o.OrgID
+	if whose == "" {
+		whose = "public " + string(o.Fingerprint)
+	}
+	digest := sha256.Sum256([]byte(whose + "\x00" + o.Key))
 	return hex.EncodeToString(digest[:])
 }
 

@@ -281,6 +281,30 @@ func TestIdempotencyKey(t *testing.T) {
 	}
 }
 
+// TestAKeyOfThePublicPlaneIsInNobodysWay: a stranger's request with a guessed key is another
+// request, before the one that the key was drawn for and after it; who sends the same has it.
+func TestAKeyOfThePublicPlaneIsInNobodysWay(t *testing.T) {
+	w := newWorld(t, docdbtest.NewModel(), plain)
+	mine := tenant.Once{Key: "k", Fingerprint: []byte("mine")}
+	stranger := tenant.Once{Key: "k", Fingerprint: []byte("a stranger's")}
+	if _, answer, err := w.Attempt(t.Context(), stranger); answer != nil || err != nil {
+		t.Fatalf("the stranger's: %v, %v", answer, err)
+	}
+	a, answer, err := w.Attempt(t.Context(), mine)
+	if answer != nil || err != nil {
+		t.Fatalf("the key is blocked: %v, %v", answer, err)
+	}
+	if err := a.Done(t.Context(), tenant.Answer{Status: 201, Location: "/mine"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, answer, err := w.Attempt(t.Context(), tenant.Once{Key: "k", Fingerprint: []byte("another's")}); answer != nil || err != nil {
+		t.Errorf("another's: %+v, %v", answer, err)
+	}
+	if _, answer, err := w.Attempt(t.Context(), mine); err != nil || answer == nil || answer.Location != "/mine" {
+		t.Errorf("sent again: %+v, %v", answer, err)
+	}
+}
+
 // TestAKeyGoesWithItsOrganization: nothing of what it keeps outlives the organization, but
 // that the organization was made: what is sent once more does not make it again.
 func TestAKeyGoesWithItsOrganization(t *testing.T) {

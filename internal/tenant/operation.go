@@ -120,8 +120,16 @@ func (s *Store) newRun(name kindName, orgID string, p plan, hash string) (*run, 
 	}}, nil
 }
 
-// begin is start for a run that newRun has made.
+// begin is start for a run that newRun has made. A move waits for its turn first.
 func (r *run) begin(ctx context.Context) error {
+	if r.op.Plan.Migrate {
+		leave, err := r.movePlaces.enter(ctx, r.op.OrgID)
+		if err != nil {
+			return fault(err)
+		}
+		defer leave()
+		r.op.Lease.Until = r.now().Add(r.cfg.LeaseTTL)
+	}
 	if !r.runs.enter(r.op.ID) {
 		return &org.Error{Kind: org.Unavailable, Message: "The server is stopping. Try again in a moment."}
 	}

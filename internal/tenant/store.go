@@ -62,6 +62,10 @@ type Config struct {
 	// heard of. Default 12 s: with the search for such operations every five seconds a name that
 	// a killed create has reserved is free or in use twenty seconds later.
 	LeaseTTL time.Duration
+	// MaxOrganizations is how many organizations there may be; 0 is no limit.
+	MaxOrganizations int64
+	// MaxMoves is how many moves that clients ask for go on at a time here; 0 is no limit.
+	MaxMoves int
 	// Phase, if not nil, is told what Open is about to do, where that may take a while.
 	Phase func(what string)
 
@@ -112,7 +116,9 @@ type Store struct {
 	end  context.CancelFunc
 	runs runs
 	// places are for operations that are taken up.
-	places places
+	places     places
+	movePlaces *movePlaces
+	capacity   capacity
 }
 
 // Open prepares the master database and returns a Store. With cfg.Exclusive it
@@ -169,6 +175,7 @@ func newStore(ctx context.Context, cfg Config) *Store {
 	if cfg.skip.versions {
 		s.organizations.counting, s.admins.counting, s.reservations.counting = true, true, true
 	}
+	s.movePlaces = newMovePlaces(cfg.MaxMoves)
 	s.sharedOrganizations.table, s.sharedAdmins.table = s.organizations, s.admins
 	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	return s

@@ -18,7 +18,8 @@ type UpdateInput struct {
 // Update changes the principal's organization and the principal's credentials,
 // all or nothing. New credentials end every token issued for the old ones.
 // Kinds: Invalid, NameTaken, EmailTaken, OperationInProgress, TokenRevoked,
-// Suspended, RateLimited, Unavailable, OutcomeUnknown.
+// Suspended, RateLimited, Unavailable, OutcomeUnknown. A move may have to wait for its
+// turn.
 func (s *Store) Update(ctx context.Context, p org.Principal, in UpdateInput) (org.Organization, error) {
 	todo, hash, err := s.prepareUpdate(ctx, p, in)
 	if err != nil {

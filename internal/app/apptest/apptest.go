@@ -27,6 +27,7 @@ type Server struct {
 func Start(t testing.TB, extra ...string) *Server {
 	t.Helper()
 	env := append([]string{"DATA_DIR=" + t.TempDir(), "BCRYPT_COST=4", "RATE_LIMIT_SIGNUP=0", "RATE_LIMIT_LOGIN=0",
+		"RATE_LIMIT_LOOKUP=0", "RATE_LIMIT_MOVE=0",
 		"LOG_LEVEL=debug"}, extra...)
 	cfg, err := app.Load(env, "")
 	if err != nil {

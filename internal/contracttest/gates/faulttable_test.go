@@ -176,6 +176,7 @@ var faults = []fault{
 	{"no time to come again", "working", without(409, "Retry-After")},
 	{"a quota that nobody sees", "quotas", fields(func(_ *reply, o map[string]any) { delete(o, "quota") })},
 	{"a quota that is no longer there", "quotas", out(func(r *reply) { ifStatus(r, 507, 200) })},
+	{"a server that is never full", "full", out(func(r *reply) { ifStatus(r, 507, 201) })},
 	{"organizations without a limit", "tenant limits", out(func(r *reply) { ifStatus(r, 429, 200) })},
 	{"nobody has to log in", "anonymous/deleteOrganization", anybody},
 	{"a credential of another kind is overlooked", "anonymous/getOrganization", in(func(req *http.Request) {

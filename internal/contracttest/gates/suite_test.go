@@ -40,6 +40,7 @@ func parts(t testing.TB) []part {
 		{"operator", operator},
 		{"no operator", noOperator},
 		{"grace", grace},
+		{"full", full},
 		{"async", async},
 		{"states", states},
 		{"documents", documents},
@@ -240,4 +241,19 @@ func limits(t testing.TB, s setup) {
 		}
 		w.do(t, "POST", path, bodies[path]).is(429, "rate_limited")
 	}
+	w.do(t, "GET", "/org/get?organization_name=Nobody", "").is(404, "not_found")
+	w.do(t, "GET", "/org/get?organization_name=Nobody", "").is(429, "rate_limited")
+}
+
+// full: a server with as many organizations as it may have takes the next when one has gone.
+func full(t testing.TB, s setup) {
+	s.maxOrganizations = 1
+	w := s.start(t, 0)
+	w.expect = []int{http.StatusInsufficientStorage}
+	acc := w.account(t)
+	acme := object("organization_name", "Acme", "email", "acme@x.example", "password", password)
+	w.do(t, "POST", "/org/create", acme, "Idempotency-Key: k").is(507, "quota_exceeded")
+	w.do(t, "DELETE", "/org/delete", "", "Authorization: "+acc.auth).is(200)
+	w.do(t, "POST", "/org/create", acme, "Idempotency-Key: k").is(201)
+	w.do(t, "POST", "/org/create", acme, "Idempotency-Key: k").is(201) // what was made is not refused
 }

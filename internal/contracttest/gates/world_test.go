@@ -31,6 +31,8 @@ import (
 type setup struct {
 	// grace is the time of grace of deletions.
 	grace time.Duration
+	// maxOrganizations is how many there may be; 0 is no limit.
+	maxOrganizations int64
 	// noOperator leaves the operator's key out.
 	noOperator bool
 	// fault is put round the service to break it.
@@ -55,7 +57,8 @@ func (s setup) start(t testing.TB, perMinute int) *world {
 		return s.startFaulty(t, perMinute)
 	}
 	limit := fmt.Sprint(perMinute)
-	server := apptest.Start(t, "RATE_LIMIT_SIGNUP="+limit, "RATE_LIMIT_LOGIN="+limit, "RATE_LIMIT_ORGANIZATION="+limit, "OPERATOR_KEY="+s.operatorKey(),
+	server := apptest.Start(t, "RATE_LIMIT_SIGNUP="+limit, "RATE_LIMIT_LOGIN="+limit, "RATE_LIMIT_ORGANIZATION="+limit, "RATE_LIMIT_LOOKUP="+limit,
+		"MAX_ORGANIZATIONS="+fmt.Sprint(s.maxOrganizations), "OPERATOR_KEY="+s.operatorKey(),
 		"DELETE_GRACE="+s.grace.String())
 	return &world{setup: s, url: server.URL}
 }
@@ -87,7 +90,7 @@ func (s setup) startFaulty(t testing.TB, perMinute int) *world {
 	}
 	store, err := tenant.Open(context.WithoutCancel(t.Context()), tenant.Config{
 		Engine: faulty, MasterDB: masterDB, TenantDB: tenantDB, Passwords: passwords, Exclusive: true,
-		DeleteGrace: s.grace,
+		DeleteGrace: s.grace, MaxOrganizations: s.maxOrganizations,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +133,7 @@ func (s setup) newAPI(t testing.TB, store *tenant.Store, perMinute int) *httpapi
 	}
 	api, err := httpapi.New(httpapi.Config{
 		Store: store, Tokens: tokens, Logger: slog.New(slog.DiscardHandler), Pages: pages,
-		SignupsPerMinute: perMinute, LoginsPerMinute: perMinute, RequestsPerMinute: perMinute, OperatorKey: s.operatorKey(),
+		SignupsPerMinute: perMinute, LoginsPerMinute: perMinute, RequestsPerMinute: perMinute, LookupsPerMinute: perMinute, OperatorKey: s.operatorKey(),
 		QueryTimeout: queryTimeout,
 	})
 	if err != nil {

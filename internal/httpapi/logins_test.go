@@ -1,0 +1,167 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/orgd/orgd/internal/org"
+)
+
+// A doorway is a server whose admins all have the one password.
+type doorway struct {
+	*server
+	clock
+	t *testing.T
+}
+
+func newDoorway(t *testing.T, perMinute int) *doorway {
+	d := &doorway{t: t}
+	d.server = start(t, func(c *Config, st *script) {
+		c.LoginsPerMinute, c.Now = perMinute, d.now
+		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+		st.login = func(_ context.Context, email, password string) (org.Principal, error) {
+			switch {
+			case password != "right":
+				return org.Principal{}, org.BadCredentials
+			case strings.HasPrefix(email, "suspended"):
+				return org.Principal{}, org.Suspended
+			}
+			return owner, nil
+		}
+	})
+	return d
+}
+
+// try logs in from an address, and fails the test unless the answer has that status.
+func (d *doorway) try(status int, email, password, address string) answer {
+	d.t.Helper()
+	d.store.took()
+	a := d.do("POST", "/admin/login", fmt.Sprintf(`{"email":"%s@x.example","password":%q}`, email, password), "X-Forwarded-For: "+address)
+	if a.status != status {
+		d.t.Errorf("%s from %s with %s: %d, want %d", email, address, password, a.status, status)
+	}
+	if calls := d.store.took(); status == 429 && calls != "" {
+		d.t.Errorf("a refused login reached the store: %s", calls)
+	}
+	return a
+}
+
+func TestFailedLoginsAreLimited(t *testing.T) {
+	d := newDoorway(t, 3)
+	for i := range 3 {
+		d.try(401, fmt.Sprint("u", i), "wrong", "192.0.2.1")
+	}
+	if a := d.try(429, "u4", "right", "192.0.2.1"); a.header.Get("Retry-After") != "20" {
+		t.Errorf("Retry-After is %q", a.header.Get("Retry-After"))
+	}
+	if a := d.do("POST", "/admin/login", "rubbish", "X-Forwarded-For: 192.0.2.1"); a.status != 429 {
+		t.Errorf("whatever it sends: %d", a.status)
+	}
+	for i := range 3 {
+		d.try(401, "victim", "wrong", fmt.Sprintf("2001:db8:7:%x::1", i))
+	}
+	d.try(429, "Victim", "wrong", "2001:db8:7:9::1") // the network, however many addresses it has
+	d.try(401, "other", "wrong", "2001:db8:7:9::1")
+	d.try(401, "victim", "wrong", "2001:db8:8::1")
+	d.advance(20 * time.Second)
+	d.try(200, "u4", "right", "192.0.2.1")
+}
+
+func TestALoginThatSucceedsUsesNothingUp(t *testing.T) {
+	d := newDoorway(t, 2)
+	for range 10 {
+		d.try(200, "ada", "right", "192.0.2.1")
+		d.try(423, "suspended", "right", "192.0.2.2")
+	}
+	d.try(401, "bob", "wrong", "192.0.2.1")
+	d.try(401, "bob", "wrong", "192.0.2.1")
+	d.try(429, "bob", "wrong", "192.0.2.1")
+}
+
+// Strangers guess ada's password: neither from elsewhere nor from next to her do they keep
+// her out where she has logged in before, nor where she has not.
+func TestStrangersKeepNobodyOut(t *testing.T) {
+	d := newDoorway(t, 3)
+	d.try(200, "ada", "right", "192.0.2.1")
+	for i := range 100 {
+		d.try(401, "ada", "wrong", fmt.Sprintf("10.%d.0.1", i))
+	}
+	for range 3 {
+		d.try(401, "ada", "wrong", "192.0.2.9")
+		d.try(401, "bob", "wrong", "192.0.2.1") // the same address: an office, a proxy
+	}
+	d.try(429, "ada", "wrong", "192.0.2.10")
+	d.try(429, "bob", "wrong", "192.0.2.1")
+	for range 5 {
+		d.try(200, "ada", "right", "192.0.2.1")
+		d.try(200, "ada", "right", "203.0.113.1")
+	}
+	for range 3 { // who shares all with her has her allowance, and no more
+		d.try(401, "ada", "wrong", "192.0.2.1")
+	}
+	d.try(429, "ada", "wrong", "192.0.2.1")
+	d.try(200, "ada", "right", "203.0.113.1")
+}
+
+// Where guesses come from everywhere, strangers are suspects, until it is over; who is
+// known is not.
+func TestGuessesFromEverywhereMakeSuspects(t *testing.T) {
+	c := &clock{}
+	l := newLogins(1, c.now)
+	standings := func(email, address string) string {
+		a, err := l.begin(&call{address: address}, email)
+		if err != nil {
+			return "refused"
+		}
+		return []string{"known", "stranger", "suspect"}[a.standing]
+	}
+	a, err := l.begin(&call{address: "192.0.2.1"}, "ada@x.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.end(nil)
+	for i := range guessers {
+		if got := standings("ADA@x.example", fmt.Sprintf("10.%d.0.1", i)); got != "stranger" {
+			t.Fatalf("guess %d: %s", i, got)
+		}
+	}
+	for address, want := range map[string]string{"10.99.0.1": "suspect", "192.0.2.1": "known"} {
+		if got := standings("ada@x.example", address); got != want {
+			t.Errorf("%s is %s, want %s", address, got, want)
+		}
+	}
+	if got := standings("ada@x.example", "10.99.0.2"); got != "refused" {
+		t.Errorf("the network that has guessed: %s", got)
+	}
+	if got := standings("bob@x.example", "10.99.1.1"); got != "stranger" {
+		t.Errorf("another's login is %s", got)
+	}
+	c.advance(time.Minute)
+	if got := standings("ada@x.example", "10.98.0.1"); got != "stranger" {
+		t.Errorf("when it is over: %s", got)
+	}
+}
+
+func TestFamiliarIsBounded(t *testing.T) {
+	f := newFamiliar()
+	f.add("ada", "home")
+	for i := range 10 * familiarNetworks { // an account with many networks
+		f.add("mallory", fmt.Sprint(i))
+	}
+	if !f.has("ada", "home") || f.has("ada", "1") || f.has("mallory", "0") || !f.has("mallory", fmt.Sprint(10*familiarNetworks-1)) {
+		t.Error("it has forgotten the wrong ones")
+	}
+	for i := range 3 * familiarEmails {
+		f.add(fmt.Sprint(i), "there")
+		if n := len(f.current) + len(f.previous); n > 2*familiarEmails {
+			t.Fatalf("%d are remembered", n)
+		}
+	}
+	if f.has("ada", "home") {
+		t.Error("it forgets nothing")
+	}
+}
