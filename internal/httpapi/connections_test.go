@@ -166,7 +166,7 @@ func TestTheLinesOfABodyAreNotCounted(t *testing.T) {
 func TestConnectionsAreSharedByNetwork(t *testing.T) {
 	c := NewConnections(10, 2, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
 	for addr, want := range map[string]string{
-		"192.0.2.1:99": "192.0.2.1", "[::ffff:192.0.2.1]:99": "192.0.2.1", "10.1.2.3:99": "",
+		"192.0.2.1:99": "192.0.2.1/32", "[::ffff:192.0.2.1]:99": "192.0.2.1/32", "10.1.2.3:99": "",
 		"[2001:db8:1:2:3::4]:99": "2001:db8:1:2::/64", "[2001:db8:1:2::9]:98": "2001:db8:1:2::/64",
 	} {
 		at, err := net.ResolveTCPAddr("tcp", addr)
