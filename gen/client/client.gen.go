@@ -1200,8 +1200,8 @@ type ClientInterface interface {
 	// RestoreOrganization Restore a deleted organization
 	//
 	// Brings an organization back that was deleted less than the time of grace (`DELETE_GRACE`) ago, to the state that
-	// it had, with all its data; tokens that have not expired are good again. After that time it answers 404. One that
-	// is not deleted stays as it is.
+	// it had, with all its data. Its admins have to log in again: the deletion has ended all sessions for good. After that
+	// time it answers 404. One that is not deleted stays as it is.
 	//
 	// Corresponds with POST /operator/organizations/{id}/restore (the `RestoreOrganization` operationId).
 	RestoreOrganization(ctx context.Context, id OrganizationID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1262,7 +1262,7 @@ type ClientInterface interface {
 	//
 	// Where the operator has set a time of grace (`DELETE_GRACE`), all this happens when that is over, at the
 	// `purge_after` of the receipt. Until then nothing of the organization can be used, name and e-mail addresses
-	// stay taken, and the operator can restore it; tokens that have not expired by then are good again.
+	// stay taken, and the operator can restore it. Tokens from before are good no more: log in again.
 	//
 	// With `Prefer: respond-async`, and without a time of grace, the answer is 202, and the deletion goes on. Until its
 	// last steps the token is good for `GET /org/operations/{id}`, and for nothing else; after them that answers 401
@@ -1657,8 +1657,8 @@ func (c *Client) SetQuota(ctx context.Context, id OrganizationID, body SetQuotaJ
 // RestoreOrganization Restore a deleted organization
 //
 // Brings an organization back that was deleted less than the time of grace (`DELETE_GRACE`) ago, to the state that
-// it had, with all its data; tokens that have not expired are good again. After that time it answers 404. One that
-// is not deleted stays as it is.
+// it had, with all its data. Its admins have to log in again: the deletion has ended all sessions for good. After that
+// time it answers 404. One that is not deleted stays as it is.
 //
 // Corresponds with POST /operator/organizations/{id}/restore (the `RestoreOrganization` operationId).
 func (c *Client) RestoreOrganization(ctx context.Context, id OrganizationID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1769,7 +1769,7 @@ func (c *Client) CreateOrganization(ctx context.Context, params *CreateOrganizat
 //
 // Where the operator has set a time of grace (`DELETE_GRACE`), all this happens when that is over, at the
 // `purge_after` of the receipt. Until then nothing of the organization can be used, name and e-mail addresses
-// stay taken, and the operator can restore it; tokens that have not expired by then are good again.
+// stay taken, and the operator can restore it. Tokens from before are good no more: log in again.
 //
 // With `Prefer: respond-async`, and without a time of grace, the answer is 202, and the deletion goes on. Until its
 // last steps the token is good for `GET /org/operations/{id}`, and for nothing else; after them that answers 401
@@ -3667,8 +3667,8 @@ type ClientWithResponsesInterface interface {
 	// RestoreOrganizationWithResponse Restore a deleted organization
 	//
 	// Brings an organization back that was deleted less than the time of grace (`DELETE_GRACE`) ago, to the state that
-	// it had, with all its data; tokens that have not expired are good again. After that time it answers 404. One that
-	// is not deleted stays as it is.
+	// it had, with all its data. Its admins have to log in again: the deletion has ended all sessions for good. After that
+	// time it answers 404. One that is not deleted stays as it is.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3735,7 +3735,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Where the operator has set a time of grace (`DELETE_GRACE`), all this happens when that is over, at the
 	// `purge_after` of the receipt. Until then nothing of the organization can be used, name and e-mail addresses
-	// stay taken, and the operator can restore it; tokens that have not expired by then are good again.
+	// stay taken, and the operator can restore it. Tokens from before are good no more: log in again.
 	//
 	// With `Prefer: respond-async`, and without a time of grace, the answer is 202, and the deletion goes on. Until its
 	// last steps the token is good for `GET /org/operations/{id}`, and for nothing else; after them that answers 401
@@ -8269,8 +8269,8 @@ func (c *ClientWithResponses) SetQuotaWithResponse(ctx context.Context, id Organ
 // RestoreOrganizationWithResponse Restore a deleted organization
 //
 // Brings an organization back that was deleted less than the time of grace (`DELETE_GRACE`) ago, to the state that
-// it had, with all its data; tokens that have not expired are good again. After that time it answers 404. One that
-// is not deleted stays as it is.
+// it had, with all its data. Its admins have to log in again: the deletion has ended all sessions for good. After that
+// time it answers 404. One that is not deleted stays as it is.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -8367,7 +8367,7 @@ func (c *ClientWithResponses) CreateOrganizationWithResponse(ctx context.Context
 //
 // Where the operator has set a time of grace (`DELETE_GRACE`), all this happens when that is over, at the
 // `purge_after` of the receipt. Until then nothing of the organization can be used, name and e-mail addresses
-// stay taken, and the operator can restore it; tokens that have not expired by then are good again.
+// stay taken, and the operator can restore it. Tokens from before are good no more: log in again.
 //
 // With `Prefer: respond-async`, and without a time of grace, the answer is 202, and the deletion goes on. Until its
 // last steps the token is good for `GET /org/operations/{id}`, and for nothing else; after them that answers 401

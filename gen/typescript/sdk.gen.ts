@@ -140,7 +140,7 @@ export class Api extends HeyApiClient {
      *
      * Where the operator has set a time of grace (`DELETE_GRACE`), all this happens when that is over, at the
      * `purge_after` of the receipt. Until then nothing of the organization can be used, name and e-mail addresses
-     * stay taken, and the operator can restore it; tokens that have not expired by then are good again.
+     * stay taken, and the operator can restore it. Tokens from before are good no more: log in again.
      *
      * With `Prefer: respond-async`, and without a time of grace, the answer is 202, and the deletion goes on. Until its
      * last steps the token is good for `GET /org/operations/{id}`, and for nothing else; after them that answers 401
@@ -552,8 +552,8 @@ export class Api extends HeyApiClient {
      * Restore a deleted organization
      *
      * Brings an organization back that was deleted less than the time of grace (`DELETE_GRACE`) ago, to the state that
-     * it had, with all its data; tokens that have not expired are good again. After that time it answers 404. One that
-     * is not deleted stays as it is.
+     * it had, with all its data. Its admins have to log in again: the deletion has ended all sessions for good. After that
+     * time it answers 404. One that is not deleted stays as it is.
      *
      */
     public restoreOrganization<ThrowOnError extends boolean = true>(options: Options<RestoreOrganizationData, ThrowOnError>): RequestResult<RestoreOrganizationResponses, RestoreOrganizationErrors, ThrowOnError> {

@@ -27,7 +27,7 @@ func (s *Store) Login(ctx context.Context, email, password string) (org.Principa
 	if o.State == org.StateSuspended {
 		return org.Principal{}, suspended()
 	}
-	return org.Principal{AdminID: a.ID, OrgID: a.OrgID, Role: a.Role, Credential: a.Credential}, nil
+	return org.Principal{AdminID: a.ID, OrgID: a.OrgID, Role: a.Role, Credential: credentialOf(o, a)}, nil
 }
 
 // account returns the admin of that address and its organization, and an admin
@@ -121,11 +121,16 @@ func judge(p org.Principal, o *organization, a *admin, err error) (*organization
 		return nil, nil, revoked()
 	case err != nil:
 		return nil, nil, err
-	case a.OrgID != o.ID || a.Credential != p.Credential:
+	case a.OrgID != o.ID || credentialOf(o, a) != p.Credential:
 		return nil, nil, revoked()
 	}
 	return o, a, usable(o)
 }
+
+// credentialOf is the version that a token is issued for. It is another one, for good, after
+// every change of the admin's credentials and after whatever ends all sessions of the
+// organization: neither of the two numbers is ever lowered.
+func credentialOf(o *organization, a *admin) int64 { return a.Credential + o.Ended }
 
 // usable refuses an organization that its own admins may not use now.
 func usable(o *organization) error {

@@ -53,6 +53,8 @@ func (o *organization) setField(name string, v bson.RawValue) (ok bool) {
 		o.Epoch, ok = v.Int64OK()
 	case "move":
 		o.Move, ok = moveOf(v)
+	case "ended":
+		o.Ended, ok = v.Int64OK()
 	case "purge_after":
 		var at time.Time
 		at, ok = instant(v)

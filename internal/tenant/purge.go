@@ -25,6 +25,7 @@ func (s *Store) deleteLater(ctx context.Context, p org.Principal) (org.DeletionR
 			return false, inProgress(o)
 		}
 		o.StateBefore, o.State, o.PurgeAfter = o.State, org.StateDeleting, &until
+		o.Ended++ // who restores it brings no session back
 		return true, nil
 	})
 	if errors.Is(err, org.NotFound) {

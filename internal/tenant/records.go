@@ -28,6 +28,8 @@ type organization struct {
 	Epoch int64 `bson:"epoch"`
 	// Move is there while the data is being moved.
 	Move *move `bson:"move,omitempty"`
+	// Ended is how often all its tokens were made void: see credentialOf.
+	Ended int64 `bson:"ended,omitempty"`
 	// PurgeAfter is there when the organization was deleted with a time of grace:
 	// until then it can be restored, to StateBefore.
 	PurgeAfter  *time.Time `bson:"purge_after,omitempty"`
@@ -80,7 +82,7 @@ type admin struct {
 	EmailKey     string `bson:"email_key"`
 	PasswordHash string `bson:"password_hash"`
 	Role         string `bson:"role"`
-	// Credential is raised by every change of e-mail or password; tokens say
+	// Credential is raised by every change of e-mail or password; tokens, by credentialOf, say
 	// which one they were issued for.
 	Credential int64 `bson:"credential"`
 	// Next are credentials that wait for their update to be decided.

@@ -173,7 +173,11 @@ func TestDeleteWithGrace(t *testing.T) {
 		}
 	}
 	_, err = w.Authenticate(ctx, p)
-	w.wants("the same token", err, "")
+	w.wants("a token from before the deletion", err, org.TokenRevoked)
+	_, err = w.Update(ctx, p, tenant.UpdateInput{Migrate: true})
+	w.wants("an update with it", err, org.TokenRevoked)
+	_, err = w.Authenticate(ctx, w.login("acme@x.example"))
+	w.wants("a token from after it", err, "")
 	w.clock = w.clock.Add(24 * time.Hour)
 	w.wants("purge of nothing", w.Purge(ctx), "")
 	w.in(acme.ID, org.StateActive)

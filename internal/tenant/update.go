@@ -137,7 +137,7 @@ func (r *run) attach(ctx context.Context) error {
 		return r.attachPurge(ctx)
 	}
 	a, err := r.admins.get(ctx, p.AdminID)
-	if errors.Is(err, docdb.ErrNotFound) || err == nil && a.Credential != p.Credential {
+	if errors.Is(err, docdb.ErrNotFound) {
 		return revoked()
 	}
 	if err != nil {
@@ -146,6 +146,9 @@ func (r *run) attach(ctx context.Context) error {
 	o, err := r.organizations.change(ctx, r.op.OrgID, func(o *organization) (bool, error) {
 		if o.Operation == r.op.ID {
 			return false, nil
+		}
+		if credentialOf(o, a) != p.Credential {
+			return false, revoked()
 		}
 		if err := usable(o); err != nil {
 			return false, err

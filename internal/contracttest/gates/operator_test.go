@@ -126,5 +126,7 @@ func grace(t testing.TB, s setup) {
 	for range 2 {
 		w.do(t, "POST", path+"/restore", "", asOperator).is(200).hasExactly(operatorKeys).has("state", "active")
 	}
-	w.do(t, "GET", look, "", auth).is(200).hasExactly(ownKeys)
+	w.do(t, "GET", look, "", auth).is(401, "token_revoked")
+	again := w.do(t, "POST", "/admin/login", object("email", acc.email, "password", password)).is(200)
+	w.do(t, "GET", look, "", "Authorization: Bearer "+again.text("access_token")).is(200).hasExactly(ownKeys)
 }
