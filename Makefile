@@ -59,6 +59,15 @@ mutants: ## Break the service in many ways, and show which test of the contract 
 test-schemathesis: $(MONGOD) build ## Have Schemathesis make up requests from openapi.yaml (CASES, SEED)
 	tools/schemathesis/run.sh
 
+.PHONY: siege
+siege: ## Besiege orgd with hostile clients of each kind, beside a victim (SIEGE: see go run ./bench siege -h)
+	$(GO) run ./bench siege $(SIEGE)
+
+# Short, and without a look at times: a machine that others use says nothing of them.
+.PHONY: siege-short
+siege-short:
+	$(GO) run ./bench siege -lasts 1s -tenants 3 -factor 0
+
 .PHONY: bench
 bench: ## Measure orgd against what it is built on; writes bench/RESULTS.md (needs a quiet machine; MongoDB: see bench/main.go)
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/docdb/embedded
@@ -112,7 +121,7 @@ audit: ## Look what ships up in the vulnerability databases; say so where these 
 # CI has the same requests made up every time; `make test-schemathesis` looks for new ones.
 .PHONY: ci
 ci: export SEED ?= 1
-ci: check-generate lint lint-contract audit test-schemathesis test ## What CI runs
+ci: check-generate lint lint-contract audit siege-short test-schemathesis test ## What CI runs
 
 # The TypeScript package. Its tools come from npm, as its lock file says; what it
 # is tested against is the orgd of this work tree.

@@ -102,7 +102,7 @@ func indexes(t testing.TB, w *world, auth string) {
 	if list := w.do(t, "GET", "/org/indexes", "", auth).is(200).items(); len(list) != 1 || list[0]["name"] != "by_n" {
 		t.Errorf("indexes %v", list)
 	}
-	w.do(t, "GET", "/org/stats", "", auth).is(200).hasExactly("bytes,documents,generation,indexes").has("documents", 2.0, "generation", 1.0)
+	w.do(t, "GET", "/org/stats", "", auth).is(200).hasExactly("bytes,documents,generation,index_bytes,indexes").has("documents", 2.0, "generation", 1.0)
 	w.do(t, "DELETE", "/org/indexes/eve", "", auth).is(404, "not_found")
 }
 

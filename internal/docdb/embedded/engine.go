@@ -99,7 +99,9 @@ type Engine struct {
 	catalog *catalog
 	heavy   *semaphore.Weighted // see heavyBytes
 	maxWalk time.Duration       // see walk.pause
-	kept    chan struct{}       // closed when keep has ended
+	// memTable is the size of a memtable, in bytes: see behind.
+	memTable uint64
+	kept     chan struct{} // closed when keep has ended
 }
 
 var (

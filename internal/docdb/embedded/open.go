@@ -185,7 +185,7 @@ func (c *Config) openLocked(lock *pebble.Lock) (*Engine, error) {
 		return nil, fmt.Errorf("opening data directory %q: %w", c.Dir, err)
 	}
 	e := &Engine{db: db, lock: lock, health: h, seed: maphash.MakeSeed(),
-		heavy: semaphore.NewWeighted(heavyPlaces()), maxWalk: maxWalk, kept: make(chan struct{})}
+		heavy: semaphore.NewWeighted(heavyPlaces()), maxWalk: maxWalk, memTable: c.MemTableBytes, kept: make(chan struct{})}
 	e.calls.idle = make(chan struct{})
 	e.catalog = newCatalog(e)
 	err = e.sweepUnfinishedIndexes()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -65,15 +66,43 @@ func (m *recorder) release() {
 
 // acquire waits for a place for heavy writes.
 func (m *recorder) acquire() error {
-	err := m.e.heavy.Acquire(m.ctx, 1)
-	m.heavy = err == nil
-	return err
+	if err := m.e.heavy.Acquire(m.ctx, 1); err != nil {
+		return err
+	}
+	m.heavy = true
+	return m.e.keepUp(m.ctx)
 }
 
-// fresh is record for a document that is to be written.
-func (m *recorder) fresh(doc bson.Raw) record {
+// keepUpEvery is how often a heavy write looks whether tables have been written.
+const keepUpEvery = 2 * time.Millisecond
+
+// keepUp waits until what heavy writes have filled is in tables. Were the next one begun
+// before, the small writes of others would be those that have to wait for the disk.
+func (e *Engine) keepUp(ctx context.Context) error {
+	for e.behind() {
+		if err := e.health.flowing(); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(keepUpEvery):
+		}
+	}
+	return nil
+}
+
+// behind reports whether memtables are being written to tables: what waits has half the size
+// of one then, which is when Pebble begins.
+func (e *Engine) behind() bool {
+	return e.db.Metrics().MemTable.Size >= e.memTable+e.memTable/2
+}
+
+// fresh is record for a document that is to be written, the last one of so many bytes that
+// are written together.
+func (m *recorder) fresh(doc bson.Raw, bytes int) record {
 	r := m.named(doc)
-	if len(doc) > heavyDocument {
+	if bytes > heavyDocument {
 		r.err = m.weigh(heavyBytes + 1)
 	}
 	if r.err == nil {

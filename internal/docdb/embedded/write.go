@@ -71,7 +71,7 @@ func (c collection) Insert(ctx context.Context, doc bson.Raw) error {
 		}
 		m := c.e.newRecorder(ctx, state)
 		defer m.release()
-		r := m.fresh(doc)
+		r := m.fresh(doc, len(doc))
 		return m.holding(co, c.e.appendLocks(nil, r), func() error {
 			if err := c.e.checkNew(r); err != nil {
 				return err
@@ -110,7 +110,7 @@ func (c collection) Replace(ctx context.Context, id bson.RawValue, when docdb.Fi
 		}
 		m := c.e.newRecorder(ctx, state)
 		defer m.release()
-		r := m.fresh(doc)
+		r := m.fresh(doc, len(doc))
 		return m.holding(co, c.e.appendLocks(nil, r), func() error {
 			was, err := m.matching(r.key, when)
 			if err != nil {
@@ -235,13 +235,15 @@ func (c collection) InsertMany(ctx context.Context, docs []bson.Raw) ([]error, e
 func (m *recorder) insertRun(co *coll, docs []bson.Raw, errs []error) (n int, err error) {
 	var records []record
 	var keys []uint64
+	bytes := 0
 	for m.size = 0; n < len(docs) && m.size < maxRun; n++ {
 		if err := m.ctx.Err(); err != nil {
 			return n, err
 		}
+		bytes += len(docs[n])
 		var r record
 		if errs[n] = docdb.Validate(docs[n]); errs[n] == nil {
-			r = m.fresh(docs[n])
+			r = m.fresh(docs[n], bytes)
 			keys = m.e.appendLocks(keys, r)
 		}
 		records = append(records, r)
