@@ -1495,7 +1495,8 @@ type ClientInterface interface {
 	//
 	// Answers 200 while the storage can be read and takes writes, else 503: with `storage_full` while writes are refused
 	// because the disk beneath is full, which is over when there is room (reads and deletions go on meanwhile), and
-	// with `unavailable` otherwise, as while it starts and stops. Send requests elsewhere meanwhile.
+	// with `unavailable` otherwise, as while it starts and stops, or has not been able for some time to tell the other
+	// instances that it is alive. Send requests elsewhere meanwhile.
 	//
 	// Corresponds with GET /readyz (the `GetReadiness` operationId).
 	GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2222,7 +2223,8 @@ func (c *Client) UpdateOrganization(ctx context.Context, params *UpdateOrganizat
 //
 // Answers 200 while the storage can be read and takes writes, else 503: with `storage_full` while writes are refused
 // because the disk beneath is full, which is over when there is room (reads and deletions go on meanwhile), and
-// with `unavailable` otherwise, as while it starts and stops. Send requests elsewhere meanwhile.
+// with `unavailable` otherwise, as while it starts and stops, or has not been able for some time to tell the other
+// instances that it is alive. Send requests elsewhere meanwhile.
 //
 // Corresponds with GET /readyz (the `GetReadiness` operationId).
 func (c *Client) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3990,7 +3992,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Answers 200 while the storage can be read and takes writes, else 503: with `storage_full` while writes are refused
 	// because the disk beneath is full, which is over when there is room (reads and deletions go on meanwhile), and
-	// with `unavailable` otherwise, as while it starts and stops. Send requests elsewhere meanwhile.
+	// with `unavailable` otherwise, as while it starts and stops, or has not been able for some time to tell the other
+	// instances that it is alive. Send requests elsewhere meanwhile.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8754,7 +8757,8 @@ func (c *ClientWithResponses) UpdateOrganizationWithResponse(ctx context.Context
 //
 // Answers 200 while the storage can be read and takes writes, else 503: with `storage_full` while writes are refused
 // because the disk beneath is full, which is over when there is room (reads and deletions go on meanwhile), and
-// with `unavailable` otherwise, as while it starts and stops. Send requests elsewhere meanwhile.
+// with `unavailable` otherwise, as while it starts and stops, or has not been able for some time to tell the other
+// instances that it is alive. Send requests elsewhere meanwhile.
 //
 // Returns a wrapper object for the known response body format(s).
 //

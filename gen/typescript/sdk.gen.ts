@@ -612,7 +612,8 @@ export class Api extends HeyApiClient {
      *
      * Answers 200 while the storage can be read and takes writes, else 503: with `storage_full` while writes are refused
      * because the disk beneath is full, which is over when there is room (reads and deletions go on meanwhile), and
-     * with `unavailable` otherwise, as while it starts and stops. Send requests elsewhere meanwhile.
+     * with `unavailable` otherwise, as while it starts and stops, or has not been able for some time to tell the other
+     * instances that it is alive. Send requests elsewhere meanwhile.
      *
      */
     public getReadiness<ThrowOnError extends boolean = true>(options?: Options<GetReadinessData, ThrowOnError>): RequestResult<GetReadinessResponses, GetReadinessErrors, ThrowOnError> {

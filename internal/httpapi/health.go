@@ -25,8 +25,9 @@ func (h handlers) GetReadiness(ctx context.Context, _ api.GetReadinessRequestObj
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	err := h.Store.Ready(ctx)
+	var known *org.Error
 	switch {
-	case errors.Is(err, org.StorageFull):
+	case errors.As(err, &known) && known.Err == nil, errors.Is(err, org.StorageFull): // which says it all
 		return nil, err
 	case err != nil:
 		return nil, &org.Error{Kind: org.Unavailable, Message: "The storage cannot be read at the moment.", Err: err}

@@ -181,3 +181,23 @@ func TestAdmittedWriteReadsTheOrganizationTwice(t *testing.T) {
 		t.Errorf("%d readings", n)
 	}
 }
+
+// TestAnInstanceThatHasLostTouchIsNotReady: it refuses all writes, until it is heard of again.
+func TestAnInstanceThatHasLostTouchIsNotReady(t *testing.T) {
+	t.Parallel()
+	w := sharedWorld(t, func(c *tenant.Config) { c.DeadAfter, c.Now = time.Second, time.Now })
+	if err := w.Ready(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		err := w.Ready(t.Context())
+		if errors.Is(err, org.Unavailable) {
+			break
+		}
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("without a heartbeat it is ready: %v", err)
+		}
+	}
+	w.wants("a heartbeat", w.Beat(t.Context()), "")
+	w.wants("ready", w.Ready(t.Context()), "")
+}

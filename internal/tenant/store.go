@@ -199,6 +199,9 @@ func (s *Store) Ready(ctx context.Context) error {
 	if err := s.cfg.Engine.Ping(ctx); err != nil {
 		return fault(err)
 	}
+	if err := s.mayWrite(); err != nil {
+		return err
+	}
 	if c, ok := s.cfg.Engine.(docdb.WriteChecker); ok {
 		return fault(c.Writable())
 	}
