@@ -44,6 +44,7 @@ func (w *walk) walkGroup(prefix []byte) (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
+		w.pause.goOn() // or a large group would be collected for each of its members
 		for _, m := range members {
 			more, err := w.visitMember(m)
 			if err != nil {

@@ -65,8 +65,13 @@ const (
 )
 
 func newPause(m *docdb.Meter, after time.Duration) pause {
-	return pause{Meter: m, until: time.Now().Add(after), lookAt: m.Steps() + lookEvery}
+	p := pause{Meter: m, until: time.Now().Add(after)}
+	p.goOn()
+	return p
 }
+
+// goOn makes no pause for so many keys.
+func (p *pause) goOn() { p.lookAt = p.Steps() + lookEvery }
 
 // step is called for each key.
 func (p *pause) step() error {
@@ -76,7 +81,7 @@ func (p *pause) step() error {
 	if p.Steps() < p.lookAt {
 		return nil
 	}
-	p.lookAt = p.Steps() + lookEvery
+	p.goOn()
 	if time.Now().After(p.until) {
 		return errPause
 	}
