@@ -121,6 +121,7 @@ func quotas(t testing.TB, s setup) {
 	merge := "Content-Type: application/merge-patch+json"
 	w.do(t, "PATCH", "/org/documents/ada", `{"more":1}`, auth, merge).is(507, "quota_exceeded")
 	w.do(t, "PATCH", "/org/documents/ada", `{"n":null}`, auth, merge).is(200)
+	w.do(t, "POST", "/org/indexes", `{"name":"by_n","keys":[{"path":"n"}]}`, auth).is(507, "quota_exceeded")
 	w.do(t, "PUT", path+"/quota", `{}`, asOperator).is(200).hasExactly(operatorKeys)
 	w.do(t, "PUT", "/org/documents/bob", `{}`, auth).is(201)
 }

@@ -25,6 +25,16 @@ func storageDown(t testing.TB, s setup) {
 			w.request(t, r).is(503, "unavailable")
 		}
 	})
+	acc := w.account(t)
+	w.faulty.On(func(c docdbtest.Call) error {
+		if c.Write() {
+			return docdb.ErrNoSpace
+		}
+		return nil
+	})
+	defer w.faulty.On(nil)
+	w.do(t, "PUT", "/org/documents/ada", `{}`, "Authorization: "+acc.auth).is(503, "storage_full")
+	w.do(t, "GET", "/org/documents", "", "Authorization: "+acc.auth).is(200)
 }
 
 // innards must not get out.
