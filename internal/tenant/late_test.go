@@ -295,7 +295,10 @@ func changeOnce(t *testing.T, name string, mode docdbtest.Mode, after int, chang
 			if _, err := w.RestoreOrganization(t.Context(), o.ID); err != nil {
 				return err
 			}
-			_, err := w.Delete(t.Context(), p)
+			again, err := w.Login(t.Context(), "acme@x.example", password)
+			if err == nil {
+				_, err = w.Delete(t.Context(), again)
+			}
 			return err
 		}
 		_, err := w.SuspendOrganization(t.Context(), o.ID)
