@@ -64,7 +64,7 @@ func TestHistoriesDuringMoves(t *testing.T) {
 		engine func(*testing.T) docdb.Engine
 		n      int
 		slow   bool
-	}{{"model", model, 150, false}, {"embedded", embeddedEngine, 40, false}, {"MongoDB", mongoEngine, 3, true}} {
+	}{{"model", model, 60, false}, {"embedded", embeddedEngine, 16, false}, {"MongoDB", mongoEngine, 3, true}} {
 		t.Run(e.name, func(t *testing.T) {
 			for _, seed := range seedsFor(t, e.n) {
 				tr := &trial{t: t, seed: seed, engine: e.engine(t), moves: 3, slow: e.slow}
@@ -257,7 +257,7 @@ func historiesOfTwo(t *testing.T, late bool) {
 		engine func(*testing.T) docdb.Engine
 		n      int
 		slow   bool
-	}{{"model", model, 25, false}, {"embedded", embeddedEngine, 8, false}, {"MongoDB", mongoEngine, 1, true}} {
+	}{{"model", model, 12, false}, {"embedded", embeddedEngine, 4, false}, {"MongoDB", mongoEngine, 1, true}} {
 		t.Run(e.name, func(t *testing.T) {
 			for _, seed := range seedsFor(t, e.n) {
 				tr := &trial{t: t, seed: seed, engine: e.engine(t), moves: 3, slow: e.slow, late: late}
