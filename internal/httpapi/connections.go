@@ -22,7 +22,6 @@ import (
 type Connections struct {
 	max, perAddress int
 	trusted         []netip.Prefix
-	now             func() time.Time
 
 	mu        sync.Mutex
 	open      int
@@ -45,7 +44,7 @@ const (
 // NewConnections allows max connections in all, and perAddress from each client address, or
 // from each IPv6 /64; from trusted proxies, who come on behalf of many, as many as there are.
 func NewConnections(max, perAddress int, trusted []netip.Prefix) *Connections {
-	return &Connections{max: max, perAddress: perAddress, trusted: trusted, now: time.Now,
+	return &Connections{max: max, perAddress: perAddress, trusted: trusted,
 		byAddress: map[string]int{}, resting: list.New(), refusing: make(chan struct{}, maxRefusing)}
 }
 
@@ -79,7 +78,7 @@ type connection struct {
 	address string        // whose share it is of; empty: nobody's
 	rests   *list.Element // nil while a request is under way
 	since   time.Time     // when it began to rest
-	once    sync.Once
+	gone    bool          // it is counted no more
 
 	inHead atomic.Bool
 	lines  int // of the head that is being read
@@ -100,14 +99,14 @@ func (c *Connections) admit(conn net.Conn) *connection {
 	if n.address != "" {
 		c.byAddress[n.address]++
 	}
-	n.since = c.now().Add(newRest)
+	n.since = time.Now().Add(newRest)
 	n.rests = c.resting.PushBack(n)
 	return n
 }
 
 // makeRoom closes the connection that has rested longest; if only is set, of one address.
 func (c *Connections) makeRoom(address string, only bool) bool {
-	now := c.now()
+	now := time.Now()
 	for e := c.resting.Front(); e != nil; e = e.Next() {
 		if n := e.Value.(*connection); now.After(n.since) && (!only || n.address == address) {
 			c.forget(n)
@@ -120,16 +119,18 @@ func (c *Connections) makeRoom(address string, only bool) bool {
 
 // forget counts a connection no more.
 func (c *Connections) forget(n *connection) {
-	n.once.Do(func() {
-		c.open--
-		if n.address == "" {
-			return
-		}
-		if c.byAddress[n.address]--; c.byAddress[n.address] == 0 {
-			delete(c.byAddress, n.address)
-		}
-	})
+	if n.gone {
+		return
+	}
+	n.gone = true
 	c.wake(n)
+	c.open--
+	if n.address == "" {
+		return
+	}
+	if c.byAddress[n.address]--; c.byAddress[n.address] == 0 {
+		delete(c.byAddress, n.address)
+	}
 }
 
 func (c *Connections) wake(n *connection) {
@@ -159,20 +160,21 @@ func (c *Connections) state(conn net.Conn, to http.ConnState) {
 	if !ok {
 		return
 	}
-	n.inHead.Store(to == http.StateIdle)
+	n.inHead.Store(to == http.StateNew || to == http.StateIdle)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch to {
 	case http.StateActive:
 		c.wake(n)
 	case http.StateIdle:
+		if n.gone { // closed for another while its request ended: it makes no room twice
+			return
+		}
 		c.wake(n)
-		n.since = c.now()
+		n.since = time.Now()
 		n.rests = c.resting.PushBack(n)
 	case http.StateClosed, http.StateHijacked:
 		c.forget(n)
-	case http.StateNew:
-		n.inHead.Store(true)
 	}
 }
 

@@ -37,12 +37,10 @@ func (b *ballast) path() string { return b.fs.PathJoin(b.dir, ballastFile) }
 
 // find looks whether there is one from before, and removes one that was not finished.
 func (b *ballast) find() {
-	_ = b.fs.Remove(b.unfinished())
+	_ = b.fs.Remove(unfinished(b.path()))
 	_, err := b.fs.Stat(b.path())
 	b.have.Store(err == nil)
 }
-
-func (b *ballast) unfinished() string { return b.path() + ".new" }
 
 // size is how much room letting it go makes.
 func (b *ballast) size() int64 {
@@ -73,18 +71,8 @@ func (b *ballast) release() bool {
 func (b *ballast) make() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	f, err := b.fs.Create(b.unfinished(), vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return err
-	}
-	if err = b.fill(f); err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = b.fs.Rename(b.unfinished(), b.path())
-	}
-	if err != nil {
-		return errors.Join(err, b.fs.Remove(b.unfinished()))
+	if err := replaceFile(b.fs, b.path(), b.fill); err != nil {
+		return errors.Join(err, b.fs.Remove(unfinished(b.path())))
 	}
 	b.have.Store(true)
 	return syncDir(b.fs, b.dir)

@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"strings"
@@ -84,17 +83,11 @@ func (m *marker) save() error {
 		return nil
 	}
 	path := m.fs.PathJoin(m.dir, markFile)
-	f, err := m.fs.Create(path+".new", vfs.WriteCategoryUnspecified)
-	if err != nil {
+	err := replaceFile(m.fs, path, func(f vfs.File) error {
+		_, err := f.Write([]byte(now.text()))
 		return err
-	}
-	if _, err = f.Write([]byte(now.text())); err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err = m.fs.Rename(path+".new", path); err == nil {
+	})
+	if err == nil {
 		err = syncDir(m.fs, m.dir)
 	}
 	if err == nil {

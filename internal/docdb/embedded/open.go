@@ -281,3 +281,22 @@ func syncDir(fs vfs.FS, dir string) error {
 	}
 	return errors.Join(d.Sync(), d.Close())
 }
+
+// unfinished is what a file is called until replaceFile has finished it.
+func unfinished(path string) string { return path + ".new" }
+
+// replaceFile puts a file that is whole, and on disk, in the place of another or of none. Its
+// name is on disk when the directory has been synced.
+func replaceFile(fs vfs.FS, path string, fill func(vfs.File) error) error {
+	f, err := fs.Create(unfinished(path), vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	if err = fill(f); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return fs.Rename(unfinished(path), path)
+}
