@@ -20,11 +20,7 @@ const checkEvery = 1 << 13
 // NewMeter returns a meter for work under a context, which takes one of the turns that the
 // context has: see WithTurns.
 func NewMeter(ctx context.Context) *Meter {
-	m := &Meter{ctx: ctx, checkAt: checkEvery}
-	if turns, ok := ctx.Value(turnsKey{}).(func() Turn); ok {
-		m.turn = turns()
-	}
-	return m
+	return &Meter{ctx: ctx, turn: TurnOf(ctx), checkAt: checkEvery}
 }
 
 // Take counts n steps. It reports false when the work is to end.
@@ -74,11 +70,43 @@ type Turn interface {
 	// Rest is called every now and then, and comes back when the work may go on; or with
 	// the error of the context.
 	Rest(ctx context.Context) error
+	// Take waits at once: what comes next is known to be long, and cannot rest.
+	Take(ctx context.Context) error
 	// Done is called before the work waits for something else, and at its end.
 	Done()
 }
 
 type turnsKey struct{}
+
+// LongBytes is from how many bytes on work that cannot rest, such as a copy, is long.
+const LongBytes = 256 << 10
+
+// TurnOf returns a turn for work under a context. Where that has none, nothing waits.
+func TurnOf(ctx context.Context) Turn {
+	if turns, ok := ctx.Value(turnsKey{}).(func() Turn); ok {
+		return turns()
+	}
+	return NoTurn
+}
+
+// TurnFor is a TurnOf for work on so many bytes that cannot rest, which waits before it if
+// it is long.
+func TurnFor(ctx context.Context, bytes int) (Turn, error) {
+	turn := TurnOf(ctx)
+	if bytes < LongBytes {
+		return turn, turn.Rest(ctx)
+	}
+	return turn, turn.Take(ctx)
+}
+
+// NoTurn never waits.
+var NoTurn Turn = noTurn{}
+
+type noTurn struct{}
+
+func (noTurn) Rest(context.Context) error { return nil }
+func (noTurn) Take(context.Context) error { return nil }
+func (noTurn) Done()                      {}
 
 // WithTurns returns a context for reads that share the processors with others: each begins a
 // turn of its own.

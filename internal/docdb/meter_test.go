@@ -82,9 +82,10 @@ func TestAFilterEndsWithItsContext(t *testing.T) {
 }
 
 // A turn that counts how often it is asked to let others go on.
-type restless struct{ rests, dones int }
+type restless struct{ rests, takes, dones int }
 
 func (r *restless) Rest(context.Context) error { r.rests++; return nil }
+func (r *restless) Take(context.Context) error { r.takes++; return nil }
 func (r *restless) Done()                      { r.dones++ }
 
 func TestAMeterLetsOthersGoOn(t *testing.T) {
@@ -99,4 +100,20 @@ func TestAMeterLetsOthersGoOn(t *testing.T) {
 	if turn.rests < 50 || turn.rests > 500 || turn.dones != 1 {
 		t.Errorf("%d rests and %d ends in a million steps", turn.rests, turn.dones)
 	}
+}
+
+// TestLongWorkWaitsForItsTurn: what is long waits at once, what is short when it has worked
+// for long, and without turns nothing does.
+func TestLongWorkWaitsForItsTurn(t *testing.T) {
+	for bytes, want := range map[int]restless{0: {rests: 1}, docdb.LongBytes - 1: {rests: 1}, docdb.LongBytes: {takes: 1}} {
+		var turn restless
+		if _, err := docdb.TurnFor(docdb.WithTurns(t.Context(), func() docdb.Turn { return &turn }), bytes); err != nil || turn != want {
+			t.Errorf("%d bytes: %+v, %v", bytes, turn, err)
+		}
+	}
+	turn, err := docdb.TurnFor(t.Context(), docdb.LongBytes)
+	if err != nil {
+		t.Error(err)
+	}
+	turn.Done()
 }

@@ -2,6 +2,7 @@ package fair
 
 import (
 	"context"
+	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -13,6 +14,13 @@ const (
 	// slice is how long a turn lasts before it is another's who waits.
 	slice = 4 * time.Millisecond
 )
+
+// Processors is how many places there are for long work: one processor in four, and at least
+// one of several, is left to what is short, and to the collection of garbage.
+func Processors() int {
+	procs := min(runtime.NumCPU(), runtime.GOMAXPROCS(0)) // of which there are more where threads have priorities
+	return max(1, procs-max(1, procs/4))
+}
 
 // A Work is what is to be done for one request: its turns together are free to work for a
 // millisecond. The zero Work needs no places.

@@ -45,6 +45,8 @@ type call struct {
 	processors *fair.Queue
 	// writer is what the answer is written to.
 	writer pacedWriter
+	// conn is what that writes to, nil in a test without one.
+	conn *connection
 }
 
 // become makes a request a holder's: see hold.become.

@@ -10,8 +10,10 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
+	"github.com/orgd/orgd/internal/fair"
 	"github.com/orgd/orgd/internal/org"
 )
 
@@ -80,6 +82,12 @@ type connection struct {
 	since   time.Time     // when it began to rest
 	gone    bool          // it is counted no more
 
+	// raw is the socket, nil where it cannot be written to without waiting.
+	raw syscall.RawConn
+	// turn is of the request that is under way, nil if there is none. It belongs to the
+	// goroutine that writes.
+	turn *fair.Turn
+
 	inHead atomic.Bool
 	lines  int // of the head that is being read
 	length int // what was read of the next, in bytes
@@ -87,7 +95,7 @@ type connection struct {
 
 // admit returns nil when there are too many, none of which rests.
 func (c *Connections) admit(conn net.Conn) *connection {
-	n := &connection{Conn: conn, c: c, address: c.shareOf(conn.RemoteAddr())}
+	n := &connection{Conn: conn, c: c, address: c.shareOf(conn.RemoteAddr()), raw: rawOf(conn)}
 	n.inHead.Store(true)
 	c.mu.Lock()
 	defer c.mu.Unlock()

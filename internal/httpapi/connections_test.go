@@ -15,17 +15,22 @@ import (
 // bounded starts a server with few connections.
 func bounded(t *testing.T, max, perAddress int, trusted ...netip.Prefix) (addr string, c *Connections) {
 	t.Helper()
+	c = NewConnections(max, perAddress, trusted)
+	return serveBounded(t, start(t), c), c
+}
+
+// serveBounded serves an API, as orgd does.
+func serveBounded(t *testing.T, s *server, c *Connections) (addr string) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := start(t)
-	c = NewConnections(max, perAddress, trusted)
 	server := NewServer(s.api, s.api.Logger, c)
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(c.Listen(l)) }()
 	t.Cleanup(func() { _ = server.Close(); <-done })
-	return l.Addr().String(), c
+	return l.Addr().String()
 }
 
 // connected opens a connection.

@@ -14,7 +14,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -197,7 +196,7 @@ func New(c Config) (*API, error) {
 		moves:       newLimits(c.MovesPerMinute, c.Now),
 		lookups:     newLimits(c.LookupsPerMinute, c.Now),
 		bodyTimeout: bodyTimeout,
-		processors:  fair.NewQueue(max(1, runtime.GOMAXPROCS(0)/2)),
+		processors:  fair.NewQueue(fair.Processors()),
 		held:        make(chan struct{}, maxHeld),
 		heldFor:     heldFor,
 

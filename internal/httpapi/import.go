@@ -169,6 +169,7 @@ func caught(err *error) {
 func (i *importing) store() (err error) {
 	defer caught(&err)
 	documents := i.Store.Documents(i.principal.OrgID)
+	ctx := callFrom(i.ctx).shares(i.ctx)
 	for {
 		items, end := i.queue.take()
 		if len(items) == 0 {
@@ -178,7 +179,7 @@ func (i *importing) store() (err error) {
 		if _, err := i.Store.Authenticate(i.ctx, i.principal); err != nil {
 			return err
 		}
-		results, err := documents.Import(i.ctx, i.how, bodiesOf(items))
+		results, err := documents.Import(ctx, i.how, bodiesOf(items))
 		i.account(items, results)
 		i.memory.give(roomOf(items))
 		i.queue.stored(len(items))

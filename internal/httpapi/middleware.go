@@ -67,12 +67,18 @@ func (a *API) begin(c *call, r *http.Request, w *echo.Response) {
 	c.work.Begin(a.processors, strangers)
 	c.writer = newPacedWriter(w.Writer, a.streamTimeout, &c.memory)
 	c.writer.ctx, c.writer.turn = r.Context(), c.turn
+	if c.conn = connectionOf(r.Context()); c.conn != nil {
+		c.conn.turn, c.writer.endsTurns = c.turn, true
+	}
 	w.Writer = &c.writer
 }
 
 // end gives the memory back, and the client time to take what is left of its answer.
 func (c *call) end() {
 	c.turn.Done()
+	if c.conn != nil {
+		c.conn.turn = nil
+	}
 	c.memory.end()
 	c.writer.rest()
 }

@@ -111,9 +111,11 @@ type pacedWriter struct {
 	conn *http.ResponseController
 	pace
 	until time.Time // the deadline that is set
-	// turn is of who writes, under ctx, and ends while the client is waited for.
-	turn *fair.Turn
-	ctx  context.Context
+	// turn is of who writes, under ctx, and ends while the client is waited for: what is
+	// written to does that if endsTurns says so, else it has ended before.
+	turn      *fair.Turn
+	ctx       context.Context
+	endsTurns bool
 	// patient: nothing has to be taken, for now.
 	patient bool
 }
@@ -148,8 +150,15 @@ func (p *pacedWriter) share() error {
 	return p.turn.Rest(p.ctx)
 }
 
+// writePiece writes in the turn, since that is work, too, and then ends it; as connection.Write
+// does before, where the client has to be waited for.
 func (p *pacedWriter) writePiece(piece []byte) (int, error) {
-	p.turn.Done()
+	defer p.turn.Done()
+	if p.endsTurns && !p.patient {
+		_ = p.share() // of a request that is over the write itself fails
+	} else {
+		p.turn.Done()
+	}
 	if p.patient {
 		return p.ResponseWriter.Write(piece)
 	}

@@ -20,6 +20,7 @@ const (
 func NewServer(h http.Handler, logger *slog.Logger, c *Connections) *http.Server {
 	return &http.Server{
 		ConnState:         c.state,
+		ConnContext:       withConnection,
 		Handler:           h,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,

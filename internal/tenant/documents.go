@@ -40,6 +40,11 @@ func (d *Documents) Get(ctx context.Context, id bson.RawValue) (Document, error)
 		if err != nil {
 			return err
 		}
+		turn, err := docdb.TurnFor(ctx, len(raw))
+		if err != nil {
+			return err
+		}
+		defer turn.Done()
 		found = unstored(raw)
 		return nil
 	})

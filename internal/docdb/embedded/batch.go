@@ -20,14 +20,15 @@ const maxBatch = 768 << 10
 type write struct {
 	e       *Engine
 	co      *coll
+	turn    docdb.Turn    // of who writes, which ends before the disk is waited for
 	batch   *pebble.Batch // nil before the first put or remove
 	started *generation   // once there is something to wait for
 	partial bool          // a batch was committed, not synced
 	err     error
 }
 
-func (e *Engine) newWrite(co *coll) *write {
-	return &write{e: e, co: co}
+func (m *recorder) newWrite(co *coll) *write {
+	return &write{e: m.e, co: co, turn: m.turn}
 }
 
 // put stores a document and its entries; old are those of the one it replaces.
@@ -80,6 +81,7 @@ func (w *write) start() {
 func (w *write) commit(frees bool) error {
 	if w.err == nil && w.batch != nil {
 		w.start()
+		w.turn.Done()
 		w.err = w.e.commit(w.batch, true, frees)
 	}
 	if w.started != nil {

@@ -98,7 +98,8 @@ type Engine struct {
 	seed    maphash.Seed // of the hashes in locks
 	catalog *catalog
 	heavy   *semaphore.Weighted // see heavyBytes
-	maxWalk time.Duration       // see walk.pause
+	large   largeDocuments
+	maxWalk time.Duration // see walk.pause
 	// memTable is the size of a memtable, in bytes: see behind.
 	memTable uint64
 	kept     chan struct{} // closed when keep has ended

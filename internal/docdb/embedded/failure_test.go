@@ -231,7 +231,7 @@ func TestABulkThatIsCutShortIsOnDisk(t *testing.T) {
 	mem := vfs.NewCrashableMem()
 	e := openMem(t, mem)
 	c := newCollection(t, e)
-	w := e.newWrite(c.(collection).coll(t))
+	w := e.newRecorder(bg, nil).newWrite(c.(collection).coll(t))
 	state := w.co.state.Load()
 	d := doc("_id", "a")
 	w.put(recordOf(e, state, d), nil, d)
@@ -248,7 +248,7 @@ func TestABulkThatIsCutShortIsOnDisk(t *testing.T) {
 }
 
 // coll returns what the process knows of the collection; it is not released.
-func (c collection) coll(t *testing.T) *coll {
+func (c collection) coll(t testing.TB) *coll {
 	co, err := c.e.catalog.acquire(c.name)
 	if err != nil {
 		t.Fatal(err)

@@ -167,7 +167,7 @@ func TestMoreThanThereMayBeCanBeRemoved(t *testing.T) {
 			mustIndex(t, c, docdb.Index{Name: "i", Keys: key("a")})
 			large := doc("_id", 1, "a", numbers(docdb.MaxIndexEntries+1000))
 			co := c.(collection).coll(t)
-			w := e.newWrite(co)
+			w := e.newRecorder(bg, nil).newWrite(co)
 			w.put(recordOf(e, co.state.Load(), large), nil, large)
 			if err := w.commit(false); err != nil {
 				t.Fatal(err)

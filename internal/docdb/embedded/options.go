@@ -49,6 +49,10 @@ func (c *Config) pebbleOptions(h *health) *pebble.Options {
 		// Of 4, 8, 16 and 32 KiB this is the best for documents of some hundred
 		// bytes: lists cost a fifth less than with 4, single reads the same.
 		o.Levels[i].BlockSize = 8 << 10
+		// A block ends before it gets larger than that, and not only when it is nearly
+		// full: small documents would share one with a large document that comes next,
+		// and each read of one of them would read all of that.
+		o.Levels[i].BlockSizeThreshold = 1
 	}
 	return o
 }

@@ -57,29 +57,57 @@ func (c collection) Get(ctx context.Context, id bson.RawValue) (bson.Raw, error)
 	}
 }
 
-// getRoomed reads a document if there is room for it.
+// getRoomed reads a document if there is room for it. One that was large when it was last
+// read or written waits for its turn: of the others nobody knows before.
 func (e *Engine) getRoomed(ctx context.Context, key []byte) (doc []byte, ok bool, err error) {
-	v, closer, err := e.db.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, false, nil
-	}
+	hash, room := e.hashOf(key), docdb.RoomOf(ctx)
+	expected := e.large.size(hash)
+	turn, err := docdb.TurnFor(ctx, expected)
 	if err != nil {
-		return nil, false, fmt.Errorf("reading storage: %w", err)
+		return nil, false, err
 	}
-	if err = docdb.RoomOf(ctx)(len(v)); err == nil {
-		doc = append(make([]byte, 0, len(v)), v...)
+	defer turn.Done()
+	if err := room(expected); err != nil {
+		return nil, true, err
 	}
-	return doc, true, errors.Join(err, closer.Close())
+	var refused error
+	err = seek(e.db, key, func(v []byte) {
+		e.large.is(hash, len(v))
+		if refused = room(max(0, len(v)-expected)); refused == nil {
+			doc = append(make([]byte, 0, len(v)), v...)
+		}
+		ok = true
+	})
+	return doc, ok, errors.Join(err, refused)
 }
 
 // has reports whether a key is there.
-func (e *Engine) has(key []byte) (bool, error) {
-	_, closer, err := e.db.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return false, nil
-	}
+func (e *Engine) has(key []byte) (there bool, err error) {
+	err = seek(e.db, key, func([]byte) { there = true })
+	return there, err
+}
+
+// seek calls found with the value of a key if it is there. Pebble's Get does not look at the
+// filters of the lowest level: to see that a key is not there it would read a block, and the
+// next one, which may be a large document.
+func seek(from pebble.Reader, key []byte, found func(value []byte)) (err error) {
+	after := append(append(make([]byte, 0, len(key)+1), key...), 0)
+	it, err := from.NewIter(&pebble.IterOptions{UseL6Filters: true, LowerBound: after[:len(key)], UpperBound: after})
 	if err != nil {
-		return false, fmt.Errorf("reading storage: %w", err)
+		return fmt.Errorf("reading storage: %w", err)
 	}
-	return true, closer.Close()
+	defer func() {
+		if closeErr := it.Close(); closeErr != nil && err == nil {
+			err = fmt.Errorf("reading storage: %w", closeErr)
+		}
+	}()
+	if !it.SeekPrefixGE(key) {
+		return nil // or the iterator has an error, which Close returns
+	}
+	value, err := it.ValueAndErr()
+	if err != nil {
+		return err
+	}
+	found(value)
+	return nil
 }

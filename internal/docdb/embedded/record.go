@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -67,15 +66,12 @@ func (e *Engine) checkUnique(r record) error {
 
 // taken reports whether a document other than id has the entry's key.
 func (e *Engine) taken(from pebble.Reader, en entry, id []byte) (bool, error) {
-	value, closer, err := from.Get(en.key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return false, nil
-	}
+	taken := false
+	err := seek(from, en.key, func(value []byte) { taken = !bytes.Equal(owner(value), id) })
 	if err != nil {
-		return false, fmt.Errorf("reading index %q: %w", en.unique.Name, err)
+		return false, fmt.Errorf("index %q: %w", en.unique.Name, err)
 	}
-	taken := !bytes.Equal(owner(value), id)
-	return taken, closer.Close()
+	return taken, nil
 }
 
 // setEntries writes the entries of a new document, or of one that replaces another

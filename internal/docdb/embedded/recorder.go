@@ -42,6 +42,7 @@ type recorder struct {
 	// unbounded is for documents that are stored already, maybe by a program
 	// that knew no bounds: they can be deleted all the same.
 	unbounded bool
+	turn      docdb.Turn
 	locked    bool // the call holds locks: see errHeavy
 	heavy     bool // holds one of e.heavy
 	size      int  // of the entries of all records
@@ -54,10 +55,17 @@ type recorder struct {
 var errHeavy = errors.New("a heavy write")
 
 func (e *Engine) newRecorder(ctx context.Context, state *collState) *recorder {
-	return &recorder{e: e, ctx: ctx, state: state}
+	return &recorder{e: e, ctx: ctx, state: state, turn: docdb.NoTurn}
+}
+
+// begin has the call share the processors, from here on and where it waits for a place.
+func (m *recorder) begin() error {
+	m.turn = docdb.TurnOf(m.ctx)
+	return m.turn.Rest(m.ctx)
 }
 
 func (m *recorder) release() {
+	m.turn.Done()
 	if m.heavy {
 		m.e.heavy.Release(1)
 		m.heavy = false
@@ -66,11 +74,15 @@ func (m *recorder) release() {
 
 // acquire waits for a place for heavy writes.
 func (m *recorder) acquire() error {
+	m.turn.Done()
 	if err := m.e.heavy.Acquire(m.ctx, 1); err != nil {
 		return err
 	}
 	m.heavy = true
-	return m.e.keepUp(m.ctx)
+	if err := m.e.keepUp(m.ctx); err != nil {
+		return err
+	}
+	return m.turn.Take(m.ctx)
 }
 
 // keepUpEvery is how often a heavy write looks whether tables have been written.
@@ -102,6 +114,9 @@ func (e *Engine) behind() bool {
 // are written together.
 func (m *recorder) fresh(doc bson.Raw, bytes int) record {
 	r := m.named(doc)
+	if len(doc) >= largeFrom {
+		m.e.large.is(m.e.hashOf(r.key), len(doc))
+	}
 	if bytes > heavyDocument {
 		r.err = m.weigh(heavyBytes + 1)
 	}

@@ -71,12 +71,15 @@ func (c collection) Insert(ctx context.Context, doc bson.Raw) error {
 		}
 		m := c.e.newRecorder(ctx, state)
 		defer m.release()
+		if err := m.begin(); err != nil {
+			return err
+		}
 		r := m.fresh(doc, len(doc))
 		return m.holding(co, c.e.appendLocks(nil, r), func() error {
 			if err := c.e.checkNew(r); err != nil {
 				return err
 			}
-			w := c.e.newWrite(co)
+			w := m.newWrite(co)
 			w.put(r, nil, doc)
 			return w.commit(false)
 		})
@@ -110,6 +113,9 @@ func (c collection) Replace(ctx context.Context, id bson.RawValue, when docdb.Fi
 		}
 		m := c.e.newRecorder(ctx, state)
 		defer m.release()
+		if err := m.begin(); err != nil {
+			return err
+		}
 		r := m.fresh(doc, len(doc))
 		return m.holding(co, c.e.appendLocks(nil, r), func() error {
 			was, err := m.matching(r.key, when)
@@ -119,7 +125,7 @@ func (c collection) Replace(ctx context.Context, id bson.RawValue, when docdb.Fi
 			if err := c.e.checkUnique(r); err != nil {
 				return err
 			}
-			w := c.e.newWrite(co)
+			w := m.newWrite(co)
 			w.put(r, was.entries, doc)
 			return w.commit(false)
 		})
@@ -134,13 +140,16 @@ func (c collection) Delete(ctx context.Context, id bson.RawValue, when docdb.Fil
 		}
 		m := c.e.newRecorder(ctx, state)
 		defer m.release()
+		if err := m.begin(); err != nil {
+			return err
+		}
 		key := documentKey(state.id, appendValue(nil, id))
 		return m.holding(co, []uint64{c.e.hashOf(key)}, func() error {
 			was, err := m.matching(key, when)
 			if err != nil {
 				return err
 			}
-			w := c.e.newWrite(co)
+			w := m.newWrite(co)
 			w.remove(was)
 			return w.commit(true)
 		})
@@ -216,6 +225,9 @@ func (c collection) InsertMany(ctx context.Context, docs []bson.Raw) ([]error, e
 		}
 		m := c.e.newRecorder(ctx, state)
 		defer m.release()
+		if err := m.begin(); err != nil {
+			return err
+		}
 		for done := 0; done < len(docs); {
 			n, err := m.insertRun(co, docs[done:], errs[done:])
 			if err != nil {
@@ -237,7 +249,7 @@ func (m *recorder) insertRun(co *coll, docs []bson.Raw, errs []error) (n int, er
 	var keys []uint64
 	bytes := 0
 	for m.size = 0; n < len(docs) && m.size < maxRun; n++ {
-		if err := m.ctx.Err(); err != nil {
+		if err := errors.Join(m.ctx.Err(), m.turn.Rest(m.ctx)); err != nil {
 			return n, err
 		}
 		bytes += len(docs[n])
@@ -252,7 +264,7 @@ func (m *recorder) insertRun(co *coll, docs []bson.Raw, errs []error) (n int, er
 		if err := m.e.checkBulk(m.ctx, records, errs); err != nil {
 			return err
 		}
-		w := m.e.newWrite(co)
+		w := m.newWrite(co)
 		for i, r := range records {
 			if errs[i] == nil {
 				w.put(r, nil, docs[i])

@@ -1,0 +1,54 @@
+package httpapi
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/orgd/orgd/internal/fair"
+)
+
+// TestWhoReadsNothingHoldsNoTurn: there are more clients than turns that do not take their
+// large answers, and one who does gets its own whole.
+func TestWhoReadsNothingHoldsNoTurn(t *testing.T) {
+	const size = 15 << 20 // more than the buffers of a connection hold
+	s, _ := startData(t)
+	s.ask(201, "PUT", "/org/documents/large", `{"a":"`+strings.Repeat("x", size)+`"}`)
+	addr := serveBounded(t, s, NewConnections(100, 100, nil))
+	ask := func() *http.Response {
+		conn := connected(t, addr)
+		_, _ = fmt.Fprintf(conn, "GET /org/documents/large HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n", s.bearer())
+		a, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	for range fair.Processors() + 1 {
+		if a := ask(); a.StatusCode != 200 { // of which nobody reads the body
+			t.Fatal(a.Status)
+		}
+	}
+	var doc struct{ A string }
+	if err := json.NewDecoder(ask().Body).Decode(&doc); err != nil || len(doc.A) != size {
+		t.Errorf("%d characters came: %v", len(doc.A), err)
+	}
+}
+
+// TestWritesOfSocketsThatCannotBeTried are those of net.Pipe.
+func TestWritesOfSocketsThatCannotBeTried(t *testing.T) {
+	one, other := net.Pipe()
+	n := NewConnections(1, 1, nil).admit(one)
+	go func() {
+		_, _ = n.Write([]byte("hello"))
+		_ = n.Close()
+	}()
+	if text, err := io.ReadAll(other); err != nil || string(text) != "hello" {
+		t.Errorf("%q, %v", text, err)
+	}
+}
