@@ -769,7 +769,8 @@ type CreateOrganizationParams struct {
 	// deleted, it is refused (422 `idempotency_key_reused`). Where there is no token, the request is the very same body
 	// with the same key, from any address: a key of a stranger's, with another body, is another key. While the first is
 	// still being worked on the answer is 409 `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as
-	// good as new.
+	// good as new. How many keys are remembered is limited, for each organization and for strangers: a request with a
+	// new one is then refused (429 `rate_limited`), and one that is sent again is not.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -811,7 +812,8 @@ type CreateDocumentParams struct {
 	// deleted, it is refused (422 `idempotency_key_reused`). Where there is no token, the request is the very same body
 	// with the same key, from any address: a key of a stranger's, with another body, is another key. While the first is
 	// still being worked on the answer is 409 `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as
-	// good as new.
+	// good as new. How many keys are remembered is limited, for each organization and for strangers: a request with a
+	// new one is then refused (429 `rate_limited`), and one that is sent again is not.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 

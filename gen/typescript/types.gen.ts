@@ -682,7 +682,8 @@ export type Prefer = string;
  * deleted, it is refused (422 `idempotency_key_reused`). Where there is no token, the request is the very same body
  * with the same key, from any address: a key of a stranger's, with another body, is another key. While the first is
  * still being worked on the answer is 409 `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as
- * good as new.
+ * good as new. How many keys are remembered is limited, for each organization and for strangers: a request with a
+ * new one is then refused (429 `rate_limited`), and one that is sent again is not.
  *
  */
 export type IdempotencyKey = string;
@@ -702,7 +703,8 @@ export type CreateOrganizationData = {
          * deleted, it is refused (422 `idempotency_key_reused`). Where there is no token, the request is the very same body
          * with the same key, from any address: a key of a stranger's, with another body, is another key. While the first is
          * still being worked on the answer is 409 `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as
-         * good as new.
+         * good as new. How many keys are remembered is limited, for each organization and for strangers: a request with a
+         * new one is then refused (429 `rate_limited`), and one that is sent again is not.
          *
          */
         'Idempotency-Key'?: string;
@@ -739,7 +741,7 @@ export type CreateOrganizationErrors = {
     422: Problem;
     /**
      * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents. Nothing was done.
+     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
@@ -808,7 +810,7 @@ export type GetOrganizationErrors = {
     423: Problem;
     /**
      * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents. Nothing was done.
+     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
@@ -885,7 +887,7 @@ export type UpdateOrganizationErrors = {
     423: Problem;
     /**
      * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents. Nothing was done.
+     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
@@ -1153,7 +1155,7 @@ export type ListDocumentsErrors = {
     423: Problem;
     /**
      * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents. Nothing was done.
+     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
@@ -1190,7 +1192,8 @@ export type CreateDocumentData = {
          * deleted, it is refused (422 `idempotency_key_reused`). Where there is no token, the request is the very same body
          * with the same key, from any address: a key of a stranger's, with another body, is another key. While the first is
          * still being worked on the answer is 409 `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as
-         * good as new.
+         * good as new. How many keys are remembered is limited, for each organization and for strangers: a request with a
+         * new one is then refused (429 `rate_limited`), and one that is sent again is not.
          *
          */
         'Idempotency-Key'?: string;
@@ -1237,7 +1240,7 @@ export type CreateDocumentErrors = {
     423: Problem;
     /**
      * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents. Nothing was done.
+     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
@@ -1313,7 +1316,7 @@ export type DeleteDocumentErrors = {
     423: Problem;
     /**
      * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents. Nothing was done.
+     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
@@ -1374,7 +1377,7 @@ export type GetDocumentErrors = {
     423: Problem;
     /**
      * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents. Nothing was done.
+     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
@@ -1465,7 +1468,7 @@ export type PatchDocumentErrors = {
     423: Problem;
     /**
      * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents. Nothing was done.
+     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
@@ -1560,7 +1563,7 @@ export type PutDocumentErrors = {
     423: Problem;
     /**
      * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents. Nothing was done.
+     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
@@ -1620,7 +1623,7 @@ export type ListIndexesErrors = {
     423: Problem;
     /**
      * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents. Nothing was done.
+     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
@@ -1691,7 +1694,7 @@ export type CreateIndexErrors = {
     423: Problem;
     /**
      * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents. Nothing was done.
+     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
@@ -1760,7 +1763,7 @@ export type DeleteIndexErrors = {
     423: Problem;
     /**
      * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents. Nothing was done.
+     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
@@ -1812,7 +1815,7 @@ export type GetStatsErrors = {
     423: Problem;
     /**
      * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents. Nothing was done.
+     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
@@ -1876,7 +1879,7 @@ export type ImportDocumentsErrors = {
     423: Problem;
     /**
      * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents. Nothing was done.
+     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
@@ -1939,7 +1942,7 @@ export type ExportDocumentsErrors = {
     423: Problem;
     /**
      * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents. Nothing was done.
+     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
@@ -1999,7 +2002,7 @@ export type LoginErrors = {
     423: Problem;
     /**
      * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents. Nothing was done.
+     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;

@@ -84,6 +84,7 @@ func storeConfig(a *App) tenant.Config {
 		Engine: a.engine, MasterDB: a.cfg.MasterDBName, TenantDB: a.cfg.TenantDBName,
 		Passwords: a.passwords, Logger: a.log, Exclusive: a.cfg.Embedded(),
 		MaxOrganizations: int64(a.cfg.MaxOrganizations), MaxMoves: a.cfg.MaxMoves,
+		MaxKeys:   int64(a.cfg.MaxIdempotencyKeys),
 		MoveGrace: a.cfg.MoveGrace, DeleteGrace: a.cfg.DeleteGrace,
 	}
 }

@@ -32,7 +32,7 @@ func defaults() Config {
 	return Config{
 		MasterDBName: "master_db", TenantDBName: "tenant_db", JWTAlgorithm: "HS256", JWTExpMinutes: 60,
 		ListenAddr: "127.0.0.1:8000", DataDir: "./data", MinFreeSpace: 128, BcryptCost: 12, RateLimitSignup: 60, RateLimitLogin: 60,
-		RateLimitLookup: 60000, RateLimitMove: 600, MaxMoves: 16, MaxOrganizations: 100000,
+		RateLimitLookup: 60000, RateLimitMove: 600, MaxMoves: 16, MaxOrganizations: 100000, MaxIdempotencyKeys: 200000,
 		LogLevel: slog.LevelInfo, LogFormat: "text", MemoryBudget: 256, QueryTimeout: 10 * time.Second, ShutdownTimeout: 10 * time.Second,
 	}
 }
@@ -55,7 +55,7 @@ func TestLoadReadsEveryVariable(t *testing.T) {
 		"MONGO_URI=mongodb://u:p@h:27017", "MASTER_DB_NAME=m", "TENANT_DB_NAME=t", "JWT_SECRET=" + goodSecret,
 		"JWT_ALGORITHM=hs512", "JWT_EXP_MINUTES=43200", "LISTEN_ADDR=:0", "DATA_DIR=/var/lib/orgd", "MIN_FREE_SPACE=16", "ACCEPT_DATA_LOSS=true", "BCRYPT_COST= 10 ",
 		"OPERATOR_KEY=" + goodKey, "RATE_LIMIT_SIGNUP=0", "RATE_LIMIT_LOGIN=100000", "RATE_LIMIT_ORGANIZATION=600",
-		"RATE_LIMIT_SIGNUP_TOTAL=1000", "RATE_LIMIT_LOOKUP=0", "RATE_LIMIT_MOVE=7", "MAX_MOVES=2", "MAX_ORGANIZATIONS=50",
+		"RATE_LIMIT_SIGNUP_TOTAL=1000", "RATE_LIMIT_LOOKUP=0", "RATE_LIMIT_MOVE=7", "MAX_MOVES=2", "MAX_ORGANIZATIONS=50", "MAX_IDEMPOTENCY_KEYS=9",
 		"TRUSTED_PROXIES=10.1.2.3/8, 192.0.2.1,2001:db8::/32,::ffff:192.0.2.2", "LOG_LEVEL=WARN", "LOG_FORMAT=json", "DELETE_GRACE=720h", "MOVE_GRACE=90s",
 		"MEMORY_BUDGET=512", "MAX_CONNECTIONS=500", "MAX_CONNECTIONS_PER_ADDRESS=50", "QUERY_TIMEOUT=2s", "SHUTDOWN_TIMEOUT=1m30s", "PATH=/bin", "=C:=C:\\", "noise",
 	}, "")
@@ -66,7 +66,7 @@ func TestLoadReadsEveryVariable(t *testing.T) {
 		MongoURI: NewSecret("mongodb://u:p@h:27017"), MasterDBName: "m", TenantDBName: "t", JWTSecret: NewSecret(goodSecret),
 		JWTAlgorithm: "HS512", JWTExpMinutes: 43200, ListenAddr: ":0", DataDir: "/var/lib/orgd", MinFreeSpace: 16, AcceptDataLoss: true, BcryptCost: 10,
 		OperatorKey: NewSecret(goodKey), RateLimitLogin: 100000, RateLimitOrganization: 600,
-		RateLimitSignupTotal: 1000, RateLimitMove: 7, MaxMoves: 2, MaxOrganizations: 50, DeleteGrace: 720 * time.Hour, MoveGrace: 90 * time.Second,
+		RateLimitSignupTotal: 1000, RateLimitMove: 7, MaxMoves: 2, MaxOrganizations: 50, MaxIdempotencyKeys: 9, DeleteGrace: 720 * time.Hour, MoveGrace: 90 * time.Second,
 		TrustedProxies: Prefixes{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32"),
 			netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("192.0.2.2/32")},
 		LogLevel: slog.LevelWarn, LogFormat: "json", MemoryBudget: 512, MaxConnections: 500, MaxConnectionsAddress: 50, QueryTimeout: 2 * time.Second, ShutdownTimeout: 90 * time.Second,

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -48,6 +49,14 @@ func (f fingerprints) of(r *http.Request, body []byte) []byte {
 	return mac.Sum(nil)
 }
 
+// network tells providers' networks apart, and does not tell which they are to who does not
+// have the key.
+func (f fingerprints) network(address string) string {
+	mac := hmac.New(sha256.New, f.key)
+	mac.Write([]byte("network " + providerKey(address)))
+	return hex.EncodeToString(mac.Sum(nil)[:8])
+}
+
 // once carries a request out, or answers as it was answered before. It comes after
 // everything that can refuse a request: what is told again is told to those who
 // would be told now.
@@ -63,6 +72,8 @@ func (a *API) once(ec echo.Context, next echo.HandlerFunc) error {
 	once := tenant.Once{Key: keys[0], Fingerprint: a.fingerprints.of(r, c.body)}
 	if c.principal != nil {
 		once.OrgID = c.principal.OrgID
+	} else {
+		once.Network = a.fingerprints.network(c.address)
 	}
 	attempt, answer, err := a.Store.Attempt(r.Context(), once)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -81,6 +82,43 @@ func TestAKeyHoldsAcrossInstances(t *testing.T) {
 	}
 	if n != 1 {
 		t.Errorf("%d entries", n)
+	}
+}
+
+// TestTheAnswerToASignUpIsKept, whatever the name: nobody has to be let in once more to be told.
+func TestTheAnswerToASignUpIsKept(t *testing.T) {
+	data, end, err := openData(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(end)
+	s := start(t, withKeys(data))
+	for i, name := range []string{"<", "𝔸", "ﷺ", "x", "é"} {
+		body := fmt.Sprintf(`{"organization_name":"%d%s","email":"new%d@x.example","password":"a secret password"}`, i, strings.Repeat(name, 99), i)
+		if a := s.do("POST", "/org/create", body, "Idempotency-Key: k"); a.status != 201 && a.status != 422 {
+			t.Errorf("%q: %d %s", name, a.status, a.body)
+		}
+	}
+	n := 0
+	for raw, err := range data.faulty.Database("master_db").Collection("idempotency").Find(t.Context(), docdb.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n++; raw.Lookup("answer", "body").Type == 0 || len(raw) > 4<<10 {
+			t.Errorf("%d bytes are stored: %s", len(raw), raw)
+		}
+	}
+	if n < 4 {
+		t.Errorf("%d entries", n)
+	}
+}
+
+// TestNetworks: one is told from another, and nobody without the secret can tell which it is.
+func TestNetworks(t *testing.T) {
+	f, other := newFingerprints([]byte("secret")), newFingerprints([]byte("other"))
+	one := f.network("192.0.2.1")
+	if one != f.network("192.0.3.4") || one == f.network("192.1.2.1") || one == f.network("2001:db8::1") || one == other.network("192.0.2.1") {
+		t.Error("not by the provider's network and the secret")
 	}
 }
 

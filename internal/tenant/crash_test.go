@@ -131,6 +131,7 @@ func (c *crashed) instance(t *testing.T, name string, hours int) (*docdbtest.Fau
 	return f, openStore(t, f, func(cfg *tenant.Config) {
 		c.config(cfg)
 		cfg.Instance, cfg.Exclusive = name, false
+		cfg.MaxKeys = 1000
 		cfg.Now = func() time.Time { return time.Date(2026, 11, 23, 12+hours, 0, 0, 0, time.UTC) }
 	})
 }

@@ -50,3 +50,8 @@ func (s *Store) Usage(orgID string) (documents, bytes int64) {
 func (d *Documents) Authenticated(ctx context.Context, p org.Principal, id bson.RawValue) (Document, error) {
 	return d.s.GetDocument(ctx, p, id)
 }
+
+// KeyLimit is how many keys are remembered of an organization.
+func (s *Store) KeyLimit(ctx context.Context, orgID string) (int64, error) {
+	return s.keyLimit(ctx, orgID)
+}

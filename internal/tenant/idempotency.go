@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -24,10 +25,11 @@ import (
 // AnswersKept is for how long an idempotency key is remembered.
 const AnswersKept = 24 * time.Hour
 
-// MaxKeptBody is the largest body of an answer that is kept. A larger one is made
-// again from the request, which the fingerprint proves to be the same, and from the
-// entry: what answers with so much answers with what it was sent.
-const MaxKeptBody = 64 << 10
+// MaxKeptBody is the largest body of an answer that is kept: that of a new organization has
+// room in it, whatever its name. A larger one, and that of a document, is made again from the
+// request, which the fingerprint proves to be the same, and from the entry: it is what was
+// sent. So what an entry takes does not depend on what a client sends.
+const MaxKeptBody = 2 << 10
 
 // attemptLeases is how many of Config.LeaseTTL an attempt is left alone. Nobody
 // extends it: two attempts at a time are safe, and only seldom.
@@ -38,7 +40,10 @@ type Once struct {
 	// OrgID is whose key it is; empty on the public plane, where it is whoever's
 	// request has this fingerprint.
 	OrgID string
-	Key   string
+	// Network is where a request on the public plane comes from, so that the keys of one are
+	// not in the way of another's. It is stored, and is no part of whose key it is.
+	Network string
+	Key     string
 	// Fingerprint tells requests apart. It is stored: nobody may be able to guess the
 	// request from it.
 	Fingerprint []byte
@@ -51,7 +56,7 @@ type Answer struct {
 	Location    string `bson:"location,omitempty"`
 	ETag        string `bson:"etag,omitempty"`
 	Body        []byte `bson:"body,omitempty"`
-	// Remake says that the body was too large to be kept.
+	// Remake says that nothing else was kept.
 	Remake bool `bson:"remake,omitempty"`
 }
 
@@ -63,8 +68,9 @@ var ErrAttemptLost = errors.New("the idempotency key is no longer this attempt's
 type idempotent struct {
 	Meta `bson:",inline"`
 	// OrgID is the organization that it goes with: whose key it is, or which the
-	// request makes.
+	// request makes. Without one it is Stranger.
 	OrgID       string `bson:"org_id"`
+	Stranger    string `bson:"stranger,omitempty"` // as whose it counts when no organization does
 	Fingerprint []byte `bson:"fingerprint"`
 	Lease       lease  `bson:"lease"` // Fence counts the attempts
 	// What the request makes: a document that brings no _id gets Document, and is
@@ -84,11 +90,14 @@ type idempotent struct {
 type Attempt struct {
 	s     *Store
 	entry *idempotent
+	// remakes says that the answer follows from the request and the entry.
+	remakes bool
 }
 
 // Attempt begins a try of a request. When the request is done already it returns the
 // answer, and the Attempt serves to make an answer again that has Remake. Kinds:
-// IdempotencyKeyReused, IdempotencyInProgress, Unavailable.
+// IdempotencyKeyReused, IdempotencyInProgress, RateLimited (a new key, and too many are
+// remembered), Unavailable.
 func (s *Store) Attempt(ctx context.Context, once Once) (*Attempt, *Answer, error) {
 	owner := s.cfg.Instance + "/" + uuid.NewString()
 	var a *Attempt
@@ -111,24 +120,49 @@ func (s *Store) attempt(ctx context.Context, once Once, owner string) (*Attempt,
 		now := s.now()
 		mine := lease{Owner: owner, Until: now.Add(attemptLeases * s.cfg.LeaseTTL), Fence: 1}
 		e := &idempotent{
-			Meta: Meta{ID: id}, OrgID: once.OrgID, Fingerprint: once.Fingerprint, Lease: mine,
+			Meta: Meta{ID: id}, OrgID: once.owner(), Stranger: once.stranger(), Fingerprint: once.Fingerprint, Lease: mine,
 			Document: bson.NewObjectID(), Revision: bson.NewObjectID(), Until: now.Add(AnswersKept),
 		}
-		err := s.idempotency.insert(ctx, e)
-		if errors.Is(err, docdb.ErrDuplicate) {
+		refused := s.remember(ctx, e, once)
+		err := refused
+		if errors.Is(err, docdb.ErrDuplicate) || errors.Is(err, org.RateLimited) { // what is remembered is answered
 			if e, err = s.idempotency.get(ctx, id); err == nil {
 				err = s.join(ctx, e, once, mine)
 			}
 		}
 		switch {
 		case err == nil:
-			return &Attempt{s, e}, nil
+			return &Attempt{s: s, entry: e}, nil
+		case errors.Is(err, docdb.ErrNotFound) && errors.Is(refused, org.RateLimited):
+			return nil, refused
 		case !errors.Is(err, docdb.ErrNoMatch) && !errors.Is(err, docdb.ErrNotFound): // else it has just been changed
 			return nil, err
 		}
 	}
 	return nil, docdb.ErrUnavailable
 }
+
+// remember adds the entry of a new key, where there is room for one more.
+func (s *Store) remember(ctx context.Context, e *idempotent, once Once) error {
+	done, err := s.admitKey(ctx, once)
+	if err != nil {
+		return err
+	}
+	err = s.idempotency.insert(ctx, e)
+	done(err)
+	return err
+}
+
+// stranger is as whose a key of the public plane counts; empty for one of an organization.
+func (o Once) stranger() string {
+	if o.OrgID != "" {
+		return ""
+	}
+	return strangers + "/" + o.Network
+}
+
+// owner is as whose it counts.
+func (o Once) owner() string { return cmp.Or(o.OrgID, o.stranger()) }
 
 // id keeps the keys of one organization apart from those of all others. On the public plane
 // nobody says who sends a request, but what is sent holds a password: who sends the same is
@@ -191,8 +225,8 @@ func (a *Attempt) repeated() bool { return a.entry.Lease.Fence > 1 }
 
 // Done keeps the answer of a request that had its effect.
 func (a *Attempt) Done(ctx context.Context, answer Answer) error {
-	if len(answer.Body) > MaxKeptBody {
-		answer.Body, answer.Remake = nil, true
+	if a.remakes || len(answer.Body) > MaxKeptBody {
+		answer = Answer{Status: answer.Status, Remake: true}
 	}
 	return a.save(ctx, func(e *idempotent) { e.Answer = &answer })
 }
@@ -232,54 +266,4 @@ func (a *Attempt) save(ctx context.Context, edit func(*idempotent)) error {
 		return ErrAttemptLost
 	}
 	return fault(err)
-}
-
-// forgetBatch is how many entries are removed at a time: with their answers they
-// are of some size.
-const forgetBatch = 100
-
-// expireAnswers removes the entries whose time is over.
-func (s *Store) expireAnswers(ctx context.Context) error {
-	q := docdb.Query{Order: masterIndex("until").Keys, Limit: forgetBatch}
-	for {
-		batch, err := s.idempotency.query(ctx, q)
-		if err != nil {
-			return err
-		}
-		for _, e := range batch {
-			if s.now().Before(e.Until) {
-				return nil
-			}
-			if err := s.idempotency.remove(ctx, e); err != nil && !errors.Is(err, docdb.ErrNoMatch) {
-				return err
-			}
-		}
-		if len(batch) < q.Limit {
-			return nil
-		}
-	}
-}
-
-// removeAnswers removes what answers tell of a deleted organization. The key that made it
-// stays, and nothing else with it: a request with it that is still under way, or sent once
-// more, must not make the organization again.
-func (r *run) removeAnswers(ctx context.Context) error {
-	q := docdb.Query{Filter: docdb.Eq("org_id", r.op.OrgID), Limit: forgetBatch}
-	for {
-		batch, err := r.idempotency.query(ctx, q)
-		if err != nil || len(batch) == 0 {
-			return err
-		}
-		if err := forAll(ctx, batch, r.forgetAnswer); err != nil {
-			return err
-		}
-	}
-}
-
-func (s *Store) forgetAnswer(ctx context.Context, e *idempotent) error {
-	if e.Operation == "" {
-		return s.idempotency.remove(ctx, e)
-	}
-	e.OrgID, e.Operation, e.Answer, e.Spent = "", "", nil, true
-	return s.idempotency.swap(ctx, e)
 }

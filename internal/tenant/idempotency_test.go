@@ -81,12 +81,13 @@ func (r keyed) send(ctx context.Context, s *tenant.Store, orgID string) (string,
 	if err != nil {
 		return "", err
 	}
-	if answer != nil {
+	if answer != nil && !answer.Remake {
 		return string(answer.Body), nil
 	}
 	text, err := r.do(ctx, s, a, orgID)
 	var known *org.Error
 	switch {
+	case answer != nil:
 	case err == nil:
 		_ = a.Done(ctx, tenant.Answer{Status: 201, Body: []byte(text)})
 	case errors.As(err, &known) && known.Kind != org.Unavailable && known.Kind != org.OutcomeUnknown && known.Kind != org.Internal:

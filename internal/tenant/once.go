@@ -12,11 +12,12 @@ import (
 
 // InsertOnce is Insert for a request with an idempotency key; nil is one without.
 // The _id and the revision of the document are the same at every attempt, so that a
-// document that an earlier one has added is known by them.
+// document that an earlier one has added is known by them, and its answer can be made again.
 func (d *Documents) InsertOnce(ctx context.Context, a *Attempt, body bson.Raw) (Document, error) {
 	if a == nil {
 		return d.Insert(ctx, body)
 	}
+	a.remakes = true
 	id := docdb.ID(body)
 	raw, doc := asStored(id, body, a.entry.Revision)
 	if a.Answered() {

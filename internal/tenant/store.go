@@ -64,6 +64,9 @@ type Config struct {
 	LeaseTTL time.Duration
 	// MaxOrganizations is how many organizations there may be; 0 is no limit.
 	MaxOrganizations int64
+	// MaxKeys is how many idempotency keys are remembered of each organization, and of all
+	// strangers; 0 is no limit.
+	MaxKeys int64
 	// MaxMoves is how many moves that clients ask for go on at a time here; 0 is no limit.
 	MaxMoves int
 	// Phase, if not nil, is told what Open is about to do, where that may take a while.
@@ -108,6 +111,7 @@ type Store struct {
 	unanswered unanswered
 	seen       sightings
 	usages     usages
+	tallies    tallies
 	member     membership
 	rounds     rounds
 

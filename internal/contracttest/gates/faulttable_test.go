@@ -173,6 +173,12 @@ var faults = []fault{
 	})},
 	{"an answer of before that does not say so", "idempotency", without(201, "Idempotency-Replayed")},
 	{"a key that is overlooked", "idempotency", in(func(req *http.Request) { req.Header.Del("Idempotency-Key") })},
+	{"keys without end", "too many keys", out(func(r *reply) { ifStatus(r, 429, 201) })},
+	{"what is remembered is refused", "too many keys", out(func(r *reply) {
+		if r.header.Get("Idempotency-Replayed") != "" {
+			ifStatus(r, 201, 429)
+		}
+	})},
 	{"no time to come again", "working", without(409, "Retry-After")},
 	{"a quota that nobody sees", "quotas", fields(func(_ *reply, o map[string]any) { delete(o, "quota") })},
 	{"a quota that is no longer there", "quotas", out(func(r *reply) { ifStatus(r, 507, 200) })},

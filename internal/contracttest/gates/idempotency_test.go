@@ -95,6 +95,28 @@ func working(t testing.TB, s setup) {
 	}
 }
 
+// tooManyKeys: a request with a new key is refused where no more are remembered, and has no
+// effect; one that is sent again, or has no key, is not.
+func tooManyKeys(t testing.TB, s setup) {
+	s.maxKeys = 2
+	w := s.start(t, 0)
+	auth, path := "Authorization: "+w.account(t).auth, "/org/documents"
+	first := w.do(t, "POST", path, `{"n":1}`, auth, "Idempotency-Key: a").is(201)
+	w.do(t, "POST", path, `{"n":2}`, auth, "Idempotency-Key: b").is(201)
+	w.do(t, "POST", path, `{"n":3}`, auth, "Idempotency-Key: c").is(429, "rate_limited")
+	w.again(t, first, path, `{"n":1}`, auth, "Idempotency-Key: a")
+	w.do(t, "POST", path, `{"n":3}`, auth).is(201)
+	w.do(t, "GET", "/org/stats", "", auth).is(200).has("documents", 3.0)
+
+	// Of strangers count the keys of organizations that have gone again.
+	newco := object("organization_name", "Newco", "email", "new@x.example", "password", password)
+	w.do(t, "POST", "/org/create", newco, "Idempotency-Key: a").is(201)
+	w.do(t, "DELETE", "/org/delete", "", "Authorization: "+w.login(t, "new@x.example", password)).is(200)
+	w.do(t, "POST", "/org/create", newco, "Idempotency-Key: b").is(429, "rate_limited")
+	w.do(t, "POST", "/org/create", newco, "Idempotency-Key: a").is(422, "idempotency_key_reused")
+	w.do(t, "POST", "/org/create", newco).is(201)
+}
+
 // quotas: what the operator allows, and no more.
 func quotas(t testing.TB, s setup) {
 	w := s.start(t, 0)

@@ -35,6 +35,7 @@ func parts(t testing.TB) []part {
 		{"tenant limits", tenantLimits},
 		{"idempotency", idempotency},
 		{"working", working},
+		{"too many keys", tooManyKeys},
 		{"quotas", quotas},
 		{"suspended", suspended},
 		{"operator", operator},

@@ -33,6 +33,8 @@ type setup struct {
 	grace time.Duration
 	// maxOrganizations is how many there may be; 0 is no limit.
 	maxOrganizations int64
+	// maxKeys is how many idempotency keys are remembered; 0 is no limit.
+	maxKeys int64
 	// noOperator leaves the operator's key out.
 	noOperator bool
 	// fault is put round the service to break it.
@@ -58,7 +60,7 @@ func (s setup) start(t testing.TB, perMinute int) *world {
 	}
 	limit := fmt.Sprint(perMinute)
 	server := apptest.Start(t, "RATE_LIMIT_SIGNUP="+limit, "RATE_LIMIT_LOGIN="+limit, "RATE_LIMIT_ORGANIZATION="+limit, "RATE_LIMIT_LOOKUP="+limit,
-		"MAX_ORGANIZATIONS="+fmt.Sprint(s.maxOrganizations), "OPERATOR_KEY="+s.operatorKey(),
+		"MAX_ORGANIZATIONS="+fmt.Sprint(s.maxOrganizations), "MAX_IDEMPOTENCY_KEYS="+fmt.Sprint(s.maxKeys), "OPERATOR_KEY="+s.operatorKey(),
 		"DELETE_GRACE="+s.grace.String())
 	return &world{setup: s, url: server.URL}
 }
@@ -90,7 +92,7 @@ func (s setup) startFaulty(t testing.TB, perMinute int) *world {
 	}
 	store, err := tenant.Open(context.WithoutCancel(t.Context()), tenant.Config{
 		Engine: faulty, MasterDB: masterDB, TenantDB: tenantDB, Passwords: passwords, Exclusive: true,
-		DeleteGrace: s.grace, MaxOrganizations: s.maxOrganizations,
+		DeleteGrace: s.grace, MaxOrganizations: s.maxOrganizations, MaxKeys: s.maxKeys,
 	})
 	if err != nil {
 		t.Fatal(err)

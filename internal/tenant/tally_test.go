@@ -1,0 +1,263 @@
+package tenant_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant"
+)
+
+func keys(n int64) func(*tenant.Config) { return func(c *tenant.Config) { c.MaxKeys = n } }
+
+func keyOf(orgID string, n int) tenant.Once {
+	return tenant.Once{OrgID: orgID, Key: fmt.Sprint("k", n), Fingerprint: []byte("f")}
+}
+
+func stranger(network string, n int) tenant.Once {
+	return tenant.Once{Network: network, Key: fmt.Sprint("k", n), Fingerprint: []byte("f")}
+}
+
+// attempt sends a request with a key whose effect is none, and reports whether it may have one.
+func attempt(t *testing.T, s *tenant.Store, once tenant.Once) bool {
+	t.Helper()
+	a, answer, err := s.Attempt(t.Context(), once)
+	var refused *org.Error
+	switch {
+	case errors.As(err, &refused) && refused.Kind == org.RateLimited:
+		if refused.RetryAfter < time.Minute || refused.RetryAfter > tenant.AnswersKept {
+			t.Errorf("come again in %v", refused.RetryAfter)
+		}
+		return false
+	case err != nil:
+		t.Errorf("%+v: %v", once, err)
+	case answer == nil:
+		if err := a.Done(t.Context(), tenant.Answer{Status: 201}); err != nil {
+			t.Error(err)
+		}
+	}
+	return err == nil
+}
+
+// admitted is how many of the n requests may have their effect, each with another key.
+func admitted(t *testing.T, s *tenant.Store, n int, once func(int) tenant.Once) (many int) {
+	t.Helper()
+	for i := range n {
+		if attempt(t, s, once(i)) {
+			many++
+		}
+	}
+	return many
+}
+
+func (w *world) entries() int {
+	return count(w.t, w.engine.Database(masterDB).Collection("idempotency"), docdb.Filter{})
+}
+
+// TestKeysAreBounded: no more are remembered than may be, and whoever has used all up is told
+// so before anything is done; what is remembered is answered all the same, and what is
+// forgotten makes room.
+func TestKeysAreBounded(t *testing.T) {
+	bounded := func(t *testing.T, w *world) {
+		acme, globex := w.create("Acme", "acme@x.example"), w.create("Globex", "globex@x.example")
+		of := func(n int) tenant.Once { return keyOf(acme.ID, n) }
+		if n := admitted(t, w.Store, 12, of); n != 8 || w.entries() != 8 {
+			t.Errorf("%d of 12 are admitted, and %d remembered, want 8", n, w.entries())
+		}
+		if n := admitted(t, w.Store, 8, of); n != 8 {
+			t.Errorf("sent again, %d of 8 are answered", n)
+		}
+		if !attempt(t, w.Store, keyOf(globex.ID, 1)) {
+			t.Error("another organization is refused, too")
+		}
+		w.clock = w.clock.Add(tenant.AnswersKept)
+		w.reconcile()
+		if n := admitted(t, w.Store, 20, func(n int) tenant.Once { return keyOf(acme.ID, 100+n) }); n != 8 {
+			t.Errorf("when the old ones are forgotten %d are admitted, want 8", n)
+		}
+	}
+	t.Run("embedded", func(t *testing.T) { bounded(t, newWorld(t, embeddedEngine(t), plain, keys(8))) })
+	t.Run("MongoDB", func(t *testing.T) { bounded(t, newWorld(t, mongoEngine(t), plain, keys(8), shared)) })
+}
+
+// TestARefusedKeyTakesNoPlace: what came to nothing is not remembered, and so does not count.
+func TestARefusedKeyTakesNoPlace(t *testing.T) {
+	w := newWorld(t, docdbtest.NewModel(), plain, keys(3))
+	for i := range 20 {
+		a, _, err := w.Attempt(t.Context(), keyOf("acme", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Withdraw(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := admitted(t, w.Store, 5, func(n int) tenant.Once { return keyOf("acme", n) }); n != 3 {
+		t.Errorf("%d are admitted, want 3", n)
+	}
+}
+
+// TestRacingKeysDoNotExceedTheBound: of one instance never, of several by a sixteenth each.
+func TestRacingKeysDoNotExceedTheBound(t *testing.T) {
+	const bound = 32
+	for instances, slack := range map[int]int{1: 0, 3: 3 * bound / 16} {
+		t.Run(fmt.Sprint(instances), func(t *testing.T) {
+			w := newWorld(t, docdbtest.NewModel(), plain, keys(bound), shared)
+			stores := []*tenant.Store{w.Store}
+			for len(stores) < instances {
+				stores = append(stores, newWorld(t, w.engine, plain, keys(bound), shared).Store)
+			}
+			var all sync.WaitGroup
+			var done atomic.Int64
+			for i := range 8 * bound {
+				all.Go(func() {
+					if attempt(t, stores[i%instances], keyOf("acme", i)) {
+						done.Add(1)
+					}
+				})
+			}
+			all.Wait()
+			if n := w.entries(); n > bound+slack || n != int(done.Load()) || n < bound/2 {
+				t.Errorf("%d are remembered and %d admitted, and %d may be", n, done.Load(), bound)
+			}
+		})
+	}
+}
+
+// TestKeysOfOneNetworkLeaveRoomForOthers: as many as all others still have.
+func TestKeysOfOneNetworkLeaveRoomForOthers(t *testing.T) {
+	w := newWorld(t, docdbtest.NewModel(), plain, keys(64))
+	from := func(network string) func(int) tenant.Once {
+		return func(n int) tenant.Once { o := stranger(network, n); o.Key += network; return o }
+	}
+	got := map[string]int{}
+	for i := range 200 {
+		for _, network := range []string{"a", "b"} {
+			if attempt(t, w.Store, from(network)(i)) {
+				got[network]++
+			}
+		}
+	}
+	if got["a"]+got["b"] > 48 || got["a"] < 16 || got["b"] < 16 {
+		t.Errorf("admitted are %v", got)
+	}
+	for n := range 5 {
+		if !attempt(t, w.Store, from("c")(n)) {
+			t.Error("a third network is refused")
+		}
+	}
+	for i := range 200 {
+		attempt(t, w.Store, from(fmt.Sprint("network", i))(0))
+	}
+	if n := w.entries(); n > 64 {
+		t.Errorf("all networks have %d entries", n)
+	}
+	if !attempt(t, w.Store, from("a")(0)) {
+		t.Error("what is remembered is not answered")
+	}
+}
+
+// TestAKeyThatIsSpentCounts: organizations that are made and deleted over and over are
+// remembered no longer than the bound allows, as their makers'; those that are there count
+// as their own.
+func TestAKeyThatIsSpentCounts(t *testing.T) {
+	w := newWorld(t, docdbtest.NewModel(), plain, keys(8))
+	made := 0
+	for i := range 10 {
+		a, _, err := w.Attempt(t.Context(), stranger("a", i))
+		if errors.Is(err, org.RateLimited) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		email := fmt.Sprintf("admin%d@x.example", i)
+		if _, err := w.Create(t.Context(), tenant.CreateInput{Name: fmt.Sprint("Org ", i), Email: email, Password: password, Attempt: a}); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Done(t.Context(), tenant.Answer{Status: 201}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Delete(t.Context(), w.login(email)); err != nil {
+			t.Fatal(err)
+		}
+		made++
+	}
+	if made != 4 {
+		t.Errorf("%d were made and deleted, want half of 8", made)
+	}
+}
+
+// TestNoEntryIsLarge: what is remembered does not grow with what a client sends.
+func TestNoEntryIsLarge(t *testing.T) {
+	w := newWorld(t, docdbtest.NewModel(), plain, keys(8))
+	acme := w.create("Acme", "acme@x.example")
+	for _, body := range []int{1, 100, 64 << 10} {
+		a, _, err := w.Attempt(t.Context(), keyOf(acme.ID, body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc, err := bson.Marshal(bson.D{{Key: "_id", Value: a.DocumentID()}, {Key: "text", Value: make([]byte, body)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Documents(acme.ID).InsertOnce(t.Context(), a, doc); err != nil {
+			t.Fatal(err)
+		}
+		full := tenant.Answer{Status: 201, Location: string(make([]byte, 16<<10)), ETag: `"1"`, Body: make([]byte, body)}
+		if err := a.Done(t.Context(), full); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for raw, err := range w.engine.Database(masterDB).Collection("idempotency").Find(t.Context(), docdb.Query{}) {
+		if err != nil || len(raw) > 700 {
+			t.Errorf("an entry has %d bytes, %v", len(raw), err)
+		}
+	}
+}
+
+// TestAQuotaBoundsKeysToo: they take no more than the documents may, or what few take.
+func TestAQuotaBoundsKeysToo(t *testing.T) {
+	w := newWorld(t, docdbtest.NewModel(), plain, keys(200_000))
+	acme := w.create("Acme", "acme@x.example")
+	for quota, want := range map[int64]int64{0: 200_000, 1: 10_000, 50_000 << 10: 50_000, 1 << 40: 200_000} {
+		w.limit(acme.ID, 0, quota)
+		if n, err := w.KeyLimit(t.Context(), acme.ID); n != want || err != nil {
+			t.Errorf("with a quota of %d bytes: %d, %v, want %d", quota, n, err, want)
+		}
+	}
+}
+
+// TestNothingIsDoneWhereKeysCannotBeCounted, and what is remembered is answered as soon as the
+// storage answers.
+func TestNothingIsDoneWhereKeysCannotBeCounted(t *testing.T) {
+	f := docdbtest.NewFaulty(docdbtest.NewModel())
+	w := newWorld(t, f, plain, keys(8))
+	f.On(func(c docdbtest.Call) error {
+		if c.Op == "Count" && c.Collection == "idempotency" {
+			return docdb.ErrUnavailable
+		}
+		return nil
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, _, err := w.Attempt(ctx, keyOf("acme", 1)); !errors.Is(err, org.Unavailable) {
+		t.Errorf("begun: %v", err)
+	}
+	f.On(nil)
+	if n := w.entries(); n != 0 {
+		t.Errorf("%d entries", n)
+	}
+	if !attempt(t, w.Store, keyOf("acme", 1)) {
+		t.Error("refused")
+	}
+}
