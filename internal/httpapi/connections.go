@@ -16,9 +16,9 @@ import (
 )
 
 // Connections bounds how many there are, in all and from one client address, and how many
-// lines and bytes the head of a request has. Where there are too many, one that rests makes room for
-// the new one: of the same address if that has its share. So who opens many and does nothing
-// with them is in nobody's way. It is safe for concurrent use.
+// lines and bytes the head of a request has. Where there are too many, one that rests makes
+// room for the new one: of the same address if that has its share. So who opens many and does
+// nothing with them is in nobody's way. It is safe for concurrent use.
 type Connections struct {
 	max, perAddress int
 	trusted         []netip.Prefix

@@ -86,6 +86,7 @@ func FuzzNesting(f *testing.F) {
 func nest(t *testing.T, c docdb.Collection, program []byte) {
 	text := nested(program, 256<<10)
 	_ = checkJSON([]byte(text), requestJSON)
+	_ = checkJSON([]byte(`{"filter":`+text+`}`), requestJSON.withExtended([]string{"filter"}))
 	if filter, err := readFilter([]byte(text)); err == nil {
 		matchNested(t, filter)
 	}

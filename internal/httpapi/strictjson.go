@@ -28,11 +28,6 @@ type jsonRules struct {
 // requestJSON is for the bodies of operations with a schema.
 var requestJSON = jsonRules{maxDepth: tenant.MaxDepth, foldNames: true}
 
-func (r jsonRules) withExtended(names []string) jsonRules {
-	r.extended = names
-	return r
-}
-
 // checkJSON refuses what parsers read differently, or read leniently by losing
 // something: a name given twice, invalid UTF-8, half a surrogate pair, data
 // after the value. encoding/json, which comes after, takes all of those. It
@@ -175,15 +170,6 @@ func (s *jsonScanner) member(seen map[string]struct{}) *fieldError {
 	}
 	s.path = s.path[:len(s.path)-1]
 	return nil
-}
-
-// extended scans a value that has rules of its own.
-func (s *jsonScanner) extended() *fieldError {
-	rules, depth := s.rules, s.depth
-	s.rules, s.depth = jsonRules{maxDepth: rules.maxDepth, at: pointer(s.path...)}, 0
-	err := s.value()
-	s.rules, s.depth = rules, depth
-	return err
 }
 
 func (s *jsonScanner) array() *fieldError {
