@@ -42,7 +42,7 @@ func (g *siege) arm(ctx context.Context, t tenantOf) error {
 
 var siegeKinds = []siegeKind{
 	{"scans", 64, asking("GET", func(int) string { return "/org/documents?filter=" + url.QueryEscape(`{"nothing":1}`) + "&count=true" }, nil)},
-	{"long-filters", 32, asking("GET", func(int) string { return "/org/documents?filter=" + url.QueryEscape(longFilter()) }, nil)},
+	{"long-filters", 32, asking("POST", func(int) string { return "/org/documents/query" }, func(int) []byte { return []byte(`{"filter":` + longFilter() + `}`) })},
 	{"stats", 32, asking("GET", func(int) string { return "/org/stats" }, nil)},
 	{"exports", 32, asking("GET", func(int) string { return "/org/export" }, nil)},
 	{"large-gets", 32, asking("GET", func(int) string { return "/org/documents/large" }, nil)},

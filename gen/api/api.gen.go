@@ -295,6 +295,29 @@ type DocumentList struct {
 	Total *int64 `json:"total,omitempty"`
 }
 
+// DocumentQuery Which documents to list, and how. All of it may be left out.
+type DocumentQuery struct {
+	// Count Whether to count all documents that fit `filter`, into `total`.
+	Count *bool `json:"count,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same `filter` and `sort`. Without it, or empty, the first page.
+	Cursor *string `json:"cursor,omitempty"`
+
+	// Fields Only these paths of each document, with commas between, and `_id`. Without it, all.
+	Fields *string `json:"fields,omitempty"`
+
+	// Filter Which documents, in MongoDB's form and in Extended JSON: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
+	// $and $or $not`, and dotted paths. At most 500 operators, and 1000 values of one `$in` or `$nin`.
+	Filter *Filter `json:"filter,omitempty"`
+
+	// Limit How many to list at most.
+	Limit *int32 `json:"limit,omitempty"`
+
+	// Sort `_id`, or the path of an index, or several with commas as the index has them; `-` in front of a path is
+	// descending. Without it, `_id`.
+	Sort *string `json:"sort,omitempty"`
+}
+
 // Email An e-mail address. Upper and lower case are the same.
 //
 // Example: admin@acme.example
@@ -317,6 +340,20 @@ type Email = string
 // `storage_full`: the disk beneath the storage is full, nothing was done.
 // `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
 type ErrorCode string
+
+// ExportQuery Which documents to export, and how. All of it may be left out.
+type ExportQuery struct {
+	// Canonical Whether to write canonical Extended JSON, which tells every type of number apart. Else it is relaxed.
+	Canonical *bool `json:"canonical,omitempty"`
+
+	// Filter Which documents, in MongoDB's form and in Extended JSON: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
+	// $and $or $not`, and dotted paths. At most 500 operators, and 1000 values of one `$in` or `$nin`.
+	Filter *Filter `json:"filter,omitempty"`
+}
+
+// Filter Which documents, in MongoDB's form and in Extended JSON: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
+// $and $or $not`, and dotted paths. At most 500 operators, and 1000 values of one `$in` or `$nin`.
+type Filter = json.RawMessage
 
 // Health The answer to a health check.
 type Health struct {
@@ -784,7 +821,7 @@ type DeleteOrganizationParams struct {
 type ListDocumentsParams struct {
 	// Filter Which documents, in MongoDB's form and in Extended JSON: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
 	// $and $or $not`, and dotted paths. What no index helps with is looked for in all documents, in at most
-	// `QUERY_TIMEOUT`.
+	// `QUERY_TIMEOUT`. For a longer one there is `POST /org/documents/query`.
 	Filter *string `form:"filter,omitempty" json:"filter,omitempty"`
 
 	// Sort `_id`, or the path of an index, or several with commas as the index has them; `-` in front of a path is
@@ -840,7 +877,8 @@ type PutDocumentParams struct {
 
 // ExportDocumentsParams defines parameters for ExportDocuments.
 type ExportDocumentsParams struct {
-	// Filter Which documents; see `GET /org/documents`. There is no limit of time here.
+	// Filter Which documents; see `GET /org/documents`. There is no limit of time here. For a longer one there is
+	// `POST /org/export`.
 	Filter *string `form:"filter,omitempty" json:"filter,omitempty"`
 
 	// Canonical Whether to write canonical Extended JSON, which tells every type of number apart. Else it is relaxed.
@@ -891,11 +929,17 @@ type CreateOrganizationJSONRequestBody = OrganizationCreate
 // CreateDocumentJSONRequestBody defines body for CreateDocument for application/json ContentType.
 type CreateDocumentJSONRequestBody = Document
 
+// QueryDocumentsJSONRequestBody defines body for QueryDocuments for application/json ContentType.
+type QueryDocumentsJSONRequestBody = DocumentQuery
+
 // PatchDocumentApplicationMergePatchPlusJSONRequestBody defines body for PatchDocument for application/merge-patch+json ContentType.
 type PatchDocumentApplicationMergePatchPlusJSONRequestBody = Document
 
 // PutDocumentJSONRequestBody defines body for PutDocument for application/json ContentType.
 type PutDocumentJSONRequestBody = Document
+
+// ExportQueryJSONRequestBody defines body for ExportQuery for application/json ContentType.
+type ExportQueryJSONRequestBody = ExportQuery
 
 // CreateIndexJSONRequestBody defines body for CreateIndex for application/json ContentType.
 type CreateIndexJSONRequestBody = IndexCreate
@@ -941,6 +985,9 @@ type ServerInterface interface {
 	// CreateDocument Create a document
 	// (POST /org/documents)
 	CreateDocument(ctx echo.Context, params CreateDocumentParams) error
+	// QueryDocuments List documents by a query of any length
+	// (POST /org/documents/query)
+	QueryDocuments(ctx echo.Context) error
 	// DeleteDocument Delete a document
 	// (DELETE /org/documents/{id})
 	DeleteDocument(ctx echo.Context, id string, params DeleteDocumentParams) error
@@ -956,6 +1003,9 @@ type ServerInterface interface {
 	// ExportDocuments Export documents
 	// (GET /org/export)
 	ExportDocuments(ctx echo.Context, params ExportDocumentsParams) error
+	// ExportQuery Export documents by a filter of any length
+	// (POST /org/export)
+	ExportQuery(ctx echo.Context) error
 	// GetOrganization Look up an organization by name
 	// (GET /org/get)
 	GetOrganization(ctx echo.Context, params GetOrganizationParams) error
@@ -1263,6 +1313,15 @@ func (w *ServerInterfaceWrapper) CreateDocument(ctx echo.Context) error {
 	return err
 }
 
+// QueryDocuments converts echo context to params.
+func (w *ServerInterfaceWrapper) QueryDocuments(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.QueryDocuments(ctx)
+	return err
+}
+
 // DeleteDocument converts echo context to params.
 func (w *ServerInterfaceWrapper) DeleteDocument(ctx echo.Context) error {
 	var err error
@@ -1424,6 +1483,15 @@ func (w *ServerInterfaceWrapper) ExportDocuments(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ExportDocuments(ctx, params)
+	return err
+}
+
+// ExportQuery converts echo context to params.
+func (w *ServerInterfaceWrapper) ExportQuery(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExportQuery(ctx)
 	return err
 }
 
@@ -1648,7 +1716,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/org/documents/:id", wrapper.GetDocument, options.OperationMiddlewares["getDocument"]...)
 	router.PATCH(options.BaseURL+"/org/documents/:id", wrapper.PatchDocument, options.OperationMiddlewares["patchDocument"]...)
 	router.PUT(options.BaseURL+"/org/documents/:id", wrapper.PutDocument, options.OperationMiddlewares["putDocument"]...)
+	router.POST(options.BaseURL+"/org/documents/query", wrapper.QueryDocuments, options.OperationMiddlewares["queryDocuments"]...)
 	router.GET(options.BaseURL+"/org/export", wrapper.ExportDocuments, options.OperationMiddlewares["exportDocuments"]...)
+	router.POST(options.BaseURL+"/org/export", wrapper.ExportQuery, options.OperationMiddlewares["exportQuery"]...)
 	router.GET(options.BaseURL+"/org/get", wrapper.GetOrganization, options.OperationMiddlewares["getOrganization"]...)
 	router.POST(options.BaseURL+"/org/import", wrapper.ImportDocuments, options.OperationMiddlewares["importDocuments"]...)
 	router.GET(options.BaseURL+"/org/indexes", wrapper.ListIndexes, options.OperationMiddlewares["listIndexes"]...)
@@ -1978,6 +2048,28 @@ func (response CreateDocument201JSONResponse) VisitCreateDocumentResponse(w http
 	return err
 }
 
+type QueryDocumentsRequestObject struct {
+	Body *QueryDocumentsJSONRequestBody
+}
+
+type QueryDocumentsResponseObject interface {
+	VisitQueryDocumentsResponse(w http.ResponseWriter) error
+}
+
+type QueryDocuments200JSONResponse DocumentList
+
+func (response QueryDocuments200JSONResponse) VisitQueryDocumentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type DeleteDocumentRequestObject struct {
 	ID     string `json:"id"`
 	Params DeleteDocumentParams
@@ -2127,6 +2219,57 @@ type ExportDocuments200ApplicationXNdjsonResponse struct {
 }
 
 func (response ExportDocuments200ApplicationXNdjsonResponse) VisitExportDocumentsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type ExportQueryRequestObject struct {
+	Body *ExportQueryJSONRequestBody
+}
+
+type ExportQueryResponseObject interface {
+	VisitExportQueryResponse(w http.ResponseWriter) error
+}
+
+type ExportQuery200ApplicationXNdjsonResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ExportQuery200ApplicationXNdjsonResponse) VisitExportQueryResponse(w http.ResponseWriter) error {
 
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	if response.ContentLength != 0 {
@@ -2468,6 +2611,9 @@ type StrictServerInterface interface {
 	// CreateDocument Create a document
 	// (POST /org/documents)
 	CreateDocument(ctx context.Context, request CreateDocumentRequestObject) (CreateDocumentResponseObject, error)
+	// QueryDocuments List documents by a query of any length
+	// (POST /org/documents/query)
+	QueryDocuments(ctx context.Context, request QueryDocumentsRequestObject) (QueryDocumentsResponseObject, error)
 	// DeleteDocument Delete a document
 	// (DELETE /org/documents/{id})
 	DeleteDocument(ctx context.Context, request DeleteDocumentRequestObject) (DeleteDocumentResponseObject, error)
@@ -2483,6 +2629,9 @@ type StrictServerInterface interface {
 	// ExportDocuments Export documents
 	// (GET /org/export)
 	ExportDocuments(ctx context.Context, request ExportDocumentsRequestObject) (ExportDocumentsResponseObject, error)
+	// ExportQuery Export documents by a filter of any length
+	// (POST /org/export)
+	ExportQuery(ctx context.Context, request ExportQueryRequestObject) (ExportQueryResponseObject, error)
 	// GetOrganization Look up an organization by name
 	// (GET /org/get)
 	GetOrganization(ctx context.Context, request GetOrganizationRequestObject) (GetOrganizationResponseObject, error)
@@ -2915,6 +3064,52 @@ func (sh *strictHandler) CreateDocument(ctx echo.Context, params CreateDocumentP
 	return nil
 }
 
+// QueryDocuments operation middleware
+func (sh *strictHandler) QueryDocuments(ctx echo.Context) error {
+	var request QueryDocumentsRequestObject
+
+	var body QueryDocumentsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.QueryDocuments(ctx.Request().Context(), request.(QueryDocumentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "QueryDocuments")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(QueryDocumentsResponseObject); ok {
+		return validResponse.VisitQueryDocumentsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // DeleteDocument operation middleware
 func (sh *strictHandler) DeleteDocument(ctx echo.Context, id string, params DeleteDocumentParams) error {
 	var request DeleteDocumentRequestObject
@@ -3083,6 +3278,52 @@ func (sh *strictHandler) ExportDocuments(ctx echo.Context, params ExportDocument
 		return err
 	} else if validResponse, ok := response.(ExportDocumentsResponseObject); ok {
 		return validResponse.VisitExportDocumentsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ExportQuery operation middleware
+func (sh *strictHandler) ExportQuery(ctx echo.Context) error {
+	var request ExportQueryRequestObject
+
+	var body ExportQueryJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportQuery(ctx.Request().Context(), request.(ExportQueryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportQuery")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExportQueryResponseObject); ok {
+		return validResponse.VisitExportQueryResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -296,6 +296,29 @@ type DocumentList struct {
 	Total *int64 `json:"total,omitempty"`
 }
 
+// DocumentQuery Which documents to list, and how. All of it may be left out.
+type DocumentQuery struct {
+	// Count Whether to count all documents that fit `filter`, into `total`.
+	Count *bool `json:"count,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, with the same `filter` and `sort`. Without it, or empty, the first page.
+	Cursor *string `json:"cursor,omitempty"`
+
+	// Fields Only these paths of each document, with commas between, and `_id`. Without it, all.
+	Fields *string `json:"fields,omitempty"`
+
+	// Filter Which documents, in MongoDB's form and in Extended JSON: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
+	// $and $or $not`, and dotted paths. At most 500 operators, and 1000 values of one `$in` or `$nin`.
+	Filter *Filter `json:"filter,omitempty"`
+
+	// Limit How many to list at most.
+	Limit *int32 `json:"limit,omitempty"`
+
+	// Sort `_id`, or the path of an index, or several with commas as the index has them; `-` in front of a path is
+	// descending. Without it, `_id`.
+	Sort *string `json:"sort,omitempty"`
+}
+
 // Email An e-mail address. Upper and lower case are the same.
 //
 // Example: admin@acme.example
@@ -319,6 +342,16 @@ type Email = string
 // `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
 type ErrorCode string
 
+// ExportQuery Which documents to export, and how. All of it may be left out.
+type ExportQuery struct {
+	// Canonical Whether to write canonical Extended JSON, which tells every type of number apart. Else it is relaxed.
+	Canonical *bool `json:"canonical,omitempty"`
+
+	// Filter Which documents, in MongoDB's form and in Extended JSON: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
+	// $and $or $not`, and dotted paths. At most 500 operators, and 1000 values of one `$in` or `$nin`.
+	Filter *Filter `json:"filter,omitempty"`
+}
+
 // FieldError What is wrong with one input.
 type FieldError struct {
 	// Detail What is wrong.
@@ -330,6 +363,10 @@ type FieldError struct {
 	// Pointer Where in the body, as a JSON Pointer in a fragment: `#/email`.
 	Pointer *string `json:"pointer,omitempty"`
 }
+
+// Filter Which documents, in MongoDB's form and in Extended JSON: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
+// $and $or $not`, and dotted paths. At most 500 operators, and 1000 values of one `$in` or `$nin`.
+type Filter = json.RawMessage
 
 // Health The answer to a health check.
 type Health struct {
@@ -923,7 +960,7 @@ type DeleteOrganizationParams struct {
 type ListDocumentsParams struct {
 	// Filter Which documents, in MongoDB's form and in Extended JSON: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
 	// $and $or $not`, and dotted paths. What no index helps with is looked for in all documents, in at most
-	// `QUERY_TIMEOUT`.
+	// `QUERY_TIMEOUT`. For a longer one there is `POST /org/documents/query`.
 	Filter *string `form:"filter,omitempty" json:"filter,omitempty"`
 
 	// Sort `_id`, or the path of an index, or several with commas as the index has them; `-` in front of a path is
@@ -979,7 +1016,8 @@ type PutDocumentParams struct {
 
 // ExportDocumentsParams defines parameters for ExportDocuments.
 type ExportDocumentsParams struct {
-	// Filter Which documents; see `GET /org/documents`. There is no limit of time here.
+	// Filter Which documents; see `GET /org/documents`. There is no limit of time here. For a longer one there is
+	// `POST /org/export`.
 	Filter *string `form:"filter,omitempty" json:"filter,omitempty"`
 
 	// Canonical Whether to write canonical Extended JSON, which tells every type of number apart. Else it is relaxed.
@@ -1030,11 +1068,17 @@ type CreateOrganizationJSONRequestBody = OrganizationCreate
 // CreateDocumentJSONRequestBody defines body for CreateDocument for application/json ContentType.
 type CreateDocumentJSONRequestBody = Document
 
+// QueryDocumentsJSONRequestBody defines body for QueryDocuments for application/json ContentType.
+type QueryDocumentsJSONRequestBody = DocumentQuery
+
 // PatchDocumentApplicationMergePatchPlusJSONRequestBody defines body for PatchDocument for application/merge-patch+json ContentType.
 type PatchDocumentApplicationMergePatchPlusJSONRequestBody = Document
 
 // PutDocumentJSONRequestBody defines body for PutDocument for application/json ContentType.
 type PutDocumentJSONRequestBody = Document
+
+// ExportQueryJSONRequestBody defines body for ExportQuery for application/json ContentType.
+type ExportQueryJSONRequestBody = ExportQuery
 
 // CreateIndexJSONRequestBody defines body for CreateIndex for application/json ContentType.
 type CreateIndexJSONRequestBody = IndexCreate
@@ -1302,6 +1346,28 @@ type ClientInterface interface {
 	// Corresponds with POST /org/documents (the `CreateDocument` operationId).
 	CreateDocument(ctx context.Context, params *CreateDocumentParams, body CreateDocumentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// QueryDocumentsWithBody List documents by a query of any length
+	//
+	// `GET /org/documents` with its parameters in the body, where there is room for long ones: 128 KiB in all. It
+	// changes nothing and may be sent again. `{}` is all documents. A `next_cursor` of the one may be used with the
+	// other, with the same `filter` and `sort`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /org/documents/query (the `QueryDocuments` operationId).
+	QueryDocumentsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// QueryDocuments List documents by a query of any length
+	//
+	// `GET /org/documents` with its parameters in the body, where there is room for long ones: 128 KiB in all. It
+	// changes nothing and may be sent again. `{}` is all documents. A `next_cursor` of the one may be used with the
+	// other, with the same `filter` and `sort`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /org/documents/query (the `QueryDocuments` operationId).
+	QueryDocuments(ctx context.Context, body QueryDocumentsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// DeleteDocument Delete a document
 	//
 	// Removes the document of that `_id`.
@@ -1369,6 +1435,26 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /org/export (the `ExportDocuments` operationId).
 	ExportDocuments(ctx context.Context, params *ExportDocumentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportQueryWithBody Export documents by a filter of any length
+	//
+	// `GET /org/export` with its parameters in the body, where there is room for a long filter: 128 KiB in all. It
+	// changes nothing and may be sent again. `{}` is all documents.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /org/export (the `ExportQuery` operationId).
+	ExportQueryWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportQuery Export documents by a filter of any length
+	//
+	// `GET /org/export` with its parameters in the body, where there is room for a long filter: 128 KiB in all. It
+	// changes nothing and may be sent again. `{}` is all documents.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /org/export (the `ExportQuery` operationId).
+	ExportQuery(ctx context.Context, body ExportQueryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetOrganization Look up an organization by name
 	//
@@ -1850,6 +1936,48 @@ func (c *Client) CreateDocument(ctx context.Context, params *CreateDocumentParam
 	return c.Client.Do(req)
 }
 
+// QueryDocumentsWithBody List documents by a query of any length
+//
+// `GET /org/documents` with its parameters in the body, where there is room for long ones: 128 KiB in all. It
+// changes nothing and may be sent again. `{}` is all documents. A `next_cursor` of the one may be used with the
+// other, with the same `filter` and `sort`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /org/documents/query (the `QueryDocuments` operationId).
+func (c *Client) QueryDocumentsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewQueryDocumentsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// QueryDocuments List documents by a query of any length
+//
+// `GET /org/documents` with its parameters in the body, where there is room for long ones: 128 KiB in all. It
+// changes nothing and may be sent again. `{}` is all documents. A `next_cursor` of the one may be used with the
+// other, with the same `filter` and `sort`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /org/documents/query (the `QueryDocuments` operationId).
+func (c *Client) QueryDocuments(ctx context.Context, body QueryDocumentsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewQueryDocumentsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // DeleteDocument Delete a document
 //
 // Removes the document of that `_id`.
@@ -1978,6 +2106,46 @@ func (c *Client) PutDocument(ctx context.Context, id string, params *PutDocument
 // Corresponds with GET /org/export (the `ExportDocuments` operationId).
 func (c *Client) ExportDocuments(ctx context.Context, params *ExportDocumentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewExportDocumentsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportQueryWithBody Export documents by a filter of any length
+//
+// `GET /org/export` with its parameters in the body, where there is room for a long filter: 128 KiB in all. It
+// changes nothing and may be sent again. `{}` is all documents.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /org/export (the `ExportQuery` operationId).
+func (c *Client) ExportQueryWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportQueryRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportQuery Export documents by a filter of any length
+//
+// `GET /org/export` with its parameters in the body, where there is room for a long filter: 128 KiB in all. It
+// changes nothing and may be sent again. `{}` is all documents.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /org/export (the `ExportQuery` operationId).
+func (c *Client) ExportQuery(ctx context.Context, body ExportQueryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportQueryRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2835,6 +3003,46 @@ func NewCreateDocumentRequestWithBody(server string, params *CreateDocumentParam
 	return req, nil
 }
 
+// NewQueryDocumentsRequest calls the generic QueryDocuments builder with application/json body
+func NewQueryDocumentsRequest(server string, body QueryDocumentsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewQueryDocumentsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewQueryDocumentsRequestWithBody constructs an http.Request for the QueryDocuments method, with any body, and a specified content type
+func NewQueryDocumentsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/org/documents/query")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewDeleteDocumentRequest constructs an http.Request for the DeleteDocument method
 func NewDeleteDocumentRequest(server string, id string, params *DeleteDocumentParams) (*http.Request, error) {
 	var err error
@@ -3115,6 +3323,46 @@ func NewExportDocumentsRequest(server string, params *ExportDocumentsParams) (*h
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewExportQueryRequest calls the generic ExportQuery builder with application/json body
+func NewExportQueryRequest(server string, body ExportQueryJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewExportQueryRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewExportQueryRequestWithBody constructs an http.Request for the ExportQuery method, with any body, and a specified content type
+func NewExportQueryRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/org/export")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -3781,6 +4029,28 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /org/documents (the `CreateDocument` operationId).
 	CreateDocumentWithResponse(ctx context.Context, params *CreateDocumentParams, body CreateDocumentJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateDocumentResult, error)
 
+	// QueryDocumentsWithBodyWithResponse List documents by a query of any length
+	//
+	// `GET /org/documents` with its parameters in the body, where there is room for long ones: 128 KiB in all. It
+	// changes nothing and may be sent again. `{}` is all documents. A `next_cursor` of the one may be used with the
+	// other, with the same `filter` and `sort`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /org/documents/query (the `QueryDocuments` operationId).
+	QueryDocumentsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*QueryDocumentsResult, error)
+
+	// QueryDocumentsWithResponse List documents by a query of any length
+	//
+	// `GET /org/documents` with its parameters in the body, where there is room for long ones: 128 KiB in all. It
+	// changes nothing and may be sent again. `{}` is all documents. A `next_cursor` of the one may be used with the
+	// other, with the same `filter` and `sort`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /org/documents/query (the `QueryDocuments` operationId).
+	QueryDocumentsWithResponse(ctx context.Context, body QueryDocumentsJSONRequestBody, reqEditors ...RequestEditorFn) (*QueryDocumentsResult, error)
+
 	// DeleteDocumentWithResponse Delete a document
 	//
 	// Removes the document of that `_id`.
@@ -3854,6 +4124,26 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /org/export (the `ExportDocuments` operationId).
 	ExportDocumentsWithResponse(ctx context.Context, params *ExportDocumentsParams, reqEditors ...RequestEditorFn) (*ExportDocumentsResult, error)
+
+	// ExportQueryWithBodyWithResponse Export documents by a filter of any length
+	//
+	// `GET /org/export` with its parameters in the body, where there is room for a long filter: 128 KiB in all. It
+	// changes nothing and may be sent again. `{}` is all documents.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /org/export (the `ExportQuery` operationId).
+	ExportQueryWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExportQueryResult, error)
+
+	// ExportQueryWithResponse Export documents by a filter of any length
+	//
+	// `GET /org/export` with its parameters in the body, where there is room for a long filter: 128 KiB in all. It
+	// changes nothing and may be sent again. `{}` is all documents.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /org/export (the `ExportQuery` operationId).
+	ExportQueryWithResponse(ctx context.Context, body ExportQueryJSONRequestBody, reqEditors ...RequestEditorFn) (*ExportQueryResult, error)
 
 	// GetOrganizationWithResponse Look up an organization by name
 	//
@@ -5734,6 +6024,183 @@ func (r CreateDocumentResult) ContentType() string {
 	return ""
 }
 
+// QueryDocumentsResult200Headers the declared response headers of an HTTP 200 response for QueryDocuments
+type QueryDocumentsResult200Headers struct {
+	XRequestID string
+}
+
+// QueryDocumentsResult400Headers the declared response headers of an HTTP 400 response for QueryDocuments
+type QueryDocumentsResult400Headers struct {
+	XRequestID string
+}
+
+// QueryDocumentsResult401Headers the declared response headers of an HTTP 401 response for QueryDocuments
+type QueryDocumentsResult401Headers struct {
+	WWWAuthenticate string
+	XRequestID      string
+}
+
+// QueryDocumentsResult413Headers the declared response headers of an HTTP 413 response for QueryDocuments
+type QueryDocumentsResult413Headers struct {
+	XRequestID string
+}
+
+// QueryDocumentsResult415Headers the declared response headers of an HTTP 415 response for QueryDocuments
+type QueryDocumentsResult415Headers struct {
+	XRequestID string
+}
+
+// QueryDocumentsResult422Headers the declared response headers of an HTTP 422 response for QueryDocuments
+type QueryDocumentsResult422Headers struct {
+	XRequestID string
+}
+
+// QueryDocumentsResult423Headers the declared response headers of an HTTP 423 response for QueryDocuments
+type QueryDocumentsResult423Headers struct {
+	XRequestID string
+}
+
+// QueryDocumentsResult429Headers the declared response headers of an HTTP 429 response for QueryDocuments
+type QueryDocumentsResult429Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+// QueryDocumentsResult500Headers the declared response headers of an HTTP 500 response for QueryDocuments
+type QueryDocumentsResult500Headers struct {
+	XRequestID string
+}
+
+// QueryDocumentsResult503Headers the declared response headers of an HTTP 503 response for QueryDocuments
+type QueryDocumentsResult503Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+type QueryDocumentsResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DocumentList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *QueryMalformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON423 the response for an HTTP 423 `application/problem+json` response
+	ApplicationProblemJSON423 *Suspended
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *RateLimited
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *TooSlow
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *QueryDocumentsResult200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *QueryDocumentsResult400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *QueryDocumentsResult401Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *QueryDocumentsResult413Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *QueryDocumentsResult415Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *QueryDocumentsResult422Headers
+	// Headers423 the parsed response headers for an HTTP 423 response
+	Headers423 *QueryDocumentsResult423Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *QueryDocumentsResult429Headers
+	// Headers500 the parsed response headers for an HTTP 500 response
+	Headers500 *QueryDocumentsResult500Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *QueryDocumentsResult503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r QueryDocumentsResult) GetJSON200() *DocumentList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r QueryDocumentsResult) GetApplicationProblemJSON400() *QueryMalformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r QueryDocumentsResult) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r QueryDocumentsResult) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r QueryDocumentsResult) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r QueryDocumentsResult) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON423 returns the response for an HTTP 423 `application/problem+json` response
+func (r QueryDocumentsResult) GetApplicationProblemJSON423() *Suspended {
+	return r.ApplicationProblemJSON423
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r QueryDocumentsResult) GetApplicationProblemJSON429() *RateLimited {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r QueryDocumentsResult) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r QueryDocumentsResult) GetApplicationProblemJSON503() *TooSlow {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r QueryDocumentsResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r QueryDocumentsResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r QueryDocumentsResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r QueryDocumentsResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // DeleteDocumentResult204Headers the declared response headers of an HTTP 204 response for DeleteDocument
 type DeleteDocumentResult204Headers struct {
 	XRequestID string
@@ -6632,6 +7099,162 @@ func (r ExportDocumentsResult) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ExportDocumentsResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ExportQueryResult200Headers the declared response headers of an HTTP 200 response for ExportQuery
+type ExportQueryResult200Headers struct {
+	XRequestID string
+}
+
+// ExportQueryResult400Headers the declared response headers of an HTTP 400 response for ExportQuery
+type ExportQueryResult400Headers struct {
+	XRequestID string
+}
+
+// ExportQueryResult401Headers the declared response headers of an HTTP 401 response for ExportQuery
+type ExportQueryResult401Headers struct {
+	WWWAuthenticate string
+	XRequestID      string
+}
+
+// ExportQueryResult413Headers the declared response headers of an HTTP 413 response for ExportQuery
+type ExportQueryResult413Headers struct {
+	XRequestID string
+}
+
+// ExportQueryResult415Headers the declared response headers of an HTTP 415 response for ExportQuery
+type ExportQueryResult415Headers struct {
+	XRequestID string
+}
+
+// ExportQueryResult423Headers the declared response headers of an HTTP 423 response for ExportQuery
+type ExportQueryResult423Headers struct {
+	XRequestID string
+}
+
+// ExportQueryResult429Headers the declared response headers of an HTTP 429 response for ExportQuery
+type ExportQueryResult429Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+// ExportQueryResult500Headers the declared response headers of an HTTP 500 response for ExportQuery
+type ExportQueryResult500Headers struct {
+	XRequestID string
+}
+
+// ExportQueryResult503Headers the declared response headers of an HTTP 503 response for ExportQuery
+type ExportQueryResult503Headers struct {
+	RetryAfter int32
+	XRequestID string
+}
+
+type ExportQueryResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *QueryMalformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON423 the response for an HTTP 423 `application/problem+json` response
+	ApplicationProblemJSON423 *Suspended
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *RateLimited
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ExportQueryResult200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *ExportQueryResult400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ExportQueryResult401Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *ExportQueryResult413Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *ExportQueryResult415Headers
+	// Headers423 the parsed response headers for an HTTP 423 response
+	Headers423 *ExportQueryResult423Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ExportQueryResult429Headers
+	// Headers500 the parsed response headers for an HTTP 500 response
+	Headers500 *ExportQueryResult500Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ExportQueryResult503Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ExportQueryResult) GetApplicationProblemJSON400() *QueryMalformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ExportQueryResult) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r ExportQueryResult) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r ExportQueryResult) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON423 returns the response for an HTTP 423 `application/problem+json` response
+func (r ExportQueryResult) GetApplicationProblemJSON423() *Suspended {
+	return r.ApplicationProblemJSON423
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ExportQueryResult) GetApplicationProblemJSON429() *RateLimited {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ExportQueryResult) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ExportQueryResult) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportQueryResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportQueryResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportQueryResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportQueryResult) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -8438,6 +9061,40 @@ func (c *ClientWithResponses) CreateDocumentWithResponse(ctx context.Context, pa
 	return ParseCreateDocumentResult(rsp)
 }
 
+// QueryDocumentsWithBodyWithResponse List documents by a query of any length
+//
+// `GET /org/documents` with its parameters in the body, where there is room for long ones: 128 KiB in all. It
+// changes nothing and may be sent again. `{}` is all documents. A `next_cursor` of the one may be used with the
+// other, with the same `filter` and `sort`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /org/documents/query (the `QueryDocuments` operationId).
+func (c *ClientWithResponses) QueryDocumentsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*QueryDocumentsResult, error) {
+	rsp, err := c.QueryDocumentsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseQueryDocumentsResult(rsp)
+}
+
+// QueryDocumentsWithResponse List documents by a query of any length
+//
+// `GET /org/documents` with its parameters in the body, where there is room for long ones: 128 KiB in all. It
+// changes nothing and may be sent again. `{}` is all documents. A `next_cursor` of the one may be used with the
+// other, with the same `filter` and `sort`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /org/documents/query (the `QueryDocuments` operationId).
+func (c *ClientWithResponses) QueryDocumentsWithResponse(ctx context.Context, body QueryDocumentsJSONRequestBody, reqEditors ...RequestEditorFn) (*QueryDocumentsResult, error) {
+	rsp, err := c.QueryDocuments(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseQueryDocumentsResult(rsp)
+}
+
 // DeleteDocumentWithResponse Delete a document
 //
 // Removes the document of that `_id`.
@@ -8552,6 +9209,38 @@ func (c *ClientWithResponses) ExportDocumentsWithResponse(ctx context.Context, p
 		return nil, err
 	}
 	return ParseExportDocumentsResult(rsp)
+}
+
+// ExportQueryWithBodyWithResponse Export documents by a filter of any length
+//
+// `GET /org/export` with its parameters in the body, where there is room for a long filter: 128 KiB in all. It
+// changes nothing and may be sent again. `{}` is all documents.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /org/export (the `ExportQuery` operationId).
+func (c *ClientWithResponses) ExportQueryWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExportQueryResult, error) {
+	rsp, err := c.ExportQueryWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportQueryResult(rsp)
+}
+
+// ExportQueryWithResponse Export documents by a filter of any length
+//
+// `GET /org/export` with its parameters in the body, where there is room for a long filter: 128 KiB in all. It
+// changes nothing and may be sent again. `{}` is all documents.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /org/export (the `ExportQuery` operationId).
+func (c *ClientWithResponses) ExportQueryWithResponse(ctx context.Context, body ExportQueryJSONRequestBody, reqEditors ...RequestEditorFn) (*ExportQueryResult, error) {
+	rsp, err := c.ExportQuery(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportQueryResult(rsp)
 }
 
 // GetOrganizationWithResponse Look up an organization by name
@@ -10846,6 +11535,219 @@ func ParseCreateDocumentResult(rsp *http.Response) (*CreateDocumentResult, error
 	return response, nil
 }
 
+// ParseQueryDocumentsResult parses an HTTP response from a QueryDocumentsWithResponse call
+func ParseQueryDocumentsResult(rsp *http.Response) (*QueryDocumentsResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &QueryDocumentsResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DocumentList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest QueryMalformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 423:
+		var dest Suspended
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON423 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RateLimited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest TooSlow
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers QueryDocumentsResult200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers QueryDocumentsResult400Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers QueryDocumentsResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 413:
+		var headers QueryDocumentsResult413Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 415:
+		var headers QueryDocumentsResult415Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 422:
+		var headers QueryDocumentsResult422Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers422 = &headers
+	case rsp.StatusCode == 423:
+		var headers QueryDocumentsResult423Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers423 = &headers
+	case rsp.StatusCode == 429:
+		var headers QueryDocumentsResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 500:
+		var headers QueryDocumentsResult500Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers500 = &headers
+	case rsp.StatusCode == 503:
+		var headers QueryDocumentsResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseDeleteDocumentResult parses an HTTP response from a DeleteDocumentWithResponse call
 func ParseDeleteDocumentResult(rsp *http.Response) (*DeleteDocumentResult, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -11949,6 +12851,195 @@ func ParseExportDocumentsResult(rsp *http.Response) (*ExportDocumentsResult, err
 		response.Headers500 = &headers
 	case rsp.StatusCode == 503:
 		var headers ExportDocumentsResult503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseExportQueryResult parses an HTTP response from a ExportQueryWithResponse call
+func ParseExportQueryResult(rsp *http.Response) (*ExportQueryResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportQueryResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest QueryMalformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 423:
+		var dest Suspended
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON423 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RateLimited
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ExportQueryResult200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers ExportQueryResult400Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers ExportQueryResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 413:
+		var headers ExportQueryResult413Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 415:
+		var headers ExportQueryResult415Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 423:
+		var headers ExportQueryResult423Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers423 = &headers
+	case rsp.StatusCode == 429:
+		var headers ExportQueryResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 500:
+		var headers ExportQueryResult500Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = value
+		}
+		response.Headers500 = &headers
+	case rsp.StatusCode == 503:
+		var headers ExportQueryResult503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int32
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int32"}); err != nil {

@@ -288,6 +288,55 @@ export type Document = {
 };
 
 /**
+ * Which documents, in MongoDB's form and in Extended JSON: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
+ * $and $or $not`, and dotted paths. At most 500 operators, and 1000 values of one `$in` or `$nin`.
+ *
+ */
+export type Filter = {
+    [key: string]: unknown;
+};
+
+/**
+ * Which documents to list, and how. All of it may be left out.
+ */
+export type DocumentQuery = {
+    filter?: Filter;
+    /**
+     * `_id`, or the path of an index, or several with commas as the index has them; `-` in front of a path is
+     * descending. Without it, `_id`.
+     *
+     */
+    sort?: string;
+    /**
+     * How many to list at most.
+     */
+    limit?: number;
+    /**
+     * The `next_cursor` of the page before, with the same `filter` and `sort`. Without it, or empty, the first page.
+     */
+    cursor?: string;
+    /**
+     * Only these paths of each document, with commas between, and `_id`. Without it, all.
+     */
+    fields?: string;
+    /**
+     * Whether to count all documents that fit `filter`, into `total`.
+     */
+    count?: boolean;
+};
+
+/**
+ * Which documents to export, and how. All of it may be left out.
+ */
+export type ExportQuery = {
+    filter?: Filter;
+    /**
+     * Whether to write canonical Extended JSON, which tells every type of number apart. Else it is relaxed.
+     */
+    canonical?: boolean;
+};
+
+/**
  * A page of documents.
  */
 export type DocumentList = {
@@ -1103,7 +1152,7 @@ export type ListDocumentsData = {
         /**
          * Which documents, in MongoDB's form and in Extended JSON: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
          * $and $or $not`, and dotted paths. What no index helps with is looked for in all documents, in at most
-         * `QUERY_TIMEOUT`.
+         * `QUERY_TIMEOUT`. For a longer one there is `POST /org/documents/query`.
          *
          */
         filter?: string;
@@ -1273,6 +1322,69 @@ export type CreateDocumentResponses = {
 };
 
 export type CreateDocumentResponse = CreateDocumentResponses[keyof CreateDocumentResponses];
+
+export type QueryDocumentsData = {
+    body: DocumentQuery;
+    path?: never;
+    query?: never;
+    url: '/org/documents/query';
+};
+
+export type QueryDocumentsErrors = {
+    /**
+     * The query breaks the contract; `errors` says where. `no_index`: no index has this order; `detail` says which
+     * would.
+     *
+     */
+    400: Problem;
+    /**
+     * There is no token, or one that is no longer good. Log in again.
+     */
+    401: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not `application/json`.
+     */
+    415: Problem;
+    /**
+     * The request fits the contract but a value is refused; `errors` says which. Nothing was done.
+     */
+    422: Problem;
+    /**
+     * The organization is suspended; only the operator can resume it.
+     */
+    423: Problem;
+    /**
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
+     *
+     */
+    429: Problem;
+    /**
+     * A fault of the server; its log has the details under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `query_timeout`: it took longer than `QUERY_TIMEOUT`; an index helps, or asking for less. `unavailable`: the storage
+     * does not answer, the server is starting or stopping, or it has no memory left for the request.
+     *
+     */
+    503: Problem;
+};
+
+export type QueryDocumentsError = QueryDocumentsErrors[keyof QueryDocumentsErrors];
+
+export type QueryDocumentsResponses = {
+    /**
+     * A page of documents.
+     */
+    200: DocumentList;
+};
+
+export type QueryDocumentsResponse = QueryDocumentsResponses[keyof QueryDocumentsResponses];
 
 export type DeleteDocumentData = {
     body?: never;
@@ -1914,7 +2026,9 @@ export type ExportDocumentsData = {
     path?: never;
     query?: {
         /**
-         * Which documents; see `GET /org/documents`. There is no limit of time here.
+         * Which documents; see `GET /org/documents`. There is no limit of time here. For a longer one there is
+         * `POST /org/export`.
+         *
          */
         filter?: string;
         /**
@@ -1971,6 +2085,68 @@ export type ExportDocumentsResponses = {
 };
 
 export type ExportDocumentsResponse = ExportDocumentsResponses[keyof ExportDocumentsResponses];
+
+export type ExportQueryData = {
+    body: ExportQuery;
+    path?: never;
+    query?: never;
+    url: '/org/export';
+};
+
+export type ExportQueryErrors = {
+    /**
+     * The query breaks the contract; `errors` says where. `no_index`: no index has this order; `detail` says which
+     * would.
+     *
+     */
+    400: Problem;
+    /**
+     * There is no token, or one that is no longer good. Log in again.
+     */
+    401: Problem;
+    /**
+     * The body is larger than this operation takes.
+     */
+    413: Problem;
+    /**
+     * The body is not `application/json`.
+     */
+    415: Problem;
+    /**
+     * The organization is suspended; only the operator can resume it.
+     */
+    423: Problem;
+    /**
+     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
+     * documents. Nothing was done.
+     *
+     */
+    429: Problem;
+    /**
+     * A fault of the server; its log has the details under `request_id`.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
+     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
+     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
+     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
+     * answers again.
+     *
+     */
+    503: Problem;
+};
+
+export type ExportQueryError = ExportQueryErrors[keyof ExportQueryErrors];
+
+export type ExportQueryResponses = {
+    /**
+     * The documents, one `ExportLine` a line.
+     */
+    200: string;
+};
+
+export type ExportQueryResponse = ExportQueryResponses[keyof ExportQueryResponses];
 
 export type LoginData = {
     body: LoginRequest;

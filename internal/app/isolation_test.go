@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/url"
@@ -43,6 +44,24 @@ const (
 var listQueries = []string{
 	"", "sort=_id", "sort=-_id", "sort=n", "sort=-n", "filter=" + url.QueryEscape(`{"n":{"$gte":0}}`),
 	"sort=n&filter=" + url.QueryEscape(`{"kind":"shared"}`),
+}
+
+// queryBody is one of listQueries, and texts besides, as a body.
+func queryBody(query string, pairs ...string) string {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		panic(err) // one of listQueries
+	}
+	body := map[string]any{}
+	for name := range values {
+		if body[name] = values.Get(name); name == "filter" {
+			body[name] = json.RawMessage(values.Get(name))
+		}
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		body[pairs[i]] = pairs[i+1]
+	}
+	return asJSON(body)
 }
 
 // party makes an organization and gives it the same as every other.
@@ -245,6 +264,24 @@ var trespasses = map[string]func(*trespass){
 			x.ask("GET", "/org/documents?filter="+url.QueryEscape(f), "").is(400, "malformed")
 		}
 	},
+	"queryDocuments": func(x *trespass) {
+		const path = "/org/documents/query"
+		for q, cursor := range x.theirs.pages {
+			x.ask("POST", path, queryBody(q, "cursor", cursor)).is(400, "malformed").blames("#/cursor")
+			if a := x.ask("POST", path, queryBody(q)).is(200); !strings.Contains(a.body, x.me.mark) {
+				x.t.Errorf("own documents are missing: %s", a.body)
+			}
+		}
+		for _, f := range []string{`{"secret":"` + x.theirs.mark + `"}`, `{"` + x.theirs.mark + `":{"$exists":true}}`} {
+			if a := x.ask("POST", path, `{"count":true,"filter":`+f+`}`).is(200); a.body != `{"items":[],"total":0}`+"\n" {
+				x.t.Errorf("%s: %s", f, a.body)
+			}
+		}
+		x.ask("POST", path, `{"filter":{"_rev":`+x.theirs.etags["shared1"]+`}}`).is(400, "malformed").blames("#/filter")
+		x.ask("POST", path, object("sort", x.theirs.mark)).is(400, "no_index").blames("#/sort")
+		x.ask("POST", path, object("collection", x.theirs.collection)).is(400, "malformed").blames("#/collection")
+		x.ask("POST", path, object("org_id", x.theirs.id)).is(400, "malformed").blames("#/org_id")
+	},
 	"createDocument": func(x *trespass) {
 		own := fmt.Sprintf(`{"_id":"own%s","u":"u5%s"}`, x.theirs.mark, uuid.NewString())
 		x.ask("POST", "/org/documents", own).is(201)
@@ -361,6 +398,17 @@ var trespasses = map[string]func(*trespass){
 				x.t.Errorf("%s: %s", f, a.body)
 			}
 		}
+	},
+	"exportQuery": func(x *trespass) {
+		a := x.ask("POST", "/org/export", `{"canonical":true}`).is(200)
+		if !strings.Contains(a.body, x.me.mark) || !strings.HasSuffix(a.body, fmt.Sprintf(`{"_trailer":{"documents":%d,"complete":true}}`+"\n", len(x.me.etags))) {
+			x.t.Errorf("exported %s", a.body)
+		}
+		filter := `{"filter":{"secret":"` + x.theirs.mark + `"}}`
+		if a := x.ask("POST", "/org/export", filter).is(200); a.body != `{"_trailer":{"documents":0,"complete":true}}`+"\n" {
+			x.t.Errorf("%s: %s", filter, a.body)
+		}
+		x.ask("POST", "/org/export", object("org_id", x.theirs.id)).is(400, "malformed").blames("#/org_id")
 	},
 	"login": func(x *trespass) {
 		x.ask("POST", "/admin/login", object("email", x.theirs.email, "password", x.me.password)).is(401, "bad_credentials")

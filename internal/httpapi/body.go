@@ -139,7 +139,8 @@ func (binder) Bind(v any, ec echo.Context) error {
 	if !ok {
 		return fmt.Errorf("bind the body of %s: it was not validated", ec.Path())
 	}
-	if err := runtime.BindJSONValue(plainIntegers(validated.ValidatedValue()), v); err != nil {
+	value := putBack(plainIntegers(validated.ValidatedValue()), callOf(ec).extended)
+	if err := runtime.BindJSONValue(value, v); err != nil {
 		return fmt.Errorf("bind the body of %s: %w", ec.Path(), err)
 	}
 	return nil

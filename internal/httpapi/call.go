@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/labstack/echo/v4"
 
@@ -31,6 +32,8 @@ type call struct {
 	bearer *org.Principal
 	// document is the body of an operation that takes one.
 	document []byte
+	// extended is what was set apart of the body: see setApart.
+	extended map[string]json.RawMessage
 	// body is what was read of the request's.
 	body []byte
 	// attempt is that of a request with an idempotency key, or nil.
@@ -58,7 +61,7 @@ func (c *call) become(who string) {
 // forgetBody gives the memory back that the body takes, before a wait for which it is not
 // needed.
 func (c *call) forgetBody() {
-	c.body = nil
+	c.body, c.extended = nil, nil
 	c.memory.give(c.memory.holds())
 }
 

@@ -18,9 +18,9 @@ import (
 )
 
 // Connections bounds how many there are, in all and from one client address, and how many
-// lines the head of a request has. Where there are too many, one that rests makes room for
-// the new one: of the same address if that has its share. So who opens many and does nothing
-// with them is in nobody's way. It is safe for concurrent use.
+// lines and bytes the head of a request has. Where there are too many, one that rests makes
+// room for the new one: of the same address if that has its share. So who opens many and does
+// nothing with them is in nobody's way. It is safe for concurrent use.
 type Connections struct {
 	max, perAddress int
 	trusted         []netip.Prefix
@@ -41,6 +41,8 @@ const (
 	// maxHeaderLines is how many lines the head of a request may have; browsers, and the
 	// proxies between, send some dozens.
 	maxHeaderLines = 512
+	// maxUnread is how much is still taken of a client that has been refused, in bytes.
+	maxUnread = 1 << 20
 )
 
 // NewConnections allows max connections in all, and perAddress from each client address, or
@@ -89,7 +91,8 @@ type connection struct {
 	turn *fair.Turn
 
 	inHead atomic.Bool
-	lines  int // of the head that is being read
+	head   int // what was read of the head, in bytes
+	lines  int // of it
 	length int // what was read of the next, in bytes
 }
 
@@ -186,32 +189,41 @@ func (c *Connections) state(conn net.Conn, to http.ConnState) {
 	}
 }
 
-// Read implements net.Conn. It counts the lines of heads.
+// Read implements net.Conn. It counts the lines and bytes of heads.
 func (n *connection) Read(b []byte) (int, error) {
 	size, err := n.Conn.Read(b)
 	if !n.inHead.Load() {
 		return size, err
 	}
-	if n.count(b[:size]); n.lines > maxHeaderLines {
-		refuseRaw(n.Conn, http.StatusRequestHeaderFieldsTooLarge, malformed, fmt.Sprintf("The request has more than %d lines of headers.", maxHeaderLines))
-		return 0, io.EOF
+	problem := ""
+	switch n.count(b[:size]); {
+	case n.lines > maxHeaderLines:
+		problem = fmt.Sprintf("The request has more than %d lines of headers.", maxHeaderLines)
+	case n.head > maxHeaderBytes:
+		problem = fmt.Sprintf("The request's line and headers are larger than %d bytes. For a long filter there is POST /org/documents/query.", maxHeaderBytes)
+	default:
+		return size, err
 	}
-	return size, err
+	refuseRaw(n.Conn, http.StatusRequestHeaderFieldsTooLarge, malformed, problem)
+	return 0, io.EOF
 }
 
-// count counts lines up to the end of a head, which is an empty one.
+// count counts lines and bytes up to the end of a head, which is an empty line.
 func (n *connection) count(text []byte) {
 	for n.lines <= maxHeaderLines {
 		end := bytes.IndexByte(text, '\n')
 		if end < 0 {
-			n.length += lineLength(text)
+			n.head, n.length = n.head+len(text), n.length+lineLength(text)
 			return
 		}
 		empty := n.length+lineLength(text[:end]) == 0
+		n.head += end + 1
 		text, n.length = text[end+1:], 0
 		if n.lines++; empty && n.lines > 1 {
-			n.lines = 0
-			n.inHead.Store(false)
+			if n.head <= maxHeaderBytes {
+				n.head, n.lines = 0, 0
+				n.inHead.Store(false)
+			}
 			return
 		}
 	}
@@ -242,5 +254,5 @@ func refuseRaw(conn net.Conn, status int, code org.Kind, detail string) {
 	_ = conn.SetDeadline(time.Now().Add(lastWords / 4))
 	_, _ = fmt.Fprintf(conn, "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nRetry-After: 2\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s",
 		status, http.StatusText(status), len(body), body)
-	_, _ = io.CopyN(io.Discard, conn, maxHeaderBytes)
+	_, _ = io.CopyN(io.Discard, conn, maxUnread)
 }

@@ -29,6 +29,9 @@ type operation struct {
 	// document: the body is Extended JSON, which its handler reads by itself: what
 	// openapi3filter makes of it has lost the order of names, and digits.
 	document bool
+	// extended are the properties of the body that are Extended JSON, which its handler
+	// reads by itself, for the same reason.
+	extended []string
 	// idempotent: it takes an idempotency key.
 	idempotent bool
 	// decides: its handler authenticates the bearer, together with what it reads.
@@ -104,11 +107,23 @@ func newOperation(doc *openapi3.T, path, method string, item *openapi3.PathItem,
 		op.body = o.RequestBody.Value
 		for _, m := range op.body.Content {
 			if m.Schema != nil {
-				op.document = op.document || m.Schema.Value.Extensions["x-extended-json"] == true
+				op.document = op.document || isExtended(m.Schema)
+				op.extended = append(op.extended, extendedOf(m.Schema.Value)...)
 			}
 		}
 	}
 	return op, nil
+}
+
+func isExtended(s *openapi3.SchemaRef) bool { return s.Value.Extensions["x-extended-json"] == true }
+
+func extendedOf(s *openapi3.Schema) (names []string) {
+	for name, property := range s.Properties {
+		if isExtended(property) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // authenticationOf refuses what it does not know, so that a new scheme in the
@@ -157,6 +172,9 @@ func (op *operation) limit(usual int64) int64 {
 	}
 	if op.document {
 		return DocumentBodyLimit
+	}
+	if len(op.extended) > 0 {
+		return QueryBodyLimit
 	}
 	return usual
 }

@@ -16,24 +16,32 @@ import (
 	"github.com/orgd/orgd/internal/tenant"
 )
 
-// ExportDocuments implements api.StrictServerInterface. It reads the first page before
-// it answers: what is wrong up to there has a status of its own.
+// ExportDocuments implements api.StrictServerInterface.
 func (h handlers) ExportDocuments(ctx context.Context, req api.ExportDocumentsRequestObject) (api.ExportDocumentsResponseObject, error) {
+	return h.export(ctx, api.ExportQuery{Filter: filterOf(req.Params.Filter), Canonical: req.Params.Canonical})
+}
+
+// ExportQuery implements api.StrictServerInterface.
+func (h handlers) ExportQuery(ctx context.Context, req api.ExportQueryRequestObject) (api.ExportQueryResponseObject, error) {
+	return h.export(ctx, *req.Body)
+}
+
+// export reads the first page before it answers: what is wrong up to there has a status of
+// its own.
+func (h handlers) export(ctx context.Context, in api.ExportQuery) (*exporting, error) {
 	p, err := principalOf(ctx)
 	if err != nil {
 		return nil, err
 	}
 	e := &exporting{API: h.API, principal: p, memory: &callFrom(ctx).memory}
 	e.ctx, e.read = callFrom(ctx).reads(ctx)
-	if err := e.memory.take(filterRoom*len(given(req.Params.Filter)) + extjson.MaxStreamed); err != nil {
+	if err := e.memory.take(extjson.MaxStreamed); err != nil {
 		return nil, err
 	}
-	if req.Params.Filter != nil {
-		if e.filter, err = readFilter(*req.Params.Filter); err != nil {
-			return nil, err
-		}
+	if e.filter, err = takeFilter(ctx, in.Filter); err != nil {
+		return nil, err
 	}
-	e.stream.Canonical = req.Params.Canonical != nil && *req.Params.Canonical
+	e.stream.Canonical = in.Canonical != nil && *in.Canonical
 	return e, e.next()
 }
 
@@ -74,7 +82,12 @@ func (e *exporting) next() (err error) {
 }
 
 // VisitExportDocumentsResponse implements api.ExportDocumentsResponseObject.
-func (e *exporting) VisitExportDocumentsResponse(w http.ResponseWriter) error {
+func (e *exporting) VisitExportDocumentsResponse(w http.ResponseWriter) error { return e.write(w) }
+
+// VisitExportQueryResponse implements api.ExportQueryResponseObject.
+func (e *exporting) VisitExportQueryResponse(w http.ResponseWriter) error { return e.write(w) }
+
+func (e *exporting) write(w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", linesType)
 	w.WriteHeader(http.StatusOK)
 	if callFrom(e.ctx).head {

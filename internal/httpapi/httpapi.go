@@ -104,7 +104,7 @@ type Config struct {
 	// OperatorKey opens the operator plane; without one all of it answers 404.
 	OperatorKey string
 	// BodyLimit is the largest request body in bytes. Default: 64 KiB. That of a
-	// document is DocumentBodyLimit.
+	// document is DocumentBodyLimit, that of a query QueryBodyLimit.
 	BodyLimit int64
 	// Budget is the memory that requests may hold. Default: one of DefaultBudget.
 	Budget *Budget
@@ -127,6 +127,10 @@ const DefaultBodyLimit = 64 << 10
 // DocumentBodyLimit is the largest text of a document in bytes: of one of 16 MiB
 // the text may be larger.
 const DocumentBodyLimit = 32 << 20
+
+// QueryBodyLimit is the largest text of a query in bytes: all that a list can be asked
+// for, at its longest in characters of four bytes, and as much again.
+const QueryBodyLimit = 128 << 10
 
 // API is the whole HTTP surface. Make it with New.
 type API struct {

@@ -16,32 +16,50 @@ import (
 	"github.com/orgd/orgd/internal/tenant"
 )
 
-// defaultPage is the default of the contract's parameter limit.
+// defaultPage is the default of limit in the contract.
 const defaultPage = 100
 
 // ListDocuments implements api.StrictServerInterface.
 func (h handlers) ListDocuments(ctx context.Context, req api.ListDocumentsRequestObject) (api.ListDocumentsResponseObject, error) {
+	p := req.Params
+	return h.list(ctx, api.DocumentQuery{
+		Filter: filterOf(p.Filter), Sort: p.Sort, Limit: p.Limit, Cursor: p.Cursor, Fields: p.Fields, Count: p.Count,
+	})
+}
+
+// QueryDocuments implements api.StrictServerInterface.
+func (h handlers) QueryDocuments(ctx context.Context, req api.QueryDocumentsRequestObject) (api.QueryDocumentsResponseObject, error) {
+	return h.list(ctx, *req.Body)
+}
+
+// filterOf is a filter that came as a parameter.
+func filterOf(parameter *string) *api.Filter {
+	if parameter == nil {
+		return nil
+	}
+	text := api.Filter(*parameter)
+	return &text
+}
+
+// list answers both operations, whose cursors are the same.
+func (h handlers) list(ctx context.Context, in api.DocumentQuery) (*listResponse, error) {
 	p, err := principalOf(ctx)
 	if err != nil {
 		return nil, err
 	}
-	c := callFrom(ctx)
-	if err := c.memory.take(filterRoom * len(given(req.Params.Filter))); err != nil {
-		return nil, err
-	}
-	q, fields, err := readQuery(req.Params)
+	q, fields, err := readQuery(ctx, in)
 	if err != nil {
 		return nil, err
 	}
 	q.Timeout = h.QueryTimeout
 	scope := scope(p.OrgID, q.Filter, q.Sort, q.Desc)
-	if text := given(req.Params.Cursor); text != "" {
+	if text := given(in.Cursor); text != "" {
 		var ok bool
 		if q.After, ok = h.cursors.open(text, scope); !ok {
-			return nil, wrongParameter("cursor", "invalid cursor: it is not the next_cursor of a page with this filter and sort")
+			return nil, &inputError{"cursor", "invalid cursor: it is not the next_cursor of a page with this filter and sort"}
 		}
 	}
-	ctx, read := c.reads(ctx)
+	ctx, read := callFrom(ctx).reads(ctx)
 	page, err := h.documentsOf(p).Page(ctx, q)
 	if err == nil {
 		err = read.settle(pageRoom(page.Documents, fields))
@@ -49,7 +67,7 @@ func (h handlers) ListDocuments(ctx context.Context, req api.ListDocumentsReques
 	if err != nil {
 		return nil, err
 	}
-	r := listResponse{page: page, fields: fields, total: q.Total}
+	r := &listResponse{page: page, fields: fields, total: q.Total}
 	if page.Next != nil {
 		if r.cursor, err = h.cursors.seal(*page.Next, scope); err != nil {
 			return nil, &org.Error{Kind: org.Internal, Err: err}
@@ -58,45 +76,50 @@ func (h handlers) ListDocuments(ctx context.Context, req api.ListDocumentsReques
 	return r, nil
 }
 
-// given is a parameter, empty if it was left out.
-func given(parameter *string) string {
-	if parameter == nil {
+// given is a text, empty if it was left out.
+func given(text *string) string {
+	if text == nil {
 		return ""
 	}
-	return *parameter
+	return *text
 }
 
-func wrongParameter(name, detail string) error {
-	return &requestError{kind: malformed, fields: []fieldError{{Parameter: name, Detail: clip(detail, 1024)}}}
-}
-
-func readQuery(params api.ListDocumentsParams) (q tenant.PageQuery, fields tenant.Projection, err error) {
+func readQuery(ctx context.Context, in api.DocumentQuery) (q tenant.PageQuery, fields tenant.Projection, err error) {
 	q.Limit = defaultPage
-	if params.Limit != nil {
-		q.Limit = int(*params.Limit)
+	if in.Limit != nil {
+		q.Limit = int(*in.Limit)
 	}
-	q.Total = params.Count != nil && *params.Count
-	if params.Filter != nil {
-		if q.Filter, err = readFilter(*params.Filter); err != nil {
+	q.Total = in.Count != nil && *in.Count
+	if q.Filter, err = takeFilter(ctx, in.Filter); err != nil {
+		return q, nil, err
+	}
+	if in.Sort != nil {
+		if q.Sort, q.Desc, err = readSort(*in.Sort); err != nil {
 			return q, nil, err
 		}
 	}
-	if params.Sort != nil {
-		if q.Sort, q.Desc, err = readSort(*params.Sort); err != nil {
-			return q, nil, err
-		}
-	}
-	if params.Fields != nil {
-		fields, err = readFields(*params.Fields)
+	if in.Fields != nil {
+		fields, err = readFields(*in.Fields)
 	}
 	return q, fields, err
 }
 
-func readFilter(text string) (tenant.Filter, error) {
-	raw, err := extjson.Parse([]byte(text), extjson.Filters)
+// takeFilter reads a filter, if there is one, while there is memory for it.
+func takeFilter(ctx context.Context, text *api.Filter) (tenant.Filter, error) {
+	if text == nil {
+		return tenant.Filter{}, nil
+	}
+	if err := callFrom(ctx).memory.take(filterRoom * len(*text)); err != nil {
+		return tenant.Filter{}, err
+	}
+	return readFilter(*text)
+}
+
+func readFilter(text []byte) (tenant.Filter, error) {
+	raw, err := extjson.Parse(text, extjson.Filters)
 	var wrong *extjson.Error
 	if errors.As(err, &wrong) {
-		return tenant.Filter{}, wrongParameter("filter", strings.TrimPrefix(wrong.Error(), "extjson: "))
+		return tenant.Filter{}, &inputError{"filter", strings.TrimPrefix(wrong.Error(), "extjson: ")}
 	}
 	if err != nil {
 		return tenant.Filter{}, err
@@ -104,7 +127,7 @@ func readFilter(text string) (tenant.Filter, error) {
 	f, err := tenant.ParseFilter(raw)
 	var refused *tenant.FilterError
 	if errors.As(err, &refused) {
-		return f, wrongParameter("filter", strings.TrimPrefix(refused.Error(), "docdb: filter: "))
+		return f, &inputError{"filter", strings.TrimPrefix(refused.Error(), "docdb: filter: ")}
 	}
 	return f, err
 }
@@ -127,7 +150,7 @@ func readSort(text string) (sort []tenant.Key, desc bool, err error) {
 			problem = "is one more than an index can have"
 		}
 		if problem != "" {
-			return nil, false, wrongParameter("sort", strconv.Quote(path)+": "+problem)
+			return nil, false, &inputError{"sort", strconv.Quote(path) + ": " + problem}
 		}
 		sort = append(sort, tenant.Key{Path: path, Desc: down})
 	}
@@ -140,11 +163,11 @@ const maxFields = 100
 func readFields(text string) (tenant.Projection, error) {
 	paths := strings.Split(text, ",")
 	if len(paths) > maxFields {
-		return nil, wrongParameter("fields", "has more than "+strconv.Itoa(maxFields)+" paths")
+		return nil, &inputError{"fields", "has more than " + strconv.Itoa(maxFields) + " paths"}
 	}
 	for _, path := range paths {
 		if problem := tenant.CheckPath(path); problem != "" {
-			return nil, wrongParameter("fields", strconv.Quote(path)+": "+problem)
+			return nil, &inputError{"fields", strconv.Quote(path) + ": " + problem}
 		}
 	}
 	return tenant.NewProjection(paths), nil
@@ -159,7 +182,12 @@ type listResponse struct {
 }
 
 // VisitListDocumentsResponse implements api.ListDocumentsResponseObject.
-func (r listResponse) VisitListDocumentsResponse(w http.ResponseWriter) error {
+func (r *listResponse) VisitListDocumentsResponse(w http.ResponseWriter) error { return r.write(w) }
+
+// VisitQueryDocumentsResponse implements api.QueryDocumentsResponseObject.
+func (r *listResponse) VisitQueryDocumentsResponse(w http.ResponseWriter) error { return r.write(w) }
+
+func (r *listResponse) write(w http.ResponseWriter) error {
 	a := newJSONAnswer(w, http.StatusOK, sizeOf(r.page.Documents))
 	a.text = append(a.text, `{"items":[`...)
 	var shown bson.Raw // one document's at a time

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -196,8 +197,8 @@ func TestHeaderFloods(t *testing.T) {
 	}
 }
 
-// What is too long by a little is refused by the contract, and not by net/http, which
-// knows no problem+json: whichever parameters are, all at once, in characters of four bytes.
+// What is too long by a little is refused by the contract, which says what: whichever
+// parameters are, all at once, in characters of four bytes. And it says where there is room.
 func TestParametersThatAreTooLongAreAProblem(t *testing.T) {
 	s := start(t)
 	ct, err := loadContract(orgd.OpenAPI)
@@ -207,16 +208,23 @@ func TestParametersThatAreTooLongAreAProblem(t *testing.T) {
 	for _, op := range ct {
 		query := url.Values{}
 		for _, p := range op.route.Operation.Parameters {
-			if most := p.Value.Schema.Value.MaxLength; most != nil && p.Value.In == "query" {
-				query.Set(p.Value.Name, strings.Repeat("🐘", int(*most)+100))
+			if s := p.Value.Schema.Value; s.MaxLength != nil && p.Value.In == "query" {
+				query.Set(p.Value.Name, longest(s)+strings.Repeat("x", 100))
 			}
 		}
 		if len(query) == 0 {
 			continue
 		}
 		path := strings.ReplaceAll(op.route.Path, "{id}", "x")
-		if got := s.do(op.route.Method, path+"?"+query.Encode(), "", s.bearer()); got.header.Get("Content-Type") != "application/problem+json" {
-			t.Errorf("%s: %d of %s", op.id, got.status, got.header.Get("Content-Type"))
+		got := s.do(op.route.Method, path+"?"+query.Encode(), "", s.bearer())
+		if got.status == 431 || got.header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s: %d %s", op.id, got.status, got.body)
+		}
+		for _, p := range op.route.Operation.Parameters {
+			other, ok := p.Value.Schema.Value.Extensions["x-longer"].(string)
+			if want := p.Value.Name + ": must have at most 1024 characters; for a longer one there is " + other; ok && !slices.Contains(got.errors(), want) {
+				t.Errorf("%s: %q, without %q", op.id, got.errors(), want)
+			}
 		}
 	}
 }

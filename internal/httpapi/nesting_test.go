@@ -86,7 +86,8 @@ func FuzzNesting(f *testing.F) {
 func nest(t *testing.T, c docdb.Collection, program []byte) {
 	text := nested(program, 256<<10)
 	_ = checkJSON([]byte(text), requestJSON)
-	if filter, err := readFilter(text); err == nil {
+	_ = checkJSON([]byte(`{"filter":`+text+`}`), requestJSON.withExtended([]string{"filter"}))
+	if filter, err := readFilter([]byte(text)); err == nil {
 		matchNested(t, filter)
 	}
 	doc, err := readImportDocument([]byte(`{"_id":1,"a":` + text + `}`))

@@ -91,18 +91,27 @@ type requestError struct {
 
 func (e *requestError) Error() string { return string(e.kind) + ": " + e.detail }
 
+// An inputError is what is wrong with one input, which comes as a parameter to one
+// operation and in the body to another.
+type inputError struct{ name, detail string }
+
+func (e *inputError) Error() string { return e.name + ": " + e.detail }
+
 // problemOf tells an error to the client of a call: all that a client ever
 // learns of one.
 func problemOf(err error, c *call) problem {
 	p := problem{Type: "about:blank", Code: org.Internal, RequestID: c.id}
 	var (
 		refused *requestError
+		input   *inputError
 		domain  *org.Error
 		routed  *echo.HTTPError
 	)
 	switch {
 	case errors.As(err, &refused):
 		p.Code, p.Detail, p.Errors = refused.kind, refused.detail, refused.fields
+	case errors.As(err, &input):
+		p.Code, p.Errors = malformed, []fieldError{c.fieldError(input.name, input.detail)}
 	case errors.As(err, &domain):
 		p.Code, p.Detail, p.Errors = domain.Kind, domain.Message, domainFields(domain, c)
 		p.OperationID, p.retryAfter = domain.Operation, domain.RetryAfter
@@ -163,15 +172,17 @@ func domainFields(e *org.Error, c *call) []fieldError {
 	}
 	var out []fieldError
 	for _, f := range fields {
-		fe := fieldError{Detail: clip(f.Detail, 1024)}
-		if c.op != nil && c.op.query[f.Field] {
-			fe.Parameter = f.Field
-		} else {
-			fe.Pointer = pointer(f.Field)
-		}
-		out = append(out, fe)
+		out = append(out, c.fieldError(f.Field, f.Detail))
 	}
 	return out
+}
+
+// fieldError names an input as the call's operation has it.
+func (c *call) fieldError(name, detail string) fieldError {
+	if c.op != nil && c.op.query[name] {
+		return fieldError{Parameter: name, Detail: clip(detail, 1024)}
+	}
+	return fieldError{Pointer: pointer(name), Detail: clip(detail, 1024)}
 }
 
 // renderError writes an error as the answer: the one place that does. It logs

@@ -16,6 +16,8 @@ import (
 const (
 	jsonRoom   = 24
 	filterRoom = 24
+	// extendedRoom is for the copies of Extended JSON that is set apart.
+	extendedRoom = 4
 )
 
 // storeRoom is how often a document is there beside itself while it is stored: as it is

@@ -12,8 +12,14 @@ import (
 const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 640 << 10 // all parameters of a list, longer than may be, in percent-encoding; more is 431 of net/http
 )
+
+// maxHeaderBytes is how large the head of a request may be. The longest that the contract
+// allows is that of a list: filter, sort and fields of 1024 characters, each of four bytes
+// that are percent-encoded as twelve; a cursor of 16 KiB, and a token of 4. With their names
+// this is 57 KiB (TestTheLongestHead adds it up); the rest is for what browsers, and the
+// proxies between, have to say.
+const maxHeaderBytes = 64 << 10
 
 // NewServer returns a server for h, to be given a listener of c's. Its own complaints,
 // of broken connections and the like, go to the logger.
@@ -24,7 +30,7 @@ func NewServer(h http.Handler, logger *slog.Logger, c *Connections) *http.Server
 		Handler:           h,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
+		MaxHeaderBytes:    maxHeaderBytes, // and 4 KiB, of net/http: c refuses what is longer before, by a problem
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
 }

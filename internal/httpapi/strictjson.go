@@ -1,8 +1,10 @@
 package httpapi
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"unicode"
 	"unicode/utf8"
 
@@ -16,6 +18,11 @@ type jsonRules struct {
 	// foldNames takes names that differ only in case for the same, as
 	// encoding/json does. Documents of a client's own may have both.
 	foldNames bool
+	// extended are properties that hold such documents: there names may differ only in
+	// case, and the nesting counts anew.
+	extended []string
+	// at points at what maxDepth is for; empty: at the whole.
+	at string
 }
 
 // requestJSON is for the bodies of operations with a schema.
@@ -98,7 +105,7 @@ func (s *jsonScanner) value() *fieldError {
 
 func (s *jsonScanner) nested(what func() *fieldError) *fieldError {
 	if s.depth++; s.depth > s.rules.maxDepth {
-		return &fieldError{Pointer: "#", Detail: fmt.Sprintf("is nested deeper than %d levels", s.rules.maxDepth)}
+		return &fieldError{Pointer: cmp.Or(s.rules.at, "#"), Detail: fmt.Sprintf("is nested deeper than %d levels", s.rules.maxDepth)}
 	}
 	s.pos++
 	s.space()
@@ -154,7 +161,11 @@ func (s *jsonScanner) member(seen map[string]struct{}) *fieldError {
 	}
 	s.pos++
 	s.space()
-	if err := s.value(); err != nil {
+	value := s.value
+	if s.depth == 1 && slices.Contains(s.rules.extended, name) {
+		value = s.extended
+	}
+	if err := value(); err != nil {
 		return err
 	}
 	s.path = s.path[:len(s.path)-1]

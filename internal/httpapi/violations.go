@@ -81,7 +81,7 @@ func detailOf(e *openapi3.SchemaError) string {
 		}
 		return "must have at least " + strconv.FormatUint(s.MinLength, 10) + " characters"
 	case "maxLength":
-		return "must have at most " + strconv.FormatUint(*s.MaxLength, 10) + " characters"
+		return "must have at most " + strconv.FormatUint(*s.MaxLength, 10) + " characters" + longer(s)
 	case "pattern":
 		// The pattern itself is for machines; the description says the same.
 		if d := strings.Join(strings.Fields(s.Description), " "); d != "" {
@@ -94,6 +94,14 @@ func detailOf(e *openapi3.SchemaError) string {
 		return "does not fit the contract"
 	}
 	return e.Reason
+}
+
+// longer says where there is room for more.
+func longer(s *openapi3.Schema) string {
+	if operation, ok := s.Extensions["x-longer"].(string); ok {
+		return "; for a longer one there is " + operation
+	}
+	return ""
 }
 
 // maxPointer is maxLength of the contract's FieldError.pointer.

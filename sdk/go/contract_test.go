@@ -169,6 +169,8 @@ func TestPlanes(t *testing.T) {
 		{"POST", "/operatorx", operation{credential: ofTenant}},
 		{"POST", "/operator/organizations/1/suspend", operation{credential: ofOperator, repeatable: true}},
 		{"POST", "/org/documents", operation{credential: ofTenant, repeatable: true, idempotent: true}},
+		{"POST", "/org/documents/query", operation{credential: ofTenant, safe: true, repeatable: true}},
+		{"POST", "/org/export", operation{credential: ofTenant, safe: true, repeatable: true}},
 		{"POST", "/org/import", operation{credential: ofTenant}},
 		{"POST", "/org/unknown", operation{credential: ofTenant}},
 		{"PATCH", "/org/documents/1", operation{credential: ofTenant, repeatable: true}},

@@ -1,6 +1,7 @@
 package orgd
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -130,7 +131,11 @@ func (c *call) credential(dead string) (string, error) {
 
 // send sends the request once.
 func (c *call) send(token string) (*http.Response, error) {
-	req := c.req.Clone(c.req.Context())
+	ctx := c.req.Context()
+	if c.op.safe {
+		ctx = context.WithValue(ctx, safeKey{}, true)
+	}
+	req := c.req.Clone(ctx)
 	if c.sent > 0 && c.req.GetBody != nil {
 		body, err := c.req.GetBody()
 		if err != nil {
@@ -217,10 +222,13 @@ func isDead(err error) bool {
 	return errors.Is(err, ErrUnauthenticated) || errors.Is(err, ErrTokenRevoked)
 }
 
+// safeKey marks the requests that change nothing.
+type safeKey struct{}
+
 // uncertainIf is for what goes wrong once an answer has come: the request was
 // carried out.
 func uncertainIf(req *http.Request, err error) error {
-	if req != nil && (req.Method == http.MethodGet || req.Method == http.MethodHead) {
+	if req != nil && (req.Method == http.MethodGet || req.Method == http.MethodHead || req.Context().Value(safeKey{}) != nil) {
 		return err
 	}
 	return &uncertain{err}

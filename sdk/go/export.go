@@ -54,18 +54,29 @@ func (d *Documents[T]) Export(ctx context.Context, o ExportOptions) iter.Seq2[T,
 func exported[T any](ctx context.Context, c *Client, o ExportOptions) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
-		filter, err := encodeFilter(o.Filter)
-		if err != nil {
-			yield(none, err)
-			return
-		}
-		resp, err := c.api.ExportDocuments(ctx, &client.ExportDocumentsParams{Filter: filter, Canonical: &o.Canonical})
+		resp, err := c.askForExport(ctx, o)
 		if err != nil {
 			yield(none, err)
 			return
 		}
 		Lines[T](resp, exportTrailer(resp))(yield)
 	}
+}
+
+// askForExport is [Client.ask] of an export.
+func (c *Client) askForExport(ctx context.Context, o ExportOptions) (*http.Response, error) {
+	filter, err := encodeFilter(o.Filter)
+	if err != nil {
+		return nil, err
+	}
+	if short(text(filter)) {
+		return c.api.ExportDocuments(ctx, &client.ExportDocumentsParams{Filter: filter, Canonical: &o.Canonical})
+	}
+	body, err := bodyFilter(filter)
+	if err != nil {
+		return nil, err
+	}
+	return c.api.ExportQuery(ctx, client.ExportQuery{Filter: body, Canonical: &o.Canonical})
 }
 
 // exportTrailer reads the line that ends an export. No document begins like it.

@@ -34,6 +34,8 @@ var special = map[string]operation{
 	"GET /livez":          {credential: ofNobody, once: true},
 	"GET /readyz":         {credential: ofNobody, once: true},
 
+	"POST /org/documents/query":              {repeatable: true, safe: true}, // GET /org/documents, with a body
+	"POST /org/export":                       {repeatable: true, safe: true},
 	"PATCH /org/documents/*":                 {repeatable: true}, // a merge patch
 	"POST /org/indexes":                      {repeatable: true}, // the same index again changes nothing
 	"POST /operator/organizations/*/suspend": {repeatable: true}, // what is suspended already stays so

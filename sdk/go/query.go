@@ -3,7 +3,9 @@ package orgd
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"iter"
+	"net/http"
 	"strings"
 
 	"github.com/orgd/orgd/gen/client"
@@ -13,7 +15,7 @@ import (
 // _id.
 type Query struct {
 	// Filter has MongoDB's form: a map, a struct, or a string or json.RawMessage
-	// with Extended JSON. nil is all documents.
+	// with Extended JSON, of up to some 128 KiB. nil is all documents.
 	Filter any
 	// Sort are the paths of an index, in its order, with a "-" in front of those that
 	// descend; or "_id", or "-_id". Without such an index it is ErrNoIndex.
@@ -93,14 +95,7 @@ func (d *Documents[T]) Count(ctx context.Context, filter any) (int64, error) {
 }
 
 func (d *Documents[T]) page(ctx context.Context, q Query, count *bool) (*Page[T], error) {
-	filter, err := encodeFilter(q.Filter)
-	if err != nil {
-		return nil, err
-	}
-	list, err := Decode[client.DocumentList](d.c.api.ListDocuments(ctx, &client.ListDocumentsParams{
-		Filter: filter, Sort: given(strings.Join(q.Sort, ",")), Fields: given(strings.Join(q.Fields, ",")),
-		Limit: q.size(), Cursor: given(q.Cursor), Count: count,
-	}))
+	list, err := Decode[client.DocumentList](d.c.ask(ctx, q, count))
 	if err != nil {
 		return nil, err
 	}
@@ -116,6 +111,43 @@ func (d *Documents[T]) page(ctx context.Context, q Query, count *bool) (*Page[T]
 		page.Items[i] = *doc
 	}
 	return page, nil
+}
+
+// ask asks for a page: in the URL what is short, as servers of before know it, and
+// else in a body.
+func (c *Client) ask(ctx context.Context, q Query, count *bool) (*http.Response, error) {
+	filter, err := encodeFilter(q.Filter)
+	if err != nil {
+		return nil, err
+	}
+	sort, fields := strings.Join(q.Sort, ","), strings.Join(q.Fields, ",")
+	if short(text(filter)) && short(sort) && short(fields) {
+		return c.api.ListDocuments(ctx, &client.ListDocumentsParams{
+			Filter: filter, Sort: given(sort), Fields: given(fields), Limit: q.size(), Cursor: given(q.Cursor), Count: count,
+		})
+	}
+	body, err := bodyFilter(filter)
+	if err != nil {
+		return nil, err
+	}
+	return c.api.QueryDocuments(ctx, client.DocumentQuery{
+		Filter: body, Sort: given(sort), Fields: given(fields), Limit: q.size(), Cursor: given(q.Cursor), Count: count,
+	})
+}
+
+// short reports whether a parameter goes into a URL: the contract's bound is as many
+// characters, which have a byte or more.
+func short(parameter string) bool { return len(parameter) <= 1024 }
+
+// bodyFilter returns a filter as a body has it.
+func bodyFilter(text *string) (*client.Filter, error) {
+	if text == nil {
+		return nil, nil
+	}
+	if !json.Valid([]byte(*text)) {
+		return nil, errors.New("orgd: the filter is not JSON")
+	}
+	return new(client.Filter(*text)), nil
 }
 
 const (

@@ -15,8 +15,16 @@ import (
 // bodyLimit is the largest body that an operation takes.
 func bodyLimit(o contracttest.Operation) int {
 	for _, m := range o.Body.Content {
-		if m.Schema != nil && m.Schema.Value.Extensions["x-extended-json"] == true {
+		if m.Schema == nil {
+			continue
+		}
+		if m.Schema.Value.Extensions["x-extended-json"] == true {
 			return httpapi.DocumentBodyLimit
+		}
+		for _, property := range m.Schema.Value.Properties {
+			if property.Value.Extensions["x-extended-json"] == true {
+				return httpapi.QueryBodyLimit
+			}
 		}
 	}
 	return httpapi.DefaultBodyLimit
@@ -24,7 +32,7 @@ func bodyLimit(o contracttest.Operation) int {
 
 // stocked says which operation's example makes what another's is about.
 var stocked = map[string]string{
-	"listDocuments": "putDocument", "getDocument": "putDocument", "patchDocument": "putDocument", "deleteDocument": "putDocument",
+	"listDocuments": "putDocument", "queryDocuments": "putDocument", "getDocument": "putDocument", "patchDocument": "putDocument", "deleteDocument": "putDocument",
 	"listIndexes": "createIndex", "deleteIndex": "createIndex", "getStats": "createIndex",
 }
 
@@ -123,11 +131,40 @@ func lists(t testing.TB, w *world, auth string) {
 	if a := w.do(t, "GET", "/org/documents?filter="+url.QueryEscape(`{"n":{"$where":"x"}}`), "", auth).is(400, "malformed"); !strings.Contains(a.body, "$where") {
 		t.Errorf("the problem does not name the operator: %s", a.body)
 	}
+	queries(t, w, auth, other, first.text("next_cursor"))
 	for _, path := range []string{"long1", "long2"} {
 		w.do(t, "PUT", "/org/documents/"+path, `{"n":"`+path+strings.Repeat("x", 9000)+`"}`, auth).is(201)
 	}
 	w.do(t, "GET", "/org/documents?sort=-n&limit=1", "", auth).is(422, "invalid")
+	w.do(t, "POST", "/org/documents/query", `{"sort":"-n","limit":1}`, auth).is(422, "invalid")
 	w.do(t, "DELETE", "/org/indexes/by_n", "", auth).is(204)
+}
+
+// queries are the same in a body, and go on where lists have come to.
+func queries(t testing.TB, w *world, auth, other, cursor string) {
+	const path = "/org/documents/query"
+	first := w.do(t, "POST", path, `{"filter":{"n":{"$gte":1}},"sort":"-n","limit":1,"count":true,"fields":"n"}`, auth).is(200).
+		hasExactly("items,next_cursor,total").has("total", 2.0)
+	next := "&cursor=" + first.text("next_cursor")
+	second := w.do(t, "GET", "/org/documents?sort=-n&limit=1&filter="+url.QueryEscape(`{"n":{"$gte":1}}`)+next, "", auth).is(200).hasExactly("items")
+	if first.items()[0]["_id"] != "bob" || second.items()[0]["_id"] != "ada" {
+		t.Errorf("%s, then %s", first.body, second.body)
+	}
+	if one := w.do(t, "POST", path, `{"filter":{"n":{"$lt":2}}}`, auth).is(200).items(); len(one) != 1 || one[0]["_id"] != "ada" {
+		t.Errorf("got %v", one)
+	}
+	after := object("sort", "-n", "cursor", cursor)
+	if rest := w.do(t, "POST", path, after, auth).is(200).items(); len(rest) != 1 || rest[0]["_id"] != "ada" {
+		t.Errorf("got %v", rest)
+	}
+	w.do(t, "POST", path, after, other).is(400, "malformed").blames("cursor")
+	w.do(t, "POST", path, object("cursor", cursor), auth).is(400, "malformed").blames("cursor")
+	w.do(t, "POST", path, `{"sort":"name"}`, auth).is(400, "no_index").blames("sort")
+	w.do(t, "POST", path, `{"filter":{"n":{"$where":"x"}}}`, auth).is(400, "malformed").blames("filter")
+	long := `{"filter":{"n":{"$in":[1` + strings.Repeat(`,"`+strings.Repeat("x", 100)+`"`, 999) + `]}}}`
+	if one := w.do(t, "POST", path, long, auth).is(200).items(); len(one) != 1 || one[0]["_id"] != "ada" {
+		t.Errorf("got %v", one)
+	}
 }
 
 // queryTimeout is that of startFaulty.
@@ -145,5 +182,6 @@ func slowQueries(t testing.TB, s setup) {
 		return nil
 	})
 	w.do(t, "GET", "/org/documents", "", auth).is(503, "query_timeout")
+	w.do(t, "POST", "/org/documents/query", `{}`, auth).is(503, "query_timeout")
 	w.do(t, "GET", "/org/stats", "", auth).is(503, "query_timeout")
 }

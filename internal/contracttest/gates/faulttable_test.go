@@ -132,11 +132,7 @@ var faults = []fault{
 			req.Body, req.ContentLength = http.NoBody, 0
 		}
 	})},
-	{"a body of any size is let in", "large bodies", in(func(req *http.Request) {
-		body, _ := io.ReadAll(req.Body) // cut off: shorter, then
-		body = bytes.TrimSpace(body)
-		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	})},
+	{"a body of any size is let in", "large bodies", trimmed},
 	{"a suspension that is taken back", "operator", fields(func(_ *reply, o map[string]any) { swap(o, "state", "suspended", "active") })},
 	{"an operator plane without a key", "no operator", out(func(r *reply) {
 		if strings.HasPrefix(r.request.URL.Path, "/operator/") {
@@ -150,6 +146,38 @@ var faults = []fault{
 	{"digits that get lost", "documents", out(func(r *reply) {
 		r.body = bytes.ReplaceAll(r.body, []byte("9007199254740993"), []byte("9007199254740992"))
 	})},
+	{"a filter in a body that is overlooked", "documents", onPath("/org/documents/query", given(func(o map[string]any) { delete(o, "filter") }))},
+	{"a cursor in a body that is overlooked", "documents", onPath("/org/documents/query", given(func(o map[string]any) { delete(o, "cursor") }))},
+	{"a query that takes no cursor of a list", "documents", onPath("/org/documents/query", given(func(o map[string]any) { replace(o, "cursor", "AAAA") }))},
+	{"a query that is given up for another reason", "slow queries", onPath("/org/documents/query", fields(func(_ *reply, o map[string]any) {
+		swap(o, "code", "query_timeout", "unavailable")
+	}))},
+	{"errors of a body that name parameters", "refused body/queryDocuments", fields(func(_ *reply, o map[string]any) {
+		eachError(o, func(e map[string]any) {
+			if pointer := text(e, "pointer"); pointer != "" {
+				delete(e, "pointer")
+				e["parameter"] = strings.TrimPrefix(pointer, "#/")
+			}
+		})
+	})},
+	{"a filter that is no object is let in", "refused body/queryDocuments", given(func(o map[string]any) {
+		if _, ok := o["filter"].(map[string]any); !ok {
+			delete(o, "filter")
+		}
+	})},
+	{"a long filter in a URL is let in", "refused parameter/listDocuments", in(func(req *http.Request) {
+		if q := req.URL.Query(); len([]rune(q.Get("filter"))) > 1024 {
+			q.Del("filter")
+			req.URL.RawQuery = q.Encode()
+		}
+	})},
+	{"a query of any size is let in", "large bodies", onPath("/org/documents/query", trimmed)},
+	{"an export that overlooks its filter", "streams", onPath("/org/export", given(func(o map[string]any) { delete(o, "filter") }))},
+	{"a suspended organization may query", "states", onPath("/org/documents/query", out(func(r *reply) {
+		if r.status == 423 {
+			r.status, r.body = 200, []byte(`{"items":[]}`)
+		}
+	}))},
 	{"a condition that is overlooked", "documents", in(func(req *http.Request) { req.Header.Del("If-Match") })},
 	{"another reason for a slow query", "slow queries", fields(func(_ *reply, o map[string]any) { swap(o, "code", "query_timeout", "unavailable") })},
 	{"a suspended organization is let in", "states", out(func(r *reply) {
@@ -237,6 +265,27 @@ func ifHeader(r *reply, name, from, to string) {
 		r.header.Set(name, to)
 	}
 }
+
+// onPath makes a fault of requests for that path only.
+func onPath(path string, fault func(http.Handler) http.Handler) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		broken := fault(next)
+		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			if req.URL.Path == path {
+				broken.ServeHTTP(w, req)
+				return
+			}
+			next.ServeHTTP(w, req)
+		})
+	}
+}
+
+// trimmed takes the white space round a body away.
+var trimmed = in(func(req *http.Request) {
+	body, _ := io.ReadAll(req.Body) // cut off: shorter, then
+	body = bytes.TrimSpace(body)
+	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+})
 
 // without drops a header of the answers of one status.
 func without(status int, header string) func(http.Handler) http.Handler {

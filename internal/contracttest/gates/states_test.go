@@ -60,6 +60,7 @@ var table = map[string]row{
 	"login":              {nobody, good, {423, "suspended"}, nobody, nobody},
 
 	"listDocuments":  withToken(200),
+	"queryDocuments": withToken(200),
 	"createDocument": withToken(201),
 	"putDocument":    withToken(201),
 	"getDocument":    withToken(404, "not_found"), // the subject has none
@@ -72,6 +73,7 @@ var table = map[string]row{
 
 	"importDocuments": withToken(200),
 	"exportDocuments": withToken(200),
+	"exportQuery":     withToken(200),
 
 	"listOrganizations":   everywhere(200),
 	"inspectOrganization": {good, good, good, good, missing},

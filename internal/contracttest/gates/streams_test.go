@@ -63,6 +63,10 @@ func streams(t testing.TB, s setup) {
 	if want := `{"_id":"grace","n":{"$numberDouble":"1.0"}}` + "\n"; !strings.HasPrefix(some.body, want) || len(some.lines()) != 2 {
 		t.Errorf("exported %s, want %s", some.body, want)
 	}
+	some = w.do(t, "POST", "/org/export", `{"filter":{"n":{"$lt":2}},"canonical":true}`, auth).is(200)
+	if want := `{"_id":"grace","n":{"$numberDouble":"1.0"}}` + "\n"; !strings.HasPrefix(some.body, want) || len(some.lines()) != 2 {
+		t.Errorf("exported %s, want %s", some.body, want)
+	}
 	other := "Authorization: " + w.account(t).auth
 	if none := w.do(t, "GET", "/org/export", "", other).is(200).lines(); len(none) != 1 {
 		t.Errorf("another organization exports %v", none)

@@ -137,7 +137,12 @@ func methods(t testing.TB, s setup) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for path, has := range contract.Methods() {
+	all := contract.Methods()
+	for path, has := range all {
+		own := has                          // what Allow names: the router knows no more of a path
+		if path == "/org/documents/query" { // which is a document's, too
+			has = slices.Concat(has, all["/org/documents/{id}"])
+		}
 		if slices.Contains(has, "GET") {
 			has = append(has, "HEAD")
 		}
@@ -150,7 +155,7 @@ func methods(t testing.TB, s setup) {
 			if a.status != 405 || method != "HEAD" && a.text("code") != "method_not_allowed" {
 				t.Errorf("%s %s: %d %s", method, path, a.status, a.body)
 			}
-			for _, one := range has {
+			for _, one := range own {
 				if !strings.Contains(a.header.Get("Allow"), one) {
 					t.Errorf("%s %s: Allow is %q, without %s", method, path, a.header.Get("Allow"), one)
 				}

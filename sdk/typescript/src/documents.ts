@@ -3,7 +3,7 @@ import { stringify, type ObjectId, type Patch, type Writable } from './extjson.j
 import type { Api } from './gen/typescript/sdk.gen.js';
 import type { Document } from './gen/typescript/types.gen.js';
 import { pages } from './iterate.js';
-import { callOptions, type CallOptions, type CreateOptions } from './options.js';
+import { callOptions, isShort, type CallOptions, type CreateOptions } from './options.js';
 
 /** The `_id` of a document: a string, or an ObjectId. Where one is asked for, its 24 digits will do as well. */
 export type DocumentId = string | ObjectId;
@@ -126,9 +126,14 @@ export class Documents<T extends object = Document> {
 
   async #page(options: PageOptions): Promise<DocumentPage<T>> {
     const { filter, sort, fields, limit, cursor, count } = options;
-    const all = { filter: filter && stringify(filter), sort: joined(sort), fields: joined(fields), limit, cursor, count };
-    const query = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
-    return (await this.#api.listDocuments({ ...callOptions(options), query })).data as DocumentPage<T>;
+    const text = filter && stringify(filter);
+    const all = { sort: joined(sort), fields: joined(fields), limit, cursor, count };
+    const given = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+    const call = callOptions(options);
+    const { data } = [text, all.sort, all.fields].every(isShort)
+      ? await this.#api.listDocuments({ ...call, query: { ...given, ...(text && { filter: text }) } })
+      : await this.#api.queryDocuments({ ...call, body: { ...given, ...(filter && { filter }) } });
+    return data as DocumentPage<T>;
   }
 }
 

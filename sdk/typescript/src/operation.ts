@@ -25,6 +25,8 @@ const special: Record<string, Special> = {
   'POST /admin/login': { repeatable: true, reads: true },
   'POST /org/create': { keyed: true },
   'POST /org/documents': { keyed: true },
+  'POST /org/documents/query': { reads: true }, // GET /org/documents, with a body
+  'POST /org/export': { reads: true },
   'PATCH /org/documents/{id}': { repeatable: true }, // a merge patch says what there is to be
   'POST /org/indexes': { repeatable: true },
   'POST /operator/organizations/{id}/suspend': { repeatable: true },

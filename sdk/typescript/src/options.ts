@@ -44,6 +44,11 @@ export function callOptions(options: CreateOptions = {}, more: Record<string, st
   return { signal: signal ?? null, headers: { ...headers, ...key, ...more } };
 }
 
+/** Whether a parameter goes into a URL, as servers of before know it. What is longer goes into a body. */
+export function isShort(parameter: string | undefined): boolean {
+  return parameter === undefined || parameter.length <= 1024;
+}
+
 export const idempotencyKeyHeader = 'Idempotency-Key';
 
 /** Checks options. What it throws does not show them: people paste passwords into the wrong places. */

@@ -5,7 +5,7 @@ import type { ImportDocumentsData, ImportError, ImportLine, ImportProgress, Impo
 import type { ExportTrailer } from './gen/typescript/types.gen.js';
 import type { WithId } from './documents.js';
 import { lines } from './iterate.js';
-import { callOptions, type CallOptions } from './options.js';
+import { callOptions, isShort, type CallOptions } from './options.js';
 import { abortable } from './wait.js';
 
 /**
@@ -75,8 +75,14 @@ export function exportDocuments<T extends object>(
   options: ExportOptions,
 ): AsyncGenerator<WithId<T>, void, undefined> {
   const { filter, canonical } = options;
-  const query = { ...(filter && { filter: stringify(filter) }), ...(canonical && { canonical }) };
-  return exported(() => api.exportDocuments({ ...callOptions(options), query }));
+  const text = filter && stringify(filter);
+  const call = callOptions(options);
+  const how = canonical && { canonical };
+  return exported(() =>
+    isShort(text)
+      ? api.exportDocuments({ ...call, query: { ...(text && { filter: text }), ...how } })
+      : api.exportQuery({ ...call, body: { ...(filter && { filter }), ...how } }),
+  );
 }
 
 async function* exported<T>(begin: () => Promise<{ response: Response }>): AsyncGenerator<T, void, undefined> {

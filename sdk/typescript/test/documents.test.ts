@@ -142,6 +142,11 @@ test('lists', async () => {
   const all = await collect(people.list({ limit: 10 }));
   assert.deepEqual(all.map((p) => p._id), Array.from({ length: 25 }, (_, i) => String(i).padStart(2, '0')));
   assert.equal((await collect(people.list({ filter: { city: 'London', age: { $gte: 20n } } }))).length, 2);
+  const many = Array.from({ length: 500 }, (_, i) => `nobody ${i}`); // more than fits into a URL
+  const long = { $or: [{ city: 'London', age: { $gte: 20n } }, { name: { $in: many } }] };
+  assert.equal((await collect(people.list({ filter: long, limit: 1, fields: ['name'] }))).length, 2);
+  assert.equal((await people.page({ filter: long, count: true, limit: 1 })).total, 2);
+  assert.equal((await collect(orgd.exportDocuments({ filter: long }))).length, 2);
   assert.deepEqual((await collect(people.list({ sort: '-_id', limit: 7 }))).map((p) => p._id), all.map((p) => p._id).reverse());
   assert.deepEqual((await collect(people.list({ fields: ['name'], filter: { age: 3 } }))), [{ _id: '03', name: 'P3' }]);
 

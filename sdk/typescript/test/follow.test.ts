@@ -190,8 +190,9 @@ test('a source that has nothing for long keeps the connection, between lines', a
   assert.equal(await body, '{"n":1}\n  {"n":2}\n');
 });
 
+const trailer = (documents: number, more: object = {}) => ({ _trailer: { documents, complete: true, ...more } });
+
 test('an export without a whole trailer is an error, after the documents', async () => {
-  const trailer = (documents: number, more: object = {}) => ({ _trailer: { documents, complete: true, ...more } });
   for (const [lines, code] of [
     [[{ _id: 'a' }], 'network_error'],
     [[{ _id: 'a' }, trailer(2)], 'network_error'],
@@ -212,4 +213,22 @@ test('an export without a whole trailer is an error, after the documents', async
   assert.deepEqual(await collect(orgd.exportDocuments({ filter: { n: 2n ** 60n }, canonical: true })), [{ _id: 'a' }]);
   const { searchParams } = new URL(requests[0]!.url);
   assert.deepEqual(Object.fromEntries(searchParams), { filter: '{"n":{"$numberLong":"1152921504606846976"}}', canonical: 'true' });
+});
+
+test('a long filter goes into a body, and is sent again', async (t) => {
+  const clock = new Clock(t);
+  const long = Array.from({ length: 300 }, (_, i) => `value ${i}`);
+  const filter = { n: { $in: [2n ** 60n, ...long] } };
+  const reset = () => fetchFailed('ECONNRESET');
+  const { orgd, requests } = client([reset(), ndjson({ _id: 'a' }, trailer(1)), reset(), json({ items: [{ _id: 'b' }] })]);
+  const exported = await clock.until(collect(orgd.exportDocuments({ filter, canonical: true })));
+  const listed = await clock.until(orgd.documents().page({ filter, sort: '-_id', limit: 2 }));
+  assert.deepEqual([exported.value, listed.value?.items], [[{ _id: 'a' }], [{ _id: 'b' }]]);
+  const sent = await Promise.all(requests.map(async (r) => [`${r.method} ${new URL(r.url).pathname}`, JSON.parse(await r.clone().text())]));
+  const wire = { n: { $in: [{ $numberLong: '1152921504606846976' }, ...long] } };
+  const [exporting, listing] = [{ filter: wire, canonical: true }, { sort: '-_id', limit: 2, filter: wire }];
+  assert.deepEqual(sent, [
+    ...[exporting, exporting].map((body) => ['POST /org/export', body]),
+    ...[listing, listing].map((body) => ['POST /org/documents/query', body]),
+  ]);
 });
