@@ -32,7 +32,7 @@ func defaults() Config {
 	return Config{
 		MasterDBName: "master_db", TenantDBName: "tenant_db", JWTAlgorithm: "HS256", JWTExpMinutes: 60,
 		ListenAddr: "127.0.0.1:8000", DataDir: "./data", MinFreeSpace: 128, BcryptCost: 12, RateLimitSignup: 60, RateLimitLogin: 60,
-		RateLimitLookup: 60000, RateLimitMove: 600, MaxMoves: 16, MaxOrganizations: 100000, MaxIdempotencyKeys: 200000,
+		RateLimitLookup: 60000, RateLimitMove: 600, MaxMoves: 16, MaxOrganizations: 100000, MaxIdempotencyKeys: 1000000,
 		LogLevel: slog.LevelInfo, LogFormat: "text", MemoryBudget: 256, QueryTimeout: 10 * time.Second, ShutdownTimeout: 10 * time.Second,
 	}
 }

@@ -21,7 +21,7 @@ func TestDescribe(t *testing.T) {
 		"JWT_SECRET (made once, kept in DATA_DIR) default JWT_ALGORITHM HS256 default JWT_EXP_MINUTES 60 default " +
 		`LISTEN_ADDR 127.0.0.1:8000 default DATA_DIR "a\tb" environment MIN_FREE_SPACE 128 default ACCEPT_DATA_LOSS false default BCRYPT_COST 11 .env OPERATOR_KEY set (39 bytes) environment ` +
 		"RATE_LIMIT_SIGNUP 60 default RATE_LIMIT_SIGNUP_TOTAL (ten times RATE_LIMIT_SIGNUP) default RATE_LIMIT_LOGIN 60 default " +
-		"RATE_LIMIT_LOOKUP 60000 default RATE_LIMIT_MOVE 600 default RATE_LIMIT_ORGANIZATION 0 default MAX_MOVES 16 default MAX_ORGANIZATIONS 100000 default MAX_IDEMPOTENCY_KEYS 200000 default DELETE_GRACE 0s default MOVE_GRACE 0s default DOCTOR_DEEP false default TRUSTED_PROXIES 10.0.0.1/32,10.1.0.0/16 environment " +
+		"RATE_LIMIT_LOOKUP 60000 default RATE_LIMIT_MOVE 600 default RATE_LIMIT_ORGANIZATION 0 default MAX_MOVES 16 default MAX_ORGANIZATIONS 100000 default MAX_IDEMPOTENCY_KEYS 1000000 default DELETE_GRACE 0s default MOVE_GRACE 0s default DOCTOR_DEEP false default TRUSTED_PROXIES 10.0.0.1/32,10.1.0.0/16 environment " +
 		"LOG_LEVEL debug environment LOG_FORMAT text default MEMORY_BUDGET 256 default MAX_CONNECTIONS 0 default MAX_CONNECTIONS_PER_ADDRESS 0 default QUERY_TIMEOUT 10s default SHUTDOWN_TIMEOUT 10s default"
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s\n%s", diff, out.String())
