@@ -72,6 +72,9 @@ func (a *API) readLimited(ec echo.Context, limit int64) ([]byte, error) {
 		most = min(most, r.ContentLength)
 	}
 	body := newPacedReader(http.MaxBytesReader(w, r.Body, limit), http.NewResponseController(w), a.bodyTimeout, memory)
+	c := callOf(ec)
+	body.turns = readTurns{ctx: r.Context(), turn: c.turn, conn: c.conn}
+	defer c.turn.Done()
 	data := buffer{take: memory.take, give: memory.give}
 	err := data.readAll(body, int(most))
 	var over *http.MaxBytesError

@@ -84,11 +84,12 @@ type connection struct {
 	since   time.Time     // when it began to rest
 	gone    bool          // it is counted no more
 
-	// raw is the socket, nil where it cannot be written to without waiting.
+	// raw is the socket, nil where it cannot be used without waiting.
 	raw syscall.RawConn
-	// turn is of the request that is under way, nil if there is none. It belongs to the
-	// goroutine that writes.
-	turn *fair.Turn
+	// writes is the turn of the goroutine that writes, nil while no request is under way,
+	// and reads of the one that reads a body, nil while nobody does.
+	writes *fair.Turn
+	reads  atomic.Pointer[fair.Turn]
 
 	inHead atomic.Bool
 	head   int // what was read of the head, in bytes
@@ -191,7 +192,7 @@ func (c *Connections) state(conn net.Conn, to http.ConnState) {
 
 // Read implements net.Conn. It counts the lines and bytes of heads.
 func (n *connection) Read(b []byte) (int, error) {
-	size, err := n.Conn.Read(b)
+	size, err := n.read(b)
 	if !n.inHead.Load() {
 		return size, err
 	}

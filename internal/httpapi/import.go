@@ -60,7 +60,7 @@ func (i *importing) VisitImportDocumentsResponse(w http.ResponseWriter) error {
 	conn := controllerOf(w)
 	source := newPacedReader(i.body, conn, i.streamTimeout, i.memory)
 	i.turn = callFrom(i.ctx).work.Turn()
-	source.turn = i.turn
+	source.turns = readTurns{ctx: i.ctx, turn: i.turn, conn: callFrom(i.ctx).conn}
 	i.queue.init()
 	i.report = newImportReport(w, conn, i.streamTimeout, i.memory)
 	read := make(chan struct{})

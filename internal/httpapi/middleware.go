@@ -68,7 +68,7 @@ func (a *API) begin(c *call, r *http.Request, w *echo.Response) {
 	c.writer = newPacedWriter(w.Writer, a.streamTimeout, &c.memory)
 	c.writer.ctx, c.writer.turn = r.Context(), c.turn
 	if c.conn = connectionOf(r.Context()); c.conn != nil {
-		c.conn.turn, c.writer.endsTurns = c.turn, true
+		c.conn.writes, c.writer.endsTurns = c.turn, true
 	}
 	w.Writer = &c.writer
 }
@@ -77,7 +77,7 @@ func (a *API) begin(c *call, r *http.Request, w *echo.Response) {
 func (c *call) end() {
 	c.turn.Done()
 	if c.conn != nil {
-		c.conn.turn = nil
+		c.conn.writes = nil
 	}
 	c.memory.end()
 	c.writer.rest()

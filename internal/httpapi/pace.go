@@ -50,8 +50,8 @@ type pacedReader struct {
 	body io.Reader
 	conn *http.ResponseController
 	pace
+	turns readTurns
 
-	turn    *fair.Turn // of who reads
 	ended   bool
 	givenUp atomic.Bool
 }
@@ -62,7 +62,8 @@ func newPacedReader(body io.Reader, conn *http.ResponseController, timeout time.
 
 // Read implements io.Reader.
 func (p *pacedReader) Read(b []byte) (int, error) {
-	p.turn.Done()
+	p.turns.begin()
+	defer p.turns.end()
 	began := time.Now()
 	_ = p.conn.SetReadDeadline(began.Add(p.left)) // a writer without deadlines is a test's
 	if p.givenUp.Load() {
@@ -93,6 +94,7 @@ func (p *pacedReader) hurry() { _ = p.conn.SetReadDeadline(time.Now().Add(min(la
 
 // drain reads on for nobody.
 func (p *pacedReader) drain() {
+	p.turns = readTurns{}
 	if !p.ended {
 		_, _ = io.CopyN(io.Discard, p, lastWordsBytes)
 	}
