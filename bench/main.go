@@ -8,6 +8,10 @@
 // besieges orgd with hostile clients of each kind, and fails when one of them gets through:
 // see siege.go.
 //
+//	go run ./bench against -orgd PROGRAM [-rounds N]
+//
+// compares orgd with another build of it: see against.go.
+//
 // It builds orgd, runs it as a process of its own with the defaults of a user,
 // apart from what a row says, and talks to it over the loopback interface.
 // Figures of a machine say little about another one, and on a busy machine little
@@ -64,6 +68,9 @@ const maxRun = 90 * time.Minute
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "siege" {
 		return siegeCommand(ctx, args[1:], stdout, stderr)
+	}
+	if len(args) > 0 && args[0] == "against" {
+		return againstCommand(ctx, args[1:], stdout, stderr)
 	}
 	if len(args) > 0 && helpers[args[0]] != nil {
 		return exitCode(stderr, helpers[args[0]](ctx, args[1:], stdout))

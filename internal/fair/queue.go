@@ -7,12 +7,15 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A Queue hands out places. It is safe for concurrent use.
 type Queue struct {
 	mu      sync.Mutex
 	free    int
+	spare   int // of those that are kept for others: see enterAlone
+	active  activity
 	lines   map[string]*line
 	ring    []*line // those in which somebody waits, the next one first
 	waiting atomic.Int64
@@ -24,9 +27,10 @@ type line struct {
 	wait []chan struct{}
 }
 
-// NewQueue returns a queue for that many places.
-func NewQueue(places int) *Queue {
-	return &Queue{free: places, lines: map[string]*line{}}
+// NewQueue returns a queue for that many places, and for spare ones, which a key has only
+// while there is nothing to do for any other.
+func NewQueue(places, spare int) *Queue {
+	return &Queue{free: places, spare: spare, lines: map[string]*line{}}
 }
 
 // Enter waits for a place until the context ends, whose error it then returns. Who has a
@@ -57,6 +61,31 @@ func (q *Queue) Enter(ctx context.Context, key string) error {
 		}
 		return ctx.Err()
 	}
+}
+
+// enterAlone takes a spare place, if there is one and no other key has been active lately.
+func (q *Queue) enterAlone(key string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.free > 0 || q.spare == 0 || !q.active.alone(key, time.Now()) {
+		return false
+	}
+	q.spare--
+	return true
+}
+
+// leaveSpare gives a spare place back.
+func (q *Queue) leaveSpare() {
+	q.mu.Lock()
+	q.spare++
+	q.mu.Unlock()
+}
+
+// alone says that no other key has been active lately.
+func (q *Queue) alone(key string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.active.alone(key, time.Now())
 }
 
 // giveUp takes one that waits out of its line; false if it has got its place.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,7 +18,7 @@ import (
 // TestKeysTakeTurns: one key asks a hundred times before two others ask once.
 func TestKeysTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := fair.NewQueue(1)
+		q := fair.NewQueue(1, 0)
 		if err := q.Enter(t.Context(), "greedy"); err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +53,7 @@ func TestKeysTakeTurns(t *testing.T) {
 // TestPlacesAreNeitherLostNorShared: many enter, and some of them give up at any moment.
 func TestPlacesAreNeitherLostNorShared(t *testing.T) {
 	const places = 3
-	q := fair.NewQueue(places)
+	q := fair.NewQueue(places, 0)
 	var in, most atomic.Int64
 	var all sync.WaitGroup
 	for g := range 16 {
@@ -92,7 +93,7 @@ func TestPlacesAreNeitherLostNorShared(t *testing.T) {
 // TestShortWorkGoesBeforeLong: who works for less than a millisecond does not wait.
 func TestShortWorkGoesBeforeLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := fair.NewQueue(1)
+		q := fair.NewQueue(1, 0)
 		turn := func(key string) *fair.Turn {
 			var w fair.Work
 			w.Begin(q, key)
@@ -135,4 +136,60 @@ func TestShortWorkGoesBeforeLong(t *testing.T) {
 			t.Errorf("without a place it goes on: %v", err)
 		}
 	})
+}
+
+// TestSparePlacesAreForWhoIsAlone: a key has all places while there is nothing to do for any
+// other, and gives the spare one back at its next rest when there is.
+func TestSparePlacesAreForWhoIsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := fair.NewQueue(1, 1)
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		begin := func(key string) *fair.Work {
+			w := new(fair.Work)
+			w.Begin(q, key)
+			w.Active()
+			return w
+		}
+		long := begin("long")
+		one, two, three := long.Turn(), long.Turn(), long.Turn()
+		if err := errors.Join(one.Take(ended), two.Take(ended)); err != nil {
+			t.Fatalf("alone, it has not all places: %v", err)
+		}
+		if err := three.Take(ended); err == nil {
+			t.Fatal("there are more places than there were")
+		}
+		time.Sleep(time.Minute)
+		if err := errors.Join(one.Rest(ended), two.Rest(ended)); err != nil {
+			t.Errorf("still alone, it has to wait: %v", err)
+		}
+		begin("another")
+		begin("long") // its own requests change nothing
+		if err := one.Rest(ended); err != nil {
+			t.Errorf("its place was taken: %v", err)
+		}
+		if err := two.Rest(ended); err == nil {
+			t.Error("beside another it keeps the spare place")
+		}
+		if err := begin("another").Turn().Take(ended); err == nil {
+			t.Error("beside another there is a spare place")
+		}
+		time.Sleep(time.Second)
+		if err := three.Take(ended); err != nil {
+			t.Errorf("alone again, it has to wait: %v", err)
+		}
+		one.Done()
+		three.Done()
+		if err := errors.Join(one.Take(ended), three.Take(ended)); err != nil {
+			t.Errorf("a place was lost: %v", err)
+		}
+	})
+}
+
+// TestProcessors: there is a place, and where there are several processors a spare one.
+func TestProcessors(t *testing.T) {
+	places, spare := fair.Processors()
+	if procs := min(runtime.NumCPU(), runtime.GOMAXPROCS(0)); places < 1 || places+spare != procs || procs > 1 && spare < 1 {
+		t.Errorf("%d places and %d spare ones", places, spare)
+	}
 }

@@ -16,10 +16,11 @@ const (
 )
 
 // Processors is how many places there are for long work: one processor in four, and at least
-// one of several, is left to what is short, and to the collection of garbage.
-func Processors() int {
+// one of several, is spare, for what is short and for the collection of garbage.
+func Processors() (places, spare int) {
 	procs := min(runtime.NumCPU(), runtime.GOMAXPROCS(0)) // of which there are more where threads have priorities
-	return max(1, procs-max(1, procs/4))
+	places = max(1, procs-max(1, procs/4))
+	return places, procs - places
 }
 
 // A Work is what is to be done for one request: its turns together are free to work for a
@@ -33,6 +34,15 @@ type Work struct {
 // Begin makes it the work of a key, for which it waits in a queue.
 func (w *Work) Begin(q *Queue, key string) { w.queue, w.key = q, key }
 
+// Active says that there is something to do for the key: others have no spare place now.
+func (w *Work) Active() {
+	if w.queue != nil {
+		w.queue.mu.Lock()
+		w.queue.active.note(w.key, time.Now())
+		w.queue.mu.Unlock()
+	}
+}
+
 // Turn returns a turn of one goroutine.
 func (w *Work) Turn() *Turn { return &Turn{work: w} }
 
@@ -42,6 +52,7 @@ type Turn struct {
 	work  *Work
 	since time.Time // when it began to work, as far as is known; zero: it waits for something else
 	holds bool
+	spare bool // it holds a spare place
 }
 
 // Rest is called every now and then by the work. It waits while it is others' turn, and
@@ -58,7 +69,9 @@ func (t *Turn) Rest(ctx context.Context) error {
 	switch {
 	case !t.holds && worked+time.Duration(t.work.used.Load()) < freeWork:
 		return nil
-	case t.holds && (worked < slice || t.work.queue.Waiting() == 0):
+	case t.spare && t.work.queue.alone(t.work.key):
+		return nil
+	case t.holds && !t.spare && (worked < slice || t.work.queue.Waiting() == 0):
 		return nil
 	}
 	t.Done()
@@ -75,8 +88,10 @@ func (t *Turn) Take(ctx context.Context) error {
 }
 
 func (t *Turn) enter(ctx context.Context) error {
-	if err := t.work.queue.Enter(ctx, t.work.key); err != nil {
-		return err
+	if t.spare = t.work.queue.enterAlone(t.work.key); !t.spare {
+		if err := t.work.queue.Enter(ctx, t.work.key); err != nil {
+			return err
+		}
 	}
 	t.holds, t.since = true, time.Now()
 	return nil
@@ -87,10 +102,13 @@ func (t *Turn) Done() {
 	if t == nil || t.since.IsZero() {
 		return
 	}
-	if t.holds {
+	switch {
+	case t.spare:
+		t.work.queue.leaveSpare()
+	case t.holds:
 		t.work.queue.Leave()
-	} else {
+	default:
 		t.work.used.Add(int64(time.Since(t.since)))
 	}
-	t.holds, t.since = false, time.Time{}
+	t.holds, t.spare, t.since = false, false, time.Time{}
 }

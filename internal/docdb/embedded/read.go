@@ -30,11 +30,12 @@ func (c collection) Get(ctx context.Context, id bson.RawValue) (bson.Raw, error)
 			return nil, docdb.ErrNotFound
 		}
 		key := documentKey(state.id, encoded)
-		doc, ok, err := c.e.getRoomed(ctx, key)
+		hash := c.e.hashOf(key)
+		doc, ok, err := c.e.getRoomed(ctx, key, hash)
 		if err != nil {
 			return nil, err
 		}
-		if err := co.locks.settle(ctx, c.e.hashOf(key)); err != nil {
+		if err := co.locks.settle(ctx, hash); err != nil {
 			return nil, err
 		}
 		// Dropping holds no keys: wait for it rather than tell of what may not
@@ -59,8 +60,8 @@ func (c collection) Get(ctx context.Context, id bson.RawValue) (bson.Raw, error)
 
 // getRoomed reads a document if there is room for it. One that was large when it was last
 // read or written waits for its turn: of the others nobody knows before.
-func (e *Engine) getRoomed(ctx context.Context, key []byte) (doc []byte, ok bool, err error) {
-	hash, room := e.hashOf(key), docdb.RoomOf(ctx)
+func (e *Engine) getRoomed(ctx context.Context, key []byte, hash uint64) (doc []byte, ok bool, err error) {
+	room := docdb.RoomOf(ctx)
 	expected := e.large.size(hash)
 	turn, err := docdb.TurnFor(ctx, expected)
 	if err != nil {
@@ -70,15 +71,18 @@ func (e *Engine) getRoomed(ctx context.Context, key []byte) (doc []byte, ok bool
 	if err := room(expected); err != nil {
 		return nil, true, err
 	}
-	var refused error
-	err = seek(e.db, key, func(v []byte) {
-		e.large.is(hash, len(v))
-		if refused = room(max(0, len(v)-expected)); refused == nil {
-			doc = append(make([]byte, 0, len(v)), v...)
-		}
-		ok = true
-	})
-	return doc, ok, errors.Join(err, refused)
+	v, closer, err := e.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("reading storage: %w", err)
+	}
+	e.large.is(hash, len(v))
+	if err = room(max(0, len(v)-expected)); err == nil {
+		doc = append(make([]byte, 0, len(v)), v...)
+	}
+	return doc, true, errors.Join(err, closer.Close())
 }
 
 // has reports whether a key is there.
@@ -87,9 +91,9 @@ func (e *Engine) has(key []byte) (there bool, err error) {
 	return there, err
 }
 
-// seek calls found with the value of a key if it is there. Pebble's Get does not look at the
-// filters of the lowest level: to see that a key is not there it would read a block, and the
-// next one, which may be a large document.
+// seek calls found with the value of a key that is probably not there. Pebble's Get is faster
+// where it is, but does not look at the filters of the lowest level: it would read a block,
+// and the next one, which may be a large document.
 func seek(from pebble.Reader, key []byte, found func(value []byte)) (err error) {
 	after := append(append(make([]byte, 0, len(key)+1), key...), 0)
 	it, err := from.NewIter(&pebble.IterOptions{UseL6Filters: true, LowerBound: after[:len(key)], UpperBound: after})
