@@ -32,4 +32,12 @@ func RoomOf(ctx context.Context) Room {
 	}
 }
 
+// TakeRoom is RoomOf for one document.
+func TakeRoom(ctx context.Context, bytes int) error {
+	if bytes < roomBytes {
+		return nil
+	}
+	return RoomOf(ctx)(bytes)
+}
+
 const roomBytes = 64 << 10

@@ -89,6 +89,7 @@ type connection struct {
 	// writes is the turn of the goroutine that writes, nil while no request is under way,
 	// and reads of the one that reads a body, nil while nobody does.
 	writes *fair.Turn
+	until  time.Time // the deadline of writes that is set, while no request is under way
 	reads  atomic.Pointer[fair.Turn]
 
 	inHead atomic.Bool

@@ -68,7 +68,7 @@ func (a *API) begin(c *call, r *http.Request, w *echo.Response) {
 	c.writer = newPacedWriter(w.Writer, a.streamTimeout, &c.memory)
 	c.writer.ctx, c.writer.turn = r.Context(), c.turn
 	if c.conn = connectionOf(r.Context()); c.conn != nil {
-		c.conn.writes, c.writer.endsTurns = c.turn, true
+		c.conn.writes, c.writer.endsTurns, c.writer.until = c.turn, true, c.conn.until
 	}
 	w.Writer = &c.writer
 }
@@ -76,11 +76,11 @@ func (a *API) begin(c *call, r *http.Request, w *echo.Response) {
 // end gives the memory back, and the client time to take what is left of its answer.
 func (c *call) end() {
 	c.turn.Done()
-	if c.conn != nil {
-		c.conn.writes = nil
-	}
 	c.memory.end()
 	c.writer.rest()
+	if c.conn != nil {
+		c.conn.writes, c.conn.until = nil, c.writer.until
+	}
 }
 
 // decentID is ^[A-Za-z0-9._:-]{1,128}$: what may stand in a header, a log line

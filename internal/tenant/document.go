@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -61,6 +62,19 @@ func unstored(doc bson.Raw) Document {
 	d.rev.Value = bytes.Clone(d.rev.Value) // not the whole document's memory
 	d.Body = finishDocument(appendOthers(make([]byte, 4, len(doc)), doc, revField), 0)
 	return d
+}
+
+// unstoredInTurn is unstored for a document that may be large.
+func unstoredInTurn(ctx context.Context, doc bson.Raw) (Document, error) {
+	if len(doc) < docdb.LongBytes {
+		return unstored(doc), nil
+	}
+	turn, err := docdb.TurnFor(ctx, len(doc))
+	if err != nil {
+		return Document{}, err
+	}
+	defer turn.Done()
+	return unstored(doc), nil
 }
 
 // revisionOf returns a stored document's revision, and as it is stored, in memory of

@@ -40,13 +40,8 @@ func (d *Documents) Get(ctx context.Context, id bson.RawValue) (Document, error)
 		if err != nil {
 			return err
 		}
-		turn, err := docdb.TurnFor(ctx, len(raw))
-		if err != nil {
-			return err
-		}
-		defer turn.Done()
-		found = unstored(raw)
-		return nil
+		found, err = unstoredInTurn(ctx, raw)
+		return err
 	})
 	return found, err
 }
@@ -74,7 +69,7 @@ func (s *Store) GetDocument(ctx context.Context, p org.Principal, id bson.RawVal
 	case result != nil:
 		return Document{}, fault(result)
 	}
-	return unstored(raw), nil
+	return unstoredInTurn(ctx, raw)
 }
 
 // getDocument is GetDocument one after the other.
@@ -224,8 +219,8 @@ func lookUp(ctx context.Context, c docdb.Collection, id bson.RawValue) (*Documen
 	if err != nil {
 		return nil, err
 	}
-	doc := unstored(raw)
-	return &doc, nil
+	doc, err := unstoredInTurn(ctx, raw)
+	return &doc, err
 }
 
 // again repeats a compare-and-swap until it is not another writer that made it fail.

@@ -61,14 +61,13 @@ func (c collection) Get(ctx context.Context, id bson.RawValue) (bson.Raw, error)
 // getRoomed reads a document if there is room for it. One that was large when it was last
 // read or written waits for its turn: of the others nobody knows before.
 func (e *Engine) getRoomed(ctx context.Context, key []byte, hash uint64) (doc []byte, ok bool, err error) {
-	room := docdb.RoomOf(ctx)
 	expected := e.large.size(hash)
 	turn, err := docdb.TurnFor(ctx, expected)
 	if err != nil {
 		return nil, false, err
 	}
 	defer turn.Done()
-	if err := room(expected); err != nil {
+	if err := docdb.TakeRoom(ctx, expected); err != nil {
 		return nil, true, err
 	}
 	v, closer, err := e.db.Get(key)
@@ -79,7 +78,7 @@ func (e *Engine) getRoomed(ctx context.Context, key []byte, hash uint64) (doc []
 		return nil, false, fmt.Errorf("reading storage: %w", err)
 	}
 	e.large.is(hash, len(v))
-	if err = room(max(0, len(v)-expected)); err == nil {
+	if err = docdb.TakeRoom(ctx, len(v)-expected); err == nil {
 		doc = append(make([]byte, 0, len(v)), v...)
 	}
 	return doc, true, errors.Join(err, closer.Close())
