@@ -143,12 +143,26 @@ func (c *Contract) Codes() []string {
 // Methods returns the methods that the contract has for each of its paths.
 func (c *Contract) Methods() map[string][]string {
 	all := map[string][]string{}
-	for path, item := range c.doc.Paths.Map() {
-		for method := range item.Operations() {
-			all[path] = append(all[path], method)
+	for path := range c.doc.Paths.Map() {
+		for template, item := range c.doc.Paths.Map() {
+			if !covers(template, path) {
+				continue
+			}
+			for method := range item.Operations() {
+				all[path] = append(all[path], method)
+			}
 		}
 	}
 	return all
+}
+
+// covers reports whether a path is one of a template's, as /org/documents/query is one of
+// /org/documents/{id}; a template is its own.
+func covers(template, path string) bool {
+	parts, segments := strings.Split(template, "/"), strings.Split(path, "/")
+	return slices.EqualFunc(parts, segments, func(part, segment string) bool {
+		return part == segment || strings.HasPrefix(part, "{") && !strings.HasPrefix(segment, "{")
+	})
 }
 
 // operation returns the route of a request and its operationId; nil and "" for what

@@ -136,6 +136,7 @@ const QueryBodyLimit = 128 << 10
 type API struct {
 	Config
 	echo     *echo.Echo
+	allows   map[string]string // see contract.allows
 	draining atomic.Bool
 	signups  signups
 	logins   logins
@@ -209,7 +210,7 @@ func New(c Config) (*API, error) {
 		streamTimeout: streamTimeout,
 		cursors:       sealed,
 	}
-	a.echo = a.newEcho()
+	a.echo, a.allows = a.newEcho(), ct.allows()
 	a.route(ct)
 	return a, nil
 }

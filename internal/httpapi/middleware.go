@@ -31,6 +31,7 @@ func (a *API) frame(next echo.HandlerFunc) echo.HandlerFunc {
 		defer c.end()
 		setSecurityHeaders(ec)
 		a.hurryBody(ec)
+		a.nameAll(ec)
 		if elsewhere(ec) || a.noOperator(ec) {
 			next = echo.NotFoundHandler
 		}
