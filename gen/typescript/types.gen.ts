@@ -1359,7 +1359,7 @@ export type QueryDocumentsErrors = {
     423: Problem;
     /**
      * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents. Nothing was done.
+     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
@@ -2118,7 +2118,7 @@ export type ExportQueryErrors = {
     423: Problem;
     /**
      * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents. Nothing was done.
+     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
