@@ -44,7 +44,7 @@ type Config struct {
 	RateLimitOrganization int           `envconfig:"RATE_LIMIT_ORGANIZATION" default:"0" min:"0" max:"10000000" desc:"requests a minute for the documents of each organization; 0: no limit"`
 	MaxMoves              int           `envconfig:"MAX_MOVES" default:"16" min:"0" max:"10000" desc:"moves of data at a time, of all organizations; 0: no limit"`
 	MaxOrganizations      int           `envconfig:"MAX_ORGANIZATIONS" default:"100000" min:"0" max:"1000000000" desc:"organizations that there may be; 0: no limit"`
-	MaxIdempotencyKeys    int           `envconfig:"MAX_IDEMPOTENCY_KEYS" default:"1000000" min:"0" max:"1000000000" desc:"requests with an Idempotency-Key that are remembered for a day, of each organization and of all strangers; 0: no limit"`
+	MaxIdempotencyKeys    int           `envconfig:"MAX_IDEMPOTENCY_KEYS" default:"1000000" min:"0" max:"1000000000" desc:"requests with an Idempotency-Key that are remembered for a day, of each organization and of the strangers of each network; 0: no limit"`
 	DeleteGrace           time.Duration `envconfig:"DELETE_GRACE" default:"0s" min:"0s" max:"720h" desc:"how long the operator can restore a deleted organization; 0s: not at all, it is gone at once"`
 	MoveGrace             time.Duration `envconfig:"MOVE_GRACE" default:"0s" min:"0s" max:"720h" desc:"how long the collection that an update has moved the data from is kept"`
 	DoctorDeep            bool          `envconfig:"DOCTOR_DEEP" default:"false" oneof:"true false" desc:"whether orgd doctor compares what MOVE_GRACE keeps with where the data is now, document by document"`

@@ -53,3 +53,27 @@ func TestWritesOfSocketsThatCannotBeTried(t *testing.T) {
 		t.Errorf("%q, %v", text, err)
 	}
 }
+
+// TestAnExportGoesOnWithOnePlace: it holds none while it reads the next page, for which the
+// storage takes one.
+func TestAnExportGoesOnWithOnePlace(t *testing.T) {
+	const count = 5000
+	s, _ := startData(t)
+	s.api.processors = fair.NewQueue(1, 0)
+	var lines strings.Builder
+	for n := range count {
+		fmt.Fprintf(&lines, `{"_id":%d,"a":%q}`+"\n", n, strings.Repeat("x", 500))
+	}
+	s.imports("", lines.String())
+	addr := serveBounded(t, s, NewConnections(100, 100, nil))
+	conn := connected(t, addr)
+	_, _ = fmt.Fprintf(conn, "GET /org/export HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n", s.bearer())
+	a, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(a.Body)
+	if n := strings.Count(string(text), "\n"); err != nil || n != count+1 {
+		t.Errorf("%d lines came: %v", n, err)
+	}
+}

@@ -120,6 +120,7 @@ func (e *exporting) writePage() error {
 		e.written++
 	}
 	e.buffer, _ = e.flush(e.buffer)
+	paced.done()
 	return e.ctx.Err()
 }
 

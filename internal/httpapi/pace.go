@@ -152,10 +152,17 @@ func (p *pacedWriter) share() error {
 	return p.turn.Rest(p.ctx)
 }
 
-// writePiece writes in the turn, since that is work, too, and then ends it; as connection.Write
-// does before, where the client has to be waited for.
+// done ends the turn, before something else is waited for.
+func (p *pacedWriter) done() {
+	if p != nil {
+		p.turn.Done()
+	}
+}
+
+// writePiece writes in the turn, since that is work, too. connection.Write ends it where the
+// client has to be waited for, and else it goes on: whoever reads more from the storage, which
+// has turns of its own, ends it before.
 func (p *pacedWriter) writePiece(piece []byte) (int, error) {
-	defer p.turn.Done()
 	if p.endsTurns && !p.patient {
 		_ = p.share() // of a request that is over the write itself fails
 	} else {

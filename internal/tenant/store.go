@@ -64,8 +64,8 @@ type Config struct {
 	LeaseTTL time.Duration
 	// MaxOrganizations is how many organizations there may be; 0 is no limit.
 	MaxOrganizations int64
-	// MaxKeys is how many idempotency keys are remembered of each organization, and of all
-	// strangers; 0 is no limit.
+	// MaxKeys is how many idempotency keys are remembered of each organization, and of the
+	// strangers of each network; 0 is no limit.
 	MaxKeys int64
 	// MaxMoves is how many moves that clients ask for go on at a time here; 0 is no limit.
 	MaxMoves int

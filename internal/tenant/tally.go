@@ -7,14 +7,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
 )
 
-// How many idempotency keys are remembered is bounded, for each organization and for all
-// strangers, before a request has any effect. The entries are what is counted: now and then,
+// How many idempotency keys are remembered is bounded, for each organization and for the
+// strangers of each network, before a request has any effect. In all, a stranger's key is
+// bounded by what comes of it: sign-ups. The entries are what is counted: now and then,
 // and what this process adds in between comes on top. So a process never takes more than the
 // bound for less; it does not know what others have added since it counted last, which is no
 // more than their countEvery.
@@ -75,28 +74,14 @@ func (a *tallies) of(whose string) *tally {
 // admitKey refuses one key more than may be remembered. done must be called with what became
 // of the entry. Kinds: RateLimited.
 func (s *Store) admitKey(ctx context.Context, once Once) (done func(error), err error) {
-	switch {
-	case s.cfg.MaxKeys <= 0:
+	if s.cfg.MaxKeys <= 0 {
 		return func(error) {}, nil
-	case once.OrgID != "":
-		return s.enter(ctx, once.OrgID, s.cfg.MaxKeys)
 	}
-	all, err := s.enter(ctx, strangers, s.cfg.MaxKeys)
-	if err != nil {
-		return nil, err
-	}
-	free := s.cfg.MaxKeys - s.tallies.of(strangers).n.Load()
-	// As many of one network as are free for all others: those find room however many it sends.
-	one, err := s.enter(ctx, once.owner(), free)
-	if err != nil {
-		all(err)
-		return nil, err
-	}
-	return func(err error) { all(err); one(err) }, nil
+	return s.enter(ctx, once.owner())
 }
 
 // enter counts an entry in, before it is added.
-func (s *Store) enter(ctx context.Context, whose string, most int64) (done func(error), err error) {
+func (s *Store) enter(ctx context.Context, whose string) (done func(error), err error) {
 	t := s.tallies.of(whose)
 	select {
 	case t.turn <- struct{}{}:
@@ -104,12 +89,12 @@ func (s *Store) enter(ctx context.Context, whose string, most int64) (done func(
 		return nil, ctx.Err()
 	}
 	defer func() { <-t.turn }()
-	if t.credit == 0 || t.full(most) && !s.now().Before(t.fullTo) {
-		if err := s.tally(ctx, whose, t, most); err != nil {
+	if t.credit == 0 || t.full() && !s.now().Before(t.fullTo) {
+		if err := s.tally(ctx, whose, t); err != nil {
 			return nil, err
 		}
 	}
-	if t.full(most) {
+	if t.full() {
 		return nil, tooManyKeys(whose, t.roomAt.Sub(s.now()))
 	}
 	t.credit--
@@ -117,7 +102,7 @@ func (s *Store) enter(ctx context.Context, whose string, most int64) (done func(
 	return t.settle, nil
 }
 
-func (t *tally) full(most int64) bool { return t.n.Load()+t.making.Load() >= min(most, t.limit) }
+func (t *tally) full() bool { return t.n.Load()+t.making.Load() >= t.limit }
 
 // settle says what became of an entry. One of which nobody knows may be there.
 func (t *tally) settle(err error) {
@@ -128,11 +113,8 @@ func (t *tally) settle(err error) {
 }
 
 // tally counts the entries. What is added meanwhile may count twice, until the next time.
-func (s *Store) tally(ctx context.Context, whose string, t *tally, most int64) error {
-	theirs, err := entriesOf(whose)
-	if err != nil {
-		return err
-	}
+func (s *Store) tally(ctx context.Context, whose string, t *tally) error {
+	theirs := docdb.Eq("org_id", whose)
 	before := t.n.Load()
 	n, err := s.idempotency.c.Count(ctx, theirs)
 	if err != nil {
@@ -144,24 +126,12 @@ func (s *Store) tally(ctx context.Context, whose string, t *tally, most int64) e
 	}
 	t.n.Add(n - before)
 	t.limit, t.credit = limit, max(limit/countEvery, 1)
-	if !t.full(most) {
+	if !t.full() {
 		return nil
 	}
 	t.fullTo = s.now().Add(recountFull)
 	t.roomAt, err = s.roomAt(ctx, theirs)
 	return err
-}
-
-// entriesOf selects one owner's, or those of all strangers.
-func entriesOf(whose string) (docdb.Filter, error) {
-	if whose != strangers {
-		return docdb.Eq("org_id", whose), nil
-	}
-	raw, err := bson.Marshal(bson.M{"org_id": bson.M{"$gte": strangers}})
-	if err != nil {
-		return docdb.Filter{}, err
-	}
-	return docdb.ParseFilter(raw)
 }
 
 // keyLimit is how many keys are remembered: of an organization with a quota no more than
