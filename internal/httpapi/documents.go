@@ -3,6 +3,7 @@ package httpapi
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"net/http"
 	"net/url"
@@ -187,11 +188,8 @@ func idOf(path string) bson.RawValue {
 	if id, err := bson.ObjectIDFromHex(path); err == nil {
 		return bson.RawValue{Type: bson.TypeObjectID, Value: id[:]}
 	}
-	_, value, err := bson.MarshalValue(path)
-	if err != nil {
-		panic(err) // a string
-	}
-	return bson.RawValue{Type: bson.TypeString, Value: value}
+	value := binary.LittleEndian.AppendUint32(make([]byte, 0, len(path)+5), uint32(len(path)+1))
+	return bson.RawValue{Type: bson.TypeString, Value: append(append(value, path...), 0)}
 }
 
 // pathOf is the reverse of idOf; false for an _id that no path names. A client may

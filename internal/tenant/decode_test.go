@@ -9,10 +9,10 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
-// fullOrganization has a value in every field.
-func fullOrganization(t testing.TB) *organization {
+// full returns a record with a value in every field.
+func full[T any](t testing.TB) *T {
 	t.Helper()
-	o := &organization{}
+	record := new(T)
 	var fill func(v reflect.Value)
 	fill = func(v reflect.Value) {
 		for i := range v.NumField() {
@@ -30,6 +30,7 @@ func fullOrganization(t testing.TB) *organization {
 				f.SetBytes([]byte("twelve bytes"))
 			case *move:
 				f.Set(reflect.ValueOf(&move{Phase: copying, Target: "target", Dirty: "dirty"}))
+			case *credentials: // which few have
 			case *quota:
 				f.Set(reflect.ValueOf(&quota{Documents: 10, Bytes: 1 << 20}))
 			default:
@@ -44,12 +45,26 @@ func fullOrganization(t testing.TB) *organization {
 			}
 		}
 	}
-	fill(reflect.ValueOf(o).Elem())
-	return o
+	fill(reflect.ValueOf(record).Elem())
+	return record
 }
 
 func TestDecodeOrganization(t *testing.T) {
-	whole := fullOrganization(t)
+	testDecode(t, func(o *organization) (created, updated *time.Time) { return &o.CreatedAt, &o.UpdatedAt })
+}
+
+func TestDecodeAdmin(t *testing.T) {
+	testDecode(t, func(a *admin) (created, updated *time.Time) { return &a.CreatedAt, &a.UpdatedAt })
+}
+
+type decoder[T any] interface {
+	*T
+	decode(raw bson.Raw) error
+	setField(name string, v bson.RawValue) bool
+}
+
+func testDecode[T any, P decoder[T]](t *testing.T, times func(*T) (created, updated *time.Time)) {
+	whole := full[T](t)
 	asDocument := func(change func(bson.D) bson.D) bson.Raw {
 		var d bson.D
 		raw, err := bson.Marshal(whole)
@@ -69,18 +84,24 @@ func TestDecodeOrganization(t *testing.T) {
 		"a field of a later time": func(d bson.D) bson.D { return append(d, bson.E{Key: "later", Value: bson.A{1}}) },
 		"another integer type":    func(d bson.D) bson.D { d[1].Value = int32(7); return d },
 		"fields missing":          func(d bson.D) bson.D { return d[:3] },
-		"empty":                   func(bson.D) bson.D { return bson.D{} },
+		"credentials that wait": func(d bson.D) bson.D {
+			return append(d, bson.E{Key: "next", Value: bson.D{{Key: "op_id", Value: "x"}}})
+		},
+		"empty": func(bson.D) bson.D { return bson.D{} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			raw := asDocument(change)
-			var got, want organization
-			if err := got.decode(raw); err != nil {
+			var got, want T
+			if err := P(&got).decode(raw); err != nil {
 				t.Fatal(err)
 			}
 			if err := bson.Unmarshal(raw, &want); err != nil {
 				t.Fatal(err)
 			}
-			want.CreatedAt, want.UpdatedAt = want.CreatedAt.UTC(), want.UpdatedAt.UTC()
+			for _, record := range []*T{&got, &want} {
+				created, updated := times(record)
+				*created, *updated = created.UTC(), updated.UTC()
+			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("-bson.Unmarshal +decode:\n%s", diff)
 			}
@@ -88,7 +109,7 @@ func TestDecodeOrganization(t *testing.T) {
 	}
 	t.Run("without reflection", func(t *testing.T) {
 		for name, v := range docFields(asDocument(func(d bson.D) bson.D { return d })) {
-			if !new(organization).setField(name, v) {
+			if !P(new(T)).setField(name, v) {
 				t.Errorf("the field %q is left to bson.Unmarshal", name)
 			}
 		}
@@ -105,7 +126,7 @@ func docFields(raw bson.Raw) map[string]bson.RawValue {
 }
 
 func BenchmarkDecodeOrganization(b *testing.B) {
-	raw, err := bson.Marshal(fullOrganization(b))
+	raw, err := bson.Marshal(full[organization](b))
 	if err != nil {
 		b.Fatal(err)
 	}
