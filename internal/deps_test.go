@@ -18,7 +18,7 @@ var mayImport = map[string][]string{
 	"internal/docdb":                   {},
 	"internal/docdb/docdbtest":         {"internal/docdb"},
 	"internal/docdb/embedded":          {"internal/docdb"},
-	"internal/docdb/mongodb":           {"internal/docdb"},
+	"internal/docdb/mongodb":           {"internal/docdb", "internal/fair"},
 	"internal/docdb/mongodb/mongotest": {},
 	"internal/auth":                    {"internal/org"},
 	"internal/tenant":                  {"internal/docdb", "internal/org"},

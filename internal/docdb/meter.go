@@ -89,6 +89,10 @@ func TurnOf(ctx context.Context) Turn {
 	return NoTurn
 }
 
+// HasTurns reports whether work under a context shares the processors with others: it is a
+// client's.
+func HasTurns(ctx context.Context) bool { return ctx.Value(turnsKey{}) != nil }
+
 // TurnFor is a TurnOf for work on so many bytes that cannot rest, which waits before it if
 // it is long.
 func TurnFor(ctx context.Context, bytes int) (Turn, error) {

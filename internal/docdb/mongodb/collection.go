@@ -146,8 +146,13 @@ func (c *collection) Count(ctx context.Context, f docdb.Filter) (int64, error) {
 	if err := c.validate(); err != nil {
 		return 0, err
 	}
+	leave, err := c.scan(ctx)
+	if err != nil {
+		return 0, c.engine().readFault(ctx, "count "+c.ns, err)
+	}
+	defer leave()
 	var n int64
-	err := c.engine().read(ctx, "count "+c.ns, func(ctx context.Context) error {
+	err = c.engine().read(ctx, "count "+c.ns, func(ctx context.Context) error {
 		var err error
 		n, err = c.coll.CountDocuments(ctx, f.Document())
 		return err

@@ -53,6 +53,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/fair"
 )
 
 const (
@@ -89,6 +90,7 @@ type Engine struct {
 	plain        atomic.Bool // collections are created without a validator: see Create
 	inserts      batcher[bson.Raw, struct{}]
 	gets         batcher[bson.RawValue, bson.Raw]
+	scans        *fair.Queue
 
 	life context.Context // ends when Close begins
 	end  context.CancelFunc
@@ -111,7 +113,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	}
 	var health health
 	opts.SetServerMonitor(health.monitor())
-	e := &Engine{timeout: callTimeout(cfg, opts), secrets: secrets}
+	e := &Engine{timeout: callTimeout(cfg, opts), secrets: secrets, scans: newScans(opts)}
 	e.inserts.writes = true
 	opts.Timeout = nil // ours is per call, the driver's would also bound streams
 	if e.client, err = mongo.Connect(opts); err != nil {

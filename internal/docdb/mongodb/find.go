@@ -142,6 +142,11 @@ func (s *stream) next(ctx context.Context, cursor *mongo.Cursor) bool {
 	if cursor.RemainingBatchLength() > 0 {
 		return ctx.Err() == nil && cursor.Next(ctx)
 	}
+	leave, err := s.c.scan(ctx)
+	if err != nil {
+		return false // pass looks at the context
+	}
+	defer leave()
 	ctx, cancel := s.c.engine().bounded(ctx)
 	defer cancel()
 	return cursor.Next(ctx)
@@ -211,6 +216,11 @@ func (s *stream) close(ctx context.Context, cursor *mongo.Cursor) {
 
 // open begins a cursor at the stream's place; nil if the collection does not exist.
 func (s *stream) open(ctx context.Context, limit int) (*mongo.Cursor, error) {
+	leave, err := s.c.scan(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	ctx, cancel := s.c.engine().bounded(ctx)
 	defer cancel()
 	order, err := s.c.order(ctx, s.q.Order, false)
