@@ -81,6 +81,13 @@ func (q *Queue) leaveSpare() {
 	q.mu.Unlock()
 }
 
+// note says that there is something to do for a key.
+func (q *Queue) note(key string) {
+	q.mu.Lock()
+	q.active.note(key, time.Now())
+	q.mu.Unlock()
+}
+
 // alone says that no other key has been active lately.
 func (q *Queue) alone(key string) bool {
 	q.mu.Lock()

@@ -37,9 +37,7 @@ func (w *Work) Begin(q *Queue, key string) { w.queue, w.key = q, key }
 // Active says that there is something to do for the key: others have no spare place now.
 func (w *Work) Active() {
 	if w.queue != nil {
-		w.queue.mu.Lock()
-		w.queue.active.note(w.key, time.Now())
-		w.queue.mu.Unlock()
+		w.queue.note(w.key)
 	}
 }
 

@@ -16,16 +16,14 @@ import (
 // defaultPool is the driver's maxPoolSize.
 const defaultPool = 100
 
-// scanPlaces is how many scans there may be at a time.
-func scanPlaces(opts *options.ClientOptions) int {
+// newScans returns the places for scans.
+func newScans(opts *options.ClientOptions) *fair.Queue {
 	pool := uint64(defaultPool)
 	if opts.MaxPoolSize != nil && *opts.MaxPoolSize > 0 { // 0 is a pool without a limit
 		pool = *opts.MaxPoolSize
 	}
-	return int(max(pool/2, 1))
+	return fair.NewQueue(int(max(pool/2, 1)), 0)
 }
-
-func newScans(opts *options.ClientOptions) *fair.Queue { return fair.NewQueue(scanPlaces(opts), 0) }
 
 // scan waits until the collection may ask for something that may take long. What has no
 // turns is not a client's, and does not wait. leave is called when the server has answered.
