@@ -36,8 +36,8 @@ type call struct {
 	extended map[string]json.RawMessage
 	// body is what was read of the request's.
 	body []byte
-	// attempt is that of a request with an idempotency key, or nil.
-	attempt *tenant.Attempt
+	// claim is that of a request with an idempotency key, or nil.
+	claim *tenant.Claim
 	// left says that the client went away before there was an answer.
 	left bool
 	// memory is what the request holds of the budget.

@@ -43,16 +43,16 @@ func (h handlers) CreateDocument(ctx context.Context, req api.CreateDocumentRequ
 	if err := callFrom(ctx).memory.take(storeRoom * len(body)); err != nil {
 		return nil, err
 	}
-	fresh, attempt := bson.NewObjectID(), callFrom(ctx).attempt
-	if attempt != nil {
-		fresh = attempt.DocumentID()
+	fresh, given := bson.NewObjectID(), callFrom(ctx).claim.Document()
+	if given != nil {
+		fresh = given.ID
 	}
 	body = tenant.WithID(body, bson.RawValue{Type: bson.TypeObjectID, Value: fresh[:]})
 	path, ok := pathOf(body.Lookup("_id"))
 	if !ok {
 		return nil, refusedID(unnameable)
 	}
-	doc, err := docs.InsertOnce(ctx, attempt, body)
+	doc, err := docs.InsertOnce(ctx, given, body)
 	if err != nil {
 		return nil, err
 	}

@@ -50,8 +50,8 @@ type Store interface {
 	Documents(orgID string) *tenant.Documents
 	// GetDocument is Authenticate and then Get.
 	GetDocument(ctx context.Context, p org.Principal, id bson.RawValue) (tenant.Document, error)
-	// Attempt begins a request with an idempotency key.
-	Attempt(ctx context.Context, once tenant.Once) (*tenant.Attempt, *tenant.Answer, error)
+	// Claim begins a request with an idempotency key.
+	Claim(ctx context.Context, once tenant.IdempotentRequest) (*tenant.Claim, *tenant.Answer, error)
 	Ready(ctx context.Context) error
 	Operator
 }

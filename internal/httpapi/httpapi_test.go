@@ -62,7 +62,7 @@ type script struct {
 	authenticate func(context.Context, org.Principal) (org.Organization, error)
 	ready        func(context.Context) error
 	documents    func(orgID string) *tenant.Documents
-	attempt      func(context.Context, tenant.Once) (*tenant.Attempt, *tenant.Answer, error)
+	attempt      func(context.Context, tenant.IdempotentRequest) (*tenant.Claim, *tenant.Answer, error)
 
 	mu    sync.Mutex
 	calls []string
@@ -165,8 +165,8 @@ func (s *script) SetQuota(_ context.Context, id string, q org.Quota) (org.Organi
 	return org.Organization{}, org.Errorf(org.NotFound, "There is no organization %s.", id)
 }
 
-func (s *script) Attempt(ctx context.Context, once tenant.Once) (*tenant.Attempt, *tenant.Answer, error) {
-	s.called("Attempt")
+func (s *script) Claim(ctx context.Context, once tenant.IdempotentRequest) (*tenant.Claim, *tenant.Answer, error) {
+	s.called("Claim")
 	if s.attempt == nil {
 		return nil, nil, org.NotFound
 	}

@@ -69,19 +69,19 @@ func (a *API) once(ec echo.Context, next echo.HandlerFunc) error {
 	case len(keys) > 1:
 		return &requestError{kind: malformed, fields: []fieldError{{Parameter: idempotencyKey, Detail: "is given more than once"}}}
 	}
-	once := tenant.Once{Key: keys[0], Fingerprint: a.fingerprints.of(r, c.body)}
+	once := tenant.IdempotentRequest{Key: keys[0], Fingerprint: a.fingerprints.of(r, c.body)}
 	if c.principal != nil {
 		once.OrgID = c.principal.OrgID
 	} else {
 		once.Network = a.fingerprints.network(c.address)
 	}
-	attempt, answer, err := a.Store.Attempt(r.Context(), once)
+	claim, answer, err := a.Store.Claim(r.Context(), once)
 	if err != nil {
 		return err
 	}
-	c.attempt = attempt
+	c.claim = claim
 	if answer == nil {
-		return a.firstTime(ec, attempt, next)
+		return a.firstTime(ec, claim, next)
 	}
 	if c.principal != nil { // whose organization may have gone while the answer was looked up
 		if _, err := a.Store.Authenticate(r.Context(), *c.principal); err != nil {
@@ -97,15 +97,15 @@ func (a *API) once(ec echo.Context, next echo.HandlerFunc) error {
 
 // firstTime keeps the answer before the client gets it. What becomes of the key does
 // not depend on whether the client waits.
-func (a *API) firstTime(ec echo.Context, attempt *tenant.Attempt, next echo.HandlerFunc) error {
+func (a *API) firstTime(ec echo.Context, claim *tenant.Claim, next echo.HandlerFunc) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ec.Request().Context()), endTimeout)
 	defer cancel()
-	end := attempt.Release // in a panic, too
+	end := claim.Release // in a panic, too
 	defer func() { a.tellOfKey(ctx, end(ctx)) }()
 
 	client := ec.Response().Writer
 	held := &heldAnswer{ResponseWriter: client, keep: func(answer tenant.Answer) {
-		if attempt.Done(ctx, answer) == nil {
+		if claim.Done(ctx, answer) == nil {
 			end = func(context.Context) error { return nil }
 		}
 	}}
@@ -116,7 +116,7 @@ func (a *API) firstTime(ec echo.Context, attempt *tenant.Attempt, next echo.Hand
 		return held.release()
 	}
 	if p := problemOf(err, callOf(ec)); !held.released && (p.Status < http.StatusInternalServerError || p.Code == org.QuotaExceeded) {
-		end = attempt.Withdraw
+		end = claim.Withdraw
 	}
 	return err
 }
@@ -127,7 +127,7 @@ const endTimeout = 10 * time.Second
 // tellOfKey logs that an attempt could not be ended. The client need not know: the
 // request is answered, and sent again it finds what this one has done.
 func (a *API) tellOfKey(ctx context.Context, err error) {
-	if err != nil && !errors.Is(err, tenant.ErrAttemptLost) {
+	if err != nil && !errors.Is(err, tenant.ErrClaimLost) {
 		a.Logger.LogAttrs(ctx, slog.LevelWarn, "the end of a request with an idempotency key was not written down",
 			slog.String("request_id", callFrom(ctx).id), slog.String("error", err.Error()))
 	}

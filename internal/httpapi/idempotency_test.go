@@ -19,7 +19,7 @@ import (
 // withKeys has requests with an idempotency key go to the store.
 func withKeys(d *dataStore) func(*Config, *script) {
 	return func(c *Config, st *script) {
-		st.attempt, st.create = d.Attempt, d.Create
+		st.attempt, st.create = d.Claim, d.Create
 		c.FingerprintSecret = []byte("the same on all instances")
 	}
 }
@@ -127,8 +127,8 @@ func TestNetworks(t *testing.T) {
 func TestAKeyAfterAFault(t *testing.T) {
 	var d *dataStore
 	s, data := startData(t, func(c *Config, st *script) {
-		st.attempt = func(ctx context.Context, once tenant.Once) (*tenant.Attempt, *tenant.Answer, error) {
-			return d.Attempt(ctx, once)
+		st.attempt = func(ctx context.Context, once tenant.IdempotentRequest) (*tenant.Claim, *tenant.Answer, error) {
+			return d.Claim(ctx, once)
 		}
 	})
 	d = data

@@ -22,7 +22,7 @@ func (h handlers) CreateOrganization(ctx context.Context, req api.CreateOrganiza
 	}
 	o, err := h.Store.Create(withClient(ctx, auth.Stranger), tenant.CreateInput{
 		Name: req.Body.OrganizationName, Email: req.Body.Email, Password: req.Body.Password,
-		Attempt: callFrom(ctx).attempt,
+		Claim: callFrom(ctx).claim,
 	})
 	end(err)
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant/fault"
+	"github.com/orgd/orgd/internal/tenant/master"
 )
 
 // Login checks an admin's credentials and returns what a token for them says.
@@ -15,37 +17,37 @@ import (
 func (s *Store) Login(ctx context.Context, email, password string) (org.Principal, error) {
 	a, o, err := s.account(ctx, email)
 	if err != nil {
-		return org.Principal{}, fault(err)
+		return org.Principal{}, fault.Of(err)
 	}
 	ok, err := s.cfg.Passwords.Verify(ctx, a.PasswordHash, password)
 	if err != nil {
-		return org.Principal{}, fault(err)
+		return org.Principal{}, fault.Of(err)
 	}
 	if !ok {
 		return org.Principal{}, org.Errorf(org.BadCredentials, "The e-mail address or the password is wrong.")
 	}
 	if o.State == org.StateSuspended {
-		return org.Principal{}, suspended()
+		return org.Principal{}, master.Suspended()
 	}
-	return org.Principal{AdminID: a.ID, OrgID: a.OrgID, Role: a.Role, Credential: credentialOf(o, a)}, nil
+	return org.Principal{AdminID: a.ID, OrgID: a.OrgID, Role: a.Role, Credential: master.CredentialOf(o, a)}, nil
 }
 
 // account returns the admin of that address and its organization, and an admin
 // without a password hash, whom no password fits, if there is none to log in.
-func (s *Store) account(ctx context.Context, address string) (*admin, *organization, error) {
-	nobody := &admin{}
+func (s *Store) account(ctx context.Context, address string) (*master.Admin, *master.Organization, error) {
+	nobody := &master.Admin{}
 	email, err := org.ParseEmail(address)
 	if err != nil {
 		return nobody, nil, nil
 	}
-	res, err := s.reservations.get(ctx, emailReservation(email.Key))
+	res, err := s.master.Reservations.Get(ctx, master.EmailReservation(email.Key))
 	if errors.Is(err, docdb.ErrNotFound) {
 		return nobody, nil, nil
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	o, a, err := s.pair(ctx, res.OrgID, res.AdminID)
+	o, a, err := s.access.Pair(ctx, res.OrgID, res.AdminID)
 	if errors.Is(err, docdb.ErrNotFound) {
 		return nobody, nil, nil
 	}
@@ -59,94 +61,28 @@ func (s *Store) account(ctx context.Context, address string) (*admin, *organizat
 	return a, o, nil
 }
 
-// pair reads an organization and an admin: at the same time, where that takes a
-// message each.
-func (s *Store) pair(ctx context.Context, orgID, adminID string) (*organization, *admin, error) {
-	if s.cfg.Exclusive {
-		o, err := s.organization(ctx, orgID)
-		if err != nil {
-			return nil, nil, err
-		}
-		a, err := s.admins.get(ctx, adminID)
-		return o, a, err
-	}
-	return s.pairWith(ctx, orgID, s.sharedAdmins.ask(ctx, adminID))
-}
-
-// pairWith is pair when the admin has been asked for.
-func (s *Store) pairWith(ctx context.Context, orgID string, asked *reading[*admin]) (*organization, *admin, error) {
-	o, err := s.organization(ctx, orgID)
-	if err != nil {
-		return nil, nil, err
-	}
-	a, err := asked.wait(ctx)
-	return o, a, err
-}
-
 // Authenticate checks that what a token says is still so, in the storage and
 // without a cache: the organization and the admin exist and belong together, the
 // credentials are the ones the token was issued for, and the state permits use.
 // It is the one way to an organization's data. Kinds: TokenRevoked, Suspended,
 // Unavailable.
 func (s *Store) Authenticate(ctx context.Context, p org.Principal) (org.Organization, error) {
-	o, _, err := s.authenticate(ctx, p)
+	o, _, err := s.access.Authenticate(ctx, p)
 	if err != nil {
-		return org.Organization{}, fault(err)
+		return org.Organization{}, fault.Of(err)
 	}
-	return o.public(), nil
+	return o.Public(), nil
 }
 
-// AuthenticateWatcher is Authenticate for who only asks how an operation gets on:
-// the admins of an organization that is being deleted may, too.
+// AuthenticateWatcher is Authenticate for a request that only asks how an operation gets on:
+// the admins of an organization that is being deleted may send it, too.
 func (s *Store) AuthenticateWatcher(ctx context.Context, p org.Principal) (org.Organization, error) {
-	o, _, err := s.authenticate(ctx, p)
+	o, _, err := s.access.Authenticate(ctx, p)
 	if err != nil && o != nil && o.State == org.StateDeleting && o.Operation != "" && o.PurgeAfter == nil {
 		err = nil
 	}
 	if err != nil {
-		return org.Organization{}, fault(err)
+		return org.Organization{}, fault.Of(err)
 	}
-	return o.public(), nil
-}
-
-func (s *Store) authenticate(ctx context.Context, p org.Principal) (*organization, *admin, error) {
-	o, a, err := s.pair(ctx, p.OrgID, p.AdminID)
-	return judge(p, o, a, err)
-}
-
-// judge decides on what was read of a principal's organization and admin.
-func judge(p org.Principal, o *organization, a *admin, err error) (*organization, *admin, error) {
-	switch {
-	case errors.Is(err, docdb.ErrNotFound):
-		return nil, nil, revoked()
-	case err != nil:
-		return nil, nil, err
-	case a.OrgID != o.ID || credentialOf(o, a) != p.Credential:
-		return nil, nil, revoked()
-	}
-	return o, a, usable(o)
-}
-
-// credentialOf is the version that a token is issued for. It is another one, for good, after
-// every change of the admin's credentials and after whatever ends all sessions of the
-// organization: neither of the two numbers is ever lowered.
-func credentialOf(o *organization, a *admin) int64 { return a.Credential + o.Ended }
-
-// usable refuses an organization that its own admins may not use now.
-func usable(o *organization) error {
-	switch o.State {
-	case org.StateActive:
-		return nil
-	case org.StateSuspended:
-		return suspended()
-	}
-	return revoked()
-}
-
-func revoked() *org.Error {
-	return org.Errorf(org.TokenRevoked, "The token is no longer good: its credentials were changed, or its organization is gone. Log in again.")
-}
-
-func suspended() *org.Error {
-	return org.Errorf(org.Suspended, "The organization is suspended. Ask the operator of this service.")
+	return o.Public(), nil
 }

@@ -36,8 +36,8 @@ func (s *Store) enroll(ctx context.Context) (done func(error), err error) {
 	c := &s.capacity
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.counts == 0 || c.unsure || !s.cfg.Exclusive && s.now().Sub(c.at) >= recountAfter {
-		n, err := s.organizations.c.Count(ctx, docdb.Filter{})
+	if c.counts == 0 || c.unsure || !s.cluster.Alone() && s.now().Sub(c.at) >= recountAfter {
+		n, err := s.master.Organizations.Collection.Count(ctx, docdb.Filter{})
 		if err != nil {
 			return nil, err
 		}

@@ -6,13 +6,17 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant/fault"
+	"github.com/orgd/orgd/internal/tenant/idempotency"
+	"github.com/orgd/orgd/internal/tenant/master"
+	"github.com/orgd/orgd/internal/tenant/operation"
 )
 
 // CreateInput is a new organization and its first admin.
 type CreateInput struct {
 	Name, Email, Password string
-	// Attempt is that of a request with an idempotency key, or nil.
-	Attempt *Attempt
+	// Claim is that of a request with an idempotency key, or nil.
+	Claim *Claim
 }
 
 // Create makes an organization with its first admin and an empty collection of
@@ -26,18 +30,16 @@ func (s *Store) Create(ctx context.Context, in CreateInput) (org.Organization, e
 	if wrong != nil {
 		return org.Organization{}, wrong
 	}
-	if in.Attempt != nil {
-		if made, err := in.Attempt.created(ctx); made != nil || err != nil {
-			return deref(made), fault(err)
-		}
+	if made, err := s.madeBefore(ctx, in.Claim); made != nil || err != nil {
+		return deref(made), fault.Of(err)
 	}
 	// Looked at before the costly hash; decided by the reservations.
-	if err := s.free(ctx, name.Key, email.Key); err != nil {
-		return org.Organization{}, fault(err)
+	if err := s.master.Reservations.CheckAvailable(ctx, name.Key, email.Key); err != nil {
+		return org.Organization{}, fault.Of(err)
 	}
 	done, err := s.enroll(ctx)
 	if err != nil {
-		return org.Organization{}, fault(err)
+		return org.Organization{}, fault.Of(err)
 	}
 	o, err := s.create(ctx, in, name, email)
 	done(err)
@@ -48,105 +50,120 @@ func (s *Store) Create(ctx context.Context, in CreateInput) (org.Organization, e
 func (s *Store) create(ctx context.Context, in CreateInput, name org.Name, email org.Email) (org.Organization, error) {
 	hash, err := s.cfg.Passwords.Hash(ctx, in.Password)
 	if err != nil {
-		return org.Organization{}, fault(err)
+		return org.Organization{}, fault.Of(err)
 	}
-	orgID, err := newID()
+	orgID, err := master.NewID()
 	if err != nil {
-		return org.Organization{}, fault(err)
+		return org.Organization{}, fault.Of(err)
 	}
-	adminID, err := newID()
+	adminID, err := master.NewID()
 	if err != nil {
-		return org.Organization{}, fault(err)
+		return org.Organization{}, fault.Of(err)
 	}
-	r, err := s.newRun(kindCreate, orgID, plan{
+	x, err := s.runner.New(master.Create, orgID, master.Plan{
 		AdminID: adminID, Name: name.Display, NameKey: name.Key,
 		Email: email.Display, EmailKey: email.Key, Generation: 1,
-	}, hash)
-	if err == nil && in.Attempt != nil {
-		err = in.Attempt.creates(ctx, r.op)
+	}, s.createWorkflow(hash))
+	if err == nil && in.Claim != nil {
+		err = in.Claim.Creates(ctx, x.Op)
 	}
 	if err == nil {
-		err = r.begin(ctx)
+		err = s.runner.Run(ctx, x)
 	}
 	if err != nil {
 		return org.Organization{}, err
 	}
-	return r.created(), nil
+	return created(x.Op), nil
 }
 
 // created is what the last step of a create wrote.
-func (r *run) created() org.Organization {
-	p := r.op.Plan
+func created(op *master.Operation) org.Organization {
+	p := op.Plan
 	return org.Organization{
-		ID: r.op.OrgID, Name: p.Name, Collection: p.Target, Generation: p.Generation, State: org.StateActive,
-		AdminID: p.AdminID, CreatedAt: r.op.CreatedAt, UpdatedAt: r.op.CreatedAt,
+		ID: op.OrgID, Name: p.Name, Collection: p.Target, Generation: p.Generation, State: org.StateActive,
+		AdminID: p.AdminID, CreatedAt: op.CreatedAt, UpdatedAt: op.CreatedAt,
 	}
 }
 
-// free refuses a name or an e-mail address that is taken now; empty ones are free.
-func (s *Store) free(ctx context.Context, nameKey, emailKey string) error {
-	check := func(id string, taken *org.Error) error {
-		_, err := s.reservations.get(ctx, id)
-		if errors.Is(err, docdb.ErrNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		return taken
+// madeBefore returns the organization that an earlier attempt of a request with an idempotency
+// key has made, nil if there is none and none is being made. An operation that was left half-way
+// is brought to its end first; one that is not there is kept from beginning later.
+func (s *Store) madeBefore(ctx context.Context, claim *Claim) (*org.Organization, error) {
+	if claim == nil || claim.Operation() == "" {
+		return nil, nil
 	}
-	if nameKey != "" {
-		if err := check(nameReservation(nameKey), nameTaken()); err != nil {
-			return err
+	op, err := master.Found(s.master.Operations.Get(ctx, claim.Operation()))
+	if err == nil && op == nil {
+		op, err = s.runner.Forestall(ctx, master.Create, claim.Operation())
+	}
+	if err != nil {
+		return nil, err
+	}
+	if op.Outcome == master.Running {
+		if wait := op.Lease.Until.Sub(s.now()); wait > 0 && op.Lease.Owner != s.cfg.Instance {
+			return nil, idempotency.InProgress(wait)
+		}
+		if _, err := s.runner.ResumeNow(ctx, op); err != nil {
+			return nil, errors.Join(docdb.ErrOutcomeUnknown, err)
 		}
 	}
-	if emailKey != "" {
-		return check(emailReservation(emailKey), emailTaken())
+	switch op.Outcome {
+	case master.Running:
+		return nil, idempotency.InProgress(s.cfg.LeaseTTL) // another instance was faster
+	case master.Succeeded:
+		made := created(op)
+		return &made, nil
 	}
-	return nil
+	return nil, nil
 }
 
-func createKind() kind {
-	return kind{
-		steps: []step{
-			{name: "reserve", do: (*run).reserveBoth},
-			{name: "admin", do: (*run).insertAdmin},
-			{name: "organization", do: (*run).insertOrganization},
-			{name: "claim", do: (*run).claimFirst},
-			{name: "build", do: (*run).build},
-			{name: "enliven", do: (*run).enliven},
-			{name: "activate", do: (*run).activate},
-		},
-		undo:   (*run).undoCreate,
-		forget: func(_ *operation, out outcome) bool { return out == failed },
+// deref is the zero value for nil.
+func deref(o *org.Organization) org.Organization {
+	if o == nil {
+		return org.Organization{}
+	}
+	return *o
+}
+
+// createWorkflow makes an organization with its first admin and an empty collection.
+type createWorkflow struct {
+	workflow
+	// hash is the password's, known only where the request came in, until
+	// it is stored in admins.
+	hash string
+}
+
+func (s *Store) createWorkflow(hash string) func(*operation.Execution) operation.Workflow {
+	return func(x *operation.Execution) operation.Workflow { return &createWorkflow{s.workflow(x), hash} }
+}
+
+// Steps implements operation.Workflow.
+func (w *createWorkflow) Steps() []operation.Step {
+	return []operation.Step{
+		{Name: "reserve", Do: w.reserve},
+		{Name: "admin", Do: w.insertAdmin},
+		{Name: "organization", Do: w.insertOrganization},
+		{Name: "claim", Do: w.claim},
+		{Name: "build", Do: w.build},
+		{Name: "enliven", Do: w.move.MarkLive},
+		{Name: "activate", Do: w.activate},
 	}
 }
 
-// reserveBoth takes the name and the e-mail address that the plan brings new.
-func (r *run) reserveBoth(ctx context.Context) error {
-	p := r.op.Plan
-	if p.NameKey != "" && p.NameKey != p.OldNameKey {
-		if err := r.reserve(ctx, nameReservation(p.NameKey), "", nameTaken()); err != nil {
-			return err
-		}
-	}
-	if p.EmailKey != "" && p.EmailKey != p.OldEmailKey {
-		return r.reserve(ctx, emailReservation(p.EmailKey), p.AdminID, emailTaken())
-	}
-	return nil
-}
+// Forget implements operation.Workflow.
+func (w *createWorkflow) Forget(out master.Outcome) bool { return out == master.Failed }
 
 // insertAdmin is the one step that a crash can make impossible to repeat: the
 // hash is nowhere but here. Then the create is undone.
-func (r *run) insertAdmin(ctx context.Context) error {
-	p := r.op.Plan
-	if r.hash == "" {
-		return r.needAdmin(ctx)
+func (w *createWorkflow) insertAdmin(ctx context.Context) error {
+	p := w.x.Op.Plan
+	if w.hash == "" {
+		return w.needAdmin(ctx)
 	}
-	err := r.admins.insert(ctx, &admin{
-		Meta: Meta{ID: p.AdminID}, OrgID: r.op.OrgID, Email: p.Email, EmailKey: p.EmailKey,
-		PasswordHash: r.hash, Role: org.RoleOwner, Credential: 1, Operation: r.op.ID,
-		CreatedAt: r.op.CreatedAt, UpdatedAt: r.op.CreatedAt,
+	err := w.s.master.Admins.Insert(ctx, &master.Admin{
+		Meta: master.Meta{ID: p.AdminID}, OrgID: w.x.Op.OrgID, Email: p.Email, EmailKey: p.EmailKey,
+		PasswordHash: w.hash, Role: org.RoleOwner, Credential: 1, Operation: w.x.Op.ID,
+		CreatedAt: w.x.Op.CreatedAt, UpdatedAt: w.x.Op.CreatedAt,
 	})
 	if errors.Is(err, docdb.ErrDuplicate) {
 		return nil
@@ -154,8 +171,8 @@ func (r *run) insertAdmin(ctx context.Context) error {
 	return err
 }
 
-func (r *run) needAdmin(ctx context.Context) error {
-	_, err := r.admins.get(ctx, r.op.Plan.AdminID)
+func (w *createWorkflow) needAdmin(ctx context.Context) error {
+	_, err := w.s.master.Admins.Get(ctx, w.x.Op.Plan.AdminID)
 	if errors.Is(err, docdb.ErrNotFound) {
 		return interrupted()
 	}
@@ -167,11 +184,11 @@ func interrupted() error {
 	return org.Errorf(org.Unavailable, "The server stopped before the new password was stored. Try again.")
 }
 
-func (r *run) insertOrganization(ctx context.Context) error {
-	p := r.op.Plan
-	err := r.organizations.insert(ctx, &organization{
-		Meta: Meta{ID: r.op.OrgID}, Name: p.Name, NameKey: p.NameKey, State: org.StateProvisioning,
-		AdminID: p.AdminID, Operation: r.op.ID, Fence: r.op.Lease.Fence, CreatedAt: r.op.CreatedAt, UpdatedAt: r.op.CreatedAt,
+func (w *createWorkflow) insertOrganization(ctx context.Context) error {
+	p := w.x.Op.Plan
+	err := w.s.master.Organizations.Insert(ctx, &master.Organization{
+		Meta: master.Meta{ID: w.x.Op.OrgID}, Name: p.Name, NameKey: p.NameKey, State: org.StateProvisioning,
+		AdminID: p.AdminID, Operation: w.x.Op.ID, Token: w.x.Op.Lease.Token, CreatedAt: w.x.Op.CreatedAt, UpdatedAt: w.x.Op.CreatedAt,
 	})
 	if errors.Is(err, docdb.ErrDuplicate) {
 		return nil
@@ -179,38 +196,42 @@ func (r *run) insertOrganization(ctx context.Context) error {
 	return err
 }
 
-func (r *run) claimFirst(ctx context.Context) (err error) {
-	slug := org.Name{Key: r.op.Plan.NameKey}.Slug()
-	r.op.Plan.Target, err = r.claim(ctx, slug, r.op.Plan.Generation)
+func (w *createWorkflow) claim(ctx context.Context) (err error) {
+	slug := org.Name{Key: w.x.Op.Plan.NameKey}.Slug()
+	w.x.Op.Plan.Target, err = w.s.registry.Claim(ctx, w.x.Op, slug, w.x.Op.Plan.Generation)
 	return err
 }
 
-func (r *run) activate(ctx context.Context) error {
-	_, err := r.organizations.change(ctx, r.op.OrgID, func(o *organization) (bool, error) {
-		if o.Operation != r.op.ID { // done, and perhaps changed since
+func (w *createWorkflow) build(ctx context.Context) error {
+	return w.s.registry.Create(ctx, w.x.Op.Plan.Target)
+}
+
+func (w *createWorkflow) activate(ctx context.Context) error {
+	_, err := w.s.master.Organizations.Change(ctx, w.x.Op.OrgID, func(o *master.Organization) (bool, error) {
+		if o.Operation != w.x.Op.ID { // done, and perhaps changed since
 			return false, nil
 		}
-		if o.Fence != r.op.Lease.Fence {
-			return false, errLeaseLost
+		if o.Token != w.x.Op.Lease.Token {
+			return false, master.ErrLeaseLost
 		}
-		o.Collection, o.Generation = r.op.Plan.Target, r.op.Plan.Generation
+		o.Collection, o.Generation = w.x.Op.Plan.Target, w.x.Op.Plan.Generation
 		o.State, o.Operation = org.StateActive, ""
 		return true, nil
 	})
 	return err
 }
 
-// undoCreate leaves nothing: what shows the organization goes first, the
+// Undo implements operation.Workflow. It leaves nothing: what shows the organization goes first, the
 // reservations last, so that the name is free only when all else is gone.
-func (r *run) undoCreate(ctx context.Context) error {
-	if err := r.removeOrganization(ctx); err != nil {
+func (w *createWorkflow) Undo(ctx context.Context) error {
+	if err := w.removeOrganization(ctx); err != nil {
 		return err
 	}
-	if err := r.discard(ctx); err != nil {
+	if err := w.move.Discard(ctx); err != nil {
 		return err
 	}
-	if err := r.removeAdmins(ctx); err != nil {
+	if err := w.removeAdmins(ctx); err != nil {
 		return err
 	}
-	return r.withdraw(ctx)
+	return w.withdraw(ctx)
 }

@@ -6,6 +6,9 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant/fault"
+	"github.com/orgd/orgd/internal/tenant/master"
+	"github.com/orgd/orgd/internal/tenant/operation"
 )
 
 // Delete removes the principal's organization with its data, its admins and all
@@ -18,77 +21,111 @@ func (s *Store) Delete(ctx context.Context, p org.Principal) (org.DeletionReceip
 	}
 	o, _, err := s.attachable(ctx, p)
 	if err != nil {
-		return org.DeletionReceipt{}, fault(err)
+		return org.DeletionReceipt{}, fault.Of(err)
 	}
-	r, err := s.start(ctx, kindDelete, p.OrgID, plan{AdminID: p.AdminID, Credential: p.Credential}, "")
+	x, err := s.newDelete(p.OrgID, master.Plan{AdminID: p.AdminID, Credential: p.Credential})
+	if err == nil {
+		err = s.runner.Run(ctx, x)
+	}
 	if err != nil {
 		return org.DeletionReceipt{}, err
 	}
+	dropped := x.Workflow().(*deleteWorkflow).dropped
 	return org.DeletionReceipt{
-		OrganizationID: o.ID, Name: o.Name, Collections: r.dropped, DeletedAt: s.now(),
+		OrganizationID: o.ID, Name: o.Name, Collections: dropped, DeletedAt: s.now(),
 	}, nil
 }
 
-func deleteKind() kind {
-	return kind{
-		steps: []step{
-			{name: "attach", do: (*run).attach, accepts: true},
-			{name: "drain", do: (*run).drain}, // so that no write comes after the drop
-			{name: "collections", do: (*run).dropCollections},
-			// Before the admins: who is told that the token is good no more finds the name free.
-			{name: "reservations", do: (*run).removeReservations},
-			{name: "admins", do: (*run).removeAdmins},
-			{name: "organization", do: (*run).removeOrganization},
-			{name: "answers", do: (*run).removeAnswers},
-			{name: "operations", do: (*run).removeOperations},
-		},
-		undo:   func(*run, context.Context) error { return nil }, // only attach refuses, and has then done nothing
-		forget: func(*operation, outcome) bool { return true },
+// DeleteAsync is Delete for a caller who does not wait. The operation is nil when
+// the receipt says it all: with Config.DeleteGrace there is nothing to wait for.
+func (s *Store) DeleteAsync(ctx context.Context, p org.Principal) (*org.Operation, org.DeletionReceipt, error) {
+	if s.cfg.DeleteGrace > 0 {
+		receipt, err := s.deleteLater(ctx, p)
+		return nil, receipt, err
+	}
+	if _, _, err := s.attachable(ctx, p); err != nil {
+		return nil, org.DeletionReceipt{}, fault.Of(err)
+	}
+	x, err := s.newDelete(p.OrgID, master.Plan{AdminID: p.AdminID, Credential: p.Credential})
+	if err != nil {
+		return nil, org.DeletionReceipt{}, err
+	}
+	op, err := s.runner.Accept(ctx, x)
+	if err != nil {
+		return nil, org.DeletionReceipt{}, err
+	}
+	return &op, org.DeletionReceipt{}, nil
+}
+
+func (s *Store) newDelete(orgID string, p master.Plan) (*operation.Execution, error) {
+	return s.runner.New(master.Delete, orgID, p, s.workflows()[master.Delete])
+}
+
+// deleteWorkflow removes an organization with all traces of it.
+type deleteWorkflow struct {
+	workflow
+	dropped []string // collections
+}
+
+// Steps implements operation.Workflow.
+func (w *deleteWorkflow) Steps() []operation.Step {
+	return []operation.Step{
+		{Name: "attach", Do: w.attach, Accepts: true},
+		{Name: "drain", Do: w.move.Drain}, // so that no write comes after the drop
+		{Name: "collections", Do: w.dropCollections},
+		// Before the admins: a client that is told that its token is good no more finds the name free.
+		{Name: "reservations", Do: w.removeReservations},
+		{Name: "admins", Do: w.removeAdmins},
+		{Name: "organization", Do: w.removeOrganization},
+		{Name: "answers", Do: w.forgetKeys},
+		{Name: "operations", Do: w.removeOperations},
 	}
 }
 
-func (r *run) dropCollections(ctx context.Context) error {
-	all, err := r.collections.find(ctx, docdb.Eq("org_id", r.op.OrgID))
+// Undo implements operation.Workflow. Only attach refuses, and has then done nothing.
+func (w *deleteWorkflow) Undo(context.Context) error { return nil }
+
+// Forget implements operation.Workflow.
+func (w *deleteWorkflow) Forget(master.Outcome) bool { return true }
+
+func (w *deleteWorkflow) attach(ctx context.Context) error {
+	if w.x.Op.Plan.Purge {
+		return w.attachPurge(ctx)
+	}
+	return w.workflow.attach(ctx)
+}
+
+func (w *deleteWorkflow) forgetKeys(ctx context.Context) error {
+	return w.s.keys.Forget(ctx, w.x.Op.OrgID)
+}
+
+func (w *deleteWorkflow) dropCollections(ctx context.Context) error {
+	all, err := w.s.master.Collections.Find(ctx, docdb.Eq("org_id", w.x.Op.OrgID))
 	if err != nil {
 		return err
 	}
 	for _, c := range all {
-		if err := r.patiently(ctx, func(ctx context.Context) error { return r.retire(ctx, c) }); err != nil {
+		if err := w.x.WithHeartbeat(ctx, func(ctx context.Context) error { return w.s.registry.Retire(ctx, c) }); err != nil {
 			return err
 		}
-		r.dropped = append(r.dropped, c.ID)
+		w.dropped = append(w.dropped, c.ID)
 	}
 	return nil
 }
 
-func (r *run) removeAdmins(ctx context.Context) error {
-	return removeAll(ctx, r.admins, docdb.Eq("org_id", r.op.OrgID))
+func (w *workflow) removeAdmins(ctx context.Context) error {
+	return master.RemoveAll(ctx, w.s.master.Admins, docdb.Eq("org_id", w.x.Op.OrgID))
 }
 
-func (r *run) removeReservations(ctx context.Context) error {
-	return removeAll(ctx, r.reservations, docdb.Eq("org_id", r.op.OrgID))
+func (w *deleteWorkflow) removeReservations(ctx context.Context) error {
+	return master.RemoveAll(ctx, w.s.master.Reservations.Table, docdb.Eq("org_id", w.x.Op.OrgID))
 }
 
 // removeOperations forgets the organization's history. One that still runs is
 // this one, or one that waits to be refused, and goes by itself.
-func (r *run) removeOperations(ctx context.Context) error {
-	for _, out := range []outcome{succeeded, failed} {
-		if err := removeAll(ctx, r.operations, docdb.And(docdb.Eq("org_id", r.op.OrgID), docdb.Eq("outcome", out))); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// removeAll deletes all documents that satisfy the filter.
-func removeAll[T any, P record[T]](ctx context.Context, t table[T, P], f docdb.Filter) error {
-	all, err := t.find(ctx, f)
-	if err != nil {
-		return err
-	}
-	for _, v := range all {
-		err := t.c.Delete(ctx, docdb.StringID(v.meta().ID), f)
-		if err != nil && !errors.Is(err, docdb.ErrNoMatch) {
+func (w *deleteWorkflow) removeOperations(ctx context.Context) error {
+	for _, out := range []master.Outcome{master.Succeeded, master.Failed} {
+		if err := master.RemoveAll(ctx, w.s.master.Operations, docdb.And(docdb.Eq("org_id", w.x.Op.OrgID), docdb.Eq("outcome", out))); err != nil {
 			return err
 		}
 	}
@@ -96,12 +133,11 @@ func removeAll[T any, P record[T]](ctx context.Context, t table[T, P], f docdb.F
 }
 
 // removeOrganization removes it if it is this operation's to remove.
-func (r *run) removeOrganization(ctx context.Context) error {
-	defer r.changes.begin()()
-	err := r.organizations.c.Delete(ctx, docdb.StringID(r.op.OrgID), docdb.Eq("operation", r.op.ID))
+func (w *workflow) removeOrganization(ctx context.Context) error {
+	err := w.s.master.Organizations.RemoveIf(ctx, w.x.Op.OrgID, docdb.Eq("operation", w.x.Op.ID))
 	if errors.Is(err, docdb.ErrNoMatch) {
 		return nil
 	}
-	r.capacity.left()
+	w.s.capacity.left()
 	return err
 }

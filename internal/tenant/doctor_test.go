@@ -126,7 +126,7 @@ var ailments = []struct {
 	{"a collection is not there", func(w *world, o org.Organization) { w.drop(tenantDB, o.Collection) },
 		nil, []string{"organization-collections: O"}},
 	{"a collection is not registered", func(w *world, o org.Organization) { w.remove("collections", o.Collection) },
-		nil, []string{"organization-collections: O", "ghosts: org_acme"}},
+		nil, []string{"organization-collections: O", "orphans: org_acme"}},
 	{"a collection is registered as retired", func(w *world, o org.Organization) { w.change("collections", o.Collection, "state", "retired") },
 		nil, []string{"organization-collections: O"}},
 	{"a collection is registered as another's", func(w *world, o org.Organization) { w.change("collections", o.Collection, "org_id", "gone") },
@@ -159,12 +159,12 @@ var ailments = []struct {
 	}, nil, []string{"registry: org_x"}},
 	{"a live entry without a collection", func(w *world, o org.Organization) { w.plant("collections", entry("org_x", o.ID, "gone", "live")) },
 		nil, []string{"registry: org_x"}},
-	{"a ghost", func(w *world, _ org.Organization) { w.make(tenantDB, "org_x") }, nil, []string{"ghosts: org_x"}},
-	{"a ghost of ours", func(w *world, _ org.Organization) {
+	{"an orphan", func(w *world, _ org.Organization) { w.make(tenantDB, "org_x") }, nil, []string{"orphans: org_x"}},
+	{"an orphan of ours", func(w *world, _ org.Organization) {
 		w.create("Initech", "i@x.example")
 		w.delete("i@x.example")
 		w.make(tenantDB, "org_initech")
-	}, []string{"ghosts: org_initech"}, nil},
+	}, []string{"orphans: org_initech"}, nil},
 	{"a dirty set", func(w *world, _ org.Organization) { w.make(masterDB, "dirty_"+someOperation+"_1") },
 		[]string{"dirty-sets: dirty_" + someOperation + "_1"}, nil},
 	{"a dead instance", func(w *world, _ org.Organization) {

@@ -217,7 +217,7 @@ func (c *client) do(what call) (r reply) {
 		if c.draw.IntN(2) == 0 {
 			doc, err = docs.Get(ctx, id)
 		} else {
-			doc, err = docs.Authenticated(ctx, c.principal, id)
+			doc, err = docs.GetAs(ctx, c.principal, id)
 		}
 		if err == nil {
 			r.value = doc.Body.Lookup("v").StringValue()

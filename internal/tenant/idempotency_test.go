@@ -21,8 +21,8 @@ import (
 // what the answer would say.
 type keyed struct {
 	name string
-	once func(orgID string) tenant.Once
-	do   func(context.Context, *tenant.Store, *tenant.Attempt, string) (string, error)
+	once func(orgID string) tenant.IdempotentRequest
+	do   func(context.Context, *tenant.Store, *tenant.Claim, string) (string, error)
 	// count is how often it had its effect.
 	count func(t *testing.T, e docdb.Engine, orgID string) int
 }
@@ -30,9 +30,11 @@ type keyed struct {
 var keyedRequests = []keyed{
 	{
 		name: "create an organization",
-		once: func(string) tenant.Once { return tenant.Once{Key: "k", Fingerprint: []byte("f")} },
-		do: func(ctx context.Context, s *tenant.Store, a *tenant.Attempt, _ string) (string, error) {
-			o, err := s.Create(ctx, tenant.CreateInput{Name: "Newco", Email: "new@x.example", Password: password, Attempt: a})
+		once: func(string) tenant.IdempotentRequest {
+			return tenant.IdempotentRequest{Key: "k", Fingerprint: []byte("f")}
+		},
+		do: func(ctx context.Context, s *tenant.Store, a *tenant.Claim, _ string) (string, error) {
+			o, err := s.Create(ctx, tenant.CreateInput{Name: "Newco", Email: "new@x.example", Password: password, Claim: a})
 			return o.ID, err
 		},
 		count: func(t *testing.T, e docdb.Engine, _ string) int {
@@ -41,19 +43,19 @@ var keyedRequests = []keyed{
 	},
 	{
 		name: "create a document",
-		once: func(orgID string) tenant.Once {
-			return tenant.Once{OrgID: orgID, Key: "k", Fingerprint: []byte("f")}
+		once: func(orgID string) tenant.IdempotentRequest {
+			return tenant.IdempotentRequest{OrgID: orgID, Key: "k", Fingerprint: []byte("f")}
 		},
-		do: func(ctx context.Context, s *tenant.Store, a *tenant.Attempt, orgID string) (string, error) {
+		do: func(ctx context.Context, s *tenant.Store, a *tenant.Claim, orgID string) (string, error) {
 			id := bson.NewObjectID()
 			if a != nil {
-				id = a.DocumentID()
+				id = a.Document().ID
 			}
 			raw, err := bson.Marshal(bson.D{{Key: "_id", Value: id}, {Key: "n", Value: "once"}})
 			if err != nil {
 				return "", err
 			}
-			doc, err := s.Documents(orgID).InsertOnce(ctx, a, raw)
+			doc, err := s.Documents(orgID).InsertOnce(ctx, a.Document(), raw)
 			return doc.Revision + " " + doc.Body.String(), err
 		},
 		count: func(t *testing.T, e docdb.Engine, orgID string) int {
@@ -77,7 +79,7 @@ func count(t *testing.T, c docdb.Collection, f docdb.Filter) int {
 
 // send is a request from its beginning to the end of its attempt.
 func (r keyed) send(ctx context.Context, s *tenant.Store, orgID string) (string, error) {
-	a, answer, err := s.Attempt(ctx, r.once(orgID))
+	a, answer, err := s.Claim(ctx, r.once(orgID))
 	if err != nil {
 		return "", err
 	}
@@ -218,8 +220,10 @@ func TestRacingRequestsWithOneKey(t *testing.T) {
 func TestIdempotencyKey(t *testing.T) {
 	w := newWorld(t, docdbtest.NewModel(), plain)
 	acme, globex := w.create("Acme", "acme@x.example"), w.create("Globex", "globex@x.example")
-	once := tenant.Once{OrgID: acme.ID, Key: "k", Fingerprint: []byte("one")}
-	begin := func(o tenant.Once) (*tenant.Attempt, *tenant.Answer, error) { return w.Attempt(t.Context(), o) }
+	once := tenant.IdempotentRequest{OrgID: acme.ID, Key: "k", Fingerprint: []byte("one")}
+	begin := func(o tenant.IdempotentRequest) (*tenant.Claim, *tenant.Answer, error) {
+		return w.Claim(t.Context(), o)
+	}
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -253,7 +257,7 @@ func TestIdempotencyKey(t *testing.T) {
 	must(second.Release(t.Context())) // nobody knows
 	third, _, err := begin(other)
 	must(err)
-	if third.DocumentID() != second.DocumentID() {
+	if third.Document().ID != second.Document().ID {
 		t.Error("another attempt has another _id")
 	}
 	must(third.Withdraw(t.Context())) // the second may have done something
@@ -286,22 +290,22 @@ func TestIdempotencyKey(t *testing.T) {
 // request, before the one that the key was drawn for and after it; who sends the same has it.
 func TestAKeyOfThePublicPlaneIsInNobodysWay(t *testing.T) {
 	w := newWorld(t, docdbtest.NewModel(), plain)
-	mine := tenant.Once{Key: "k", Fingerprint: []byte("mine")}
-	stranger := tenant.Once{Key: "k", Fingerprint: []byte("a stranger's")}
-	if _, answer, err := w.Attempt(t.Context(), stranger); answer != nil || err != nil {
+	mine := tenant.IdempotentRequest{Key: "k", Fingerprint: []byte("mine")}
+	stranger := tenant.IdempotentRequest{Key: "k", Fingerprint: []byte("a stranger's")}
+	if _, answer, err := w.Claim(t.Context(), stranger); answer != nil || err != nil {
 		t.Fatalf("the stranger's: %v, %v", answer, err)
 	}
-	a, answer, err := w.Attempt(t.Context(), mine)
+	a, answer, err := w.Claim(t.Context(), mine)
 	if answer != nil || err != nil {
 		t.Fatalf("the key is blocked: %v, %v", answer, err)
 	}
 	if err := a.Done(t.Context(), tenant.Answer{Status: 201, Location: "/mine"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, answer, err := w.Attempt(t.Context(), tenant.Once{Key: "k", Fingerprint: []byte("another's")}); answer != nil || err != nil {
+	if _, answer, err := w.Claim(t.Context(), tenant.IdempotentRequest{Key: "k", Fingerprint: []byte("another's")}); answer != nil || err != nil {
 		t.Errorf("another's: %+v, %v", answer, err)
 	}
-	if _, answer, err := w.Attempt(t.Context(), mine); err != nil || answer == nil || answer.Location != "/mine" {
+	if _, answer, err := w.Claim(t.Context(), mine); err != nil || answer == nil || answer.Location != "/mine" {
 		t.Errorf("sent again: %+v, %v", answer, err)
 	}
 }
@@ -376,9 +380,9 @@ func TestAnOperationThatIsLateDoesNotBegin(t *testing.T) {
 
 // answerLost is an attempt that does all it should, and is over without an answer; told
 // is what that would have said.
-func (w *world) answerLost(r keyed, orgID string) (a *tenant.Attempt, told string) {
+func (w *world) answerLost(r keyed, orgID string) (a *tenant.Claim, told string) {
 	w.t.Helper()
-	a, _, err := w.Attempt(w.t.Context(), r.once(orgID))
+	a, _, err := w.Claim(w.t.Context(), r.once(orgID))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -398,7 +402,7 @@ func TestADocumentThatWasChangedIsStillOnce(t *testing.T) {
 	acme := w.create("Acme", "acme@x.example")
 	r := keyedRequests[1]
 	a, told := w.answerLost(r, acme.ID)
-	id := a.DocumentID()
+	id := a.Document().ID
 	body, err := bson.Marshal(bson.D{{Key: "_id", Value: id}, {Key: "n", Value: "once"}, {Key: "more", Value: 1}})
 	if err != nil {
 		t.Fatal(err)
@@ -433,7 +437,7 @@ func TestALostAnswerIsFoundAtOnce(t *testing.T) {
 	orgID := newWorld(t, e, plain).create("Acme", "acme@x.example").ID
 	r := keyedRequests[1]
 	f, s := (&crashed{engine: e}).instance(t, "a", 0)
-	a, _, err := s.Attempt(t.Context(), r.once(orgID))
+	a, _, err := s.Claim(t.Context(), r.once(orgID))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,8 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant/fault"
+	"github.com/orgd/orgd/internal/tenant/master"
 )
 
 // Lookup returns the organization of that name, in any spelling. Kinds: Invalid,
@@ -20,19 +22,19 @@ func (s *Store) Lookup(ctx context.Context, name string) (org.Organization, erro
 		return org.Organization{}, org.Errorf(org.NotFound, "There is no organization of this name.")
 	}
 	if err != nil {
-		return org.Organization{}, fault(err)
+		return org.Organization{}, fault.Of(err)
 	}
-	return o.public(), nil
+	return o.Public(), nil
 }
 
 // named returns docdb.ErrNotFound if nobody has the name now. A name is reserved
 // before its organization has it, and until after it had it.
-func (s *Store) named(ctx context.Context, key string) (*organization, error) {
-	orgID, err := s.holder(ctx, nameReservation(key))
+func (s *Store) named(ctx context.Context, key string) (*master.Organization, error) {
+	orgID, err := s.master.Reservations.Holder(ctx, master.NameReservation(key))
 	if err != nil {
 		return nil, err
 	}
-	o, err := s.organizations.get(ctx, orgID)
+	o, err := s.master.Organizations.Get(ctx, orgID)
 	if err != nil {
 		return nil, err
 	}

@@ -3,33 +3,34 @@ package tenant
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant/fault"
+	"github.com/orgd/orgd/internal/tenant/master"
 )
 
 // deleteLater begins the time of grace: the organization is refused to all, and
 // keeps its data, its name and its addresses until Purge comes.
 func (s *Store) deleteLater(ctx context.Context, p org.Principal) (org.DeletionReceipt, error) {
 	if _, _, err := s.attachable(ctx, p); err != nil {
-		return org.DeletionReceipt{}, fault(err)
+		return org.DeletionReceipt{}, fault.Of(err)
 	}
 	now := s.now()
 	until := now.Add(s.cfg.DeleteGrace)
-	o, err := s.transition(ctx, p.OrgID, func(o *organization) (bool, error) {
-		if err := usable(o); err != nil {
+	o, err := s.transition(ctx, p.OrgID, func(o *master.Organization) (bool, error) {
+		if err := o.CheckUsable(); err != nil {
 			return false, err
 		}
 		if o.Operation != "" {
-			return false, inProgress(o)
+			return false, o.InProgress()
 		}
 		o.StateBefore, o.State, o.PurgeAfter = o.State, org.StateDeleting, &until
 		o.Ended++ // who restores it brings no session back
 		return true, nil
 	})
 	if errors.Is(err, org.NotFound) {
-		err = revoked()
+		err = master.Revoked()
 	}
 	if err != nil {
 		return org.DeletionReceipt{}, err
@@ -37,48 +38,51 @@ func (s *Store) deleteLater(ctx context.Context, p org.Principal) (org.DeletionR
 	return org.DeletionReceipt{OrganizationID: o.ID, Name: o.Name, DeletedAt: now, PurgeAfter: until}, nil
 }
 
-// due reports whether the time of grace of a deleted organization is over.
-func (o *organization) due(now time.Time) bool {
-	return o.State == org.StateDeleting && o.PurgeAfter != nil && !now.Before(*o.PurgeAfter)
-}
-
 // Purge deletes for good what was deleted long enough ago. It is called every few
 // seconds, by every instance; who attaches the operation first does the work.
 func (s *Store) Purge(ctx context.Context) error {
-	deleted, err := s.organizations.find(ctx, docdb.Eq("state", string(org.StateDeleting)))
-	errs := []error{fault(err)}
+	deleted, err := s.master.Organizations.Find(ctx, docdb.Eq("state", string(org.StateDeleting)))
+	errs := []error{fault.Of(err)}
 	for _, o := range deleted {
 		if ctx.Err() != nil {
 			break
 		}
-		if o.Operation != "" || !o.due(s.now()) {
+		if o.Operation != "" || !o.Due(s.now()) {
 			continue
 		}
-		_, err := s.start(ctx, kindDelete, o.ID, plan{AdminID: o.AdminID, Purge: true}, "")
+		err := s.purge(ctx, o)
 		if errors.Is(err, org.OperationInProgress) || errors.Is(err, org.NotFound) {
 			continue // another instance was first
 		}
 		if err == nil {
-			s.cfg.Logger.InfoContext(ctx, "organization purged", "organization", o.ID)
+			s.cfg.Logger.InfoContext(ctx, "organization purged", "org_id", o.ID)
 		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
+func (s *Store) purge(ctx context.Context, o *master.Organization) error {
+	x, err := s.newDelete(o.ID, master.Plan{AdminID: o.AdminID, Purge: true})
+	if err != nil {
+		return err
+	}
+	return s.runner.Run(ctx, x)
+}
+
 // attachPurge is attach for the end of the time of grace, which nobody asked for:
 // there is no credential to check.
-func (r *run) attachPurge(ctx context.Context) error {
-	_, err := r.organizations.change(ctx, r.op.OrgID, func(o *organization) (bool, error) {
+func (w *deleteWorkflow) attachPurge(ctx context.Context) error {
+	_, err := w.s.master.Organizations.Change(ctx, w.x.Op.OrgID, func(o *master.Organization) (bool, error) {
 		switch {
-		case o.Operation == r.op.ID:
+		case o.Operation == w.x.Op.ID:
 			return false, nil
 		case o.Operation != "":
-			return false, inProgress(o)
-		case !o.due(r.now()):
+			return false, o.InProgress()
+		case !o.Due(w.s.now()):
 			return false, notDue()
 		}
-		o.Operation, o.Fence = r.op.ID, r.op.Lease.Fence
+		o.Operation, o.Token = w.x.Op.ID, w.x.Op.Lease.Token
 		return true, nil
 	})
 	if errors.Is(err, docdb.ErrNotFound) {

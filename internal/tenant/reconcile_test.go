@@ -216,7 +216,7 @@ func TestANameThatIsThereIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestAGhostIsSweptOnlyIfItIsOurs(t *testing.T) {
+func TestAnOrphanIsSweptOnlyIfItIsOurs(t *testing.T) {
 	var log strings.Builder
 	w := sharedWorld(t, func(c *tenant.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	w.create("Acme", "a@x.example")
@@ -234,7 +234,7 @@ func TestAGhostIsSweptOnlyIfItIsOurs(t *testing.T) {
 	if got, want := w.physical(), []string{"org_foreign", "org_globex", "other"}; !slices.Equal(got, want) {
 		t.Errorf("physical collections %q, want %q", got, want)
 	}
-	if n := strings.Count(log.String(), "collection=org_foreign"); n != 1 {
+	if n := strings.Count(log.String(), "collection_name=org_foreign"); n != 1 {
 		t.Errorf("the foreign collection was reported %d times:\n%s", n, &log)
 	}
 	if n := w.count("collections"); n != 1 {

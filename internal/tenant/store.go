@@ -1,25 +1,35 @@
-// Package tenant is the tenant store: the master metadata, the collection of
-// each organization, and the operations that create, change and delete them.
+// Package tenant is the tenant store: what happens to organizations in their life. Its parts are
+// in the packages beneath it, each of which says what it needs:
+//
+//	move, data, repair, idempotency    what is done with collections, documents, leftovers and keys
+//	operation, access                  the step runner; the protocol of reads and writes
+//	cluster, master                    the other processes; the master database
+//	walk, document, drain, retry, fault
 //
 // Nothing here needs a transaction over documents. Every change of several
-// documents is an operation (see operation.go): a persisted plan, run step by
-// step, whose steps can be repeated. Master's documents and their rules are in
-// records.go.
+// documents is an operation: a persisted plan, run step by
+// step, whose steps can be repeated.
 package tenant
 
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant/access"
+	"github.com/orgd/orgd/internal/tenant/cluster"
+	"github.com/orgd/orgd/internal/tenant/data"
+	"github.com/orgd/orgd/internal/tenant/fault"
+	"github.com/orgd/orgd/internal/tenant/idempotency"
+	"github.com/orgd/orgd/internal/tenant/master"
+	"github.com/orgd/orgd/internal/tenant/move"
+	"github.com/orgd/orgd/internal/tenant/operation"
+	"github.com/orgd/orgd/internal/tenant/repair"
 )
 
 // Passwords hashes and checks passwords. *auth.Passwords is one.
@@ -72,84 +82,85 @@ type Config struct {
 	// Phase, if not nil, is told what Open is about to do, where that may take a while.
 	Phase func(what string)
 
-	// skip leaves parts of the move protocol out, for the tests that show that
-	// each is needed.
-	skip skip
-}
-
-// skip names parts of the move protocol: see Config.
-type skip struct {
-	dirtySet, epochs, drain, reread, fence, verify bool
-	// conditions of the mover's writes; a fresh target after a write without an answer;
-	// physical names that are used once; versions that are; an end of the catch-up beside
-	// writers who are as fast as it.
-	conditions, fresh, names, versions, steady bool
+	// rewire, if not nil, replaces parts of the store before it is used.
+	rewire func(*Store)
 }
 
 // Store is the tenant store. It is safe for concurrent use.
 type Store struct {
-	cfg    Config
-	master docdb.Database
-	tenant docdb.Database
-
-	organizations table[organization, *organization]
-	admins        table[admin, *admin]
-	collections   table[collection, *collection]
-	reservations  table[reservation, *reservation]
-	operations    table[operation, *operation]
-	instances     table[instance, *instance]
-	quarantine    table[quarantined, *quarantined]
-	idempotency   table[idempotent, *idempotent]
-	names         table[nameCount, *nameCount]
-	schemas       table[schema, *schema]
-
-	sharedOrganizations latest[organization, *organization]
-	sharedAdmins        latest[admin, *admin]
-
-	gate       gate
-	changes    changes // of organizations
-	unanswered unanswered
-	seen       sightings
-	usages     usages
-	tallies    tallies
-	member     membership
-	rounds     rounds
-
-	// life ends when Close stops waiting for operations.
-	life context.Context
-	end  context.CancelFunc
-	runs runs
-	// places are for operations that are taken up.
-	places     places
-	movePlaces *movePlaces
-	capacity   capacity
+	cfg      Config
+	master   *master.Database
+	tenant   docdb.Database
+	registry *master.Registry
+	cluster  cluster.Coordination
+	access   *access.Access
+	mover    *move.Mover
+	runner   *operation.Runner
+	repairer *repair.Repairer
+	keys     *idempotency.Keys
+	data     *data.Store
+	capacity capacity
 }
 
 // Open prepares the master database and returns a Store. With cfg.Exclusive it
 // first finishes what a crash left unfinished.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s := newStore(ctx, cfg)
-	s.cfg.Phase("preparing the master database")
-	if err := s.prepare(ctx); err != nil {
-		s.end()
-		return nil, fmt.Errorf("prepare database %q: %w", cfg.MasterDB, err)
-	}
-	if !cfg.Exclusive {
-		err := s.register(ctx)
-		if err != nil {
-			s.end()
-		}
-		return s, err
-	}
-	if err := s.recoverAll(ctx); err != nil {
-		s.end()
-		return nil, fmt.Errorf("finish interrupted operations: %w", err)
+	if err := s.open(ctx); err != nil {
+		s.runner.Stop()
+		return nil, err
 	}
 	return s, nil
 }
 
-// newStore returns a Store that has not touched the databases.
-func newStore(ctx context.Context, cfg Config) *Store {
+func (s *Store) open(ctx context.Context) error {
+	s.cfg.Phase("preparing the master database")
+	if err := s.master.Prepare(ctx, s.upgrade); err != nil {
+		return fmt.Errorf("prepare database %q: %w", s.cfg.MasterDB, err)
+	}
+	if !s.cluster.Alone() {
+		return s.cluster.Join(ctx)
+	}
+	if err := s.recoverAll(ctx); err != nil {
+		return fmt.Errorf("finish interrupted operations: %w", err)
+	}
+	return nil
+}
+
+// recoverAll finishes what a crash left unfinished.
+func (s *Store) recoverAll(ctx context.Context) error {
+	n, err := s.runner.Interrupted(ctx)
+	if err != nil {
+		return err
+	}
+	s.cfg.Phase(fmt.Sprintf("finishing %d interrupted operations", n))
+	return s.runner.RecoverAll(ctx, s.cfg.RecoverFor)
+}
+
+// upgrade brings what an earlier version has left to the present format: a move that was
+// interrupted begins anew, since its dirty set cannot be read.
+func (s *Store) upgrade(ctx context.Context) error {
+	open, err := s.master.Operations.Find(ctx, docdb.Eq("outcome", master.Running))
+	if err != nil {
+		return err
+	}
+	for _, op := range open {
+		x, err := s.runner.Existing(op)
+		if err != nil {
+			return err
+		}
+		if err := x.Checkpoint(ctx, func(op *master.Operation) { op.Lease.Token++ }); err != nil {
+			return err
+		}
+		if err := x.Workflow().Acquired(ctx, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withDefaults returns the configuration with what was left out.
+func (cfg Config) withDefaults() Config {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -165,35 +176,68 @@ func newStore(ctx context.Context, cfg Config) *Store {
 	cfg.LeaseTTL = cmp.Or(cfg.LeaseTTL, 12*time.Second)
 	cfg.DeadAfter = cmp.Or(cfg.DeadAfter, 30*time.Second)
 	cfg.RecoverFor = cmp.Or(cfg.RecoverFor, 3*time.Second)
-	s := &Store{cfg: cfg, master: cfg.Engine.Database(cfg.MasterDB), tenant: cfg.Engine.Database(cfg.TenantDB), places: newPlaces()}
-	s.organizations.c, s.organizations.changing = s.master.Collection("organizations"), &s.changes
-	s.admins.c = s.master.Collection("admins")
-	s.collections.c = s.master.Collection("collections")
-	s.reservations.c = s.master.Collection("reservations")
-	s.operations.c = s.master.Collection("operations")
-	s.instances.c = s.master.Collection("instances")
-	s.quarantine.c = s.master.Collection("quarantine")
-	s.idempotency.c = s.master.Collection("idempotency")
-	s.names.c = s.master.Collection("names")
-	s.schemas.c = s.master.Collection("schema")
-	if cfg.skip.versions {
-		s.organizations.counting, s.admins.counting, s.reservations.counting = true, true, true
+	return cfg
+}
+
+// newStore returns a Store that has not touched the databases.
+func newStore(ctx context.Context, cfg Config) *Store {
+	cfg = cfg.withDefaults()
+	s := &Store{cfg: cfg, tenant: cfg.Engine.Database(cfg.TenantDB)}
+	s.master = master.NewDatabase(cfg.Engine.Database(cfg.MasterDB), s.now)
+	quarantine := cluster.NewQuarantine(s.master)
+	s.registry = &master.Registry{
+		Entries: s.master.Collections, Tenant: s.tenant, Names: master.NewNames(s.master, s.tenant),
+		Isolate: quarantine.Isolate, Now: s.now,
 	}
-	s.movePlaces = newMovePlaces(cfg.MaxMoves)
-	s.sharedOrganizations.table, s.sharedAdmins.table = s.organizations, s.admins
-	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
+	instances := cluster.NewInstances(s.master.Database)
+	if cfg.Exclusive {
+		s.cluster = cluster.Single{}
+		s.registry.Isolate = func(context.Context, string) error { return nil } // no message is late
+		s.access = access.New(s.master, s.tenant, s.cluster)
+	} else {
+		shared := &cluster.Shared{Instances: instances, Now: s.now, DeadAfter: cfg.DeadAfter, Logger: cfg.Logger}
+		s.cluster, s.access = shared, access.New(s.master, s.tenant, shared)
+		shared.Settle, shared.Outdate = s.access.Settle, s.access.Outdate
+	}
+	s.data = data.NewStore(s.access, s.now)
+	s.mover = &move.Mover{
+		Master: s.master, Tenant: s.tenant, Registry: s.registry, Writers: s.access, Dirty: s.access.Dirty,
+		Logger: cfg.Logger, Now: s.now, Grace: cfg.MoveGrace,
+		Target: move.DoubtfulTarget, Verifier: move.Comparison{}, Pace: move.SteadyPace,
+	}
+	s.repairer = &repair.Repairer{
+		Master: s.master, Tenant: s.tenant, Registry: s.registry, Instances: instances, Quarantine: quarantine,
+		Dirty: s.access.Dirty, Logger: cfg.Logger, Now: s.now, Member: s.cluster.Member, Alone: cfg.Exclusive,
+	}
+	s.keys = idempotency.NewKeys(s.master, idempotency.Config{
+		Now: s.now, Instance: cfg.Instance, Alone: cfg.Exclusive, LeaseTTL: cfg.LeaseTTL, Max: cfg.MaxKeys,
+	})
+	s.runner = operation.NewRunner(ctx, operation.Config{
+		Operations: s.master.Operations, Logger: cfg.Logger, Now: s.now, Instance: cfg.Instance, Alone: cfg.Exclusive,
+		LeaseTTL: cfg.LeaseTTL, Workflows: s.workflows(), Turn: moveTurn(move.NewPlaces(cfg.MaxMoves)),
+	})
+	if cfg.rewire != nil {
+		cfg.rewire(s)
+	}
 	return s
+}
+
+// moveTurn has moves wait for one of the places.
+func moveTurn(places *move.Places) func(context.Context, *master.Operation) (func(), error) {
+	return func(ctx context.Context, op *master.Operation) (leave func(), err error) {
+		if !op.Plan.Migrate {
+			return func() {}, nil
+		}
+		return places.Enter(ctx, op.OrgID)
+	}
 }
 
 // Close waits for the operations in progress. When ctx ends first, they are
 // stopped where they are, to be resumed by the next start or another instance,
 // and ctx's error is returned. The engine stays open.
 func (s *Store) Close(ctx context.Context) error {
-	defer s.end()
-	stop := context.AfterFunc(ctx, s.end)
-	defer stop()
-	s.runs.close()
-	s.leave(context.WithoutCancel(ctx))
+	s.runner.Close(ctx)
+	s.cluster.Leave(context.WithoutCancel(ctx))
 	return ctx.Err()
 }
 
@@ -201,88 +245,30 @@ func (s *Store) Close(ctx context.Context) error {
 // Unavailable.
 func (s *Store) Ready(ctx context.Context) error {
 	if err := s.cfg.Engine.Ping(ctx); err != nil {
-		return fault(err)
+		return fault.Of(err)
 	}
-	if err := s.mayWrite(); err != nil {
+	if err := s.cluster.CheckTouch(); err != nil {
 		return err
 	}
 	if c, ok := s.cfg.Engine.(docdb.WriteChecker); ok {
-		return fault(c.Writable())
+		return fault.Of(c.Writable())
 	}
 	return nil
 }
 
+// Beat says that this process is alive, and answers what other processes' moves
+// ask of it. It is to be called again and again, a thirtieth of DeadAfter after it
+// has returned; while moves are on it stays for a few seconds. Without it this process is soon
+// taken for dead, and its writes are refused. With Exclusive it does nothing.
+func (s *Store) Beat(ctx context.Context) error { return s.cluster.Beat(ctx) }
+
+// Recover begins to resume every operation whose owner has not been heard of for the
+// length of its lease, and those of this process that were interrupted. It does not wait
+// for them: Close does. It is called now and then, by every instance.
+func (s *Store) Recover(ctx context.Context) error { return s.runner.Recover(ctx) }
+
+// Resume is Recover, and waits. It returns how many operations it brought to an end.
+func (s *Store) Resume(ctx context.Context) (int, error) { return s.runner.Resume(ctx) }
+
 // now is the time as documents hold it.
 func (s *Store) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Millisecond) }
-
-// newID returns a UUID that sorts by the time it was made.
-func newID() (string, error) {
-	id, err := uuid.NewV7()
-	return id.String(), err
-}
-
-// roomMadeIn is what clients are told to wait while the disk is full.
-const roomMadeIn = 30 * time.Second
-
-// fault turns what an engine answers into what a caller may see.
-func fault(err error) error {
-	var known *org.Error
-	switch {
-	case err == nil || errors.As(err, &known):
-		return err
-	case errors.Is(err, docdb.ErrOutcomeUnknown):
-		return outcomeUnknown(err)
-	case errors.Is(err, docdb.ErrNoSpace):
-		return &org.Error{Kind: org.StorageFull, RetryAfter: roomMadeIn, Err: err}
-	case errors.Is(err, docdb.ErrUnavailable), errors.Is(err, docdb.ErrClosed),
-		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return &org.Error{Kind: org.Unavailable, Message: "The storage does not answer. Try again in a moment.", Err: err}
-	}
-	return &org.Error{Kind: org.Internal, Err: err}
-}
-
-func outcomeUnknown(err error) error {
-	return &org.Error{
-		Kind:    org.OutcomeUnknown,
-		Message: "The storage stopped answering half-way. The change will be finished or undone as soon as it answers again: look before you try again.",
-		Err:     err,
-	}
-}
-
-// runs are the operations that this process is running.
-type runs struct {
-	mu     sync.Mutex
-	ids    map[string]struct{}
-	closed bool
-	wg     sync.WaitGroup
-}
-
-// enter reports false when the operation runs already or runs are closed.
-func (r *runs) enter(id string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if _, ok := r.ids[id]; ok || r.closed {
-		return false
-	}
-	if r.ids == nil {
-		r.ids = map[string]struct{}{}
-	}
-	r.ids[id] = struct{}{}
-	r.wg.Add(1)
-	return true
-}
-
-func (r *runs) leave(id string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.ids, id)
-	r.wg.Done()
-}
-
-// close lets none enter and waits for those that have.
-func (r *runs) close() {
-	r.mu.Lock()
-	r.closed = true
-	r.mu.Unlock()
-	r.wg.Wait()
-}

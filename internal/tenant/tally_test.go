@@ -19,18 +19,18 @@ import (
 
 func keys(n int64) func(*tenant.Config) { return func(c *tenant.Config) { c.MaxKeys = n } }
 
-func keyOf(orgID string, n int) tenant.Once {
-	return tenant.Once{OrgID: orgID, Key: fmt.Sprint("k", n), Fingerprint: []byte("f")}
+func keyOf(orgID string, n int) tenant.IdempotentRequest {
+	return tenant.IdempotentRequest{OrgID: orgID, Key: fmt.Sprint("k", n), Fingerprint: []byte("f")}
 }
 
-func stranger(network string, n int) tenant.Once {
-	return tenant.Once{Network: network, Key: fmt.Sprint("k", n), Fingerprint: []byte("f")}
+func stranger(network string, n int) tenant.IdempotentRequest {
+	return tenant.IdempotentRequest{Network: network, Key: fmt.Sprint("k", n), Fingerprint: []byte("f")}
 }
 
 // attempt sends a request with a key whose effect is none, and reports whether it may have one.
-func attempt(t *testing.T, s *tenant.Store, once tenant.Once) bool {
+func attempt(t *testing.T, s *tenant.Store, once tenant.IdempotentRequest) bool {
 	t.Helper()
-	a, answer, err := s.Attempt(t.Context(), once)
+	a, answer, err := s.Claim(t.Context(), once)
 	var refused *org.Error
 	switch {
 	case errors.As(err, &refused) && refused.Kind == org.RateLimited:
@@ -49,7 +49,7 @@ func attempt(t *testing.T, s *tenant.Store, once tenant.Once) bool {
 }
 
 // admitted is how many of the n requests may have their effect, each with another key.
-func admitted(t *testing.T, s *tenant.Store, n int, once func(int) tenant.Once) (many int) {
+func admitted(t *testing.T, s *tenant.Store, n int, once func(int) tenant.IdempotentRequest) (many int) {
 	t.Helper()
 	for i := range n {
 		if attempt(t, s, once(i)) {
@@ -69,7 +69,7 @@ func (w *world) entries() int {
 func TestKeysAreBounded(t *testing.T) {
 	bounded := func(t *testing.T, w *world) {
 		acme, globex := w.create("Acme", "acme@x.example"), w.create("Globex", "globex@x.example")
-		of := func(n int) tenant.Once { return keyOf(acme.ID, n) }
+		of := func(n int) tenant.IdempotentRequest { return keyOf(acme.ID, n) }
 		if n := admitted(t, w.Store, 12, of); n != 8 || w.entries() != 8 {
 			t.Errorf("%d of 12 are admitted, and %d remembered, want 8", n, w.entries())
 		}
@@ -81,7 +81,7 @@ func TestKeysAreBounded(t *testing.T) {
 		}
 		w.clock = w.clock.Add(tenant.AnswersKept)
 		w.reconcile()
-		if n := admitted(t, w.Store, 20, func(n int) tenant.Once { return keyOf(acme.ID, 100+n) }); n != 8 {
+		if n := admitted(t, w.Store, 20, func(n int) tenant.IdempotentRequest { return keyOf(acme.ID, 100+n) }); n != 8 {
 			t.Errorf("when the old ones are forgotten %d are admitted, want 8", n)
 		}
 	}
@@ -93,7 +93,7 @@ func TestKeysAreBounded(t *testing.T) {
 func TestARefusedKeyTakesNoPlace(t *testing.T) {
 	w := newWorld(t, docdbtest.NewModel(), plain, keys(3))
 	for i := range 20 {
-		a, _, err := w.Attempt(t.Context(), keyOf("acme", i))
+		a, _, err := w.Claim(t.Context(), keyOf("acme", i))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +101,7 @@ func TestARefusedKeyTakesNoPlace(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := admitted(t, w.Store, 5, func(n int) tenant.Once { return keyOf("acme", n) }); n != 3 {
+	if n := admitted(t, w.Store, 5, func(n int) tenant.IdempotentRequest { return keyOf("acme", n) }); n != 3 {
 		t.Errorf("%d are admitted, want 3", n)
 	}
 }
@@ -136,8 +136,8 @@ func TestRacingKeysDoNotExceedTheBound(t *testing.T) {
 // TestKeysOfOneNetworkLeaveRoomForOthers, whether their organizations are there or have gone.
 func TestKeysOfOneNetworkLeaveRoomForOthers(t *testing.T) {
 	w := newWorld(t, docdbtest.NewModel(), plain, keys(8))
-	from := func(network string) func(int) tenant.Once {
-		return func(n int) tenant.Once { o := stranger(network, n); o.Key += network; return o }
+	from := func(network string) func(int) tenant.IdempotentRequest {
+		return func(n int) tenant.IdempotentRequest { o := stranger(network, n); o.Key += network; return o }
 	}
 	var admins []string
 	for i := range 12 { // while they are there, their keys are theirs
@@ -163,13 +163,13 @@ func TestKeysOfOneNetworkLeaveRoomForOthers(t *testing.T) {
 }
 
 // signUp creates an organization by a request with a key.
-func (w *world) signUp(once tenant.Once, email string) {
+func (w *world) signUp(once tenant.IdempotentRequest, email string) {
 	w.t.Helper()
-	a, _, err := w.Attempt(w.t.Context(), once)
+	a, _, err := w.Claim(w.t.Context(), once)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if _, err := w.Create(w.t.Context(), tenant.CreateInput{Name: "Of " + email[:6] + once.Key, Email: email, Password: password, Attempt: a}); err != nil {
+	if _, err := w.Create(w.t.Context(), tenant.CreateInput{Name: "Of " + email[:6] + once.Key, Email: email, Password: password, Claim: a}); err != nil {
 		w.t.Fatal(err)
 	}
 	if err := a.Done(w.t.Context(), tenant.Answer{Status: 201}); err != nil {
@@ -207,15 +207,15 @@ func TestNoEntryIsLarge(t *testing.T) {
 	w := newWorld(t, docdbtest.NewModel(), plain, keys(8))
 	acme := w.create("Acme", "acme@x.example")
 	for _, body := range []int{1, 100, 64 << 10} {
-		a, _, err := w.Attempt(t.Context(), keyOf(acme.ID, body))
+		a, _, err := w.Claim(t.Context(), keyOf(acme.ID, body))
 		if err != nil {
 			t.Fatal(err)
 		}
-		doc, err := bson.Marshal(bson.D{{Key: "_id", Value: a.DocumentID()}, {Key: "text", Value: make([]byte, body)}})
+		doc, err := bson.Marshal(bson.D{{Key: "_id", Value: a.Document().ID}, {Key: "text", Value: make([]byte, body)}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.Documents(acme.ID).InsertOnce(t.Context(), a, doc); err != nil {
+		if _, err := w.Documents(acme.ID).InsertOnce(t.Context(), a.Document(), doc); err != nil {
 			t.Fatal(err)
 		}
 		full := tenant.Answer{Status: 201, Location: string(make([]byte, 16<<10)), ETag: `"1"`, Body: make([]byte, body)}
@@ -255,7 +255,7 @@ func TestNothingIsDoneWhereKeysCannotBeCounted(t *testing.T) {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if _, _, err := w.Attempt(ctx, keyOf("acme", 1)); !errors.Is(err, org.Unavailable) {
+	if _, _, err := w.Claim(ctx, keyOf("acme", 1)); !errors.Is(err, org.Unavailable) {
 		t.Errorf("begun: %v", err)
 	}
 	f.On(nil)

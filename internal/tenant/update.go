@@ -6,6 +6,10 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant/fault"
+	"github.com/orgd/orgd/internal/tenant/master"
+	"github.com/orgd/orgd/internal/tenant/move"
+	"github.com/orgd/orgd/internal/tenant/operation"
 )
 
 // UpdateInput says what to change; nil leaves a thing as it is.
@@ -25,29 +29,46 @@ func (s *Store) Update(ctx context.Context, p org.Principal, in UpdateInput) (or
 	if err != nil {
 		return org.Organization{}, err
 	}
-	r, err := s.start(ctx, kindUpdate, p.OrgID, todo, hash)
+	x, err := s.runner.New(master.Update, p.OrgID, todo, s.updateWorkflow(hash))
+	if err == nil {
+		err = s.runner.Run(ctx, x)
+	}
 	if err != nil {
 		return org.Organization{}, err
 	}
-	return r.detached.public(), nil
+	return x.Workflow().(*updateWorkflow).detached.Public(), nil
+}
+
+// UpdateAsync is Update for a caller who does not wait: nothing is in the way of the
+// update, and it goes on. Its errors are those of Update that are known by then.
+func (s *Store) UpdateAsync(ctx context.Context, p org.Principal, in UpdateInput) (org.Operation, error) {
+	todo, hash, err := s.prepareUpdate(ctx, p, in)
+	if err != nil {
+		return org.Operation{}, err
+	}
+	x, err := s.runner.New(master.Update, p.OrgID, todo, s.updateWorkflow(hash))
+	if err != nil {
+		return org.Operation{}, err
+	}
+	return s.runner.Accept(ctx, x)
 }
 
 // prepareUpdate refuses what can be refused before an operation begins, and hashes
 // the new password, if there is one.
-func (s *Store) prepareUpdate(ctx context.Context, p org.Principal, in UpdateInput) (todo plan, hash string, err error) {
+func (s *Store) prepareUpdate(ctx context.Context, p org.Principal, in UpdateInput) (todo master.Plan, hash string, err error) {
 	o, a, err := s.attachable(ctx, p)
 	if err != nil {
-		return plan{}, "", fault(err)
+		return master.Plan{}, "", fault.Of(err)
 	}
 	if todo, err = planUpdate(o, a, p, in); err != nil {
-		return plan{}, "", err
+		return master.Plan{}, "", err
 	}
-	if err := s.free(ctx, changed(todo.NameKey, o.NameKey), changed(todo.EmailKey, a.EmailKey)); err != nil {
-		return plan{}, "", fault(err)
+	if err := s.master.Reservations.CheckAvailable(ctx, changed(todo.NameKey, o.NameKey), changed(todo.EmailKey, a.EmailKey)); err != nil {
+		return master.Plan{}, "", fault.Of(err)
 	}
 	if in.Password != nil {
 		if hash, err = s.cfg.Passwords.Hash(ctx, *in.Password); err != nil {
-			return plan{}, "", fault(err)
+			return master.Plan{}, "", fault.Of(err)
 		}
 	}
 	return todo, hash, nil
@@ -55,27 +76,20 @@ func (s *Store) prepareUpdate(ctx context.Context, p org.Principal, in UpdateInp
 
 // attachable returns the principal's organization if a change may begin now. It
 // spares the cost of what attach would refuse; attach decides.
-func (s *Store) attachable(ctx context.Context, p org.Principal) (*organization, *admin, error) {
-	o, a, err := s.authenticate(ctx, p)
+func (s *Store) attachable(ctx context.Context, p org.Principal) (*master.Organization, *master.Admin, error) {
+	o, a, err := s.access.Authenticate(ctx, p)
 	if err != nil {
 		return nil, nil, err
 	}
 	if o.Operation != "" {
-		return nil, nil, inProgress(o)
+		return nil, nil, o.InProgress()
 	}
 	return o, a, nil
 }
 
-func inProgress(o *organization) *org.Error {
-	return &org.Error{
-		Kind: org.OperationInProgress, Operation: o.Operation,
-		Message: "The organization is being changed. Try again when that is done.",
-	}
-}
-
 // planUpdate keeps of the input what differs from what is.
-func planUpdate(o *organization, a *admin, p org.Principal, in UpdateInput) (plan, error) {
-	todo := plan{AdminID: a.ID, Credential: p.Credential, Migrate: in.Migrate, Password: in.Password != nil}
+func planUpdate(o *master.Organization, a *master.Admin, p org.Principal, in UpdateInput) (master.Plan, error) {
+	todo := master.Plan{AdminID: a.ID, Credential: p.Credential, Migrate: in.Migrate, Password: in.Password != nil}
 	var nameErr, emailErr, passwordErr error
 	if in.Name != nil {
 		var n org.Name
@@ -103,127 +117,147 @@ func changed(key, old string) string {
 	return key
 }
 
-func updateKind() kind {
-	return kind{
-		steps: []step{
-			{name: "attach", do: (*run).attach},
-			{name: "reserve", do: (*run).reserveBoth},
-			{name: "stage", do: (*run).stage, accepts: true},
-			{name: "claim", do: (*run).claimNext, moves: true},
-			{name: "announce", do: (*run).announce, moves: true},
-			{name: "build", do: (*run).buildNext, moves: true},
-			{name: copyingStep, do: (*run).copy, moves: true},
-			{name: "catch up", do: (*run).catchUp, moves: true},
-			{name: "verify", do: (*run).verify, moves: true},
-			// From here on there is no way back once it is done, and nothing refuses.
-			{name: flipping, do: (*run).flip},
-			{name: "credentials", do: (*run).rotate},
-			{name: "release", do: (*run).releaseOld},
-			{name: "enliven", do: (*run).enliven, moves: true},
-			{name: "retire", do: (*run).retireSource, moves: true},
-			{name: "detach", do: (*run).detach},
-		},
-		undo: (*run).undoUpdate,
-		// One that was refused before it was attached was never the organization's.
-		forget: func(op *operation, out outcome) bool { return out == failed && op.Plan.OldNameKey == "" },
+// updateWorkflow changes an organization's name and an admin's credentials, and moves the data.
+type updateWorkflow struct {
+	workflow
+	// hash is the new password's, known only where the request came in, until
+	// it is stored in admins.
+	hash string
+	// detached is the organization as the update left it.
+	detached *master.Organization
+}
+
+func (s *Store) updateWorkflow(hash string) func(*operation.Execution) operation.Workflow {
+	return func(x *operation.Execution) operation.Workflow {
+		return &updateWorkflow{workflow: s.workflow(x), hash: hash}
 	}
+}
+
+// Steps implements operation.Workflow.
+func (w *updateWorkflow) Steps() []operation.Step {
+	stays := !w.x.Op.Plan.Migrate
+	steps := []operation.Step{
+		{Name: "attach", Do: w.attach},
+		{Name: "reserve", Do: w.reserve},
+		{Name: "stage", Do: w.stage, Accepts: true},
+		{Name: move.ClaimStep, Do: w.move.Claim, Skip: stays},
+		{Name: "announce", Do: w.move.Announce, Skip: stays},
+		{Name: "build", Do: w.move.Build, Skip: stays},
+		{Name: master.CopyStep, Do: w.move.Copy, Skip: stays},
+		{Name: "catch up", Do: w.move.CatchUp, Skip: stays},
+		{Name: "verify", Do: w.move.Verify, Skip: stays},
+		// From here on there is no way back once it is done, and nothing refuses.
+		{Name: move.FlipStep, Do: w.move.Flip},
+		{Name: move.CredentialsStep, Do: w.rotate},
+		{Name: "release", Do: w.releaseOld},
+		{Name: "enliven", Do: w.move.MarkLive, Skip: stays},
+		{Name: "retire", Do: w.move.RetireSource, Skip: stays},
+		{Name: "detach", Do: w.detach},
+	}
+	for i := range steps {
+		steps[i].Do = w.move.Guard(steps[i].Do)
+	}
+	return steps
+}
+
+// Forget implements operation.Workflow. An update that was refused before it was attached was
+// never the organization's.
+func (w *updateWorkflow) Forget(out master.Outcome) bool {
+	return out == master.Failed && w.x.Op.Plan.OldNameKey == ""
 }
 
 // attach makes this the one operation that may change the organization, and
 // fixes in the plan what the organization is at this moment.
-func (r *run) attach(ctx context.Context) error {
-	p := &r.op.Plan
-	if p.Purge {
-		return r.attachPurge(ctx)
-	}
-	a, err := r.admins.get(ctx, p.AdminID)
+func (w *workflow) attach(ctx context.Context) error {
+	p := &w.x.Op.Plan
+	a, err := w.s.master.Admins.Get(ctx, p.AdminID)
 	if errors.Is(err, docdb.ErrNotFound) {
-		return revoked()
+		return master.Revoked()
 	}
 	if err != nil {
 		return err
 	}
-	o, err := r.organizations.change(ctx, r.op.OrgID, func(o *organization) (bool, error) {
-		if o.Operation == r.op.ID {
+	o, err := w.s.master.Organizations.Change(ctx, w.x.Op.OrgID, func(o *master.Organization) (bool, error) {
+		if o.Operation == w.x.Op.ID {
 			return false, nil
 		}
-		if credentialOf(o, a) != p.Credential {
-			return false, revoked()
+		if master.CredentialOf(o, a) != p.Credential {
+			return false, master.Revoked()
 		}
-		if err := usable(o); err != nil {
+		if err := o.CheckUsable(); err != nil {
 			return false, err
 		}
 		if o.Operation != "" {
-			return false, inProgress(o)
+			return false, o.InProgress()
 		}
-		o.Operation, o.Fence = r.op.ID, r.op.Lease.Fence
-		if r.op.Kind == kindDelete {
+		o.Operation, o.Token = w.x.Op.ID, w.x.Op.Lease.Token
+		if w.x.Op.Kind == master.Delete {
 			o.State = org.StateDeleting
 		}
 		return true, nil
 	})
 	if errors.Is(err, docdb.ErrNotFound) {
-		return revoked()
+		return master.Revoked()
 	}
 	if err != nil {
 		return err
 	}
 	p.OldNameKey, p.OldEmailKey = o.NameKey, a.EmailKey
 	p.Source, p.Generation = o.Collection, o.Generation+1
-	return r.noteReservations(ctx)
+	return w.noteReservations(ctx)
 }
 
 // noteReservations fixes which reservations are the ones to release after the
 // flip. A later operation may reserve the same keys again.
-func (r *run) noteReservations(ctx context.Context) error {
-	p := &r.op.Plan
+func (w *workflow) noteReservations(ctx context.Context) error {
+	p := &w.x.Op.Plan
 	if changed(p.NameKey, p.OldNameKey) != "" {
-		held, err := r.reservations.get(ctx, nameReservation(p.OldNameKey))
+		held, err := w.s.master.Reservations.Get(ctx, master.NameReservation(p.OldNameKey))
 		if err != nil {
 			return err
 		}
-		p.OldName = held.Operation
+		p.OldNameOperation = held.Operation
 	}
 	if changed(p.EmailKey, p.OldEmailKey) != "" {
-		held, err := r.reservations.get(ctx, emailReservation(p.OldEmailKey))
+		held, err := w.s.master.Reservations.Get(ctx, master.EmailReservation(p.OldEmailKey))
 		if err != nil {
 			return err
 		}
-		p.OldEmail = held.Operation
+		p.OldEmailOperation = held.Operation
 	}
 	return nil
 }
 
 // rotates reports whether the update changes credentials.
-func (p *plan) rotates() bool { return p.Email != "" || p.Password }
+func rotates(p *master.Plan) bool { return p.Email != "" || p.Password }
 
 // stage stores the new credentials where they wait for the flip.
-func (r *run) stage(ctx context.Context) error {
-	p := r.op.Plan
-	if !p.rotates() {
+func (w *updateWorkflow) stage(ctx context.Context) error {
+	p := w.x.Op.Plan
+	if !rotates(&p) {
 		return nil
 	}
-	_, err := r.admins.change(ctx, p.AdminID, func(a *admin) (bool, error) {
-		if a.Next != nil && a.Next.Operation == r.op.ID {
+	_, err := w.s.master.Admins.Change(ctx, p.AdminID, func(a *master.Admin) (bool, error) {
+		if a.Next != nil && a.Next.Operation == w.x.Op.ID {
 			return false, nil
 		}
-		if p.Password && r.hash == "" {
+		if p.Password && w.hash == "" {
 			return false, interrupted()
 		}
-		a.Next = &credentials{Operation: r.op.ID, Email: p.Email, EmailKey: p.EmailKey, PasswordHash: r.hash}
+		a.Next = &master.Credentials{Operation: w.x.Op.ID, Email: p.Email, EmailKey: p.EmailKey, PasswordHash: w.hash}
 		return true, nil
 	})
 	return err
 }
 
 // rotate puts the waiting credentials in force. None waiting: it was done.
-func (r *run) rotate(ctx context.Context) error {
-	if !r.op.Plan.rotates() {
+func (w *updateWorkflow) rotate(ctx context.Context) error {
+	if !rotates(&w.x.Op.Plan) {
 		return nil
 	}
-	_, err := r.admins.change(ctx, r.op.Plan.AdminID, func(a *admin) (bool, error) {
+	_, err := w.s.master.Admins.Change(ctx, w.x.Op.Plan.AdminID, func(a *master.Admin) (bool, error) {
 		next := a.Next
-		if next == nil || next.Operation != r.op.ID {
+		if next == nil || next.Operation != w.x.Op.ID {
 			return false, nil
 		}
 		if next.Email != "" {
@@ -234,62 +268,62 @@ func (r *run) rotate(ctx context.Context) error {
 		}
 		a.Next = nil
 		a.Credential++
-		a.UpdatedAt = r.now()
+		a.UpdatedAt = w.s.now()
 		return true, nil
 	})
-	return unlessGone(err)
+	return master.UnlessGone(err)
 }
 
-func (r *run) releaseOld(ctx context.Context) error {
-	p := r.op.Plan
-	if p.OldName != "" {
-		if err := r.release(ctx, nameReservation(p.OldNameKey), p.OldName); err != nil {
+func (w *updateWorkflow) releaseOld(ctx context.Context) error {
+	p := w.x.Op.Plan
+	if p.OldNameOperation != "" {
+		if err := w.s.master.Reservations.Release(ctx, master.NameReservation(p.OldNameKey), w.x.Op.OrgID, p.OldNameOperation); err != nil {
 			return err
 		}
 	}
-	if p.OldEmail != "" {
-		return r.release(ctx, emailReservation(p.OldEmailKey), p.OldEmail)
+	if p.OldEmailOperation != "" {
+		return w.s.master.Reservations.Release(ctx, master.EmailReservation(p.OldEmailKey), w.x.Op.OrgID, p.OldEmailOperation)
 	}
 	return nil
 }
 
-func (r *run) detach(ctx context.Context) error {
-	o, err := r.organizations.change(ctx, r.op.OrgID, func(o *organization) (bool, error) {
-		if o.Operation != r.op.ID {
+func (w *updateWorkflow) detach(ctx context.Context) error {
+	o, err := w.s.master.Organizations.Change(ctx, w.x.Op.OrgID, func(o *master.Organization) (bool, error) {
+		if o.Operation != w.x.Op.ID {
 			return false, nil
 		}
 		o.Operation = ""
 		return true, nil
 	})
-	r.detached = o
-	return unlessGone(err)
+	w.detached = o
+	return master.UnlessGone(err)
 }
 
-// undoUpdate takes back all that was done before the flip. It detaches last: no
+// Undo implements operation.Workflow. It takes back all that was done before the flip. It detaches last: no
 // other operation may begin between.
-func (r *run) undoUpdate(ctx context.Context) error {
-	if err := r.retreat(ctx); err != nil {
+func (w *updateWorkflow) Undo(ctx context.Context) error {
+	if err := w.move.Abort(ctx); err != nil {
 		return err
 	}
-	if err := r.discard(ctx); err != nil {
+	if err := w.move.Discard(ctx); err != nil {
 		return err
 	}
-	if err := r.unstage(ctx); err != nil {
+	if err := w.unstage(ctx); err != nil {
 		return err
 	}
-	if err := r.withdraw(ctx); err != nil {
+	if err := w.withdraw(ctx); err != nil {
 		return err
 	}
-	return r.detach(ctx)
+	return w.detach(ctx)
 }
 
-func (r *run) unstage(ctx context.Context) error {
-	_, err := r.admins.change(ctx, r.op.Plan.AdminID, func(a *admin) (bool, error) {
-		if a.Next == nil || a.Next.Operation != r.op.ID {
+func (w *updateWorkflow) unstage(ctx context.Context) error {
+	_, err := w.s.master.Admins.Change(ctx, w.x.Op.Plan.AdminID, func(a *master.Admin) (bool, error) {
+		if a.Next == nil || a.Next.Operation != w.x.Op.ID {
 			return false, nil
 		}
 		a.Next = nil
 		return true, nil
 	})
-	return unlessGone(err)
+	return master.UnlessGone(err)
 }

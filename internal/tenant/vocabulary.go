@@ -1,16 +1,38 @@
 package tenant
 
 import (
-	"fmt"
-	"strings"
-
-	"go.mongodb.org/mongo-driver/v2/bson"
-
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/tenant/cluster"
+	"github.com/orgd/orgd/internal/tenant/data"
+	"github.com/orgd/orgd/internal/tenant/document"
+	"github.com/orgd/orgd/internal/tenant/idempotency"
+	"github.com/orgd/orgd/internal/tenant/repair"
 )
 
-// What docdb calls the things that an organization's own requests speak of.
+// What the packages beneath call the things that the store's callers speak of.
 type (
+	// Documents is one organization's data.
+	Documents = data.Documents
+	// Document is one document of an organization.
+	Document = document.Document
+	// Condition is what a write asks of the document that it finds.
+	Condition = document.Condition
+	// Projection is what of a document is asked for.
+	Projection = document.Projection
+	// PageQuery asks for a page of documents, and a Page is one.
+	PageQuery = data.PageQuery
+	// Page is documents, and where the next begins.
+	Page = data.Page
+	// Place is where a page ended.
+	Place = data.Place
+	// Stats is how much an organization has.
+	Stats = data.Stats
+	// OnConflict says what an import does with a document whose place is taken.
+	OnConflict = data.OnConflict
+	// Imported is what became of a document of an import.
+	Imported = data.Imported
+	// Outcome is that in one word.
+	Outcome = data.Outcome
 	// Filter selects documents.
 	Filter = docdb.Filter
 	// FilterError says what a filter may not hold.
@@ -19,111 +41,59 @@ type (
 	Key = docdb.Key
 	// Index orders documents by its keys.
 	Index = docdb.Index
+	// Turn is how reads share the processors with others.
+	Turn = docdb.Turn
+	// IdempotentRequest is a request with an idempotency key.
+	IdempotentRequest = idempotency.Request
+	// Claim is one attempt of such a request.
+	Claim = idempotency.Claim
+	// Answer is what is told to a client once more.
+	Answer = idempotency.Answer
+	// Report is what a Doctor has found.
+	Report = repair.Report
+	// Check is one invariant, and where it does not hold.
+	Check = repair.Check
+	// Finding is something that does not fit together.
+	Finding = repair.Finding
+	// Contents says how much an organization has.
+	Contents = repair.Contents
+	// Kept is what a deep look finds of a collection that is kept after a move.
+	Kept = repair.Kept
 )
 
+// Their constants.
 const (
-	// MaxIndexKeys is how many keys an index may have.
-	MaxIndexKeys = docdb.MaxIndexKeys
+	ConflictFails    = data.ConflictFails
+	ConflictSkips    = data.ConflictSkips
+	ConflictReplaces = data.ConflictReplaces
+
+	NotImported = data.NotImported
+	Inserted    = data.Inserted
+	Replaced    = data.Replaced
+	Skipped     = data.Skipped
+	Refused     = data.Refused
+
+	MaxBatch      = data.MaxBatch
+	MaxBatchBytes = data.MaxBatchBytes
+	MaxIndexKeys  = docdb.MaxIndexKeys
 	// MaxDepth is how deep a document, and all else that comes as JSON, may nest.
 	MaxDepth = docdb.MaxDepth
+	// MaxDocument is the largest document, in bytes.
+	MaxDocument = docdb.MaxDocumentSize
+	NoRevision  = document.NoRevision
+
+	AnswersKept = idempotency.AnswersKept
+	MaxKeptBody = idempotency.MaxKeptBody
+	BeatEvery   = cluster.BeatEvery
 )
 
-// ParseFilter reads a client's filter. What is refused is a *FilterError.
-func ParseFilter(raw bson.Raw) (Filter, error) {
-	f, err := docdb.ParseFilter(raw)
-	if err == nil {
-		err = checkFilterPaths(raw)
-	}
-	if err != nil {
-		return Filter{}, err
-	}
-	return f, nil
-}
-
-// checkFilterPaths refuses the paths that no client's document has. It takes what
-// docdb.ParseFilter takes.
-func checkFilterPaths(filter bson.Raw) error {
-	for name, v := range docdb.Fields(filter) {
-		if len(name) > 0 && name[0] != '$' {
-			if problem := hidden(string(name)); problem != "" {
-				return &FilterError{Path: string(name), Reason: problem}
-			}
-			continue
-		}
-		if v.Type != bson.TypeArray { // not $and or $or
-			continue
-		}
-		for _, sub := range docdb.Fields(v.Value) {
-			if sub.Type == bson.TypeEmbeddedDocument {
-				if err := checkFilterPaths(sub.Value); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// CheckPath says what is wrong with a path that a client asks for, or nothing.
-func CheckPath(path string) (problem string) {
-	if problem := docdb.PathProblem(path); problem != "" {
-		return problem
-	}
-	return hidden(path)
-}
-
-// hidden refuses paths to what orgd keeps in documents for itself.
-func hidden(path string) string {
-	name, _, _ := strings.Cut(path, ".")
-	if strings.HasPrefix(name, "_") && name != "_id" {
-		return "no document has names that begin with _, save _id"
-	}
-	return ""
-}
-
-// CheckNames says what is wrong with the names at the top level of a client's
-// document, or nothing; and with which.
-func CheckNames(body bson.Raw) (name, problem string) {
-	for name := range docdb.Fields(body) {
-		switch {
-		case len(name) == 0:
-			return "", "is an empty name at the top level"
-		case name[0] == '$':
-			return string(name), "begins with $"
-		case name[0] == '_' && string(name) != "_id":
-			return string(name), "begins with _, which only _id may"
-		}
-	}
-	return "", ""
-}
-
-// WithID returns the document with its _id in front, and with that one if it
-// has none. One that has it there is returned as it is.
-func WithID(body bson.Raw, id bson.RawValue) bson.Raw {
-	if docdb.ID(body).Type != 0 {
-		return body
-	}
-	if given := body.Lookup("_id"); given.Type != 0 {
-		id = given
-	}
-	out := make([]byte, 4, len(body)+len(id.Value)+len("_id")+7)
-	return finishDocument(appendOthers(appendField(out, []byte("_id"), id), body, "_id"), 0)
-}
-
-// hint writes an index of these keys as a client would ask for it.
-func hint(keys []Key) string {
-	name, list := "by", make([]string, len(keys))
-	for i, key := range keys {
-		name += "_" + strings.Map(func(c rune) rune {
-			if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' {
-				return c
-			}
-			return '_'
-		}, key.Path)
-		list[i] = fmt.Sprintf(`{"path": %q}`, key.Path)
-		if key.Desc {
-			list[i] = fmt.Sprintf(`{"path": %q, "order": "desc"}`, key.Path)
-		}
-	}
-	return fmt.Sprintf(`POST /org/indexes {"name": %q, "keys": [%s]}`, name[:min(len(name), docdb.MaxIndexName)], strings.Join(list, ", "))
-}
+// Their functions.
+var (
+	ErrClaimLost  = idempotency.ErrClaimLost
+	ParseFilter   = document.ParseFilter
+	CheckPath     = document.CheckPath
+	CheckNames    = document.CheckNames
+	WithID        = document.WithID
+	MergePatch    = document.MergePatch
+	NewProjection = document.NewProjection
+)

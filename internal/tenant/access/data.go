@@ -1,0 +1,129 @@
+package access
+
+import (
+	"context"
+	"time"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant/fault"
+	"github.com/orgd/orgd/internal/tenant/master"
+)
+
+// Data is the access to one organization's data.
+type Data struct {
+	access *Access
+	orgID  string
+	limits Limits
+	// admitted says that the request was let in already: it begins with what was read of the
+	// organization then.
+	admitted bool
+}
+
+// Limits hold an organization's writes to its quota.
+type Limits interface {
+	// Known reports whether a write may begin: whether it is known how much the organization has.
+	Known(o *master.Organization) bool
+	// Learn finds out how much the organization has, while none of the caller's writes is counted.
+	Learn(ctx context.Context) error
+	// Writable returns the collection in which a write takes place; false when it is not known
+	// any more how much the organization has.
+	Writable(o *master.Organization, c docdb.Collection) (docdb.Collection, bool)
+	// Alterable returns the collection in which indexes are changed.
+	Alterable(o *master.Organization, c docdb.Collection) docdb.Collection
+}
+
+// Data returns the access to an organization's data. It does no I/O; whether
+// the organization may be used is looked at by every call.
+func (a *Access) Data(orgID string, limits Limits) Data {
+	return Data{access: a, orgID: orgID, limits: limits}
+}
+
+// Admitted returns the access for a request that Authenticate has let in: it begins
+// with what was read of the organization then. It looks again afterwards in any case.
+func (d Data) Admitted() Data {
+	d.admitted = true
+	return d
+}
+
+// OrgID is the organization's id.
+func (d *Data) OrgID() string { return d.orgID }
+
+// Alone reports whether no other process can write the data.
+func (d *Data) Alone() bool { return d.access.cluster.Alone() }
+
+// DrainOwn waits for the writes that this process has begun.
+func (d *Data) DrainOwn(ctx context.Context) error { return d.access.DrainOwn(ctx, d.orgID) }
+
+// Organization reads the organization as it is now, if its own admins may use it.
+func (d *Data) Organization(ctx context.Context) (*master.Organization, error) {
+	return usable(d.access.Reader.Organization(ctx, d.orgID))
+}
+
+// Read runs a read of the organization's collection, again if the collection has
+// been replaced meanwhile. What it has read, or that it could not be read, counts when the
+// organization may still be used and is at the same generation after that: then the
+// collection was the one in use when it was read, and its owner's. That writes are blocked does
+// not concern it, unless reads are, too: what it sees meanwhile is brought over.
+func (d *Data) Read(ctx context.Context, f func(context.Context, docdb.Collection) error) error {
+	var o *master.Organization
+	if d.admitted {
+		o = d.access.cache.usable(d.orgID)
+	}
+	for began := time.Now(); ; o = nil {
+		unchanged := d.access.Reader.Watch()
+		if o == nil {
+			var err error
+			if o, err = d.Organization(ctx); err != nil {
+				return fault.Of(err)
+			}
+		}
+		result := f(ctx, d.access.tenant.Collection(o.Collection))
+		if unchanged() {
+			return fault.Of(result)
+		}
+		now, err := usable(d.access.Reader.Again(ctx, o))
+		if err != nil {
+			return fault.Of(err)
+		}
+		if now.Generation == o.Generation && !now.ReadsBlocked() {
+			return fault.Of(result)
+		}
+		if err := awaitUnblocked(ctx, began, now.ReadsBlocked()); err != nil {
+			return fault.Of(err)
+		}
+	}
+}
+
+// ReadAs is Authenticate and then Read, for less: on a shared engine it reads where the data was
+// when this process last looked, and then who may have it together with where it is, instead
+// of one before and the other after. f may be called for a principal that is then refused.
+func (d *Data) ReadAs(ctx context.Context, p org.Principal, f func(context.Context, docdb.Collection) error) error {
+	o := d.access.cache.usable(d.orgID)
+	if o == nil {
+		return d.readAdmitted(ctx, p, f)
+	}
+	admin := d.access.Reader.Admin(ctx, p.AdminID)
+	result := f(ctx, d.access.tenant.Collection(o.Collection))
+	now, err := d.access.Reader.Again(ctx, o)
+	var a *master.Admin
+	if err == nil {
+		a, err = admin(ctx)
+	}
+	if now, _, err = checkPrincipal(p, now, a, err); err != nil {
+		return fault.Of(err)
+	}
+	if now.Generation != o.Generation || now.ReadsBlocked() {
+		return d.readAdmitted(ctx, p, f)
+	}
+	return fault.Of(result)
+}
+
+// readAdmitted is ReadAs one after the other.
+func (d *Data) readAdmitted(ctx context.Context, p org.Principal, f func(context.Context, docdb.Collection) error) error {
+	if _, _, err := d.access.Authenticate(ctx, p); err != nil {
+		return fault.Of(err)
+	}
+	admitted := d.Admitted()
+	return admitted.Read(ctx, f)
+}

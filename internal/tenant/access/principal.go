@@ -1,0 +1,44 @@
+package access
+
+import (
+	"context"
+	"errors"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant/master"
+)
+
+// Pair reads an organization and an admin: at the same time, where that takes a
+// message each.
+func (a *Access) Pair(ctx context.Context, orgID, adminID string) (*master.Organization, *master.Admin, error) {
+	admin := a.Reader.Admin(ctx, adminID)
+	o, err := a.Reader.Organization(ctx, orgID)
+	if err != nil {
+		return nil, nil, err
+	}
+	found, err := admin(ctx)
+	return o, found, err
+}
+
+// Authenticate checks that what a token says is still so, in the storage and
+// without a cache: the organization and the admin exist and belong together, the
+// credentials are the ones the token was issued for, and the state permits use. Where
+// only the state does not, it returns the two with the error.
+func (a *Access) Authenticate(ctx context.Context, p org.Principal) (*master.Organization, *master.Admin, error) {
+	o, admin, err := a.Pair(ctx, p.OrgID, p.AdminID)
+	return checkPrincipal(p, o, admin, err)
+}
+
+// checkPrincipal decides on what was read of a principal's organization and admin.
+func checkPrincipal(p org.Principal, o *master.Organization, a *master.Admin, err error) (*master.Organization, *master.Admin, error) {
+	switch {
+	case errors.Is(err, docdb.ErrNotFound):
+		return nil, nil, master.Revoked()
+	case err != nil:
+		return nil, nil, err
+	case a.OrgID != o.ID || master.CredentialOf(o, a) != p.Credential:
+		return nil, nil, master.Revoked()
+	}
+	return o, a, o.CheckUsable()
+}

@@ -1,0 +1,102 @@
+package access
+
+import (
+	"context"
+	"sync"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/tenant/master"
+)
+
+// unanswered are the documents whose last write by this process got no answer: it may be
+// carried out any time later, where it was sent. A move looks at them again until the
+// very end, lest a reader sees such a write and a later one does not. When the data
+// is elsewhere it concerns nobody any more. nil, for a process that is alone, remembers none.
+type unanswered struct {
+	mu    sync.Mutex
+	known map[string]*unansweredIn // by organization
+}
+
+type unansweredIn struct {
+	collection string
+	ids        map[string]bson.RawValue
+}
+
+// What is remembered at most; docs/moves.md says what follows for more.
+const (
+	maxUnanswered              = 1000 // documents of an organization
+	maxUnansweredOrganizations = 1000
+)
+
+func (u *unanswered) add(orgID, collection string, ids []bson.RawValue) {
+	if u == nil {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	in := u.known[orgID]
+	if in == nil || in.collection != collection {
+		if u.known == nil || len(u.known) >= maxUnansweredOrganizations {
+			u.known = map[string]*unansweredIn{}
+		}
+		in = &unansweredIn{collection, map[string]bson.RawValue{}}
+		u.known[orgID] = in
+	}
+	for _, id := range ids {
+		if len(in.ids) < maxUnanswered {
+			in.ids[string(rune(id.Type))+string(id.Value)] = id
+		}
+	}
+}
+
+func (u *unanswered) any(orgID string) bool {
+	if u == nil {
+		return false
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.known[orgID] != nil
+}
+
+// in returns those of an organization, while its data is in that collection.
+func (u *unanswered) in(orgID, collection string) []bson.RawValue {
+	if u == nil {
+		return nil
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	in := u.known[orgID]
+	if in == nil {
+		return nil
+	}
+	if in.collection != collection {
+		delete(u.known, orgID)
+		return nil
+	}
+	ids := make([]bson.RawValue, 0, len(in.ids))
+	for _, id := range in.ids {
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// RecordUnanswered has a move look at them in the round that it is about to make.
+func (a *Access) RecordUnanswered(ctx context.Context, o *master.Organization) error {
+	if o.Move == nil {
+		return nil
+	}
+	return a.Dirty.Record(ctx, o.Move.Dirty, o.Epoch-1, true, a.unanswered.in(o.ID, o.Collection)...)
+}
+
+// tellUnanswered has the move that asks look at the documents whose writes got no answer.
+func (a *Access) tellUnanswered(ctx context.Context, orgID string) error {
+	if !a.unanswered.any(orgID) {
+		return nil
+	}
+	o, err := master.Found(a.master.Organizations.Get(ctx, orgID))
+	if err != nil || o == nil {
+		return err
+	}
+	return a.RecordUnanswered(ctx, o)
+}

@@ -1,0 +1,224 @@
+package access
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/tenant/drain"
+	"github.com/orgd/orgd/internal/tenant/fault"
+	"github.com/orgd/orgd/internal/tenant/master"
+)
+
+// Write runs a write of documents with those ids. f returns nil when it was done,
+// docdb.ErrOutcomeUnknown when that is not known, and any other error when nothing
+// was; it can be run again then.
+func (d *Data) Write(ctx context.Context, ids []bson.RawValue, f func(context.Context, docdb.Collection) error) error {
+	return d.enterAnd(ctx, func(e entry) (result, err error) { return d.writeInside(ctx, e, ids, f) })
+}
+
+// Alter changes the collection as a whole. A move brings the indexes over once,
+// when every write has left that came before it was announced; what comes later is
+// refused. So what is altered here is brought over, or was nowhere.
+func (d *Data) Alter(ctx context.Context, f func(context.Context, docdb.Collection) error) error {
+	return d.enterAnd(ctx, func(e entry) (result, err error) { return d.alterInside(ctx, e, f) })
+}
+
+// enterAnd runs a change, again while the organization moves.
+func (d *Data) enterAnd(ctx context.Context, change func(entry) (result, err error)) error {
+	for {
+		err := d.enterOnce(ctx, change)
+		if !errors.Is(err, errMoved) {
+			return fault.Of(err)
+		}
+	}
+}
+
+func (d *Data) enterOnce(ctx context.Context, change func(entry) (result, err error)) error {
+	e, err := d.enter(ctx)
+	if err != nil {
+		return err
+	}
+	result, err := change(e)
+	d.access.tracker.Leave(d.orgID, e.in)
+	if err != nil {
+		return err
+	}
+	return d.confirm(ctx, e, result)
+}
+
+// writeInside is what a write does while moves wait for it. It returns what became of it,
+// or an error when nothing did.
+func (d *Data) writeInside(ctx context.Context, e entry, ids []bson.RawValue, f func(context.Context, docdb.Collection) error) (result, err error) {
+	o := e.o
+	if o.Move != nil {
+		err := d.access.Dirty.Record(ctx, o.Move.Dirty, o.Epoch, false, ids...)
+		if errors.Is(err, docdb.ErrNoCollection) {
+			return nil, errMoved
+		}
+		if err != nil {
+			return nil, fault.NotDone(err)
+		}
+	}
+	if err := d.access.cluster.CheckTouch(); err != nil {
+		return nil, err
+	}
+	c, ok := d.limits.Writable(o, d.access.tenant.Collection(o.Collection))
+	if !ok {
+		return nil, errMoved // how much the organization has was forgotten a moment ago
+	}
+	result = f(ctx, tracked{c, e.in})
+	if fault.Indefinite(result) {
+		d.access.unanswered.add(d.orgID, o.Collection, ids)
+	}
+	return result, nil
+}
+
+func (d *Data) alterInside(ctx context.Context, e entry, f func(context.Context, docdb.Collection) error) (result, err error) {
+	if e.o.Move != nil {
+		return nil, e.o.InProgress()
+	}
+	if err := d.access.cluster.CheckTouch(); err != nil {
+		return nil, err
+	}
+	return f(ctx, d.limits.Alterable(e.o, d.access.tenant.Collection(e.o.Collection))), nil
+}
+
+// An entry is that of a write, or of a change of the indexes, which the tracker counts.
+type entry struct {
+	member string // the instance that it is of
+	in     *drain.Cohort
+	o      *master.Organization // as it is for every write that has entered
+}
+
+// enter counts a write in and then reads the organization, unless what was read of it before
+// is good enough. While writes are blocked it waits outside: the mover waits for those inside.
+func (d *Data) enter(ctx context.Context) (entry, error) {
+	for began := time.Now(); ; {
+		// First, so that an instance that joins again after it has read the organization is
+		// known by what it was before, which nobody waits for.
+		member := d.access.cluster.Member()
+		in, drains := d.access.tracker.Enter(d.orgID)
+		if d.admitted {
+			if known := d.access.cache.of(d.orgID); known.good(drains) && d.limits.Known(known.o) {
+				return entry{member, in, known.o}, nil
+			}
+		}
+		o, err := d.Organization(ctx)
+		open := err == nil && !o.WritesBlocked()
+		if open && d.limits.Known(o) {
+			return entry{member, in, o}, nil
+		}
+		d.access.tracker.Leave(d.orgID, in)
+		if open {
+			err = d.limits.Learn(ctx)
+		}
+		switch {
+		case err != nil:
+			return entry{}, err
+		case open:
+			continue
+		}
+		if err := awaitUnblocked(ctx, began, true); err != nil {
+			return entry{}, err
+		}
+	}
+}
+
+// confirm decides what a write's result is worth. A move waits for every write in
+// progress before it relies on what was recorded, so the result stands, however
+// far the move has come; unless it took this instance for dead and did not wait.
+// Then it still stands if no step of a move came between. A collection that is gone
+// means that the organization is elsewhere, or gone itself.
+func (d *Data) confirm(ctx context.Context, e entry, result error) error {
+	switch {
+	case errors.Is(result, errMoved):
+		return result
+	case errors.Is(result, docdb.ErrNoCollection):
+		return d.vanished(ctx, e, result)
+	case errors.Is(result, docdb.ErrOutcomeUnknown), d.Alone():
+		return result
+	}
+	ctx = context.WithoutCancel(ctx) // what was done is told as it is, whether or not the client has gone
+	now, err := d.access.Reader.Again(ctx, e.o)
+	if err == nil && now.Epoch == e.o.Epoch {
+		return result
+	}
+	gone := errors.Is(err, docdb.ErrNotFound)
+	if err == nil || gone {
+		var evicted bool
+		if evicted, err = d.access.cluster.Evicted(ctx, e.member); err == nil && !evicted {
+			return result
+		}
+	}
+	switch {
+	case result == nil && err == nil:
+		return fault.OutcomeUnknown(errors.New("this instance was taken for dead while it wrote"))
+	case result == nil:
+		return fault.OutcomeUnknown(err)
+	case err != nil:
+		return err
+	}
+	return errMoved
+}
+
+// vanished is the refusal that a request deserves whose collection is not there: none, if
+// the organization has another by now.
+func (d *Data) vanished(ctx context.Context, e entry, result error) error {
+	now, err := d.Organization(ctx)
+	if err == nil && now.Generation != e.o.Generation {
+		return errMoved
+	}
+	return cmp.Or(err, result)
+}
+
+// tracked is an organization's collection for a write that has entered. When a drain waits
+// for the write it does not begin to change anything any more, but comes back as errMoved,
+// to enter again: that is sooner for the drain, and costs the write little.
+type tracked struct {
+	docdb.Collection
+	in *drain.Cohort
+}
+
+func (t tracked) open() error {
+	if t.in.Closed() {
+		return errMoved
+	}
+	return nil
+}
+
+// Insert implements docdb.Collection.
+func (t tracked) Insert(ctx context.Context, doc bson.Raw) error {
+	if err := t.open(); err != nil {
+		return err
+	}
+	return t.Collection.Insert(ctx, doc)
+}
+
+// InsertMany implements docdb.Collection.
+func (t tracked) InsertMany(ctx context.Context, docs []bson.Raw) ([]error, error) {
+	if err := t.open(); err != nil {
+		return nil, err
+	}
+	return t.Collection.InsertMany(ctx, docs)
+}
+
+// Replace implements docdb.Collection.
+func (t tracked) Replace(ctx context.Context, id bson.RawValue, when docdb.Filter, doc bson.Raw) error {
+	if err := t.open(); err != nil {
+		return err
+	}
+	return t.Collection.Replace(ctx, id, when, doc)
+}
+
+// Delete implements docdb.Collection.
+func (t tracked) Delete(ctx context.Context, id bson.RawValue, when docdb.Filter) error {
+	if err := t.open(); err != nil {
+		return err
+	}
+	return t.Collection.Delete(ctx, id, when)
+}

@@ -1,0 +1,73 @@
+package idempotency
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/tenant/master"
+)
+
+// Entries are read in batches, and removed several at a time: there may be very many, and the
+// storage takes as long for one as for some side by side.
+const (
+	forgetBatch   = 256
+	forgetAtATime = 16
+)
+
+// sideBySide is master.ForAll for what can be done at the same time.
+func sideBySide[P any](ctx context.Context, all []P, do func(context.Context, P) error) error {
+	var some sync.WaitGroup
+	errs := make([]error, forgetAtATime)
+	size := (len(all) + forgetAtATime - 1) / forgetAtATime
+	for i := range errs {
+		from, to := min(i*size, len(all)), min((i+1)*size, len(all))
+		some.Go(func() { errs[i] = master.ForAll(ctx, all[from:to], do) })
+	}
+	some.Wait()
+	return errors.Join(errs...)
+}
+
+// Expire removes the entries whose time is over.
+func (s *Keys) Expire(ctx context.Context) error {
+	q := docdb.Query{Order: master.Index("until").Keys, Limit: forgetBatch}
+	for {
+		batch, err := s.entries.Query(ctx, q)
+		if err != nil {
+			return err
+		}
+		over := slices.IndexFunc(batch, func(e *Entry) bool { return s.cfg.Now().Before(e.Until) })
+		if over < 0 {
+			over = len(batch)
+		}
+		if err := sideBySide(ctx, batch[:over], s.entries.Remove); err != nil || over < q.Limit {
+			return err
+		}
+	}
+}
+
+// Forget removes what entries tell of a deleted organization. The key that made it
+// stays, and nothing else with it: a request with it that is still under way, or sent once
+// more, must not make the organization again.
+func (s *Keys) Forget(ctx context.Context, orgID string) error {
+	q := docdb.Query{Filter: docdb.Eq("org_id", orgID), Limit: forgetBatch}
+	for {
+		batch, err := s.entries.Query(ctx, q)
+		if err != nil || len(batch) == 0 {
+			return err
+		}
+		if err := sideBySide(ctx, batch, s.forget); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Keys) forget(ctx context.Context, e *Entry) error {
+	if e.Operation == "" {
+		return s.entries.Remove(ctx, e)
+	}
+	e.OrgID, e.Operation, e.Answer, e.Spent = e.Stranger, "", nil, true
+	return s.entries.Swap(ctx, e)
+}

@@ -1,0 +1,169 @@
+package idempotency
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant/master"
+)
+
+// How many idempotency keys are remembered is bounded, for each organization and for the
+// strangers of each network, before a request has any effect. In all, a stranger's key is
+// bounded by what comes of it: sign-ups. The entries are what is counted: now and then,
+// and what this process adds in between comes on top. So a process never takes more than the
+// bound for less; it does not know what others have added since it counted last, which is no
+// more than their countEvery.
+
+const (
+	// countEvery is the part of a bound that a process may use up before it counts again.
+	countEvery = 16
+	// recountFull is how long a bound that is met is taken as met, so that whoever is
+	// refused over and over does not have all entries counted each time.
+	recountFull = time.Minute
+	// keySize is what an entry takes at the most, with what the indexes have of it. Only one that
+	// has made an organization may take four times that.
+	keySize = 1 << 10
+	// leastKeys is how many an organization has whatever its quota.
+	leastKeys = 10_000
+	// maxTallies is how many are known at a time. One that is forgotten is counted again.
+	maxTallies = 1 << 15
+	// sampled is how many entries are looked at to say when there will be room. They are
+	// drawn at random: an _id is a digest.
+	sampled = 100
+)
+
+// strangers begins the org_id of an entry that belongs to no organization: behind it is
+// "/" and where the request came from. It comes after all ids of organizations.
+const strangers = "~"
+
+// A tally is how many entries one has, and what this process is adding.
+type tally struct {
+	turn      chan struct{} // of the one who looks, and perhaps counts
+	n, making atomic.Int64
+	// What only who has the turn looks at.
+	limit  int64     // that was found with the last count
+	credit int64     // that may be added before the next
+	fullTo time.Time // until when it need not be counted again, though the bound is met
+	roomAt time.Time // when a hundredth or so of the entries will be gone
+}
+
+// tallies are those that are known in this process, by the org_id of the entries.
+type tallies struct {
+	mu    sync.Mutex
+	known map[string]*tally
+}
+
+func (a *tallies) of(whose string) *tally {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t, ok := a.known[whose]
+	if !ok {
+		if a.known == nil || len(a.known) >= maxTallies {
+			a.known = map[string]*tally{}
+		}
+		t = &tally{turn: make(chan struct{}, 1)}
+		a.known[whose] = t
+	}
+	return t
+}
+
+// admitKey refuses one key more than may be remembered. done must be called with what became
+// of the entry. Kinds: RateLimited.
+func (s *Keys) admitKey(ctx context.Context, once Request) (done func(error), err error) {
+	if s.cfg.Max <= 0 {
+		return func(error) {}, nil
+	}
+	return s.enter(ctx, once.owner())
+}
+
+// enter counts an entry in, before it is added.
+func (s *Keys) enter(ctx context.Context, whose string) (done func(error), err error) {
+	t := s.tallies.of(whose)
+	select {
+	case t.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-t.turn }()
+	if t.credit == 0 || t.full() && !s.cfg.Now().Before(t.fullTo) {
+		if err := s.tally(ctx, whose, t); err != nil {
+			return nil, err
+		}
+	}
+	if t.full() {
+		return nil, tooManyKeys(whose, t.roomAt.Sub(s.cfg.Now()))
+	}
+	t.credit--
+	t.making.Add(1)
+	return t.settle, nil
+}
+
+func (t *tally) full() bool { return t.n.Load()+t.making.Load() >= t.limit }
+
+// settle says what became of an entry. One of which nobody knows may be there.
+func (t *tally) settle(err error) {
+	if err == nil || errors.Is(err, docdb.ErrOutcomeUnknown) {
+		t.n.Add(1)
+	}
+	t.making.Add(-1)
+}
+
+// tally counts the entries. What is added meanwhile may count twice, until the next time.
+func (s *Keys) tally(ctx context.Context, whose string, t *tally) error {
+	theirs := docdb.Eq("org_id", whose)
+	before := t.n.Load()
+	n, err := s.entries.Collection.Count(ctx, theirs)
+	if err != nil {
+		return err
+	}
+	limit, err := s.Limit(ctx, whose)
+	if err != nil {
+		return err
+	}
+	t.n.Add(n - before)
+	t.limit, t.credit = limit, max(limit/countEvery, 1)
+	if !t.full() {
+		return nil
+	}
+	t.fullTo = s.cfg.Now().Add(recountFull)
+	t.roomAt, err = s.roomAt(ctx, theirs)
+	return err
+}
+
+// Limit is how many keys are remembered: of an organization with a quota no more than
+// would take as much as its documents may.
+func (s *Keys) Limit(ctx context.Context, whose string) (int64, error) {
+	if whose >= strangers {
+		return s.cfg.Max, nil
+	}
+	o, err := master.Found(s.organizations.Get(ctx, whose))
+	if err != nil || o == nil || o.Quota == nil || o.Quota.Bytes == 0 {
+		return s.cfg.Max, err
+	}
+	return min(s.cfg.Max, max(o.Quota.Bytes/keySize, leastKeys)), nil
+}
+
+// roomAt is when the first few of those entries will be over.
+func (s *Keys) roomAt(ctx context.Context, theirs docdb.Filter) (first time.Time, err error) {
+	some, err := s.entries.Query(ctx, docdb.Query{Filter: theirs, Order: master.Index("org_id").Keys, Limit: sampled})
+	for _, e := range some {
+		if first.IsZero() || e.Until.Before(first) {
+			first = e.Until
+		}
+	}
+	return first, err
+}
+
+func tooManyKeys(whose string, wait time.Duration) *org.Error {
+	e := &org.Error{Kind: org.RateLimited, RetryAfter: max(wait, recountFull),
+		Message: "As many requests with an Idempotency-Key have been sent within a day as are remembered. Nothing was done. Try again later, import the documents, or send the request without a key."}
+	if whose >= strangers {
+		e.Message = "As many sign-ups with an Idempotency-Key have been sent within a day as are remembered. Nothing was done. Try again later, or without a key."
+	}
+	return e
+}

@@ -1,0 +1,80 @@
+package master
+
+import (
+	"context"
+	"sync"
+)
+
+// Coalesced reads documents for many requests at once. Every read begins after it was asked
+// for, so what it answers is no older than a read of one's own; but all who ask
+// while one is under way share the next. That is Raft's ReadIndex: the more
+// requests there are, the less each costs. What it returns is shared, and must
+// not be changed.
+type Coalesced[T any, P Record[T]] struct {
+	Table Table[T, P]
+
+	mu sync.Mutex
+	// next are the reads that have not begun, by id; those who ask may join.
+	next map[string]*Reading[P]
+	// busy are the ids that are being read.
+	busy map[string]bool
+}
+
+// A Reading is one read that has been asked for.
+type Reading[P any] struct {
+	done chan struct{}
+	v    P
+	err  error
+}
+
+// Get is Table.Get. The read outlives the ctx of whoever asked first.
+func (l *Coalesced[T, P]) Get(ctx context.Context, id string) (P, error) {
+	return l.Begin(ctx, id).Wait(ctx)
+}
+
+// Begin has a document read, and does not wait for it.
+func (l *Coalesced[T, P]) Begin(ctx context.Context, id string) *Reading[P] {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := l.next[id]
+	if n == nil {
+		if l.next == nil {
+			l.next, l.busy = map[string]*Reading[P]{}, map[string]bool{}
+		}
+		n = &Reading[P]{done: make(chan struct{})}
+		l.next[id] = n
+		if !l.busy[id] {
+			l.busy[id] = true
+			go l.read(context.WithoutCancel(ctx), id)
+		}
+	}
+	return n
+}
+
+// Wait returns what was read.
+func (n *Reading[P]) Wait(ctx context.Context) (P, error) {
+	select {
+	case <-n.done:
+		return n.v, n.err
+	case <-ctx.Done():
+		var none P
+		return none, ctx.Err()
+	}
+}
+
+// read reads until nobody waits.
+func (l *Coalesced[T, P]) read(ctx context.Context, id string) {
+	for {
+		l.mu.Lock()
+		n := l.next[id]
+		if n == nil {
+			delete(l.busy, id)
+			l.mu.Unlock()
+			return
+		}
+		delete(l.next, id)
+		l.mu.Unlock()
+		n.v, n.err = l.Table.Get(ctx, id)
+		close(n.done)
+	}
+}

@@ -1,0 +1,95 @@
+package master
+
+import (
+	"context"
+	"errors"
+
+	"github.com/orgd/orgd/internal/docdb"
+)
+
+// Found returns nil if the document does not exist.
+func Found[P any](v P, err error) (P, error) {
+	var none P
+	if errors.Is(err, docdb.ErrNotFound) {
+		return none, nil
+	}
+	return v, err
+}
+
+// ForEach calls do for every document that satisfies the filter. One that has changed
+// since it was read is somebody else's now, and is left.
+func ForEach[T any, P Record[T]](ctx context.Context, t Table[T, P], f docdb.Filter, do func(context.Context, P) error) error {
+	all, err := t.Find(ctx, f)
+	if err != nil {
+		return err
+	}
+	return ForAll(ctx, all, do)
+}
+
+// ForAll is ForEach for documents that were read already.
+func ForAll[P any](ctx context.Context, all []P, do func(context.Context, P) error) error {
+	for _, v := range all {
+		if err := do(ctx, v); err != nil && !errors.Is(err, docdb.ErrNoMatch) {
+			return err
+		}
+	}
+	return nil
+}
+
+// pageSize is how many documents Round looks at.
+const pageSize = 200
+
+// Round calls do for the next documents in the order of _id, or for all that follow,
+// and moves the place behind them: to the beginning after the last.
+func Round[T any, P Record[T]](ctx context.Context, t Table[T, P], place *string, all bool, do func(context.Context, P) error) error {
+	for {
+		q := docdb.Query{Limit: pageSize}
+		if *place != "" {
+			q.After = &docdb.Position{ID: docdb.StringID(*place)}
+		}
+		some, err := t.Query(ctx, q)
+		if err != nil {
+			return err
+		}
+		*place = ""
+		if len(some) == pageSize {
+			*place = some[pageSize-1].meta().ID
+		}
+		if err := ForAll(ctx, some, do); err != nil || *place == "" || !all {
+			return err
+		}
+	}
+}
+
+// RemoveAll deletes all documents that satisfy the filter.
+func RemoveAll[T any, P Record[T]](ctx context.Context, t Table[T, P], f docdb.Filter) error {
+	all, err := t.Find(ctx, f)
+	if err != nil {
+		return err
+	}
+	for _, v := range all {
+		err := t.RemoveIf(ctx, v.meta().ID, f)
+		if err != nil && !errors.Is(err, docdb.ErrNoMatch) {
+			return err
+		}
+	}
+	return nil
+}
+
+// ByID returns the documents by their _id.
+func ByID[T any, P Record[T]](all []P) map[string]P {
+	m := make(map[string]P, len(all))
+	for _, v := range all {
+		m[v.meta().ID] = v
+	}
+	return m
+}
+
+// Over reports whether an operation is not running any more.
+func (m *Database) Over(ctx context.Context, opID string) (bool, error) {
+	op, err := m.Operations.Get(ctx, opID)
+	if errors.Is(err, docdb.ErrNotFound) {
+		return true, nil
+	}
+	return err == nil && op.Outcome != Running, err
+}

@@ -1,0 +1,103 @@
+package master
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/org"
+)
+
+// NameCount is one document of master's `names`: how many physical names were made of a
+// slug. It is there for good, so that no name is ever used twice, by anybody: a message
+// for a collection that was dropped may arrive any time later, and a read of it may still
+// be under way. Its _id is a part of a hash, so that no name stays as a trace of a deleted
+// organization; two slugs that share one only skip a number.
+type NameCount struct {
+	Meta `bson:",inline"`
+	Next int64 `bson:"next"`
+}
+
+// slugHash is how many bytes of a slug's hash are kept.
+const slugHash = 8
+
+func nameCountID(slug string) string {
+	sum := sha256.Sum256([]byte("slug\x00" + slug))
+	return hex.EncodeToString(sum[:slugHash])
+}
+
+// PhysicalName is the n-th name of a slug. A dot and what follows cannot come from a
+// slug, so a later name is never another slug's.
+func PhysicalName(slug string, n int64) string {
+	if n == 1 {
+		return org.CollectionPrefix + slug
+	}
+	return org.CollectionPrefix + slug + "." + strconv.FormatInt(n, 10)
+}
+
+// nameTries bounds how many names of a slug are tried that somebody has made without
+// orgd, or an orgd that did not count.
+const nameTries = 1000
+
+// Names makes physical names of slugs, and counts how many it has made of each.
+type Names struct {
+	counts  Table[NameCount, *NameCount]
+	entries Table[Collection, *Collection]
+	tenant  docdb.Database
+}
+
+// NewNames returns the names of the collections of a tenant database.
+func NewNames(m *Database, tenant docdb.Database) *Names {
+	return &Names{NewTable[NameCount](m.Database, "names"), m.Collections, tenant}
+}
+
+// Next implements Namer. A name that is physically there already is somebody else's, and
+// is left alone.
+func (s *Names) Next(ctx context.Context, slug string) (string, error) {
+	there, err := s.tenant.List(ctx, org.CollectionPrefix+slug)
+	if err != nil {
+		return "", err
+	}
+	for range nameTries {
+		n, err := s.count(ctx, slug)
+		if err != nil {
+			return "", err
+		}
+		name := PhysicalName(slug, n)
+		if slices.Contains(there, name) {
+			continue
+		}
+		entry, err := Found(s.entries.Get(ctx, name))
+		if err != nil || entry == nil {
+			return name, err
+		}
+	}
+	return "", fmt.Errorf("find a name for a collection of %q: %w", slug, docdb.ErrExists)
+}
+
+// count takes the next number of a slug. One of which it is not known whether it was
+// taken is nobody's.
+func (s *Names) count(ctx context.Context, slug string) (int64, error) {
+	id := nameCountID(slug)
+	for range SwapAttempts {
+		err := s.counts.Insert(ctx, &NameCount{Meta: Meta{ID: id}, Next: 2})
+		if !errors.Is(err, docdb.ErrDuplicate) {
+			return 1, err
+		}
+		count, err := s.counts.Get(ctx, id)
+		if err != nil {
+			return 0, err
+		}
+		n := count.Next
+		count.Next++
+		if err := s.counts.Swap(ctx, count); !errors.Is(err, docdb.ErrNoMatch) {
+			return n, err
+		}
+	}
+	return 0, docdb.ErrUnavailable
+}

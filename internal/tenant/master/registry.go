@@ -1,0 +1,140 @@
+package master
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/orgd/orgd/internal/docdb"
+)
+
+// Registry is what may be done with physical collections: each is claimed in
+// `collections` before it is created, and dropped before its entry goes.
+type Registry struct {
+	Entries Table[Collection, *Collection]
+	// Tenant is the database with the physical collections.
+	Tenant docdb.Database
+	// Names makes physical names.
+	Names Namer
+	// Isolate puts the name of a collection that is dropped in quarantine.
+	Isolate func(ctx context.Context, name string) error
+	Now     func() time.Time
+}
+
+// A Namer makes physical names.
+type Namer interface {
+	// Next returns a physical name for a slug that nobody has had and nobody else will have.
+	Next(ctx context.Context, slug string) (string, error)
+}
+
+// Claim finds the operation's collection a name that was never used, and enters it in
+// the registry as building. What former owners claimed it retires: they may still write to it.
+func (r *Registry) Claim(ctx context.Context, op *Operation, slug string, generation int64) (string, error) {
+	claimed, err := r.Entries.Find(ctx, docdb.Eq("op_id", op.ID))
+	if err != nil {
+		return "", err
+	}
+	for _, c := range claimed {
+		if c.Token > op.Lease.Token {
+			return "", ErrLeaseLost
+		}
+		if c.Token == op.Lease.Token { // an earlier try, whose checkpoint was lost
+			return c.ID, nil
+		}
+		if err := r.Retire(ctx, c); err != nil {
+			return "", err
+		}
+	}
+	name, err := r.Names.Next(ctx, slug)
+	if err != nil {
+		return "", err
+	}
+	return name, r.Entries.Insert(ctx, &Collection{
+		Meta: Meta{ID: name}, OrgID: op.OrgID, Operation: op.ID, Token: op.Lease.Token,
+		Generation: generation, State: Building, CreatedAt: r.Now(),
+	})
+}
+
+// Create creates the claimed collection. That it is there already is an earlier
+// try of the same step: it was not there when its name was claimed.
+func (r *Registry) Create(ctx context.Context, name string) error {
+	err := r.Tenant.Create(ctx, name)
+	if errors.Is(err, docdb.ErrExists) {
+		return nil
+	}
+	return err
+}
+
+// MarkLive marks the operation's target as the organization's data. What the source's own
+// rules are come last, lest they refuse what is there already.
+func (r *Registry) MarkLive(ctx context.Context, op *Operation) error {
+	if op.Plan.Source != "" {
+		if err := r.Tenant.CarryOptions(ctx, op.Plan.Source, op.Plan.Target); err != nil {
+			return err
+		}
+	}
+	_, err := r.Entries.Change(ctx, op.Plan.Target, func(c *Collection) (bool, error) {
+		if c.Operation != op.ID || c.State != Building {
+			return false, nil
+		}
+		c.State = Live
+		return true, nil
+	})
+	return UnlessGone(err)
+}
+
+// UnlessGone turns docdb.ErrNotFound into success: a repeated step whose
+// document has gone since was done before.
+func UnlessGone(err error) error {
+	if errors.Is(err, docdb.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// Retire drops a collection for good, the data before the entry, so that there
+// is never data without an entry. An entry that is kept for a while is changed
+// first: an operation that finds it as it was may still bring it back into use.
+func (r *Registry) Retire(ctx context.Context, c *Collection) error {
+	if c.State != Retired || c.DropAfter != nil {
+		c.State, c.DropAfter = Retired, nil
+		if err := r.Entries.Swap(ctx, c); err != nil {
+			return err
+		}
+	}
+	if err := r.Isolate(ctx, c.ID); err != nil {
+		return err
+	}
+	if err := r.Tenant.Drop(ctx, c.ID); err != nil {
+		return err
+	}
+	return r.Entries.Remove(ctx, c)
+}
+
+// Discard drops what the operation had begun to build.
+func (r *Registry) Discard(ctx context.Context, opID string) error {
+	claimed, err := r.Entries.Find(ctx, docdb.Eq("op_id", opID))
+	if err != nil {
+		return err
+	}
+	for _, c := range claimed {
+		if err := r.Retire(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DropOrphan drops a physical collection without an entry, and reports whether it
+// was one. It claims the name first, so that it is nobody else's when it is dropped.
+func (r *Registry) DropOrphan(ctx context.Context, orphan *Collection) (bool, error) {
+	orphan.State, orphan.CreatedAt = Retired, r.Now()
+	err := r.Entries.Insert(ctx, orphan)
+	if errors.Is(err, docdb.ErrDuplicate) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, r.Retire(ctx, orphan)
+}

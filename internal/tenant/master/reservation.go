@@ -1,0 +1,111 @@
+package master
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/org"
+)
+
+// Reservations are the names and e-mail addresses that organizations hold.
+type Reservations struct {
+	Table[Reservation, *Reservation]
+}
+
+// Reserve takes a name or an e-mail address. taken is the refusal when another
+// organization has it.
+func (t Reservations) Reserve(ctx context.Context, want Reservation, taken *org.Error) error {
+	for range SwapAttempts {
+		err := t.Insert(ctx, &want)
+		if !errors.Is(err, docdb.ErrDuplicate) {
+			return err
+		}
+		holder, err := t.Get(ctx, want.ID)
+		if errors.Is(err, docdb.ErrNotFound) {
+			continue // just released
+		}
+		if err != nil {
+			return err
+		}
+		if holder.OrgID != want.OrgID {
+			return taken
+		}
+		if holder.Operation == want.Operation {
+			return nil
+		}
+		// The organization's own, left by an operation that is over. Saying that this one
+		// wants it keeps whatever cleans up after that one from releasing it.
+		holder.Operation = want.Operation
+		if err := t.Swap(ctx, holder); !errors.Is(err, docdb.ErrNoMatch) {
+			return err
+		}
+	}
+	return docdb.ErrUnavailable
+}
+
+// Holder returns which organization holds a reservation. It takes the one value that a look-up
+// needs out of the document; to decode all of it costs as much as to read it.
+func (t Reservations) Holder(ctx context.Context, id string) (orgID string, err error) {
+	raw, err := t.Collection.Get(ctx, docdb.StringID(id))
+	if err != nil {
+		return "", err
+	}
+	orgID, ok := raw.Lookup("org_id").StringValueOK()
+	if !ok {
+		return "", fmt.Errorf("reservation without an organization: %w", docdb.ErrInvalid)
+	}
+	return orgID, nil
+}
+
+// Release gives up the organization's reservation that the operation opID made.
+func (t Reservations) Release(ctx context.Context, id, orgID, opID string) error {
+	held := docdb.And(docdb.Eq("org_id", orgID), docdb.Eq("op_id", opID))
+	err := t.Collection.Delete(ctx, docdb.StringID(id), held)
+	if errors.Is(err, docdb.ErrNoMatch) {
+		return nil
+	}
+	return err
+}
+
+// CheckAvailable refuses a name or an e-mail address that is taken now; empty ones are
+// available.
+func (t Reservations) CheckAvailable(ctx context.Context, nameKey, emailKey string) error {
+	if nameKey != "" {
+		if err := t.check(ctx, NameReservation(nameKey), NameTaken()); err != nil {
+			return err
+		}
+	}
+	if emailKey != "" {
+		return t.check(ctx, EmailReservation(emailKey), EmailTaken())
+	}
+	return nil
+}
+
+func (t Reservations) check(ctx context.Context, id string, taken *org.Error) error {
+	_, err := t.Get(ctx, id)
+	if errors.Is(err, docdb.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return taken
+}
+
+// NameTaken is the refusal of a name that another organization has.
+func NameTaken() *org.Error {
+	return &org.Error{
+		Kind: org.NameTaken, Message: "Another organization has this name. Choose another.",
+		Fields: []org.FieldError{{Field: "organization_name", Detail: "is taken"}},
+	}
+}
+
+// EmailTaken is the refusal of an address that another admin has.
+func EmailTaken() *org.Error {
+	return &org.Error{
+		Kind: org.EmailTaken, Message: "Another admin has this e-mail address. Use another, or log in with it.",
+		Fields: []org.FieldError{{Field: "email", Detail: "is taken"}},
+	}
+}

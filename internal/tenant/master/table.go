@@ -1,0 +1,224 @@
+package master
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb"
+)
+
+// Meta begins every master document.
+type Meta struct {
+	ID string `bson:"_id"`
+	// Version is another one after every change.
+	Version Version `bson:"version"`
+	// Past are the versions before it.
+	Past []byte `bson:"past,omitempty"`
+}
+
+func (m *Meta) meta() *Meta { return m }
+
+// Record is a pointer to a master document.
+type Record[T any] interface {
+	*T
+	meta() *Meta
+}
+
+// Table is a typed view of one master collection.
+type Table[T any, P Record[T]] struct {
+	// Collection is the documents as the engine has them.
+	Collection docdb.Collection
+	// changing, if not nil, counts the changes.
+	changing *Changes
+	// Versions makes the version that follows another. Default: one that nobody has had.
+	Versions func(was Version) Version
+}
+
+// NewTable returns the table of that name in the master database.
+func NewTable[T any, P Record[T]](db docdb.Database, name string) Table[T, P] {
+	return Table[T, P]{Collection: db.Collection(name)}
+}
+
+// Get returns docdb.ErrNotFound if there is no such document.
+func (t Table[T, P]) Get(ctx context.Context, id string) (P, error) {
+	raw, err := t.Collection.Get(ctx, docdb.StringID(id))
+	if err != nil {
+		return nil, err
+	}
+	return t.Decode(raw)
+}
+
+func (t Table[T, P]) Decode(raw bson.Raw) (P, error) {
+	v := P(new(T))
+	var err error
+	if own, ok := any(v).(interface{ decode(bson.Raw) error }); ok {
+		err = own.decode(raw)
+	} else {
+		err = bson.Unmarshal(raw, v)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("decode master document: %w", err)
+	}
+	return v, nil
+}
+
+// Insert adds v. It is sent once: what is sent again could arrive late, when the
+// document has come and gone.
+func (t Table[T, P]) Insert(ctx context.Context, v P) error {
+	m := v.meta()
+	m.Version, m.Past = t.nextVersion(Version{}), nil
+	raw, err := bson.Marshal(v)
+	if err != nil {
+		return err
+	}
+	defer t.changing.Begin()()
+	err = t.Collection.Insert(ctx, raw)
+	if !errors.Is(err, docdb.ErrOutcomeUnknown) {
+		return err
+	}
+	now, lookErr := t.Get(ctx, m.ID)
+	if lookErr == nil && now.meta().fateOf(Version{}, m.Version) == swapDone {
+		return nil
+	}
+	return err
+}
+
+func (t Table[T, P]) nextVersion(was Version) Version {
+	if t.Versions == nil {
+		return newVersion()
+	}
+	return t.Versions(was)
+}
+
+// Swap writes v if the stored document still has v's version; docdb.ErrNoMatch if
+// not. Where the storage does not say whether it was done, the document does.
+func (t Table[T, P]) Swap(ctx context.Context, v P) error {
+	m := v.meta()
+	was := *m
+	m.Version, m.Past = t.nextVersion(was.Version), m.pastOf()
+	raw, err := bson.Marshal(v)
+	if err == nil {
+		err = t.replace(ctx, was.ID, was.Version, m.Version, raw)
+	}
+	if err != nil {
+		*m = was
+	}
+	return err
+}
+
+// replace is Swap's compare-and-swap. It can be sent again as it is: of all the times
+// that it arrives at most one finds the version that it is meant for.
+func (t Table[T, P]) replace(ctx context.Context, id string, from, to Version, raw bson.Raw) error {
+	defer t.changing.Begin()()
+	for try := 0; ; try++ {
+		err := t.Collection.Replace(ctx, docdb.StringID(id), docdb.Eq("version", from), raw)
+		if err == nil || try == 0 && !errors.Is(err, docdb.ErrOutcomeUnknown) {
+			return err
+		}
+		now, lookErr := t.Get(ctx, id)
+		if lookErr != nil {
+			return errors.Join(docdb.ErrOutcomeUnknown, lookErr)
+		}
+		switch now.meta().fateOf(from, to) {
+		case swapDone:
+			return nil
+		case swapNever:
+			return docdb.ErrNoMatch
+		case swapUnknown:
+			return docdb.ErrOutcomeUnknown
+		}
+		if try == resends {
+			return docdb.ErrOutcomeUnknown
+		}
+	}
+}
+
+// resends is how often a swap is sent again of which no answer came.
+const resends = 2
+
+// Remove deletes the document if it still has v's version. One that is gone
+// already counts as removed.
+func (t Table[T, P]) Remove(ctx context.Context, v P) error {
+	m := v.meta()
+	defer t.changing.Begin()()
+	err := t.Collection.Delete(ctx, docdb.StringID(m.ID), docdb.Eq("version", m.Version))
+	if !errors.Is(err, docdb.ErrNoMatch) {
+		return err
+	}
+	if _, err = t.Get(ctx, m.ID); errors.Is(err, docdb.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return docdb.ErrNoMatch
+}
+
+// RemoveIf deletes the document of that _id if it satisfies the filter; docdb.ErrNoMatch if not.
+func (t Table[T, P]) RemoveIf(ctx context.Context, id string, f docdb.Filter) error {
+	defer t.changing.Begin()()
+	return t.Collection.Delete(ctx, docdb.StringID(id), f)
+}
+
+// SwapAttempts bounds how often Change tries again. Each failure means that
+// another writer succeeded, so it is only met under heavy contention.
+const SwapAttempts = 20
+
+// Change reads a document, lets edit alter it, and swaps it in, again from the
+// start when another writer came between. edit returns false when there is
+// nothing to write.
+func (t Table[T, P]) Change(ctx context.Context, id string, edit func(P) (bool, error)) (P, error) {
+	for range SwapAttempts {
+		v, err := t.Get(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		write, err := edit(v)
+		if err != nil || !write {
+			return v, err
+		}
+		err = t.Swap(ctx, v)
+		if !errors.Is(err, docdb.ErrNoMatch) {
+			return v, err
+		}
+	}
+	return nil, fmt.Errorf("change document: %w", docdb.ErrUnavailable)
+}
+
+// Find returns the documents that satisfy the filter, in the order of _id.
+func (t Table[T, P]) Find(ctx context.Context, f docdb.Filter) ([]P, error) {
+	return t.Query(ctx, docdb.Query{Filter: f})
+}
+
+// Page returns up to limit of the documents that satisfy the filter, the newest
+// first, since ids are in the order of time; and the after of the next page, empty
+// after the last. An empty after is the first page.
+func (t Table[T, P]) Page(ctx context.Context, f docdb.Filter, after string, limit int) ([]P, string, error) {
+	q := docdb.Query{Filter: f, Desc: true, Limit: limit + 1}
+	if after != "" {
+		q.After = &docdb.Position{ID: docdb.StringID(after)}
+	}
+	all, err := t.Query(ctx, q)
+	if err != nil || len(all) <= limit {
+		return all, "", err
+	}
+	return all[:limit], all[limit-1].meta().ID, nil
+}
+
+func (t Table[T, P]) Query(ctx context.Context, q docdb.Query) ([]P, error) {
+	var out []P
+	for raw, err := range t.Collection.Find(ctx, q) {
+		if err != nil {
+			return nil, err
+		}
+		v, err := t.Decode(raw)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}

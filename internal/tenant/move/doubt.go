@@ -1,0 +1,101 @@
+package move
+
+import (
+	"context"
+	"sync/atomic"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant/fault"
+	"github.com/orgd/orgd/internal/tenant/master"
+	"github.com/orgd/orgd/internal/tenant/operation"
+)
+
+// A write that the storage gave no answer to may be carried out any time later. In a
+// target it could bring back what clients have deleted or changed since, when that is
+// the organization's collection. So a target that such a write went to is never flipped
+// to: the move goes on in a fresh one.
+
+// target is a move's target as its owner writes to it.
+type target struct {
+	docdb.Collection
+	doubt *atomic.Bool
+}
+
+func (m *Move) target() docdb.Collection {
+	return m.mover.Target(m.mover.Tenant.Collection(m.x.Op.Plan.Target), &m.doubt)
+}
+
+// DoubtfulTarget returns a move's target as its owner writes to it: doubt is set when a write
+// got no answer.
+func DoubtfulTarget(c docdb.Collection, doubt *atomic.Bool) docdb.Collection {
+	return target{c, doubt}
+}
+
+// Insert implements docdb.Collection.
+func (t target) Insert(ctx context.Context, doc bson.Raw) error {
+	return doubtless(t.doubt, t.Collection.Insert(ctx, doc))
+}
+
+// InsertMany implements docdb.Collection.
+func (t target) InsertMany(ctx context.Context, docs []bson.Raw) ([]error, error) {
+	results, err := t.Collection.InsertMany(ctx, docs)
+	return results, doubtless(t.doubt, err)
+}
+
+// Replace implements docdb.Collection.
+func (t target) Replace(ctx context.Context, id bson.RawValue, when docdb.Filter, doc bson.Raw) error {
+	return doubtless(t.doubt, t.Collection.Replace(ctx, id, when, doc))
+}
+
+// Delete implements docdb.Collection.
+func (t target) Delete(ctx context.Context, id bson.RawValue, when docdb.Filter) error {
+	return doubtless(t.doubt, t.Collection.Delete(ctx, id, when))
+}
+
+// doubtless notes whether a write's outcome is not known.
+func doubtless(doubt *atomic.Bool, err error) error {
+	if fault.Indefinite(err) {
+		doubt.Store(true)
+	}
+	return err
+}
+
+// Doubtful reports whether the target may not be flipped to.
+func (m *Move) Doubtful() bool { return m.doubt.Load() }
+
+// Guard runs a step, and has the move begin anew after a write to the target that got no answer.
+func (m *Move) Guard(step func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		err := step(ctx)
+		if !m.Doubtful() {
+			return err
+		}
+		if err := m.startOver(ctx); err != nil {
+			return err
+		}
+		return operation.ErrRestarted
+	}
+}
+
+// freshStarts is how often a move begins anew before it is given up.
+const freshStarts = 5
+
+// startOver goes on in a fresh target, as a new owner would.
+func (m *Move) startOver(ctx context.Context) error {
+	if m.starts++; m.starts > freshStarts {
+		return m.x.Refuse(ctx, org.Errorf(org.Unavailable, "The storage gave no answer to too many writes. Nothing was changed. Try again later."))
+	}
+	m.mover.Logger.WarnContext(ctx, "a write to the new collection got no answer, so the copy begins anew", "operation_id", m.x.Op.ID,
+		"org_id", m.x.Op.OrgID, "step", m.x.Op.Step)
+	if err := m.x.Checkpoint(ctx, func(op *master.Operation) { op.Lease.Token++ }); err != nil {
+		return err
+	}
+	if err := m.Acquired(ctx, false); err != nil {
+		return err
+	}
+	m.doubt.Store(false)
+	return nil
+}

@@ -1,0 +1,218 @@
+// Package move brings an organization's data into a fresh collection while clients read
+// and write it: docs/moves.md says how, and why no document is lost.
+package move
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant/access"
+	"github.com/orgd/orgd/internal/tenant/document"
+	"github.com/orgd/orgd/internal/tenant/master"
+	"github.com/orgd/orgd/internal/tenant/operation"
+)
+
+// Writers are those that a move goes on beside.
+type Writers interface {
+	// Drain waits until every write on the organization that had begun when it was
+	// called is over, in this process and in all others.
+	Drain(ctx context.Context, orgID string) error
+	// RecordUnanswered records the documents whose writes got no answer in the move's dirty set.
+	RecordUnanswered(ctx context.Context, o *master.Organization) error
+}
+
+// A Mover is what moves work with. All fields are required but Grace.
+type Mover struct {
+	Master   *master.Database
+	Tenant   docdb.Database
+	Registry *master.Registry
+	Writers  Writers
+	Dirty    access.DirtySets
+	Logger   *slog.Logger
+	Now      func() time.Time
+	// Grace is how long the collection that data was moved from is kept.
+	Grace time.Duration
+
+	// Target is the collection that data is moved to, as its owner writes to it; doubt is to
+	// be set when a write got no answer.
+	Target func(c docdb.Collection, doubt *atomic.Bool) docdb.Collection
+	// Verifier makes sure of the copy, and Pace ends the catch-up.
+	Verifier Verifier
+	Pace     func() Pace
+}
+
+// A Move is one owner's part in a move. Its methods are steps of the operation, in this order:
+// Claim, Announce, Build, Copy, CatchUp, Verify, Flip, MarkLive, RetireSource.
+type Move struct {
+	mover *Mover
+	x     *operation.Execution
+	// doubt is set when a write to the target got no answer; starts counts how
+	// often that made the move begin anew.
+	doubt  atomic.Bool
+	starts int
+	// known is the organization as this owner last wrote it.
+	known atomic.Pointer[master.Organization]
+	// message is how long a message to the storage took when that was last measured, in
+	// nanoseconds.
+	message atomic.Int64
+}
+
+// New returns the execution's move.
+func (m *Mover) New(x *operation.Execution) *Move { return &Move{mover: m, x: x} }
+
+// Claim claims the collection that the data moves to.
+func (m *Move) Claim(ctx context.Context) (err error) {
+	p := &m.x.Op.Plan
+	key := p.NameKey
+	if key == "" {
+		key = p.OldNameKey
+	}
+	p.Target, err = m.mover.Registry.Claim(ctx, m.x.Op, org.Name{Key: key}.Slug(), p.Generation)
+	return err
+}
+
+// Announce has every writer record what it writes from now on, and waits for those
+// that do not know yet. Whatever they have written is there when the copy begins.
+func (m *Move) Announce(ctx context.Context) error {
+	set := access.DirtyName(m.x.Op.ID, m.x.Op.Lease.Token)
+	if err := m.mover.Master.Create(ctx, set); err != nil && !errors.Is(err, docdb.ErrExists) {
+		return err
+	}
+	_, err := m.advanceEpoch(ctx, func(o *master.Organization) error {
+		o.Move = &master.Move{Phase: master.Copying, Target: m.x.Op.Plan.Target, Dirty: set}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return m.Drain(ctx)
+}
+
+// Drain waits for the writes that have begun.
+func (m *Move) Drain(ctx context.Context) error {
+	return m.x.WithHeartbeat(ctx, func(ctx context.Context) error { return m.mover.Writers.Drain(ctx, m.x.Op.OrgID) })
+}
+
+// advanceEpoch changes what the organization says of the move, and raises the epoch. It begins
+// with what this owner has written last, which seldom anybody else has changed since: that
+// spares a message, while writes are blocked too.
+func (m *Move) advanceEpoch(ctx context.Context, edit func(*master.Organization) error) (*master.Organization, error) {
+	step := func(o *master.Organization) (bool, error) {
+		if o.Operation != m.x.Op.ID || o.Token != m.x.Op.Lease.Token {
+			return false, master.ErrLeaseLost
+		}
+		if err := edit(o); err != nil {
+			return false, err
+		}
+		o.Epoch++
+		return true, nil
+	}
+	if o := m.known.Load().Clone(); o != nil {
+		if _, err := step(o); err == nil {
+			began := time.Now()
+			err = m.mover.Master.Organizations.Swap(ctx, o)
+			m.message.Store(int64(time.Since(began)))
+			if !errors.Is(err, docdb.ErrNoMatch) {
+				return m.knows(o, err)
+			}
+		}
+	}
+	return m.knows(m.mover.Master.Organizations.Change(ctx, m.x.Op.OrgID, step))
+}
+
+func (m *Move) knows(o *master.Organization, err error) (*master.Organization, error) {
+	if err == nil {
+		m.known.Store(o.Clone())
+	} else {
+		m.known.Store(nil)
+	}
+	return o, err
+}
+
+// messageTime is about how long a message to the storage takes.
+func (m *Move) messageTime() time.Duration { return time.Duration(m.message.Load()) }
+
+// Abort ends a move that is given up. No write is recorded in its dirty set any more
+// when it returns.
+func (m *Move) Abort(ctx context.Context) error {
+	o, err := master.Found(m.mover.Master.Organizations.Get(ctx, m.x.Op.OrgID))
+	if err != nil || o == nil || o.Operation != m.x.Op.ID || o.Move == nil {
+		return err
+	}
+	if _, err := m.advanceEpoch(ctx, func(o *master.Organization) error { o.Move = nil; return nil }); err != nil {
+		return err
+	}
+	return m.Drain(ctx)
+}
+
+// Discard drops what the operation had begun to build.
+func (m *Move) Discard(ctx context.Context) error {
+	if err := m.mover.Registry.Discard(ctx, m.x.Op.ID); err != nil {
+		return err
+	}
+	return m.mover.Dirty.Drop(ctx, m.x.Op.ID)
+}
+
+// Build creates the target with the source's indexes and options.
+func (m *Move) Build(ctx context.Context) error {
+	if err := m.mover.Registry.Create(ctx, m.x.Op.Plan.Target); err != nil {
+		return err
+	}
+	return m.x.WithHeartbeat(ctx, func(ctx context.Context) error {
+		return doubtless(&m.doubt, m.mover.Tenant.CarryIndexes(ctx, m.x.Op.Plan.Source, m.x.Op.Plan.Target))
+	})
+}
+
+func (m *Move) source() docdb.Collection { return m.mover.Tenant.Collection(m.x.Op.Plan.Source) }
+
+// MarkLive marks the target as the organization's data.
+func (m *Move) MarkLive(ctx context.Context) error { return m.mover.Registry.MarkLive(ctx, m.x.Op) }
+
+// RetireSource drops the collection that the data came from, or leaves it to the
+// reconciler for the length of Grace.
+func (m *Move) RetireSource(ctx context.Context) error {
+	if err := m.mover.Dirty.Drop(ctx, m.x.Op.ID); err != nil {
+		return err
+	}
+	entries := m.mover.Registry.Entries
+	c, err := entries.Get(ctx, m.x.Op.Plan.Source)
+	if errors.Is(err, docdb.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if c.OrgID != m.x.Op.OrgID {
+		return nil // a later organization's: ours is gone already
+	}
+	if m.mover.Grace == 0 {
+		return m.x.WithHeartbeat(ctx, func(ctx context.Context) error { return m.mover.Registry.Retire(ctx, c) })
+	}
+	if c.State == master.Retired {
+		return nil
+	}
+	now := m.mover.Now()
+	until := now.Add(m.mover.Grace)
+	c.State, c.DropAfter, c.RetiredAt = master.Retired, &until, &now
+	return entries.Swap(ctx, c)
+}
+
+// unmovable refuses the move of a document that the engine would not write. A
+// compatible server or a writer that bypasses orgd may take more than docdb does, and
+// to try it again would never end.
+func unmovable(doc bson.Raw, err error) error {
+	if !errors.Is(err, docdb.ErrInvalid) && !errors.Is(err, docdb.ErrTooLarge) {
+		return err
+	}
+	return &org.Error{Kind: org.Invalid, Err: err, Message: fmt.Sprintf("The data cannot be moved: the document with the _id %s "+
+		"has a form that orgd does not write, such as an empty name or one that begins with $. "+
+		"Change it, or update with migrate: false. Nothing was changed.", document.ShortID(doc))}
+}

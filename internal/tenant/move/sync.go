@@ -1,0 +1,185 @@
+package move
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"sync"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/tenant/access"
+	"github.com/orgd/orgd/internal/tenant/document"
+	"github.com/orgd/orgd/internal/tenant/master"
+	"github.com/orgd/orgd/internal/tenant/walk"
+)
+
+const (
+	// syncReaders is how many filters are asked at a time, and syncWriters how many
+	// documents are brought up to date: each is a durable write, and the engine syncs those
+	// together that come together. syncBytes bounds what they hold in memory.
+	syncReaders = 4
+	syncWriters = 64
+	syncBytes   = 64 << 20
+)
+
+// syncing makes documents of a move's target equal to the source's, many side by side.
+type syncing struct {
+	m        *Move
+	from, to docdb.Collection
+	readers  chan struct{}
+	writers  chan struct{}
+	size     *semaphore.Weighted
+	all      sync.WaitGroup
+	fail     context.CancelCauseFunc
+
+	mu   sync.Mutex
+	late []bson.RawValue
+}
+
+// syncAll compares the documents of those _ids, and replaces those that differ. It returns
+// those that found their key taken.
+func (m *Move) syncAll(ctx context.Context, ids []bson.RawValue) (late []bson.RawValue, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	s := &syncing{
+		m: m, from: m.source(), to: m.target(), fail: cancel, size: semaphore.NewWeighted(syncBytes),
+		readers: make(chan struct{}, syncReaders), writers: make(chan struct{}, syncWriters),
+	}
+	for some := range slices.Chunk(ids, access.AskableIDs) {
+		if err := m.x.Heartbeat(ctx); err != nil {
+			cancel(err)
+		}
+		s.readers <- struct{}{}
+		s.all.Go(func() {
+			defer func() { <-s.readers }()
+			s.compare(ctx, some)
+		})
+	}
+	s.all.Wait()
+	return s.late, context.Cause(ctx)
+}
+
+// compare looks for documents that differ.
+func (s *syncing) compare(ctx context.Context, ids []bson.RawValue) {
+	for pair, err := range s.pairsOf(ctx, ids) {
+		if err == nil && bytes.Equal(pair.Source, pair.Target) {
+			continue
+		}
+		weight := min(int64(len(pair.Source)+len(pair.Target)), syncBytes)
+		if err == nil {
+			err = s.size.Acquire(ctx, weight)
+		}
+		if err != nil {
+			s.fail(err)
+			return
+		}
+		s.writers <- struct{}{}
+		s.all.Go(func() {
+			defer func() { <-s.writers; s.size.Release(weight) }()
+			s.replaceTarget(ctx, pair)
+		})
+	}
+}
+
+func (s *syncing) replaceTarget(ctx context.Context, p walk.Pair) {
+	taken, err := s.m.replaceTarget(ctx, s.to, p)
+	if err != nil {
+		s.fail(err)
+	}
+	if taken {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.late = append(s.late, p.ID())
+	}
+}
+
+// pairsOf yields the documents of those _ids: read together, as many as a filter takes,
+// or one after the other where their _ids are nothing that a filter can ask for.
+func (s *syncing) pairsOf(ctx context.Context, ids []bson.RawValue) iter.Seq2[walk.Pair, error] {
+	return func(yield func(walk.Pair, error) bool) {
+		var batch []bson.RawValue
+		size := 0
+		for i, id := range ids {
+			if askable(id) {
+				batch, size = append(batch, id), size+len(id.Value)
+			} else if p, err := s.pairOf(ctx, id); !yield(p, err) || err != nil {
+				return
+			}
+			if len(batch) == 0 || len(batch) < access.AskableIDs && size < askableBytes && i < len(ids)-1 {
+				continue
+			}
+			for p, err := range walk.Pairs(ctx, s.from, s.to, docdb.Query{Filter: docdb.In("_id", batch)}) {
+				if !yield(p, err) || err != nil {
+					return
+				}
+			}
+			batch, size = batch[:0], 0
+		}
+	}
+}
+
+func (s *syncing) pairOf(ctx context.Context, id bson.RawValue) (walk.Pair, error) {
+	source, err := master.Found(s.from.Get(ctx, id))
+	if err != nil {
+		return walk.Pair{}, err
+	}
+	target, err := master.Found(s.to.Get(ctx, id))
+	return walk.Pair{Source: source, Target: target}, err
+}
+
+// askableBytes is how long the _ids may be in all that one filter asks for.
+const askableBytes = 256 << 10
+
+// askable reports whether a filter can ask for an _id.
+func askable(id bson.RawValue) bool {
+	switch id.Type {
+	case bson.TypeString, bson.TypeObjectID, bson.TypeInt32, bson.TypeInt64, bson.TypeDouble, bson.TypeDecimal128,
+		bson.TypeBinary, bson.TypeBoolean, bson.TypeDateTime, bson.TypeTimestamp, bson.TypeNull:
+		return len(id.Value) <= askableBytes
+	case bson.TypeEmbeddedDocument:
+		for name := range docdb.Fields(id.Value) {
+			return len(id.Value) <= askableBytes && !bytes.HasPrefix(name, []byte("$")) // else an operator
+		}
+		return true
+	}
+	return false
+}
+
+// replaceTarget puts the source's document, or none, in the place of the target's. It reports
+// whether a unique key was taken; then the target has no such document. Each write asks
+// that the target still has what was read there, so that one that arrives late does
+// nothing. The two _ids may be equal and not the same, as 1 and 1.0 are.
+func (m *Move) replaceTarget(ctx context.Context, to docdb.Collection, p walk.Pair) (taken bool, err error) {
+	if p.Target != nil && p.Source != nil && docdb.ID(p.Target).Equal(docdb.ID(p.Source)) {
+		err = to.Replace(ctx, p.ID(), document.FromStored(p.Target).Unchanged(), p.Source)
+		if errors.Is(err, docdb.ErrNoMatch) { // the id was recorded twice, and another worker has it
+			return true, nil
+		}
+		if !errors.Is(err, docdb.ErrDuplicate) {
+			return false, unmovable(p.Source, err)
+		}
+		taken = true
+	}
+	if p.Target != nil {
+		err := to.Delete(ctx, docdb.ID(p.Target), document.FromStored(p.Target).Unchanged())
+		if errors.Is(err, docdb.ErrNoMatch) {
+			return p.Source != nil, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	if p.Source == nil || taken {
+		return taken, nil
+	}
+	err = to.Insert(ctx, p.Source)
+	if errors.Is(err, docdb.ErrDuplicate) {
+		return true, nil
+	}
+	return false, unmovable(p.Source, err)
+}

@@ -1,0 +1,105 @@
+package move
+
+import (
+	"bytes"
+	"context"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant/access"
+	"github.com/orgd/orgd/internal/tenant/master"
+	"github.com/orgd/orgd/internal/tenant/walk"
+)
+
+// verifyPasses bounds how often Verify repairs what it finds different. Only
+// writers that bypass orgd can make a second pass differ.
+const verifyPasses = 5
+
+// A Verifier makes sure that a move's target has what the source has.
+type Verifier interface {
+	Verify(ctx context.Context, m *Move) error
+}
+
+// Comparison is the Verifier that compares the two.
+type Comparison struct{}
+
+// Verify walks source and target side by side while clients write. A difference
+// must be explained by the dirty set; one that is not is repaired and counted, and
+// all is walked again. A source that does not hold still is left as it is: the
+// update is refused.
+func (Comparison) Verify(ctx context.Context, m *Move) error {
+	for range verifyPasses {
+		faults, err := m.compare(ctx)
+		if err != nil {
+			return err
+		}
+		if faults == 0 {
+			return nil
+		}
+		m.x.Op.Progress.Mended += faults
+		m.mover.Logger.WarnContext(ctx, "copy differed from its source and was repaired", "operation_id", m.x.Op.ID,
+			"org_id", m.x.Op.OrgID, "documents", faults)
+	}
+	return org.Errorf(org.Unavailable, "The data did not hold still while it was copied: something writes to the collection directly. Nothing was changed.")
+}
+
+// Verify compares the target with the source.
+func (m *Move) Verify(ctx context.Context) error { return m.mover.Verifier.Verify(ctx, m) }
+
+// compare makes the target equal to the source, but for what the dirty set
+// explains, and returns how many documents differed.
+func (m *Move) compare(ctx context.Context) (faults int64, err error) {
+	o, err := m.mover.Master.Organizations.Get(ctx, m.x.Op.OrgID)
+	if err != nil {
+		return 0, err
+	}
+	if o.Move == nil || o.Operation != m.x.Op.ID {
+		return 0, master.ErrLeaseLost
+	}
+	var differ []bson.RawValue
+	settle := func() error {
+		n, err := m.settleDifferences(ctx, o, differ)
+		faults, differ = faults+n, differ[:0]
+		return err
+	}
+	for pair, err := range walk.Pairs(ctx, m.source(), m.target(), docdb.Query{}) {
+		if err == nil {
+			err = m.x.Heartbeat(ctx)
+		}
+		if err != nil {
+			return faults, err
+		}
+		if bytes.Equal(pair.Source, pair.Target) {
+			continue
+		}
+		if differ = append(differ, pair.ID()); len(differ) == applyBatch {
+			if err := settle(); err != nil {
+				return faults, err
+			}
+		}
+	}
+	return faults, settle()
+}
+
+// settleDifferences copies the documents again whose difference the dirty set does not
+// explain, and returns how many those are. The write came before the mark in no case:
+// writers record first. A document that another is in the way of differs in the next pass.
+func (m *Move) settleDifferences(ctx context.Context, o *master.Organization, ids []bson.RawValue) (int64, error) {
+	if len(ids) == 0 {
+		return 0, nil
+	}
+	recorded, err := m.mover.Dirty.Among(ctx, o.Move.Dirty, o.Epoch, ids)
+	if err != nil {
+		return 0, err
+	}
+	var faults []bson.RawValue
+	for _, id := range ids {
+		if !recorded[access.DirtyKey(o.Epoch, id)] {
+			faults = append(faults, id)
+		}
+	}
+	_, err = m.syncAll(ctx, faults)
+	return int64(len(faults)), err
+}

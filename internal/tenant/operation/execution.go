@@ -1,0 +1,232 @@
+package operation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant/fault"
+	"github.com/orgd/orgd/internal/tenant/master"
+	"github.com/orgd/orgd/internal/tenant/retry"
+)
+
+// undoing is the step of an operation that was refused.
+const undoing = "undo"
+
+// ErrRestarted is what a step returns that has set where the operation goes on.
+var ErrRestarted = errors.New("the operation goes on at another step")
+
+// An Execution is one owner's work on one operation.
+type Execution struct {
+	Op *master.Operation
+	// Quiet is set while clients wait: nothing is done then that can wait as well.
+	Quiet bool
+
+	runner   *Runner
+	workflow Workflow
+	steps    []Step
+	// markedAt and loggedAt are when the operation last said how far it is.
+	markedAt, loggedAt time.Time
+	// accepted, if not nil, is called once, after the step that accepts.
+	accepted func()
+}
+
+// Workflow is what the operation goes through.
+func (x *Execution) Workflow() Workflow { return x.workflow }
+
+// persist inserts the operation. Where no answer comes it is looked for, and not sent
+// again: what arrives when the operation is over would begin it once more.
+func (x *Execution) persist(ctx context.Context) error {
+	sent := false
+	return retry.Do(ctx, func() error {
+		if !sent {
+			err := x.runner.cfg.Operations.Insert(ctx, x.Op)
+			sent = errors.Is(err, docdb.ErrOutcomeUnknown)
+			return err
+		}
+		now, err := x.runner.cfg.Operations.Get(ctx, x.Op.ID)
+		switch {
+		case errors.Is(err, docdb.ErrNotFound):
+			return docdb.ErrOutcomeUnknown
+		case err == nil && !now.Version.Equal(x.Op.Version):
+			return master.ErrLeaseLost // another has it already, or has seen to it that it does not begin
+		}
+		return err
+	})
+}
+
+// finish runs the operation to its outcome, for a caller who waits for it.
+func (x *Execution) finish(ctx context.Context) error {
+	err := x.execute(ctx)
+	if err != nil {
+		x.runner.cfg.Logger.WarnContext(ctx, "operation interrupted", "operation_id", x.Op.ID, "kind", x.Op.Kind,
+			"step", x.Op.Step, "error", err)
+		return fault.OutcomeUnknown(err)
+	}
+	return x.refused()
+}
+
+// refused is why the operation failed; nil if it did not.
+func (x *Execution) refused() error {
+	f := x.Op.Refusal
+	if f == nil {
+		return nil
+	}
+	e := &org.Error{Kind: f.Kind, Message: f.Message, Operation: f.Operation}
+	if f.Field != "" {
+		e.Fields = []org.FieldError{{Field: f.Field, Detail: "is taken"}}
+	}
+	return e
+}
+
+// execute takes step after step until the operation has an outcome. An owner
+// that fails because another has taken over cleans up after itself.
+func (x *Execution) execute(ctx context.Context) error {
+	for x.Op.Outcome == master.Running {
+		err := retry.Do(ctx, func() error { return x.advance(ctx) })
+		if err == nil {
+			continue
+		}
+		if errors.Is(err, master.ErrLeaseLost) || x.leaseLost(ctx) {
+			return errors.Join(master.ErrLeaseLost, err, x.workflow.LeaseLost(ctx))
+		}
+		if x.runner.life.Err() != nil {
+			x.handOver(ctx)
+		}
+		return err
+	}
+	return nil
+}
+
+// leaseLost reports whether the operation is known to have another owner now, or
+// to be over.
+func (x *Execution) leaseLost(ctx context.Context) bool {
+	now, err := x.runner.cfg.Operations.Get(context.WithoutCancel(ctx), x.Op.ID)
+	return errors.Is(err, docdb.ErrNotFound) || err == nil && !(now.Outcome == master.Running && x.owns(now))
+}
+
+// owns reports whether this owner was the last to write the operation.
+func (x *Execution) owns(now *master.Operation) bool {
+	return now.Lease.Owner == x.Op.Lease.Owner && now.Lease.Token == x.Op.Lease.Token
+}
+
+// advance takes one step and marks it.
+func (x *Execution) advance(ctx context.Context) error {
+	if x.Op.Step == undoing {
+		if err := x.workflow.Undo(ctx); err != nil {
+			return err
+		}
+		return x.conclude(ctx, master.Failed)
+	}
+	at := x.position()
+	if at < 0 {
+		return fmt.Errorf("operation %s is at unknown step %q: made by a later version?", x.Op.ID, x.Op.Step)
+	}
+	switch err := x.steps[at].Do(ctx); {
+	case errors.Is(err, ErrRestarted):
+		return nil
+	case err != nil:
+		return x.Refuse(ctx, err)
+	}
+	accepts := x.steps[at].Accepts && x.accepted != nil
+	for _, next := range x.steps[at+1:] {
+		if next.Skip {
+			continue
+		}
+		err := x.Checkpoint(ctx, func(op *master.Operation) { op.Step = next.Name })
+		if err == nil && accepts {
+			x.accepted()
+		}
+		return err
+	}
+	return x.conclude(ctx, master.Succeeded)
+}
+
+func (x *Execution) position() int {
+	for i, step := range x.steps {
+		if step.Name == x.Op.Step {
+			return i
+		}
+	}
+	return -1
+}
+
+// Before reports whether the operation has not come to the step of that name.
+func (x *Execution) Before(name string) bool {
+	for _, step := range x.steps {
+		switch step.Name {
+		case name:
+			return false
+		case x.Op.Step:
+			return true
+		}
+	}
+	return false
+}
+
+// Refuse sends the operation back if err is an *org.Error, which refuses it, and returns
+// err if not.
+func (x *Execution) Refuse(ctx context.Context, err error) error {
+	var no *org.Error
+	if !errors.As(err, &no) {
+		return err
+	}
+	f := &master.Refusal{Kind: no.Kind, Message: no.Message, Operation: no.Operation}
+	if len(no.Fields) > 0 {
+		f.Field = no.Fields[0].Field
+	}
+	return x.Checkpoint(ctx, func(op *master.Operation) { op.Step, op.Refusal = undoing, f })
+}
+
+// conclude is the last checkpoint.
+func (x *Execution) conclude(ctx context.Context, out master.Outcome) error {
+	if !x.workflow.Forget(out) {
+		return x.Checkpoint(ctx, func(op *master.Operation) { op.Outcome = out })
+	}
+	err := x.own(ctx, func(ctx context.Context) error { return x.runner.cfg.Operations.Remove(ctx, x.Op) })
+	if err == nil {
+		x.Op.Outcome = out
+	}
+	return err
+}
+
+// Checkpoint records progress and extends the lease. master.ErrLeaseLost when another has
+// the operation now; then this owner must not go on.
+func (x *Execution) Checkpoint(ctx context.Context, edit func(*master.Operation)) error {
+	was := *x.Op
+	edit(x.Op)
+	x.markedAt = time.Now()
+	x.Op.UpdatedAt = x.runner.cfg.Now()
+	x.Op.Lease.Until = x.runner.cfg.Now().Add(x.runner.cfg.LeaseTTL)
+	err := x.own(ctx, func(ctx context.Context) error { return x.runner.cfg.Operations.Swap(ctx, x.Op) })
+	if err != nil {
+		*x.Op = was
+	}
+	return err
+}
+
+// own runs a compare-and-swap on the operation. That it fails does not say that the
+// lease is lost: an earlier checkpoint of this owner's own, of which no answer came, may have
+// arrived. Nobody else writes under its fencing token, so what it knows is newer than what it
+// finds. A checkpoint has a time of its own, whatever the step around it is given.
+func (x *Execution) own(ctx context.Context, swap func(context.Context) error) error {
+	ctx = context.WithoutCancel(ctx)
+	for range master.SwapAttempts {
+		err := swap(ctx)
+		if !errors.Is(err, docdb.ErrNoMatch) {
+			return err
+		}
+		now, err := x.runner.cfg.Operations.Get(ctx, x.Op.ID)
+		if errors.Is(err, docdb.ErrNotFound) || err == nil && !x.owns(now) {
+			return master.ErrLeaseLost
+		}
+		if err != nil {
+			return err
+		}
+		x.Op.Meta = now.Meta
+	}
+	return docdb.ErrUnavailable
+}

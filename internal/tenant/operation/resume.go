@@ -1,0 +1,225 @@
+package operation
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant/master"
+)
+
+// Recover begins to resume every operation whose owner has not been heard of for the
+// length of its lease, and those of this process that were interrupted. It does not wait
+// for them: Close does. It is called now and then, by every instance; the compare-and-swap on
+// the operation decides which of them goes on.
+func (r *Runner) Recover(ctx context.Context) error {
+	_, err := r.resume(ctx, r.abandoned)
+	return err
+}
+
+// Resume is Recover, and waits. It returns how many operations it brought to an end.
+func (r *Runner) Resume(ctx context.Context) (int, error) { return r.ResumeAll(ctx, r.abandoned) }
+
+// ResumeAll resumes the operations that may be, waits for them, and returns how many it
+// brought to an end.
+func (r *Runner) ResumeAll(ctx context.Context, may func(*master.Operation) bool) (int, error) {
+	resumed, err := r.resume(ctx, may)
+	if err != nil {
+		return 0, err
+	}
+	ended, err := resumed.wait()
+	return ended, errors.Join(err, ctx.Err())
+}
+
+// abandoned reports whether nobody is at an operation any more.
+func (r *Runner) abandoned(op *master.Operation) bool {
+	return op.Lease.Owner == r.cfg.Instance || r.cfg.Now().After(op.Lease.Until)
+}
+
+// RecoverAll resumes every operation: no other process can be at it. It waits for
+// that time; what takes longer, a large move, goes on behind.
+func (r *Runner) RecoverAll(ctx context.Context, waits time.Duration) error {
+	resumed, err := r.resume(ctx, func(*master.Operation) bool { return true })
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := resumed.wait()
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(waits):
+		r.cfg.Logger.InfoContext(ctx, "interrupted operations go on in the background")
+		return nil
+	}
+}
+
+// Interrupted returns how many operations are unfinished.
+func (r *Runner) Interrupted(ctx context.Context) (int64, error) {
+	return r.cfg.Operations.Collection.Count(ctx, docdb.Eq("outcome", master.Running))
+}
+
+// resumed are operations that were resumed together.
+type resumed struct {
+	all  sync.WaitGroup
+	mu   sync.Mutex
+	errs []error
+	done int
+}
+
+// wait returns how many were brought to an end.
+func (t *resumed) wait() (int, error) {
+	t.all.Wait()
+	return t.done, errors.Join(t.errs...)
+}
+
+// resume resumes the operations that may be, side by side. An operation that it has
+// begun with is one of Runner.active, for which Close waits.
+func (r *Runner) resume(ctx context.Context, may func(*master.Operation) bool) (*resumed, error) {
+	t := &resumed{}
+	open, err := r.cfg.Operations.Find(ctx, docdb.Eq("outcome", master.Running))
+	if err != nil {
+		return t, err
+	}
+	for _, op := range open {
+		if ctx.Err() != nil || !may(op) || !r.active.enter(op.ID) {
+			continue
+		}
+		t.all.Go(func() {
+			defer r.active.leave(op.ID)
+			ended, err := r.resumeInTurn(ctx, op)
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			if ended {
+				t.done++
+			}
+			t.errs = append(t.errs, err)
+		})
+	}
+	return t, nil
+}
+
+// resumeInTurn waits for a place.
+func (r *Runner) resumeInTurn(ctx context.Context, op *master.Operation) (bool, error) {
+	ctx, stop := r.outlive(ctx)
+	defer stop()
+	place, ok := r.places[op.Kind]
+	if !ok {
+		_, err := r.Existing(op)
+		return false, err
+	}
+	select {
+	case place <- struct{}{}:
+		defer func() { <-place }()
+		return r.resumeOne(ctx, op)
+	case <-ctx.Done():
+		return false, nil
+	}
+}
+
+// resumeOne makes this instance the owner and runs the operation to its end. An instance
+// that loses the race for it does nothing.
+func (r *Runner) resumeOne(ctx context.Context, op *master.Operation) (bool, error) {
+	x, err := r.Existing(op)
+	if err != nil {
+		return false, err
+	}
+	began := time.Now()
+	late := !op.Begun() && r.cfg.Now().Sub(op.Lease.Until) > beginWithin
+	if err = x.acquireLease(ctx); err == nil && late {
+		err = x.refuseLate(ctx)
+	}
+	if err == nil {
+		err = x.execute(ctx)
+	}
+	if errors.Is(err, master.ErrLeaseLost) {
+		return false, nil
+	}
+	r.cfg.Logger.InfoContext(ctx, "operation resumed", "operation_id", op.ID, "kind", op.Kind, "step", op.Step,
+		"outcome", op.Outcome, "duration", time.Since(began), "error", err)
+	return err == nil, err
+}
+
+// ResumeNow resumes one operation, for a caller who waits for it.
+func (r *Runner) ResumeNow(ctx context.Context, op *master.Operation) (bool, error) {
+	if !r.active.enter(op.ID) {
+		return false, nil
+	}
+	defer r.active.leave(op.ID)
+	ctx, stop := r.outlive(ctx)
+	defer stop()
+	return r.resumeOne(ctx, op)
+}
+
+// beginWithin is how long after its lease an operation may still begin of which nobody
+// knows whether it was begun. One that arrives later than that, whoever sent it was told
+// that its outcome is unknown, and has done something else since.
+const beginWithin = time.Minute
+
+// refuseLate undoes an operation that comes too late to begin, unless it has.
+func (x *Execution) refuseLate(ctx context.Context) error {
+	if begun, err := x.workflow.Begun(ctx); err != nil || begun {
+		return err
+	}
+	return x.Refuse(ctx, org.Errorf(org.Unavailable, "The server stopped before the change began. Try again."))
+}
+
+// acquireLease takes the operation from a former owner. That of a process that was alone is
+// dead, and nothing of its is under way. Elsewhere it may be alive, and messages that it has
+// sent may arrive any time.
+func (x *Execution) acquireLease(ctx context.Context) error {
+	if x.runner.cfg.Alone {
+		return x.Checkpoint(ctx, func(op *master.Operation) { op.Lease.Owner = x.runner.cfg.Instance })
+	}
+	handed := x.Op.Lease.Handed
+	err := x.Checkpoint(ctx, func(op *master.Operation) {
+		op.Lease.Token++
+		op.Lease.Owner, op.Lease.Handed = x.runner.cfg.Instance, false
+	})
+	if err != nil {
+		return err
+	}
+	return x.workflow.Acquired(ctx, handed)
+}
+
+// handOver lets another instance go on at once, and with things as they are: every
+// call of this owner's has come back, and its answer is known. Where that cannot be said,
+// or the storage does not answer, the lease runs out.
+func (x *Execution) handOver(ctx context.Context) {
+	if x.runner.cfg.Alone || !x.workflow.Settled() || x.Op.Outcome != master.Running {
+		return
+	}
+	x.Op.Lease.Until, x.Op.Lease.Handed = x.runner.cfg.Now().Add(-time.Millisecond), true
+	err := x.own(ctx, func(ctx context.Context) error { return x.runner.cfg.Operations.Swap(ctx, x.Op) })
+	if err != nil && !errors.Is(err, master.ErrLeaseLost) {
+		x.runner.cfg.Logger.WarnContext(ctx, "could not hand an operation over", "operation_id", x.Op.ID, "error", err)
+	}
+}
+
+// Forestall puts an operation that never began, so that one which was sent and arrives late
+// does not begin; or returns the operation that is there.
+func (r *Runner) Forestall(ctx context.Context, kind master.Kind, id string) (*master.Operation, error) {
+	now := r.cfg.Now()
+	op := &master.Operation{Meta: master.Meta{ID: id}, Kind: kind, Outcome: master.Forestalled, CreatedAt: now, UpdatedAt: now}
+	err := r.cfg.Operations.Insert(ctx, op)
+	if errors.Is(err, docdb.ErrDuplicate) {
+		return r.cfg.Operations.Get(ctx, id)
+	}
+	return op, err
+}
+
+// ExpireForestalled removes operations that never began and are older than that.
+func (r *Runner) ExpireForestalled(ctx context.Context, age time.Duration) error {
+	return master.ForEach(ctx, r.cfg.Operations, docdb.Eq("outcome", master.Forestalled), func(ctx context.Context, op *master.Operation) error {
+		if r.cfg.Now().Sub(op.CreatedAt) < age {
+			return nil
+		}
+		return r.cfg.Operations.Remove(ctx, op)
+	})
+}

@@ -1,0 +1,230 @@
+// Package operation runs what changes several documents: a persisted plan, step by step, whose
+// steps can be repeated. It knows of leases, fencing tokens, retries and takeover, and nothing
+// of what the steps do.
+package operation
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant/fault"
+	"github.com/orgd/orgd/internal/tenant/master"
+)
+
+// A Workflow is what one operation goes through. Each step's effect can be repeated
+// and comes before the checkpoint that it is done, so that the function which runs an
+// operation in a request is the one that resumes it after a crash.
+type Workflow interface {
+	Steps() []Step
+	// Undo takes back, repeatably, whatever the steps may have done.
+	Undo(ctx context.Context) error
+	// Forget says whether the operation's document goes when it has this outcome.
+	Forget(out master.Outcome) bool
+	// Acquired is called when another owner has run the operation before, whose messages may
+	// still arrive: it sees to it that they do no harm. trusted says that the former owner
+	// handed the operation over, and that all its calls have come back.
+	Acquired(ctx context.Context, trusted bool) error
+	// Begun reports whether the operation has had an effect already.
+	Begun(ctx context.Context) (bool, error)
+	// LeaseLost removes the effects that an owner had after another went on.
+	LeaseLost(ctx context.Context) error
+	// Settled reports whether the answer of every call is known.
+	Settled() bool
+}
+
+// A Step has one effect. It returns an *org.Error to refuse the operation,
+// which is then undone; any other error leaves the operation as it is, to be
+// tried again. It may decide things in the plan; the checkpoint keeps them.
+type Step struct {
+	Name string
+	Do   func(context.Context) error
+	// Skip leaves the step out.
+	Skip bool
+	// Accepts marks the step after which nothing in what was asked for can stand in
+	// the way any more.
+	Accepts bool
+}
+
+// Config is what a Runner works with. All fields are required but LeaseTTL.
+type Config struct {
+	Operations master.Table[master.Operation, *master.Operation]
+	Logger     *slog.Logger
+	Now        func() time.Time
+	// Instance names this process among those that share the databases.
+	Instance string
+	// Alone says that no other process can use the databases.
+	Alone bool
+	// LeaseTTL is how long an operation is left alone when its owner is not
+	// heard of. Default 12 s: with the search for such operations every five seconds a name that
+	// a killed create has reserved is free or in use twenty seconds later.
+	LeaseTTL time.Duration
+	// Workflows makes what operations of a kind go through.
+	Workflows map[master.Kind]func(*Execution) Workflow
+	// Turn waits until an operation that a client asks for may begin. leave must be called
+	// when it is over.
+	Turn func(ctx context.Context, op *master.Operation) (leave func(), err error)
+}
+
+// A Runner runs the operations of this process.
+type Runner struct {
+	cfg    Config
+	active active
+	// places are for operations that are resumed. Each kind has places of its own: large
+	// moves must not keep a name that a create has reserved.
+	places map[master.Kind]chan struct{}
+	// life ends when Close stops waiting for operations.
+	life context.Context
+	end  context.CancelFunc
+}
+
+// resumeAtOnce is how many operations of a kind are resumed at a time.
+const resumeAtOnce = 4
+
+// NewRunner returns a Runner, to be closed.
+func NewRunner(ctx context.Context, cfg Config) *Runner {
+	cfg.LeaseTTL = cmp.Or(cfg.LeaseTTL, 12*time.Second)
+	r := &Runner{cfg: cfg, places: map[master.Kind]chan struct{}{}}
+	for kind := range cfg.Workflows {
+		r.places[kind] = make(chan struct{}, resumeAtOnce)
+	}
+	r.life, r.end = context.WithCancel(context.WithoutCancel(ctx))
+	return r
+}
+
+// LeaseTTL is how long an operation is left alone when its owner is not heard of.
+func (r *Runner) LeaseTTL() time.Duration { return r.cfg.LeaseTTL }
+
+// Stop ends all operations where they are.
+func (r *Runner) Stop() { r.end() }
+
+// Close waits for the operations in progress. When ctx ends first, they are
+// stopped where they are, to be resumed by the next start or another instance.
+func (r *Runner) Close(ctx context.Context) {
+	defer r.end()
+	stop := context.AfterFunc(ctx, r.end)
+	defer stop()
+	r.active.close()
+}
+
+// New makes the execution of a new operation, which nobody knows of yet. make is the
+// kind's, for a workflow with something that is not stored.
+func (r *Runner) New(kind master.Kind, orgID string, p master.Plan, make func(*Execution) Workflow) (*Execution, error) {
+	id, err := master.NewID()
+	if err != nil {
+		return nil, fault.Of(err)
+	}
+	now := r.cfg.Now()
+	x := &Execution{runner: r, Op: &master.Operation{
+		Meta: master.Meta{ID: id}, Kind: kind, OrgID: orgID, Plan: p, Outcome: master.Running,
+		Lease:     master.Lease{Owner: r.cfg.Instance, Until: now.Add(r.cfg.LeaseTTL), Token: 1},
+		CreatedAt: now, UpdatedAt: now,
+	}}
+	x.workflow = make(x)
+	x.steps = x.workflow.Steps()
+	x.Op.Step = x.steps[0].Name
+	return x, nil
+}
+
+// Existing makes the execution of an operation that is stored.
+func (r *Runner) Existing(op *master.Operation) (*Execution, error) {
+	make, ok := r.cfg.Workflows[op.Kind]
+	if !ok {
+		return nil, fmt.Errorf("operation of unknown kind %q: made by a later version?", op.Kind)
+	}
+	x := &Execution{runner: r, Op: op}
+	x.workflow = make(x)
+	x.steps = x.workflow.Steps()
+	return x, nil
+}
+
+// Run persists a new operation and runs it to its end. It goes on when the
+// caller's ctx ends: the client's leaving does not stop a change half-way.
+func (r *Runner) Run(ctx context.Context, x *Execution) error {
+	leave, err := r.cfg.Turn(ctx, x.Op)
+	if err != nil {
+		return fault.Of(err)
+	}
+	defer leave()
+	x.Op.Lease.Until = r.cfg.Now().Add(r.cfg.LeaseTTL)
+	if !r.active.enter(x.Op.ID) {
+		return &org.Error{Kind: org.Unavailable, Message: "The server is stopping. Try again in a moment."}
+	}
+	defer r.active.leave(x.Op.ID)
+	ctx, stop := r.outlive(ctx)
+	defer stop()
+	if err := x.persist(ctx); err != nil {
+		return fault.Of(err)
+	}
+	return x.finish(ctx)
+}
+
+// Accept is Run, and returns as soon as the operation is past the
+// steps that can refuse it for what was asked. The rest goes on in the background,
+// where Close waits for it as for any other. An operation that is refused by these
+// steps is refused here, when it has been undone.
+func (r *Runner) Accept(ctx context.Context, x *Execution) (org.Operation, error) {
+	accepted, ended := make(chan org.Operation, 1), make(chan error, 1)
+	x.accepted = func() { accepted <- x.Op.Public() }
+	go func() { ended <- r.Run(ctx, x) }()
+	select {
+	case op := <-accepted:
+		return op, nil
+	case err := <-ended:
+		select {
+		case op := <-accepted: // it was, and ended before anybody looked
+			return op, nil
+		default:
+			return org.Operation{}, err
+		}
+	}
+}
+
+// outlive returns a context with ctx's values that ends with the runner.
+func (r *Runner) outlive(ctx context.Context) (context.Context, func()) {
+	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(r.life, cancel)
+	return out, func() { stop(); cancel() }
+}
+
+// active are the operations that this process is running.
+type active struct {
+	mu     sync.Mutex
+	ids    map[string]struct{}
+	closed bool
+	wg     sync.WaitGroup
+}
+
+// enter reports false when the operation runs already or active is closed.
+func (a *active) enter(id string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, ok := a.ids[id]; ok || a.closed {
+		return false
+	}
+	if a.ids == nil {
+		a.ids = map[string]struct{}{}
+	}
+	a.ids[id] = struct{}{}
+	a.wg.Add(1)
+	return true
+}
+
+func (a *active) leave(id string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.ids, id)
+	a.wg.Done()
+}
+
+// close lets none enter and waits for those that have.
+func (a *active) close() {
+	a.mu.Lock()
+	a.closed = true
+	a.mu.Unlock()
+	a.wg.Wait()
+}

@@ -1,0 +1,127 @@
+package repair
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant/master"
+)
+
+// CleanUp is what an owner does that finds its operation taken over: the last
+// effect it had, after the new owner went on, may lie about. It removes what
+// belongs to its organization and to an operation that is over, and has no use.
+// What an owner leaves that dies before, Reconcile removes by the same rules.
+//
+// Each thing is read before what would give it a use, and removed only if it is
+// still as it was read; and an operation that wants a thing that lies about changes it first
+// (see master.Reservations.Reserve). So nothing in use is removed.
+func (s *Repairer) CleanUp(ctx context.Context, op *master.Operation) error {
+	mine := docdb.Eq("org_id", op.OrgID)
+	return errors.Join(
+		master.ForEach(ctx, s.Master.Organizations, docdb.Eq("_id", op.OrgID), s.cleanOrganization),
+		master.ForEach(ctx, s.Master.Reservations.Table, mine, s.cleanReservation),
+		master.ForEach(ctx, s.Master.Collections, mine, s.cleanCollection),
+		master.ForEach(ctx, s.Master.Admins, mine, s.cleanAdmin),
+		s.cleanTarget(ctx, op),
+		s.cleanDirty(ctx, op),
+	)
+}
+
+// cleanOrganization parts an organization from an operation that is over.
+func (s *Repairer) cleanOrganization(ctx context.Context, o *master.Organization) error {
+	if o.Operation == "" {
+		return nil
+	}
+	over, err := s.Master.Over(ctx, o.Operation)
+	if err != nil || !dangling(o, over) {
+		return err
+	}
+	if o.State == org.StateProvisioning {
+		return s.Master.Organizations.Remove(ctx, o)
+	}
+	if o.State == org.StateDeleting && o.PurgeAfter == nil { // by a deletion that came too late, and was refused
+		o.State = org.StateActive
+	}
+	o.Operation = ""
+	return s.Master.Organizations.Swap(ctx, o)
+}
+
+func (s *Repairer) cleanReservation(ctx context.Context, res *master.Reservation) error {
+	over, err := s.Master.Over(ctx, res.Operation)
+	if err != nil || !over {
+		return err
+	}
+	o, err := master.Found(s.Master.Organizations.Get(ctx, res.OrgID))
+	if err != nil {
+		return err
+	}
+	var a *master.Admin
+	if o != nil && res.AdminID != "" {
+		if a, err = master.Found(s.Master.Admins.Get(ctx, res.AdminID)); err != nil {
+			return err
+		}
+	}
+	if reservationUsed(res, over, o, a) {
+		return nil
+	}
+	return s.Master.Reservations.Remove(ctx, res)
+}
+
+func (s *Repairer) cleanCollection(ctx context.Context, c *master.Collection) error {
+	over, err := s.Master.Over(ctx, c.Operation)
+	if err != nil || !over {
+		return err
+	}
+	o, err := master.Found(s.Master.Organizations.Get(ctx, c.OrgID))
+	if err != nil || judgeEntry(c, over, o, s.Now()) != useless {
+		return err
+	}
+	return s.Registry.Retire(ctx, c)
+}
+
+func (s *Repairer) cleanAdmin(ctx context.Context, a *master.Admin) error {
+	over, err := s.Master.Over(ctx, a.Operation)
+	if err != nil || !over {
+		return err
+	}
+	o, err := master.Found(s.Master.Organizations.Get(ctx, a.OrgID))
+	if err != nil {
+		return err
+	}
+	if adminStray(over, o) {
+		return s.Master.Admins.Remove(ctx, a)
+	}
+	if a.Next == nil {
+		return nil
+	}
+	if over, err := s.Master.Over(ctx, a.Next.Operation); err != nil || !over {
+		return err
+	}
+	a.Next = nil
+	return s.Master.Admins.Swap(ctx, a)
+}
+
+// cleanTarget drops the target if it was created after its entry had gone.
+func (s *Repairer) cleanTarget(ctx context.Context, op *master.Operation) error {
+	name := op.Plan.Target
+	if name == "" {
+		return nil
+	}
+	there, err := s.Tenant.List(ctx, name)
+	if err != nil || !slices.Contains(there, name) {
+		return err
+	}
+	_, err = s.Registry.DropOrphan(ctx, &master.Collection{Meta: master.Meta{ID: name}, OrgID: op.OrgID, Operation: op.ID})
+	return err
+}
+
+// cleanDirty drops the dirty set that was created after its move was over.
+func (s *Repairer) cleanDirty(ctx context.Context, op *master.Operation) error {
+	if over, err := s.Master.Over(ctx, op.ID); err != nil || !over {
+		return err
+	}
+	return s.Dirty.Drop(ctx, op.ID)
+}

@@ -1,0 +1,182 @@
+package repair
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant/access"
+	"github.com/orgd/orgd/internal/tenant/cluster"
+	"github.com/orgd/orgd/internal/tenant/master"
+)
+
+// A Repairer removes what was left behind, and reports what does not fit together. All fields
+// must be set.
+type Repairer struct {
+	Master     *master.Database
+	Tenant     docdb.Database
+	Registry   *master.Registry
+	Instances  cluster.Instances
+	Quarantine cluster.Quarantine
+	Dirty      access.DirtySets
+	Logger     *slog.Logger
+	Now        func() time.Time
+	// Member is the instance that this process is.
+	Member func() string
+	// Alone says that no other process can use the databases.
+	Alone bool
+
+	rounds rounds
+}
+
+const (
+	// orphansEvery is how often all physical collections are listed, which costs
+	// more the more organizations there are.
+	orphansEvery = 5 * time.Minute
+	// deadFor is how long an instance that is not heard of keeps its document.
+	// Movers wait for DeadAfter only; this is for those that nobody asks.
+	deadFor = time.Hour
+)
+
+// rounds is how far this process's reconciler has come.
+type rounds struct {
+	mu sync.Mutex
+	// The _ids that the last round ended at; empty: at the beginning.
+	organizations, admins, reservations string
+	orphansAt                           time.Time
+	told                                map[string]bool // orphans that were reported
+}
+
+// Reconcile removes what instances have left behind that died, or stalled and
+// then died, and what is kept for a time that is over. It is called now and then,
+// by every instance: whatever it changes it changes by compare-and-swap, and it can be
+// repeated. A call looks at a part of what there may be, the next one at the next; or at
+// everything, if thorough.
+func (s *Repairer) Reconcile(ctx context.Context, thorough bool) error {
+	r := &s.rounds
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if thorough {
+		r.organizations, r.admins, r.reservations, r.orphansAt = "", "", "", time.Time{}
+	}
+	return errors.Join(
+		// In the order of CleanUp, so that what one makes useless the next removes.
+		master.Round(ctx, s.Master.Organizations, &r.organizations, thorough, s.cleanOrganization),
+		master.Round(ctx, s.Master.Reservations.Table, &r.reservations, thorough, s.cleanReservation),
+		master.ForEach(ctx, s.Master.Collections, docdb.Eq("state", master.Building), s.cleanCollection),
+		master.ForEach(ctx, s.Master.Collections, docdb.Eq("state", master.Retired), s.cleanCollection),
+		master.Round(ctx, s.Master.Admins, &r.admins, thorough, s.cleanAdmin),
+		s.sweepOrphans(ctx),
+		s.dropDirtySets(ctx),
+		s.Quarantine.Expire(ctx), // after the orphans, which are known by it
+		s.forgetInstances(ctx),
+	)
+}
+
+// dropDirtySets drops those whose move is over. The sets are listed before the
+// operations are looked at, and an operation is there before its set.
+func (s *Repairer) dropDirtySets(ctx context.Context) error {
+	sets, err := s.Master.List(ctx, access.DirtyPrefix)
+	if err != nil {
+		return err
+	}
+	return master.ForAll(ctx, sets, func(ctx context.Context, set string) error {
+		opID, ok := access.DirtyOwner(set)
+		if !ok {
+			return nil
+		}
+		if over, err := s.Master.Over(ctx, opID); err != nil || !over {
+			return err
+		}
+		return s.Master.Drop(ctx, set)
+	})
+}
+
+// sweepOrphans drops physical collections without an entry that a late message has created
+// after they were dropped. Others are somebody else's, or need a person to decide: it says
+// so, once.
+func (s *Repairer) sweepOrphans(ctx context.Context) error {
+	r := &s.rounds
+	if now := s.Now(); now.Sub(r.orphansAt) < orphansEvery {
+		return nil
+	}
+	orphans, err := s.orphans(ctx)
+	if err != nil {
+		return err
+	}
+	err = master.ForAll(ctx, orphans, s.sweepOrphan)
+	if err == nil {
+		r.orphansAt = s.Now()
+	}
+	return err
+}
+
+// orphans lists the physical collections without an entry. The registry is read
+// last: an entry is there before its collection, and goes after it.
+func (s *Repairer) orphans(ctx context.Context) ([]string, error) {
+	physical, err := s.Tenant.List(ctx, org.CollectionPrefix)
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]bool{}
+	for raw, err := range s.Master.Collections.Collection.Find(ctx, docdb.Query{}) {
+		if err != nil {
+			return nil, err
+		}
+		known[docdb.ID(raw).StringValue()] = true
+	}
+	return slices.DeleteFunc(physical, func(name string) bool { return known[name] }), nil
+}
+
+func (s *Repairer) sweepOrphan(ctx context.Context, name string) error {
+	left, err := s.Quarantine.LeftBehind(ctx, name)
+	if err != nil {
+		return err
+	}
+	if !left {
+		return s.tellOfOrphan(ctx, name)
+	}
+	swept, err := s.Registry.DropOrphan(ctx, &master.Collection{Meta: master.Meta{ID: name}})
+	if swept {
+		s.Logger.InfoContext(ctx, "dropped a collection that a late message had left behind", "collection_name", name, "error", err)
+	}
+	return err
+}
+
+// tellOfOrphan looks again, since the two lists were not of one moment, before it
+// alarms anybody.
+func (s *Repairer) tellOfOrphan(ctx context.Context, name string) error {
+	if s.rounds.told[name] {
+		return nil
+	}
+	there, err := s.Tenant.List(ctx, name)
+	if err != nil || !slices.Contains(there, name) {
+		return err
+	}
+	entry, err := master.Found(s.Master.Collections.Get(ctx, name))
+	if err != nil || entry != nil {
+		return err
+	}
+	if s.rounds.told == nil {
+		s.rounds.told = map[string]bool{}
+	}
+	s.rounds.told[name] = true
+	s.Logger.WarnContext(ctx, "a collection belongs to no organization and is left alone; see orgd doctor", "collection_name", name)
+	return nil
+}
+
+// forgetInstances removes the documents of instances that are dead.
+func (s *Repairer) forgetInstances(ctx context.Context) error {
+	mine := s.Member()
+	return master.ForEach(ctx, s.Instances, docdb.Filter{}, func(ctx context.Context, m *cluster.Instance) error {
+		if m.ID == mine || s.Now().Sub(m.SeenAt) < deadFor {
+			return nil
+		}
+		return s.Instances.Remove(ctx, m)
+	})
+}
