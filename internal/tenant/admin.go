@@ -33,7 +33,7 @@ func (s *Store) Login(ctx context.Context, email, password string) (org.Principa
 }
 
 // account returns the admin of that address and its organization, and an admin
-// without a password hash, whom no password fits, if there is none to log in.
+// without a password hash, which no password fits, if there is none to log in.
 func (s *Store) account(ctx context.Context, address string) (*master.Admin, *master.Organization, error) {
 	nobody := &master.Admin{}
 	email, err := org.ParseEmail(address)

@@ -23,7 +23,7 @@ type capacity struct {
 	unsure  bool // some have gone since, or nobody knows
 }
 
-// recountAfter is for how long others, who share the databases, may make organizations that
+// recountAfter is for how long other processes that share the databases may make organizations that
 // this process does not know of.
 const recountAfter = 10 * time.Second
 

@@ -36,7 +36,7 @@ func (s *Store) Delete(ctx context.Context, p org.Principal) (org.DeletionReceip
 	}, nil
 }
 
-// DeleteAsync is Delete for a caller who does not wait. The operation is nil when
+// DeleteAsync is Delete for a caller that does not wait. The operation is nil when
 // the receipt says it all: with Config.DeleteGrace there is nothing to wait for.
 func (s *Store) DeleteAsync(ctx context.Context, p org.Principal) (*org.Operation, org.DeletionReceipt, error) {
 	if s.cfg.DeleteGrace > 0 {

@@ -26,7 +26,7 @@ func (s *Store) deleteLater(ctx context.Context, p org.Principal) (org.DeletionR
 			return false, o.InProgress()
 		}
 		o.StateBefore, o.State, o.PurgeAfter = o.State, org.StateDeleting, &until
-		o.Ended++ // who restores it brings no session back
+		o.Ended++ // a restoration brings no session back
 		return true, nil
 	})
 	if errors.Is(err, org.NotFound) {
@@ -39,7 +39,7 @@ func (s *Store) deleteLater(ctx context.Context, p org.Principal) (org.DeletionR
 }
 
 // Purge deletes for good what was deleted long enough ago. It is called every few
-// seconds, by every instance; who attaches the operation first does the work.
+// seconds, by every instance; the instance that attaches the operation first does the work.
 func (s *Store) Purge(ctx context.Context) error {
 	deleted, err := s.master.Organizations.Find(ctx, docdb.Eq("state", string(org.StateDeleting)))
 	errs := []error{fault.Of(err)}

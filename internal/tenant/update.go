@@ -39,7 +39,7 @@ func (s *Store) Update(ctx context.Context, p org.Principal, in UpdateInput) (or
 	return x.Workflow().(*updateWorkflow).detached.Public(), nil
 }
 
-// UpdateAsync is Update for a caller who does not wait: nothing is in the way of the
+// UpdateAsync is Update for a caller that does not wait: nothing is in the way of the
 // update, and it goes on. Its errors are those of Update that are known by then.
 func (s *Store) UpdateAsync(ctx context.Context, p org.Principal, in UpdateInput) (org.Operation, error) {
 	todo, hash, err := s.prepareUpdate(ctx, p, in)

@@ -1,6 +1,6 @@
-// Package access is the one way to an organization's data while it may be moved: who may have
-// it, and the protocol of reads and writes (docs/moves.md). Whoever is told that a write was
-// done can rely on it, and a read never goes back in time.
+// Package access is the one way to an organization's data while it may be moved: the check
+// of principals, and the protocol of reads and writes (docs/moves.md). A client that is told that
+// its write was done can rely on it, and a read never goes back in time.
 package access
 
 import (

@@ -96,7 +96,7 @@ func (d *Data) Read(ctx context.Context, f func(context.Context, docdb.Collectio
 }
 
 // ReadAs is Authenticate and then Read, for less: on a shared engine it reads where the data was
-// when this process last looked, and then who may have it together with where it is, instead
+// when this process last looked, and then checks the principal and where the data is together, instead
 // of one before and the other after. f may be called for a principal that is then refused.
 func (d *Data) ReadAs(ctx context.Context, p org.Principal, f func(context.Context, docdb.Collection) error) error {
 	o := d.access.cache.usable(d.orgID)

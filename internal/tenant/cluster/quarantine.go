@@ -22,7 +22,7 @@ type Quarantined struct {
 }
 
 // quarantineFor is how long that goes on. Later a collection with documents and without
-// an owner is more likely somebody's who has restored a backup, and a person decides.
+// an owner is more likely that of a restored backup, and a person decides.
 const quarantineFor = 24 * time.Hour
 
 // QuarantineID is the _id of a name's entry.

@@ -45,7 +45,7 @@ func (d *Documents) InsertOnce(ctx context.Context, given *document.Given, body 
 }
 
 // inserted reports whether the document is there already. One with an _id that was
-// drawn for this key is nobody else's, whoever has changed it since; one with an _id
+// drawn for this key is no other request's, whatever has changed it since; one with an _id
 // of the client's is known by its revision.
 func inserted(ctx context.Context, c docdb.Collection, id bson.RawValue, given *document.Given) (bool, error) {
 	there, err := lookUp(ctx, c, id)

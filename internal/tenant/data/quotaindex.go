@@ -10,7 +10,7 @@ import (
 	"github.com/orgd/orgd/internal/tenant/master"
 )
 
-// indexed is a collection with a quota, for who changes its indexes: what these take is
+// indexed is a collection with a quota, for a change of its indexes: what these take is
 // known when they are there.
 type indexed struct {
 	docdb.Collection

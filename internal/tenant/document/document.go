@@ -34,7 +34,7 @@ const NoRevision = "0"
 
 // RevisionField is the hidden field of a stored document that holds the id of its last
 // write, an ObjectID. Nobody has made that id twice, so it serves compare-and-swap,
-// and whoever is in doubt whether a write was done finds its id there.
+// and a writer that is in doubt whether its write was done finds the id there.
 const RevisionField = "_rev"
 
 // Stored returns the document as it is stored: the hidden field comes after the

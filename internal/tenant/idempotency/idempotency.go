@@ -42,8 +42,8 @@ const claimLeases = 2
 
 // A Request is one with an idempotency key.
 type Request struct {
-	// OrgID is whose key it is; empty on the public plane, where it is whoever's
-	// request has this fingerprint.
+	// OrgID is the organization whose key it is; empty on the public plane, where a key belongs
+	// to the requests of this fingerprint.
 	OrgID string
 	// Network is where a request on the public plane comes from, so that the keys of one are
 	// not in the way of another's. It is stored, and is no part of whose key it is.
@@ -197,8 +197,8 @@ func (o Request) stranger() string {
 func (o Request) owner() string { return cmp.Or(o.OrgID, o.stranger()) }
 
 // id keeps the keys of one organization apart from those of all others. On the public plane
-// nobody says who sends a request, but what is sent holds a password: who sends the same is
-// the same, from whichever address, and no guessed key is in the way of another request.
+// a request does not say who sends it, but it holds a password: requests that are the same come
+// from the same client, from whichever address, and no guessed key is in the way of another request.
 func (o Request) id() string {
 	whose := o.OrgID
 	if whose == "" {

@@ -22,7 +22,7 @@ import (
 const (
 	// countEvery is the part of a bound that a process may use up before it counts again.
 	countEvery = 16
-	// recountFull is how long a bound that is met is taken as met, so that whoever is
+	// recountFull is how long a bound that is met is taken as met, so that a client that is
 	// refused over and over does not have all entries counted each time.
 	recountFull = time.Minute
 	// keySize is what an entry takes at the most, with what the indexes have of it. Only one that
@@ -43,9 +43,9 @@ const strangers = "~"
 
 // A tally is how many entries one has, and what this process is adding.
 type tally struct {
-	turn      chan struct{} // of the one who looks, and perhaps counts
+	turn      chan struct{} // of the request that looks, and perhaps counts
 	n, making atomic.Int64
-	// What only who has the turn looks at.
+	// What only the request that has the turn looks at.
 	limit  int64     // that was found with the last count
 	credit int64     // that may be added before the next
 	fullTo time.Time // until when it need not be counted again, though the bound is met

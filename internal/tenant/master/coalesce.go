@@ -6,15 +6,15 @@ import (
 )
 
 // Coalesced reads documents for many requests at once. Every read begins after it was asked
-// for, so what it answers is no older than a read of one's own; but all who ask
-// while one is under way share the next. That is Raft's ReadIndex: the more
+// for, so what it answers is no older than a read of one's own; but all requests
+// that come while one is under way share the next. That is Raft's ReadIndex: the more
 // requests there are, the less each costs. What it returns is shared, and must
 // not be changed.
 type Coalesced[T any, P Record[T]] struct {
 	Table Table[T, P]
 
 	mu sync.Mutex
-	// next are the reads that have not begun, by id; those who ask may join.
+	// next are the reads that have not begun, by id; requests may join them.
 	next map[string]*Reading[P]
 	// busy are the ids that are being read.
 	busy map[string]bool
@@ -27,7 +27,7 @@ type Reading[P any] struct {
 	err  error
 }
 
-// Get is Table.Get. The read outlives the ctx of whoever asked first.
+// Get is Table.Get. The read outlives the ctx of the request that asked first.
 func (l *Coalesced[T, P]) Get(ctx context.Context, id string) (P, error) {
 	return l.Begin(ctx, id).Wait(ctx)
 }

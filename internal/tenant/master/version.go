@@ -19,8 +19,8 @@ func newVersion() Version {
 
 const (
 	versionSize = len(bson.ObjectID{})
-	// trail is how many versions before the present one a document remembers. Whoever
-	// does not know whether a swap of its own was done finds out as long as not more
+	// trail is how many versions before the present one a document remembers. A
+	// writer that does not know whether a swap of its own was done finds out as long as not more
 	// swaps than that have come after it.
 	trail = 8
 )

@@ -13,7 +13,7 @@ const (
 	// applyBatch is how many documents are read at a time.
 	applyBatch = 500
 	// steadyRounds is after how many rounds that left hardly less than the one before the
-	// block of writes is tried: writers who are as fast as the move get no slower by waiting. They need
+	// block of writes is tried: writers that are as fast as the move get no slower by waiting. They need
 	// not follow each other, so that what goes up and down ends too.
 	steadyRounds = 4
 	// longestBlock is for how long the last documents may keep clients waiting, as far

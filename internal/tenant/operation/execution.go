@@ -58,7 +58,7 @@ func (x *Execution) persist(ctx context.Context) error {
 	})
 }
 
-// finish runs the operation to its outcome, for a caller who waits for it.
+// finish runs the operation to its outcome, for a caller that waits for it.
 func (x *Execution) finish(ctx context.Context) error {
 	err := x.execute(ctx)
 	if err != nil {

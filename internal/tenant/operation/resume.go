@@ -146,7 +146,7 @@ func (r *Runner) resumeOne(ctx context.Context, op *master.Operation) (bool, err
 	return err == nil, err
 }
 
-// ResumeNow resumes one operation, for a caller who waits for it.
+// ResumeNow resumes one operation, for a caller that waits for it.
 func (r *Runner) ResumeNow(ctx context.Context, op *master.Operation) (bool, error) {
 	if !r.active.enter(op.ID) {
 		return false, nil
@@ -158,8 +158,8 @@ func (r *Runner) ResumeNow(ctx context.Context, op *master.Operation) (bool, err
 }
 
 // beginWithin is how long after its lease an operation may still begin of which nobody
-// knows whether it was begun. One that arrives later than that, whoever sent it was told
-// that its outcome is unknown, and has done something else since.
+// knows whether it was begun. Of one that arrives later than that, the client was told
+// that its outcome is unknown, and may have done something else since.
 const beginWithin = time.Minute
 
 // refuseLate undoes an operation that comes too late to begin, unless it has.

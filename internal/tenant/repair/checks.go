@@ -143,7 +143,7 @@ func (inv *inventory) organizationCollections() (all []Finding) {
 func (inv *inventory) organizationAdmins() (all []Finding) {
 	for _, o := range inv.organizations {
 		if a := inv.adminOf[o.AdminID]; inv.atRest(o) && (a == nil || a.OrgID != o.ID) {
-			all = append(all, broken(o.ID, fromBackup, "has the admin %q, who is not there or another organization's", o.AdminID))
+			all = append(all, broken(o.ID, fromBackup, "has the admin %q, which is not there or another organization's", o.AdminID))
 		}
 	}
 	return all

@@ -1,5 +1,5 @@
 // Package repair removes what was left behind, and finds what does not fit together: one set of
-// verdicts (verdict.go) for the reconciler, which acts on them, and the doctor, who reports them.
+// verdicts (verdict.go) for the reconciler, which acts on them, and the doctor, which reports them.
 package repair
 
 import (
@@ -148,7 +148,7 @@ func (s *Repairer) contents(ctx context.Context, inv *inventory) ([]Contents, er
 }
 
 // GiveBack reserves the names and addresses that organizations and admins have and do not
-// hold. Who is faster has them.
+// hold. An organization that was faster keeps them.
 func (s *Repairer) GiveBack(ctx context.Context) error {
 	inv, err := s.takeInventory(ctx)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 )
 
 // inventory is what a doctor looks at. Where the databases change meanwhile, what
-// gives something a use is read after it, as in tidy.
+// gives something a use is read after it, as in CleanUp.
 type inventory struct {
 	now       time.Time
 	exclusive bool

@@ -40,7 +40,7 @@ const (
 	useless                     // to be dropped
 )
 
-// judgeEntry decides on a registered collection. A live one is never useless, whoever owns it: no
+// judgeEntry decides on a registered collection. A live one is never useless, whatever its owner: no
 // owner that dies leaves one behind, so that its organization was lost in another way.
 func judgeEntry(c *master.Collection, over bool, o *master.Organization, now time.Time) entryVerdict {
 	switch {

@@ -44,7 +44,7 @@ func Batches(c docdb.Collection, q docdb.Query) func(context.Context) iter.Seq2[
 	}
 }
 
-// ReadAhead is what a query finds, read one piece ahead of whoever takes it.
+// ReadAhead is what a query finds, read one piece ahead of its user.
 type ReadAhead[T any] struct {
 	pieces chan piece[T]
 	cancel context.CancelFunc
