@@ -91,13 +91,14 @@ check-generate: generate ## Fail if gen/ is not what openapi.yaml generates
 	  echo "gen/ is not what openapi.yaml generates; commit these:" >&2; echo "$$changes" >&2; git --no-pager diff -- gen >&2; exit 1; }
 
 .PHONY: lint
-lint: ## Check formatting, vet, staticcheck, unparam
+lint: ## Check formatting, vet, staticcheck, unparam; report how the code is built
 	@files=$$(gofmt -l $$(git ls-files '*.go')) && [ -z "$$files" ] || { echo "run gofmt -w on:" >&2; echo "$$files" >&2; exit 1; }
 	$(GO) vet ./...
 	$(TOOL) staticcheck ./...
 	$(TOOL) unparam ./...
 	$(GO) mod tidy -diff
 	$(GO) mod verify
+	@$(GO) run ./tools/structure/main.go internal cmd sdk/go bench
 
 LINT = tools/lint/node_modules/.package-lock.json
 
