@@ -29,8 +29,8 @@ type ballast struct {
 	have atomic.Bool
 }
 
-func newBallast(c *Config, bytes int64) ballast {
-	return ballast{fs: c.fs, dir: c.Dir, log: c.Logger, bytes: bytes}
+func newBallast(d *directory, bytes int64) ballast {
+	return ballast{fs: d.fs, dir: d.dir, log: d.logger, bytes: bytes}
 }
 
 func (b *ballast) path() string { return b.fs.PathJoin(b.dir, ballastFile) }

@@ -150,7 +150,7 @@ func (c *catalog) acquire(name collName) (*coll, error) {
 		return co, nil
 	}
 	// Nothing changes this collection now: whoever does holds a reference, and has loaded it.
-	raw, ok, err := c.e.get(catalogKey(name))
+	raw, ok, err := c.e.get(catalogKey(name.database, name.collection))
 	if err == nil && ok {
 		var state *collState
 		if state, err = decodeState(raw); err == nil {
@@ -241,8 +241,8 @@ func (c *catalog) number() (uint32, error) {
 
 // names returns the names of a database's collections that begin with prefix.
 func (c *catalog) names(ctx context.Context, database, prefix string) (names []string, err error) {
-	lower := catalogKey(collName{database, prefix})
-	base := len(catalogKey(collName{database, ""}))
+	lower := catalogKey(database, prefix)
+	base := len(catalogKey(database, ""))
 	it, err := c.e.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: successor(lower)})
 	if err != nil {
 		return nil, err

@@ -82,7 +82,7 @@ func (d database) List(ctx context.Context, prefix string) ([]string, error) {
 // setState commits a batch that makes state the collection's (nil: dropped),
 // and lets the process know once it is on disk. The caller holds all of co.writers.
 func (e *Engine) setState(co *coll, batch *pebble.Batch, state *collState, frees bool) error {
-	key := catalogKey(co.name)
+	key := catalogKey(co.name.database, co.name.collection)
 	if state == nil {
 		if err := batch.Delete(key, nil); err != nil {
 			return err

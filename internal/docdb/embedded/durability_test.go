@@ -137,7 +137,7 @@ func TestReadsWaitForTheWriteTheySee(t *testing.T) {
 				return after(n == 0, err)
 			}},
 		{"List of a created collection", func(db docdb.Database) error { return db.Create(bg, "d") },
-			func(t *testing.T, e *Engine) func() bool { return shows(t, e, catalogKey(collName{"db", "d"})) },
+			func(t *testing.T, e *Engine) func() bool { return shows(t, e, catalogKey("db", "d")) },
 			func(db docdb.Database) error { names, err := db.List(bg, ""); return after(len(names) == 2, err) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -88,6 +88,11 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// disk is the engine's directory.
+func (c *Config) disk() *directory {
+	return &directory{c.fs, c.Dir, c.Logger, c.MinFreeBytes, c.AcceptLoss}
+}
+
 // An Engine is a docdb.Engine on one directory.
 type Engine struct {
 	db      *pebble.DB

@@ -44,9 +44,9 @@ type health struct {
 // flushState is how the last write of tables in the background went.
 type flushState struct{ err error }
 
-func newHealth(c *Config) *health {
-	return &health{log: c.Logger, failed: make(chan struct{}), stopping: make(chan struct{}), fullPause: fullPause,
-		space: newSpace(c), marker: newMarker(c)}
+func newHealth(d *directory) *health {
+	return &health{log: d.logger, failed: make(chan struct{}), stopping: make(chan struct{}), fullPause: fullPause,
+		space: newSpace(d), marker: newMarker(d)}
 }
 
 func (h *health) fail(cause error) {

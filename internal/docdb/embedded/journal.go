@@ -16,7 +16,7 @@ import (
 var (
 	// ErrDamaged: what was on disk cannot be read any more.
 	ErrDamaged = errors.New("embedded: the data is damaged")
-	// ErrLost is ErrDamaged where only the newest writes are lost: see Config.AcceptLoss.
+	// ErrLost is ErrDamaged where only the newest writes are lost: see Config.AcceptLoss of the engine.
 	ErrLost = fmt.Errorf("%w: acknowledged writes are lost", ErrDamaged)
 )
 
@@ -24,15 +24,15 @@ var (
 // them. Pebble takes what ends too early for what a crash has cut off, and goes on without
 // what was acknowledged.
 type journal struct {
-	c        *Config
+	d        *directory
 	mark     mark
 	unloaded uint64 // the number of the first log that is not in tables
 }
 
 // checkJournal looks whether the logs and the manifest hold all that was acknowledged:
 // ErrDamaged if not. With AcceptLoss a log ends where it can be read to.
-func (c *Config) checkJournal() error {
-	j := &journal{c: c}
+func (d *directory) checkJournal() error {
+	j := &journal{d: d}
 	if err := j.readMark(); err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (c *Config) checkJournal() error {
 }
 
 func (j *journal) readMark() error {
-	text, err := j.c.readFile(markFile)
+	text, err := j.d.readFile(markFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // written by a program that knew none, or restored from a backup
 	}
@@ -68,7 +68,7 @@ func (j *journal) readMark() error {
 	}
 	var ok bool
 	if j.mark, ok = parseMark(text); !ok {
-		j.c.Logger.Warn("the file that says how much must be there is damaged: nothing can be said of the end of the log", "file", markFile)
+		j.d.logger.Warn("the file that says how much must be there is damaged: nothing can be said of the end of the log", "file", markFile)
 		j.mark = mark{}
 	}
 	return nil
@@ -76,14 +76,14 @@ func (j *journal) readMark() error {
 
 // readManifest finds out which logs are to be read.
 func (j *journal) readManifest() error {
-	desc, err := pebble.Peek(j.c.Dir, j.c.fs)
+	desc, err := pebble.Peek(j.d.dir, j.d.fs)
 	if err != nil {
 		return err
 	}
 	if !desc.Exists {
 		return nil // Pebble says so
 	}
-	name := j.c.fs.PathBase(desc.ManifestFilename)
+	name := j.d.fs.PathBase(desc.ManifestFilename)
 	number, _, _ := numberOf(name)
 	end, err := j.read(name, 0, func(edit []byte) {
 		if first, ok := unloadedLog(edit); ok {
@@ -123,7 +123,7 @@ func unloadedLog(edit []byte) (number uint64, ok bool) {
 
 // logs returns the numbers of the logs that are to be read, in their order.
 func (j *journal) logs() (logs []uint64, err error) {
-	names, err := j.c.fs.List(j.c.Dir)
+	names, err := j.d.fs.List(j.d.dir)
 	for _, name := range names {
 		if number, isLog, ok := numberOf(name); ok && isLog && number >= j.unloaded {
 			logs = append(logs, number)
@@ -143,7 +143,7 @@ func (j *journal) readLog(number uint64, last bool) (lost string, err error) {
 	if number == j.mark.log.number {
 		marked = j.mark.log.bytes
 	}
-	j.c.Logger.Info("a log is read again", "log", logName(number), "writes", end.records, "ends_at", end.bytes, "known_to_be_on_disk", marked)
+	j.d.logger.Info("a log is read again", "log", logName(number), "writes", end.records, "ends_at", end.bytes, "known_to_be_on_disk", marked)
 	switch {
 	case end.damaged:
 		return fmt.Sprintf("%s is damaged at byte %d, behind which are writes that were acknowledged later", logName(number), end.bytes), nil
@@ -156,7 +156,7 @@ func (j *journal) readLog(number uint64, last bool) (lost string, err error) {
 }
 
 func (j *journal) read(name string, number uint32, visit func([]byte)) (ending, error) {
-	f, err := j.c.fs.Open(j.c.fs.PathJoin(j.c.Dir, name))
+	f, err := j.d.fs.Open(j.d.fs.PathJoin(j.d.dir, name))
 	if err != nil {
 		return ending{}, err
 	}

@@ -88,11 +88,11 @@ func buildingKey(coll, index uint32) []byte {
 // documentKey is the key of a document, from the encoding of its _id.
 func documentKey(coll uint32, id []byte) []byte { return appendPart(documentPrefix(coll), id) }
 
-// catalogKey needs no escaping: names hold no NUL. With an empty name it is the
+// catalogKey needs no escaping: names hold no NUL. With an empty collection it is the
 // prefix of all of a database's collections.
-func catalogKey(name collName) []byte {
-	key := append([]byte{spaceCatalog}, name.database...)
-	return append(append(key, 0), name.collection...)
+func catalogKey(database, collection string) []byte {
+	key := append([]byte{spaceCatalog}, database...)
+	return append(append(key, 0), collection...)
 }
 
 // successor is the least key above all that begin with prefix; nil if there is none.

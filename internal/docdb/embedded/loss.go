@@ -17,18 +17,18 @@ const damagedDir = "damaged"
 // the others, which go on from what is lost, are put aside: what is there then is what was
 // there at one moment. It can be repeated after a crash.
 func (j *journal) loss(what string, logs []uint64) error {
-	if !j.c.AcceptLoss {
+	if !j.d.acceptLoss {
 		return fmt.Errorf("%w: %s; restore the directory from a backup, or accept the loss of what cannot be read", ErrLost, what)
 	}
-	dir, aside := j.c.Dir, j.c.fs.PathJoin(j.c.Dir, damagedDir)
-	j.c.Logger.Warn("acknowledged writes are lost, as was accepted", "reason", what, "put_aside", aside)
-	if err := j.c.fs.MkdirAll(aside, 0o700); err != nil {
+	dir, aside := j.d.dir, j.d.fs.PathJoin(j.d.dir, damagedDir)
+	j.d.logger.Warn("acknowledged writes are lost, as was accepted", "reason", what, "put_aside", aside)
+	if err := j.d.fs.MkdirAll(aside, 0o700); err != nil {
 		return err
 	}
 	for i, number := range slices.Backward(logs) {
 		var err error
 		if i > 0 {
-			err = j.c.fs.Rename(j.c.fs.PathJoin(dir, logName(number)), j.c.fs.PathJoin(aside, logName(number)))
+			err = j.d.fs.Rename(j.d.fs.PathJoin(dir, logName(number)), j.d.fs.PathJoin(aside, logName(number)))
 		} else {
 			err = j.cut(aside, number)
 		}
@@ -36,17 +36,17 @@ func (j *journal) loss(what string, logs []uint64) error {
 			return fmt.Errorf("putting %s aside: %w", logName(number), err)
 		}
 	}
-	err := j.c.fs.Remove(j.c.fs.PathJoin(dir, markFile)) // the number may come again
+	err := j.d.fs.Remove(j.d.fs.PathJoin(dir, markFile)) // the number may come again
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
-	return errors.Join(err, syncDir(j.c.fs, aside), syncDir(j.c.fs, dir))
+	return errors.Join(err, syncDir(j.d.fs, aside), syncDir(j.d.fs, dir))
 }
 
 // cut replaces a log by as much of it as can be read.
 func (j *journal) cut(aside string, number uint64) error {
 	name := logName(number)
-	path, kept := j.c.fs.PathJoin(j.c.Dir, name), j.c.fs.PathJoin(aside, name)
+	path, kept := j.d.fs.PathJoin(j.d.dir, name), j.d.fs.PathJoin(aside, name)
 	end, err := j.read(name, uint32(number), nil)
 	if err != nil {
 		return err
@@ -54,20 +54,20 @@ func (j *journal) cut(aside string, number uint64) error {
 	if err := j.copy(path, kept+".cut", end.bytes); err != nil {
 		return err
 	}
-	if err := j.c.fs.Link(path, kept); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := j.d.fs.Link(path, kept); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return j.c.fs.Rename(kept+".cut", path)
+	return j.d.fs.Rename(kept+".cut", path)
 }
 
 // copy writes the first bytes of a file to another, on disk.
 func (j *journal) copy(from, to string, bytes int64) error {
-	in, err := j.c.fs.Open(from)
+	in, err := j.d.fs.Open(from)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	out, err := j.c.fs.Create(to, vfs.WriteCategoryUnspecified)
+	out, err := j.d.fs.Create(to, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
 	}

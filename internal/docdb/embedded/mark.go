@@ -43,7 +43,7 @@ type marker struct {
 	saved mark
 }
 
-func newMarker(c *Config) *marker { return &marker{fs: c.fs, dir: c.Dir} }
+func newMarker(d *directory) *marker { return &marker{fs: d.fs, dir: d.dir} }
 
 // synced notes that a file is on disk up to there. It costs a write no I/O.
 func (m *marker) synced(name string, bytes int64) {

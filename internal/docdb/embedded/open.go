@@ -1,11 +1,9 @@
 package embedded
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"hash/maphash"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -139,7 +137,7 @@ func (c *Config) state() (dirState, error) {
 		return 0, fmt.Errorf("reading data directory %q: %w", c.Dir, err)
 	}
 	if slices.Contains(names, formatFile) {
-		line, err := c.readFile(formatFile)
+		line, err := c.disk().readFile(formatFile)
 		if err != nil {
 			return 0, fmt.Errorf("reading data directory %q: %w", c.Dir, err)
 		}
@@ -174,11 +172,11 @@ func (c *Config) openLocked(lock *pebble.Lock) (*Engine, error) {
 		}
 	}
 	if state == dirReady {
-		if err := c.checkJournal(); err != nil {
+		if err := c.disk().checkJournal(); err != nil {
 			return nil, fmt.Errorf("opening data directory %q: %w", c.Dir, err)
 		}
 	}
-	h := newHealth(c)
+	h := newHealth(c.disk())
 	h.space.ballast.find()
 	db, err := c.openPebble(h, lock, state == dirReady)
 	if err != nil {
@@ -246,18 +244,6 @@ func (c *Config) finishCreating(db *pebble.DB) error {
 	return syncDir(c.fs, c.Dir)
 }
 
-func (c *Config) readFile(name string) (string, error) {
-	f, err := c.fs.Open(c.fs.PathJoin(c.Dir, name))
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	const enough = 256 // for any format's line
-	var b bytes.Buffer
-	_, err = io.Copy(&b, io.LimitReader(f, enough))
-	return b.String(), err
-}
-
 // writeFile writes a file and the names of it and of the directory to disk.
 func (c *Config) writeFile(name, text string) error {
 	f, err := c.fs.Create(c.fs.PathJoin(c.Dir, name), vfs.WriteCategoryUnspecified)
@@ -272,31 +258,4 @@ func (c *Config) writeFile(name, text string) error {
 		return err
 	}
 	return errors.Join(syncDir(c.fs, c.Dir), syncDir(c.fs, c.fs.PathDir(c.Dir)))
-}
-
-func syncDir(fs vfs.FS, dir string) error {
-	d, err := fs.OpenDir(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-// unfinished is what a file is called until replaceFile has finished it.
-func unfinished(path string) string { return path + ".new" }
-
-// replaceFile puts a file that is whole, and on disk, in the place of another or of none. Its
-// name is on disk when the directory has been synced.
-func replaceFile(fs vfs.FS, path string, fill func(vfs.File) error) error {
-	f, err := fs.Create(unfinished(path), vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return err
-	}
-	if err = fill(f); err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return fs.Rename(unfinished(path), path)
 }

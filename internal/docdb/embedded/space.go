@@ -42,9 +42,9 @@ type space struct {
 	low      bool      // less than minFree, when it was last said
 }
 
-func newSpace(c *Config) *space {
-	minFree := max(c.MinFreeBytes, 0)
-	return &space{fs: c.fs, dir: c.Dir, minFree: minFree, log: c.Logger, ballast: newBallast(c, minFree/ballastPart)}
+func newSpace(d *directory) *space {
+	minFree := max(d.minFree, 0)
+	return &space{fs: d.fs, dir: d.dir, minFree: minFree, log: d.logger, ballast: newBallast(d, minFree/ballastPart)}
 }
 
 // promise takes the room for a batch; the caller gives back what it returns when the batch
