@@ -12,6 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/keys"
 )
 
 // Each benchmark has a sub-benchmark "bare": the same keys and values on the same
@@ -53,7 +54,7 @@ func BenchmarkGet(b *testing.B) {
 		b.RunParallel(func(p *testing.PB) {
 			for p.Next() {
 				id := docdb.StringID(name("document", rand.IntN(benchDocs)))
-				v, closer, err := e.db.Get(documentKey(1, appendValue(nil, id)))
+				v, closer, err := e.db.Get(keys.Document(1, keys.AppendValue(nil, id)))
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -118,7 +119,7 @@ func BenchmarkInsert(b *testing.B) {
 		b.Run(fmt.Sprint(writers, "/engine"), func(b *testing.B) {
 			e := open(b, Config{})
 			c := newCollection(b, e)
-			mustIndex(b, c, docdb.Index{Name: "email", Keys: key("email"), Unique: true})
+			mustIndex(b, c, docdb.Index{Name: "email", Keys: keyOn("email"), Unique: true})
 			parallel(b, writers, func(i int) error { return c.Insert(bg, benchDoc(i)) })
 		})
 	}
@@ -169,7 +170,7 @@ func BenchmarkCAS(b *testing.B) {
 func BenchmarkFind(b *testing.B) {
 	e := open(b, Config{})
 	c := newCollection(b, e)
-	mustIndex(b, c, docdb.Index{Name: "n", Keys: key("n")})
+	mustIndex(b, c, docdb.Index{Name: "n", Keys: keyOn("n")})
 	fill(b, e, c)
 	run := func(name string, q docdb.Query, want int) {
 		b.Run(name, func(b *testing.B) {
@@ -190,7 +191,7 @@ func BenchmarkFind(b *testing.B) {
 	}
 	b.Run("bare", func(b *testing.B) {
 		for b.Loop() {
-			it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: documentPrefix(1), UpperBound: successor(documentPrefix(1))})
+			it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: keys.Documents(1), UpperBound: keys.Successor(keys.Documents(1))})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -208,8 +209,8 @@ func BenchmarkFind(b *testing.B) {
 	run("scan for 1 in 100", docdb.Query{Filter: docdb.Eq("email", name("user", 77))}, 1)
 	run("by index 1 in 100", docdb.Query{Filter: docdb.Eq("n", 7)}, benchDocs/100)
 	run("page of 100", docdb.Query{Limit: 100, After: &docdb.Position{ID: docdb.StringID(name("document", 50_000))}}, 100)
-	run("all in order of an index", docdb.Query{Order: key("n")}, benchDocs)
-	run("range of an index, descending", docdb.Query{Order: key("n"), Desc: true, Filter: docdb.And(docdb.Eq("n", 7))}, benchDocs/100)
+	run("all in order of an index", docdb.Query{Order: keyOn("n")}, benchDocs)
+	run("range of an index, descending", docdb.Query{Order: keyOn("n"), Desc: true, Filter: docdb.And(docdb.Eq("n", 7))}, benchDocs/100)
 	b.Run("count all", func(b *testing.B) {
 		for b.Loop() {
 			if n, err := c.Count(bg, docdb.Filter{}); err != nil || n != benchDocs {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/keys"
 )
 
 // collName names a collection.
@@ -150,7 +151,7 @@ func (c *catalog) acquire(name collName) (*coll, error) {
 		return co, nil
 	}
 	// Nothing changes this collection now: whoever does holds a reference, and has loaded it.
-	raw, ok, err := c.e.get(catalogKey(name.database, name.collection))
+	raw, ok, err := c.e.get(keys.Catalog(name.database, name.collection))
 	if err == nil && ok {
 		var state *collState
 		if state, err = decodeState(raw); err == nil {
@@ -214,7 +215,7 @@ func (c *catalog) number() (uint32, error) {
 	c.reserve.Lock()
 	defer c.reserve.Unlock()
 	if c.next == c.reserved {
-		raw, ok, err := c.e.get([]byte{spaceCounter})
+		raw, ok, err := c.e.get([]byte{keys.Counter})
 		if err != nil {
 			return 0, err
 		}
@@ -226,7 +227,7 @@ func (c *catalog) number() (uint32, error) {
 			return 0, fmt.Errorf("all %d numbers of collections are used up", uint32(math.MaxUint32))
 		}
 		batch := c.e.db.NewBatch()
-		if err := batch.Set([]byte{spaceCounter}, binary.BigEndian.AppendUint64(nil, first+numberBlock), nil); err != nil {
+		if err := batch.Set([]byte{keys.Counter}, binary.BigEndian.AppendUint64(nil, first+numberBlock), nil); err != nil {
 			return 0, err
 		}
 		if err := c.e.commit(batch, true, false); err != nil {
@@ -241,9 +242,9 @@ func (c *catalog) number() (uint32, error) {
 
 // names returns the names of a database's collections that begin with prefix.
 func (c *catalog) names(ctx context.Context, database, prefix string) (names []string, err error) {
-	lower := catalogKey(database, prefix)
-	base := len(catalogKey(database, ""))
-	it, err := c.e.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: successor(lower)})
+	lower := keys.Catalog(database, prefix)
+	base := len(keys.Catalog(database, ""))
+	it, err := c.e.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: keys.Successor(lower)})
 	if err != nil {
 		return nil, err
 	}

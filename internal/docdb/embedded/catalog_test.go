@@ -14,6 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/keys"
 )
 
 func TestTheNumberOfACollectionIsNeverUsedAgain(t *testing.T) {
@@ -54,7 +55,7 @@ func TestManyCollectionsAreCheap(t *testing.T) {
 				c := db.Collection(name("org_", i))
 				err := db.Create(bg, name("org_", i))
 				if err == nil {
-					err = c.CreateIndex(bg, docdb.Index{Name: "email", Keys: key("email"), Unique: true})
+					err = c.CreateIndex(bg, docdb.Index{Name: "email", Keys: keyOn("email"), Unique: true})
 				}
 				if err == nil {
 					err = c.Insert(bg, doc("_id", 1, "email", name("user", i)))
@@ -161,14 +162,14 @@ func TestAnIndexThatIsNotFinishedLeavesNothing(t *testing.T) {
 
 	// A violation at the very end.
 	mustInsert(t, c, doc("_id", "z", "a", fmt.Sprint(longText[:1800], 0)))
-	if err := c.CreateIndex(bg, docdb.Index{Name: "x", Keys: key("a"), Unique: true}); !errors.Is(err, docdb.ErrDuplicate) {
+	if err := c.CreateIndex(bg, docdb.Index{Name: "x", Keys: keyOn("a"), Unique: true}); !errors.Is(err, docdb.ErrDuplicate) {
 		t.Fatal(err)
 	}
 	checkConsistent(t, e)
 
 	// A crash in the middle.
 	co := c.(collection).coll(t)
-	b := e.newBuilder(co.state.Load(), docdb.Index{Name: "y", Keys: key("a")})
+	b := e.newBuilder(co.state.Load(), docdb.Index{Name: "y", Keys: keyOn("a")})
 	b.newBatch()
 	if err := b.addAll(bg); err != nil || !b.spilled {
 		t.Fatal(err, b.spilled)
@@ -177,12 +178,12 @@ func TestAnIndexThatIsNotFinishedLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	e = openMem(t, mem.CrashClone(vfs.CrashCloneCfg{}))
-	scanKeys(t, e.db, []byte{spaceBuilding}, func(key, _ []byte) { t.Errorf("an index is still marked as being built: %x", key) })
+	scanKeys(t, e.db, []byte{keys.SpaceBuilding}, func(key, _ []byte) { t.Errorf("an index is still marked as being built: %x", key) })
 	checkConsistent(t, e)
 	c = e.Database("db").Collection("c")
 	if list, err := c.Indexes(bg); err != nil || len(list) != 0 {
 		t.Errorf("the indexes are %v, %v", list, err)
 	}
-	mustIndex(t, c, docdb.Index{Name: "y", Keys: key("a")})
+	mustIndex(t, c, docdb.Index{Name: "y", Keys: keyOn("a")})
 	checkConsistent(t, e)
 }

@@ -22,7 +22,7 @@ func TestCloseEndsTheMakingOfAnIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	made, closed := make(chan error, 1), make(chan error, 1)
-	go func() { made <- c.CreateIndex(bg, docdb.Index{Name: "i", Keys: key("a")}) }()
+	go func() { made <- c.CreateIndex(bg, docdb.Index{Name: "i", Keys: keyOn("a")}) }()
 	await(t, "the call has begun", func() bool { return e.calls.state.Load() == 1 })
 	go func() { closed <- e.Close() }()
 	await(t, "Close has begun", e.calls.begun)
@@ -47,21 +47,21 @@ func TestAnIndexIsMadeAnewAfterOneThatCouldNotBeUndone(t *testing.T) {
 	c := newCollection(t, e)
 	mustInsert(t, c, doc("_id", "a", "x", 1), doc("_id", "b", "x", 2))
 	state := c.(collection).coll(t).state.Load()
-	b := e.newBuilder(state, docdb.Index{Name: "i", Keys: key("x")})
+	b := e.newBuilder(state, docdb.Index{Name: "i", Keys: keyOn("x")})
 	b.newBatch()
 	if err := errors.Join(b.addAll(t.Context()), b.spill()); err != nil {
 		t.Fatal(err)
 	}
-	e.health.flush.Store(flushState{syscall.ENOSPC})
+	e.health.Flushed(syscall.ENOSPC)
 	if err := b.undo(docdb.ErrUnavailable); !errors.Is(err, docdb.ErrUnavailable) {
 		t.Error(err)
 	}
-	e.health.flush.Store(flushState{})
+	e.health.Flushed(nil)
 	if err := c.Delete(bg, docdb.StringID("a"), docdb.Filter{}); err != nil {
 		t.Fatal(err)
 	}
 	mustIndex(t, c, b.ix.Index)
-	if docs := find(t, c, docdb.Query{Order: key("x")}); len(docs) != 1 {
+	if docs := find(t, c, docdb.Query{Order: keyOn("x")}); len(docs) != 1 {
 		t.Errorf("found %v", docs)
 	}
 	checkConsistent(t, e)

@@ -38,7 +38,7 @@ func childWrite(dir string) {
 		fail(err)
 	}
 	c := db.Collection("c")
-	if err := c.CreateIndex(bg, docdb.Index{Name: "unique", Keys: key("unique"), Unique: true}); err != nil {
+	if err := c.CreateIndex(bg, docdb.Index{Name: "unique", Keys: keyOn("unique"), Unique: true}); err != nil {
 		fail(err)
 	}
 	var mu sync.Mutex
@@ -58,7 +58,7 @@ func childWrite(dir string) {
 	}
 	go func() {
 		for {
-			if err := c.CreateIndex(bg, docdb.Index{Name: "tags", Keys: key("tags")}); err != nil {
+			if err := c.CreateIndex(bg, docdb.Index{Name: "tags", Keys: keyOn("tags")}); err != nil {
 				fail(err)
 			}
 			if err := c.DropIndex(bg, "tags"); err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/keys"
 )
 
 // database implements docdb.Database.
@@ -53,7 +54,7 @@ func (d database) Drop(ctx context.Context, name string) error {
 			return nil
 		}
 		batch := d.e.db.NewBatch()
-		if err := d.e.deleteAll(batch, collectionPrefix(state.id)); err != nil {
+		if err := d.e.deleteAll(batch, keys.Collection(state.id)); err != nil {
 			return err
 		}
 		return d.e.setState(co, batch, nil, true)
@@ -71,7 +72,7 @@ func (d database) List(ctx context.Context, prefix string) ([]string, error) {
 	defer d.e.calls.leave()
 	names, err := d.e.catalog.names(ctx, d.name, prefix)
 	if err == nil {
-		err = d.e.health.err() // one of the commits waited for may have failed
+		err = d.e.health.Err() // one of the commits waited for may have failed
 	}
 	if err != nil {
 		return nil, err
@@ -82,7 +83,7 @@ func (d database) List(ctx context.Context, prefix string) ([]string, error) {
 // setState commits a batch that makes state the collection's (nil: dropped),
 // and lets the process know once it is on disk. The caller holds all of co.writers.
 func (e *Engine) setState(co *coll, batch *pebble.Batch, state *collState, frees bool) error {
-	key := catalogKey(co.name.database, co.name.collection)
+	key := keys.Catalog(co.name.database, co.name.collection)
 	if state == nil {
 		if err := batch.Delete(key, nil); err != nil {
 			return err
@@ -114,7 +115,7 @@ const fewKeys = 64
 
 // deleteAll adds to a batch the deletion of all keys with a prefix, where nobody writes.
 func (e *Engine) deleteAll(batch *pebble.Batch, prefix []byte) error {
-	end := successor(prefix)
+	end := keys.Successor(prefix)
 	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: end})
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/keys"
 )
 
 // A slowLog is a file system on which syncs of the log wait while it is held.
@@ -69,7 +70,7 @@ func await(t *testing.T, what string, done func() bool) {
 // already. Each reader must wait, until the write is on disk.
 func TestReadsWaitForTheWriteTheySee(t *testing.T) {
 	id := docdb.StringID("a")
-	docKey := documentKey(1, appendValue(nil, id))
+	docKey := keys.Document(1, keys.AppendValue(nil, id))
 	after := func(found bool, err error) error { // what a reader may tell once it may tell
 		if err == nil && !found {
 			err = errors.New("the write is missing")
@@ -85,12 +86,12 @@ func TestReadsWaitForTheWriteTheySee(t *testing.T) {
 	}{
 		{"Get of an inserted document", func(db docdb.Database) error { return db.Collection("c").Insert(bg, doc("_id", "b")) },
 			func(t *testing.T, e *Engine) func() bool {
-				return shows(t, e, documentKey(1, appendValue(nil, docdb.StringID("b"))))
+				return shows(t, e, keys.Document(1, keys.AppendValue(nil, docdb.StringID("b"))))
 			},
 			func(db docdb.Database) error { _, err := db.Collection("c").Get(bg, docdb.StringID("b")); return err }},
 		{"Find of an inserted document", func(db docdb.Database) error { return db.Collection("c").Insert(bg, doc("_id", "b")) },
 			func(t *testing.T, e *Engine) func() bool {
-				return shows(t, e, documentKey(1, appendValue(nil, docdb.StringID("b"))))
+				return shows(t, e, keys.Document(1, keys.AppendValue(nil, docdb.StringID("b"))))
 			},
 			func(db docdb.Database) error {
 				n := 0
@@ -104,7 +105,7 @@ func TestReadsWaitForTheWriteTheySee(t *testing.T) {
 			}},
 		{"Count of an inserted document", func(db docdb.Database) error { return db.Collection("c").Insert(bg, doc("_id", "b")) },
 			func(t *testing.T, e *Engine) func() bool {
-				return shows(t, e, documentKey(1, appendValue(nil, docdb.StringID("b"))))
+				return shows(t, e, keys.Document(1, keys.AppendValue(nil, docdb.StringID("b"))))
 			},
 			func(db docdb.Database) error {
 				n, err := db.Collection("c").Count(bg, docdb.Filter{})
@@ -112,7 +113,7 @@ func TestReadsWaitForTheWriteTheySee(t *testing.T) {
 			}},
 		{"Insert that finds its _id taken", func(db docdb.Database) error { return db.Collection("c").Insert(bg, doc("_id", "b")) },
 			func(t *testing.T, e *Engine) func() bool {
-				return shows(t, e, documentKey(1, appendValue(nil, docdb.StringID("b"))))
+				return shows(t, e, keys.Document(1, keys.AppendValue(nil, docdb.StringID("b"))))
 			},
 			func(db docdb.Database) error {
 				err := db.Collection("c").Insert(bg, doc("_id", "b"))
@@ -137,7 +138,7 @@ func TestReadsWaitForTheWriteTheySee(t *testing.T) {
 				return after(n == 0, err)
 			}},
 		{"List of a created collection", func(db docdb.Database) error { return db.Create(bg, "d") },
-			func(t *testing.T, e *Engine) func() bool { return shows(t, e, catalogKey("db", "d")) },
+			func(t *testing.T, e *Engine) func() bool { return shows(t, e, keys.Catalog("db", "d")) },
 			func(db docdb.Database) error { names, err := db.List(bg, ""); return after(len(names) == 2, err) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -178,7 +179,7 @@ func TestReadsOfOtherDocumentsDoNotWait(t *testing.T) {
 	fs.mu.Lock()
 	written := make(chan error, 1)
 	go func() { written <- c.Insert(bg, doc("_id", "b")) }()
-	await(t, "Pebble shows the write", shows(t, e, documentKey(1, appendValue(nil, docdb.StringID("b")))))
+	await(t, "Pebble shows the write", shows(t, e, keys.Document(1, keys.AppendValue(nil, docdb.StringID("b")))))
 	if _, err := c.Get(bg, docdb.StringID("a")); err != nil { // would never return
 		t.Error(err)
 	}
@@ -223,7 +224,7 @@ func TestPowerLoss(t *testing.T) {
 	fs := vfs.NewCrashableMem()
 	e := openMem(t, fs)
 	c := newCollection(t, e)
-	mustIndex(t, c, docdb.Index{Name: "v", Keys: key("v"), Unique: true})
+	mustIndex(t, c, docdb.Index{Name: "v", Keys: keyOn("v"), Unique: true})
 	world := &powerWorld{known: map[string]int64{}}
 	var stop atomic.Bool
 	var wg sync.WaitGroup
@@ -242,7 +243,7 @@ func TestPowerLoss(t *testing.T) {
 	}
 	run(func() error { return world.lookByGet(c, name("doc", rand.IntN(documents))) })
 	run(func() error { return world.lookByFind(c, docdb.Query{}) })
-	run(func() error { return world.lookByFind(c, docdb.Query{Order: key("v"), Desc: true}) })
+	run(func() error { return world.lookByFind(c, docdb.Query{Order: keyOn("v"), Desc: true}) })
 	for round := range 30 {
 		time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
 		known := world.copy()
@@ -360,7 +361,7 @@ func liveAndDie(db docdb.Database, name string, n int) error {
 	if _, err := c.InsertMany(bg, docs); err != nil {
 		return err
 	}
-	for _, ix := range []docdb.Index{{Name: "a", Keys: key("a")}, {Name: "b", Keys: key("b"), Unique: true}} {
+	for _, ix := range []docdb.Index{{Name: "a", Keys: keyOn("a")}, {Name: "b", Keys: keyOn("b"), Unique: true}} {
 		if err := c.CreateIndex(bg, ix); err != nil {
 			return err
 		}

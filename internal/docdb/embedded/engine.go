@@ -1,10 +1,10 @@
 // Package embedded keeps docdb's promises on one directory, with Pebble beneath
 // and no server to start.
 //
-// One key space holds everything; a collection is a prefix of it (keys.go), so
+// One key space holds everything; a collection is a prefix of it (package keys), so
 // collections cost nothing until they are used. Documents are stored as they were
 // given, under an encoding of their _id that sorts as docdb.Compare does
-// (encode.go), together with their index entries in one batch. Every write is
+// (package keys), together with their index entries in one batch. Every write is
 // synced before it is acknowledged, many of them with one sync; nobody reads
 // it before that (gate.go). Find and Count read page by page and hold no
 // iterator in between (find.go), so that slow callers, however many, keep no
@@ -37,6 +37,8 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/disk"
+	"github.com/orgd/orgd/internal/docdb/embedded/keys"
 )
 
 // Config says where and how to open an engine.
@@ -89,15 +91,15 @@ func (c Config) withDefaults() Config {
 }
 
 // disk is the engine's directory.
-func (c *Config) disk() *directory {
-	return &directory{c.fs, c.Dir, c.Logger, c.MinFreeBytes, c.AcceptLoss}
+func (c *Config) disk() *disk.Directory {
+	return &disk.Directory{FS: c.fs, Dir: c.Dir, Logger: c.Logger, MinFree: c.MinFreeBytes, AcceptLoss: c.AcceptLoss}
 }
 
 // An Engine is a docdb.Engine on one directory.
 type Engine struct {
 	db      *pebble.DB
 	lock    *pebble.Lock
-	health  *health
+	health  *disk.Health
 	calls   closing
 	stop    sync.Once    // closes health.stopping
 	seed    maphash.Seed // of the hashes in locks
@@ -124,7 +126,7 @@ func (e *Engine) begin(ctx context.Context) error {
 	if err := e.calls.enter(); err != nil {
 		return err
 	}
-	if err := e.health.err(); err != nil {
+	if err := e.health.Err(); err != nil {
 		e.calls.leave()
 		return err
 	}
@@ -140,35 +142,35 @@ func (e *Engine) Ping(ctx context.Context) error {
 		return err
 	}
 	defer e.calls.leave()
-	_, _, err := e.get([]byte{spaceCounter})
+	_, _, err := e.get([]byte{keys.Counter})
 	return err
 }
 
 // Writable implements docdb.WriteChecker.
-func (e *Engine) Writable() error { return e.health.writable(false) }
+func (e *Engine) Writable() error { return e.health.Writable(false) }
 
 // Failed is closed when the storage has failed and the engine answers nothing
 // but ErrUnavailable until the process is restarted. A service should end then.
-func (e *Engine) Failed() <-chan struct{} { return e.health.failed }
+func (e *Engine) Failed() <-chan struct{} { return e.health.Failed }
 
 // Close implements docdb.Engine. Closing an engine that has failed returns why;
 // the directory then stays locked until the process ends.
 func (e *Engine) Close() error {
-	e.stop.Do(func() { close(e.health.stopping) })
+	e.stop.Do(func() { close(e.health.Stopping) })
 	if !e.calls.close() {
 		return nil
 	}
-	if err := e.health.err(); err != nil {
+	if err := e.health.Err(); err != nil {
 		return err // Pebble would wait for goroutines that have stopped for good
 	}
-	e.health.lenient.Store(true)
+	e.health.Lenient.Store(true)
 	done := make(chan error, 1)
 	go func() { done <- e.close() }()
 	select {
 	case err := <-done:
 		return err
-	case <-e.health.failed: // in what Pebble was still doing
-		return e.health.err()
+	case <-e.health.Failed: // in what Pebble was still doing
+		return e.health.Err()
 	}
 }
 
@@ -177,8 +179,8 @@ func (e *Engine) close() error {
 	<-e.kept
 	err := e.db.Close()
 	if err == nil {
-		if err := e.health.marker.save(); err != nil {
-			e.health.background(err) // the mark before it holds as well
+		if err := e.health.Marker.Save(); err != nil {
+			e.health.Background(err) // the mark before it holds as well
 		}
 	}
 	return errors.Join(err, e.lock.Close())
@@ -206,24 +208,24 @@ func (e *Engine) get(key []byte) (value []byte, ok bool, err error) {
 // in it for good (see guardedFS), the process being about to end, and the caller
 // still gets an answer.
 func (e *Engine) commit(batch *pebble.Batch, sync, frees bool) error {
-	cost, err := e.health.admit(batch.Len(), frees)
+	cost, err := e.health.Admit(batch.Len(), frees)
 	if err != nil {
 		return err
 	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		defer e.health.space.written(cost)
+		defer e.health.Space.Written(cost)
 		if err := e.db.Apply(batch, &pebble.WriteOptions{Sync: sync}); err != nil {
-			e.health.fail(fmt.Errorf("writing the log: %w", err))
+			e.health.Fail(fmt.Errorf("writing the log: %w", err))
 		}
 	}()
 	select {
 	case <-done:
-	case <-e.health.failed:
+	case <-e.health.Failed:
 	}
-	if e.health.err() != nil { // not to be wrapped: it says that nothing was done
-		return fmt.Errorf("%w: storage has failed: %w", docdb.ErrOutcomeUnknown, e.health.cause)
+	if e.health.Err() != nil { // not to be wrapped: it says that nothing was done
+		return fmt.Errorf("%w: storage has failed: %w", docdb.ErrOutcomeUnknown, e.health.Cause)
 	}
 	return batch.Close() // only here, where Pebble is done with it
 }

@@ -163,7 +163,7 @@ func TestAFullDiskRefusesWritesWhileItLasts(t *testing.T) {
 	if _, err := e.db.AsyncFlush(); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "writes are refused", func() bool { return e.health.writable(true) != nil })
+	await(t, "writes are refused", func() bool { return e.health.Writable(true) != nil })
 	if err := c.Insert(bg, doc("_id", "later")); !errors.Is(err, docdb.ErrUnavailable) {
 		t.Errorf("Insert answers %v", err)
 	}
@@ -174,7 +174,7 @@ func TestAFullDiskRefusesWritesWhileItLasts(t *testing.T) {
 		t.Errorf("Find answers %v", err)
 	}
 	disk.broken.Store(false)
-	await(t, "writes are accepted again", func() bool { return e.health.writable(false) == nil })
+	await(t, "writes are accepted again", func() bool { return e.health.Writable(false) == nil })
 	mustInsert(t, c, doc("_id", "later"))
 }
 

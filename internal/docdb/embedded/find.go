@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/keys"
 )
 
 // A page is what Find reads at a time. Pages grow, so that a caller who wants
@@ -104,7 +105,7 @@ func newScan(q docdb.Query) (*scan, error) {
 	if len(q.After.Keys) != len(q.Order) {
 		return nil, fmt.Errorf("%w: a position of %d keys in an order of %d", docdb.ErrInvalid, len(q.After.Keys), len(q.Order))
 	}
-	s.after = &place{appendTuple(nil, q.Order, q.After.Keys), appendValue(nil, q.After.ID)}
+	s.after = &place{keys.AppendTuple(nil, q.Order, q.After.Keys), keys.AppendValue(nil, q.After.ID)}
 	return s, nil
 }
 
@@ -163,8 +164,8 @@ func (s *scan) readNothing() error {
 // readView reads a page in one view of the database; stale says that the
 // collection's state changed before the view was taken.
 func (e *Engine) readView(ctx context.Context, co *coll, state *collState, s *scan) (stale bool, err error) {
-	prefix := collectionPrefix(state.id)
-	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: successor(prefix)})
+	prefix := keys.Collection(state.id)
+	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.Successor(prefix)})
 	if err != nil {
 		return false, err
 	}
@@ -182,7 +183,7 @@ func (e *Engine) readView(ctx context.Context, co *coll, state *collState, s *sc
 	if co.state.Load() != state {
 		return true, nil
 	}
-	if err := e.health.err(); err != nil { // what was waited for may have failed
+	if err := e.health.Err(); err != nil { // what was waited for may have failed
 		return false, err
 	}
 	if err := w.choosePlan(s.counting); err != nil {
@@ -216,7 +217,7 @@ func (w *walk) choosePlan(counting bool) error {
 
 // hasMulti reports whether a document has several entries in an index.
 func (w *walk) hasMulti(ix *index) (bool, error) {
-	prefix := append(indexPrefix(w.state.id, ix.id), indexMulti)
-	w.it.SetBounds(prefix, successor(prefix))
+	prefix := append(keys.Index(w.state.id, ix.id), keys.IndexMulti)
+	w.it.SetBounds(prefix, keys.Successor(prefix))
 	return w.it.First(), w.it.Error()
 }

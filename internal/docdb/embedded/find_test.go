@@ -20,7 +20,7 @@ func TestAWalkThatPausesGoesOnWhereItWas(t *testing.T) {
 	e := openMem(t, vfs.NewMem())
 	e.maxWalk = 0
 	c := newCollection(t, e)
-	orders := [][]docdb.Key{nil, key("n"), {{Path: "tags", Desc: true}}, {{Path: "n"}, {Path: "u"}}, key("u")}
+	orders := [][]docdb.Key{nil, keyOn("n"), {{Path: "tags", Desc: true}}, {{Path: "n"}, {Path: "u"}}, keyOn("u")}
 	for i, keys := range orders[1:] {
 		mustIndex(t, c, docdb.Index{Name: fmt.Sprint("ix", i), Keys: keys, Unique: keys[0].Path == "u"})
 	}
@@ -65,7 +65,7 @@ func TestAnIndexThatComesAndGoesHidesNothing(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for !stop.Load() {
-			if err := errors.Join(c.CreateIndex(bg, docdb.Index{Name: "n", Keys: key("n")}), c.DropIndex(bg, "n")); err != nil {
+			if err := errors.Join(c.CreateIndex(bg, docdb.Index{Name: "n", Keys: keyOn("n")}), c.DropIndex(bg, "n")); err != nil {
 				t.Error(err)
 				return
 			}
@@ -80,7 +80,7 @@ func TestAnIndexThatComesAndGoesHidesNothing(t *testing.T) {
 			t.Errorf("counted %d of 300, %v", n, err)
 		}
 		n := 0
-		for _, err := range c.Find(bg, docdb.Query{Order: key("n")}) {
+		for _, err := range c.Find(bg, docdb.Query{Order: keyOn("n")}) {
 			if errors.Is(err, docdb.ErrNoIndex) {
 				n = 900
 			} else if err != nil {
@@ -123,9 +123,9 @@ func TestAFindWhoseCollectionIsDroppedSaysSo(t *testing.T) {
 func TestPlans(t *testing.T) {
 	e := openMem(t, vfs.NewMem())
 	c := newCollection(t, e)
-	mustIndex(t, c, docdb.Index{Name: "a", Keys: key("a")})
+	mustIndex(t, c, docdb.Index{Name: "a", Keys: keyOn("a")})
 	mustIndex(t, c, docdb.Index{Name: "ab", Keys: []docdb.Key{{Path: "a"}, {Path: "b", Desc: true}}})
-	mustIndex(t, c, docdb.Index{Name: "tags", Keys: key("tags")})
+	mustIndex(t, c, docdb.Index{Name: "tags", Keys: keyOn("tags")})
 	for i := range 1000 {
 		mustInsert(t, c, doc("_id", i, "a", i%10, "b", i/10, "tags", bson.A{i % 100, "x"}))
 	}
@@ -145,11 +145,11 @@ func TestPlans(t *testing.T) {
 		{"the index with most keys", bson.D{{Key: "b", Value: 5}, {Key: "a", Value: 3}}, nil, false, 1},
 		{"an index of arrays by equality", bson.D{{Key: "tags", Value: 3}}, nil, false, 10},
 		{"null, which may be missing", bson.D{{Key: "a", Value: nil}}, nil, false, 1000},
-		{"an order by a range", bson.D{{Key: "a", Value: bson.D{{Key: "$gte", Value: 8}}}}, key("a"), false, 200},
+		{"an order by a range", bson.D{{Key: "a", Value: bson.D{{Key: "$gte", Value: 8}}}}, keyOn("a"), false, 200},
 		{"an order by equality and a range", bson.D{{Key: "a", Value: 8}, {Key: "b", Value: bson.D{{Key: "$lt", Value: 5}}}}, []docdb.Key{{Path: "a"}, {Path: "b", Desc: true}}, true, 5},
-		{"an order of arrays, whose end is known", bson.D{{Key: "tags", Value: bson.D{{Key: "$lt", Value: 20}}}}, key("tags"), false, 200},
-		{"an order of arrays, whose beginning is not", bson.D{{Key: "tags", Value: bson.D{{Key: "$lt", Value: 20}}}}, key("tags"), true, 2000},
-		{"conditions that exclude each other", bson.D{{Key: "a", Value: 3}, {Key: "a", Value: bson.D{{Key: "$gt", Value: 5}}}}, key("a"), false, 0},
+		{"an order of arrays, whose end is known", bson.D{{Key: "tags", Value: bson.D{{Key: "$lt", Value: 20}}}}, keyOn("tags"), false, 200},
+		{"an order of arrays, whose beginning is not", bson.D{{Key: "tags", Value: bson.D{{Key: "$lt", Value: 20}}}}, keyOn("tags"), true, 2000},
+		{"conditions that exclude each other", bson.D{{Key: "a", Value: 3}, {Key: "a", Value: bson.D{{Key: "$gt", Value: 5}}}}, keyOn("a"), false, 0},
 	} {
 		t.Run(q.name, func(t *testing.T) {
 			f, err := docdb.ParseFilter(rawValue(q.filter).Value)

@@ -93,7 +93,7 @@ func (f smallFile) Write(p []byte) (int, error) {
 func openSmall(disk *smallDisk) (*Engine, error) {
 	e, err := Open(Config{Dir: "data", fs: disk, MinFreeBytes: -1, MemTableBytes: 32 << 10})
 	if err == nil {
-		e.health.fullPause = time.Millisecond
+		e.health.FullPause = time.Millisecond
 	}
 	return e, err
 }
@@ -125,7 +125,7 @@ func (l *ledger) work() {
 		l.known[id] = next
 	}
 	l.insist(func() error {
-		return l.c.CreateIndex(bg, docdb.Index{Name: "pad", Keys: key("pad")})
+		return l.c.CreateIndex(bg, docdb.Index{Name: "pad", Keys: keyOn("pad")})
 	})
 }
 
@@ -249,7 +249,7 @@ func TestAStartOnAFullDiskFailsCleanly(t *testing.T) {
 			_ = e.Close()
 			return
 		case err == nil: // it was hit when it was open
-		case !isFull(err) && !strings.Contains(err.Error(), "no space left"):
+		case !noRoom(err) && !strings.Contains(err.Error(), "no space left"):
 			t.Errorf("write %d: Open answers %v", at, err)
 		default:
 			failed++

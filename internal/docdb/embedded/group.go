@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/keys"
 )
 
 // A group is the keys that are not in order among themselves: they have a long
@@ -26,14 +27,14 @@ type member struct {
 // place is in none.
 func (w *walk) group(at place) []byte {
 	switch {
-	case len(at.tuple) > maxPart:
-		return slices.Concat(w.plan.prefix, head(at.tuple))
-	case len(at.id) <= maxPart:
+	case len(at.tuple) > keys.MaxPart:
+		return slices.Concat(w.plan.prefix, keys.Head(at.tuple))
+	case len(at.id) <= keys.MaxPart:
 		return nil
 	case w.uniqueEntries(): // a group of one, for the sake of its id in full
 		return slices.Concat(w.plan.prefix, at.tuple)
 	default:
-		return slices.Concat(w.plan.prefix, at.tuple, head(at.id))
+		return slices.Concat(w.plan.prefix, at.tuple, keys.Head(at.id))
 	}
 }
 
@@ -99,7 +100,7 @@ func (w *walk) collect(prefix []byte) (members []member, rest bool, err error) {
 // enter goes to the first key with a prefix in the direction of the walk.
 func (w *walk) enter(prefix []byte) bool {
 	if w.query.Desc {
-		return w.it.SeekLT(successor(prefix))
+		return w.it.SeekLT(keys.Successor(prefix))
 	}
 	return w.it.SeekGE(prefix)
 }
@@ -109,7 +110,7 @@ func (w *walk) leave(prefix []byte) bool {
 	if w.query.Desc {
 		return w.it.SeekLT(prefix)
 	}
-	return w.it.SeekGE(successor(prefix))
+	return w.it.SeekGE(keys.Successor(prefix))
 }
 
 // member returns what the current key stands for; false if the document has its
@@ -125,18 +126,18 @@ func (w *walk) member() (m member, here bool, err error) {
 		}
 	}
 	m.id = bytes.Clone(at.id)
-	doc, err := w.fetchByKey(append(documentPrefix(w.state.id), m.id...))
+	doc, err := w.fetchByKey(append(keys.Documents(w.state.id), m.id...))
 	if err != nil {
 		return member{}, false, err
 	}
-	m.place.id = appendValue(nil, docdb.ID(doc))
+	m.place.id = keys.AppendValue(nil, docdb.ID(doc))
 	m.place.tuple, err = w.tupleOf(doc)
 	return m, true, err
 }
 
 // visitMember is visitEntry for a member.
 func (w *walk) visitMember(m member) (more bool, err error) {
-	doc, err := w.fetchByKey(append(documentPrefix(w.state.id), m.id...))
+	doc, err := w.fetchByKey(append(keys.Documents(w.state.id), m.id...))
 	if err != nil {
 		return false, err
 	}

@@ -13,15 +13,16 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/embedded/keys"
 )
 
 // longText is too long for a key, as are others that begin like it.
-var longText = strings.Repeat("x", maxPart+100)
+var longText = strings.Repeat("x", keys.MaxPart+100)
 
 // genLong draws values that are long, alike, or around where keys end.
 func genLong() *rapid.Generator[any] {
-	return rapid.SampledFrom([]any{"a", "x", longText, longText + "a", longText + "b", longText + "\x00", longText[:maxPart-3], longText[:maxPart-2], longText[:maxPart-1],
-		longText[:maxPart], "y", longText[1:] + "z", strings.Repeat("\x00", maxPart), bson.D{{Key: longText, Value: 1}}, bson.D{{Key: longText, Value: 2}}, 1, 2.0, nil})
+	return rapid.SampledFrom([]any{"a", "x", longText, longText + "a", longText + "b", longText + "\x00", longText[:keys.MaxPart-3], longText[:keys.MaxPart-2], longText[:keys.MaxPart-1],
+		longText[:keys.MaxPart], "y", longText[1:] + "z", strings.Repeat("\x00", keys.MaxPart), bson.D{{Key: longText, Value: 1}}, bson.D{{Key: longText, Value: 2}}, 1, 2.0, nil})
 }
 
 // TestLongKeysKeepTheirOrder compares what is found among long values with the contract.
@@ -37,8 +38,8 @@ func TestLongKeysKeepTheirOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := db.Collection("c")
-		indexes := []docdb.Index{{Name: "a", Keys: key("a")}, {Name: "b", Keys: []docdb.Key{{Path: "b", Desc: true}, {Path: "a"}}},
-			{Name: "u", Keys: key("u"), Unique: true}, {Name: "t", Keys: key("t")}}
+		indexes := []docdb.Index{{Name: "a", Keys: keyOn("a")}, {Name: "b", Keys: []docdb.Key{{Path: "b", Desc: true}, {Path: "a"}}},
+			{Name: "u", Keys: keyOn("u"), Unique: true}, {Name: "t", Keys: keyOn("t")}}
 		for _, ix := range indexes {
 			if err := c.CreateIndex(bg, ix); err != nil {
 				t.Fatal(err)
@@ -117,7 +118,7 @@ func checkFind(t rapid.TB, c docdb.Collection, docs []bson.Raw, q docdb.Query) {
 
 // TestALargeGroupIsSortedInPieces has more long keys alike than are sorted at a time.
 func TestALargeGroupIsSortedInPieces(t *testing.T) {
-	const n = 5 * maxGroup / (4 * (maxPart + 100))
+	const n = 5 * maxGroup / (4 * (keys.MaxPart + 100))
 	c := newCollection(t, openMem(t, vfs.NewMem()))
 	var docs []bson.Raw
 	for i := range n {

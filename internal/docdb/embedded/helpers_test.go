@@ -13,6 +13,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/disk"
+	"github.com/orgd/orgd/internal/docdb/embedded/keys"
 )
 
 var bg = context.Background()
@@ -31,7 +33,7 @@ func open(t testing.TB, c Config) *Engine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := e.Close(); err != nil && e.health.err() == nil {
+		if err := e.Close(); err != nil && e.health.Err() == nil {
 			t.Error(err)
 		}
 	})
@@ -66,7 +68,7 @@ func doc(pairs ...any) bson.Raw {
 	return raw
 }
 
-func key(path string) []docdb.Key { return []docdb.Key{{Path: path}} }
+func keyOn(path string) []docdb.Key { return []docdb.Key{{Path: path}} }
 
 func mustIndex(t testing.TB, c docdb.Collection, ix docdb.Index) {
 	t.Helper()
@@ -104,7 +106,7 @@ func checkConsistent(t rapid.TB, e *Engine) {
 	view := e.db.NewSnapshot()
 	defer view.Close()
 	names := map[uint32]*collState{}
-	scanKeys(t, view, []byte{spaceCatalog}, func(key, value []byte) {
+	scanKeys(t, view, []byte{keys.SpaceCatalog}, func(key, value []byte) {
 		state, err := decodeState(value)
 		if err != nil {
 			t.Fatal(err)
@@ -115,15 +117,15 @@ func checkConsistent(t rapid.TB, e *Engine) {
 		names[state.id] = state
 	})
 	building := map[string]bool{}
-	scanKeys(t, view, []byte{spaceBuilding}, func(key, _ []byte) { building[string(key[1:])] = true })
+	scanKeys(t, view, []byte{keys.SpaceBuilding}, func(key, _ []byte) { building[string(key[1:])] = true })
 	want := map[string]string{}
-	scanKeys(t, view, []byte{spaceData}, func(key, value []byte) {
+	scanKeys(t, view, []byte{keys.SpaceData}, func(key, value []byte) {
 		coll := uint32(key[1])<<24 | uint32(key[2])<<16 | uint32(key[3])<<8 | uint32(key[4])
 		state := names[coll]
 		if state == nil {
 			t.Fatalf("the key %x belongs to no collection", key)
 		}
-		if key[5] != partDocuments {
+		if key[5] != keys.PartDocuments {
 			return
 		}
 		r := recordOf(e, state, value)
@@ -140,8 +142,8 @@ func checkConsistent(t rapid.TB, e *Engine) {
 			want[string(en.key)] = string(en.value)
 		}
 	})
-	scanKeys(t, view, []byte{spaceData}, func(key, value []byte) {
-		if key[5] == partDocuments || building[string(key[1:5])+string(key[6:10])] {
+	scanKeys(t, view, []byte{keys.SpaceData}, func(key, value []byte) {
+		if key[5] == keys.PartDocuments || building[string(key[1:5])+string(key[6:10])] {
 			return
 		}
 		if wanted, ok := want[string(key)]; !ok {
@@ -165,7 +167,7 @@ func recordOf(e *Engine, state *collState, doc bson.Raw) record {
 
 func scanKeys(t rapid.TB, view pebble.Reader, prefix []byte, visit func(key, value []byte)) {
 	t.Helper()
-	it, err := view.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: successor(prefix)})
+	it, err := view.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.Successor(prefix)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,3 +180,14 @@ func scanKeys(t rapid.TB, view pebble.Reader, prefix []byte, visit func(key, val
 }
 
 func name(prefix string, i int) string { return fmt.Sprintf("%s%06d", prefix, i) }
+
+func rawValue(v any) bson.RawValue {
+	t, b, err := bson.MarshalValue(v)
+	if err != nil {
+		panic(err)
+	}
+	return bson.RawValue{Type: t, Value: b}
+}
+
+// noRoom reports whether there was no room for a write.
+func noRoom(err error) bool { return disk.IsFull(err) }

@@ -9,6 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/keys"
 )
 
 // CreateIndex implements docdb.Collection. Writers to the collection wait while
@@ -51,7 +52,7 @@ func (c collection) DropIndex(ctx context.Context, name string) error {
 		next := *state
 		next.indexes = slices.Delete(slices.Clone(state.indexes), i, i+1)
 		batch := c.e.db.NewBatch()
-		if err := c.e.deleteAll(batch, indexPrefix(state.id, state.indexes[i].id)); err != nil {
+		if err := c.e.deleteAll(batch, keys.Index(state.id, state.indexes[i].id)); err != nil {
 			return err
 		}
 		return c.e.setState(co, batch, &next, true)
@@ -108,7 +109,7 @@ func (b *builder) build(ctx context.Context, co *coll) error {
 		return b.undo(err)
 	}
 	if b.spilled {
-		if err := b.batch.Delete(buildingKey(b.coll, b.ix.id), nil); err != nil {
+		if err := b.batch.Delete(keys.Building(b.coll, b.ix.id), nil); err != nil {
 			return b.undo(err)
 		}
 	}
@@ -132,8 +133,8 @@ const stepsOfBuilding = 4 * stepsOfKey
 
 // addAll adds the entries of all documents.
 func (b *builder) addAll(ctx context.Context) (err error) {
-	prefix := documentPrefix(b.coll)
-	it, err := b.e.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: successor(prefix)})
+	prefix := keys.Documents(b.coll)
+	it, err := b.e.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.Successor(prefix)})
 	if err != nil {
 		return err
 	}
@@ -229,7 +230,7 @@ func (b *builder) spill() error {
 	b.newBatch()
 	if !b.spilled {
 		mark := b.e.db.NewBatch()
-		if err := mark.Set(buildingKey(b.coll, b.ix.id), nil, nil); err != nil {
+		if err := mark.Set(keys.Building(b.coll, b.ix.id), nil, nil); err != nil {
 			return err
 		}
 		if err := b.e.commit(mark, false, false); err != nil {
@@ -252,7 +253,7 @@ func (b *builder) undo(cause error) error {
 // clear removes what there is of an index under the number that is being made, or was
 // and could not be undone.
 func (b *builder) clear() error {
-	building := buildingKey(b.coll, b.ix.id)
+	building := keys.Building(b.coll, b.ix.id)
 	there, err := b.e.has(building)
 	if err != nil || !there {
 		return err
@@ -267,9 +268,9 @@ func (b *builder) clear() error {
 // deleteUnfinished adds to a batch the removal of an index's entries and of the
 // key that says they are being made.
 func (e *Engine) deleteUnfinished(batch *pebble.Batch, building []byte) error {
-	coll, ix := parseBuilding(building)
-	prefix := indexPrefix(coll, ix)
-	if err := batch.DeleteRange(prefix, successor(prefix), nil); err != nil {
+	coll, ix := keys.ParseBuilding(building)
+	prefix := keys.Index(coll, ix)
+	if err := batch.DeleteRange(prefix, keys.Successor(prefix), nil); err != nil {
 		return err
 	}
 	return batch.Delete(building, nil)
@@ -277,8 +278,8 @@ func (e *Engine) deleteUnfinished(batch *pebble.Batch, building []byte) error {
 
 // sweepUnfinishedIndexes removes what a crash left of indexes being built.
 func (e *Engine) sweepUnfinishedIndexes() error {
-	prefix := []byte{spaceBuilding}
-	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: successor(prefix)})
+	prefix := []byte{keys.SpaceBuilding}
+	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.Successor(prefix)})
 	if err != nil {
 		return err
 	}

@@ -13,23 +13,24 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/disk"
 )
 
 // written returns what a crash leaves after n acknowledged documents; with a mark of the
 // first of them, up to marked.
-func written(t *testing.T, n, marked int) (crash func() *vfs.MemFS, m mark) {
+func written(t *testing.T, n, marked int) (crash func() *vfs.MemFS, m disk.Mark) {
 	t.Helper()
 	mem := vfs.NewCrashableMem()
 	e := open(t, Config{Dir: "data", fs: mem, MinFreeBytes: -1, unkept: true})
 	c := newCollection(t, e)
-	mustIndex(t, c, docdb.Index{Name: "v", Keys: key("v"), Unique: true})
+	mustIndex(t, c, docdb.Index{Name: "v", Keys: keyOn("v"), Unique: true})
 	for i := range n {
 		mustInsert(t, c, doc("_id", name("doc", i), "v", i, "pad", strings.Repeat("x", i%200)))
 		if i+1 == marked {
 			e.tend()
 		}
 	}
-	return func() *vfs.MemFS { return mem.CrashClone(vfs.CrashCloneCfg{}) }, e.health.marker.saved
+	return func() *vfs.MemFS { return mem.CrashClone(vfs.CrashCloneCfg{}) }, e.health.Marker.Saved
 }
 
 // fileOf returns the path and the content, to be changed, of the newest log or manifest.
@@ -41,7 +42,7 @@ func fileOf(t *testing.T, fs *vfs.MemFS, isLog bool) (path string, content []byt
 	}
 	newest := uint64(0)
 	for _, n := range names {
-		if number, log, ok := numberOf(n); ok && log == isLog && number >= newest {
+		if number, log, ok := disk.NumberOf(n); ok && log == isLog && number >= newest {
 			newest, path = number, fs.PathJoin("data", n)
 		}
 	}
@@ -92,12 +93,12 @@ func TestADamagedLogIsNotTakenForATornOne(t *testing.T) {
 	const n = 300
 	t.Run("with a mark of all", func(t *testing.T) {
 		crash, m := written(t, n, n)
-		for at := int64(0); at < m.log.bytes; at += 397 {
+		for at := int64(0); at < m.Log.Bytes; at += 397 {
 			fs := crash()
 			_, log := fileOf(t, fs, true)
 			log[at] ^= 1
-			if there, err := found(t, Config{fs: fs}, n); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "backup") {
-				t.Errorf("byte %d of %d: %d of %d documents are there, %v", at, m.log.bytes, there, n, err)
+			if there, err := found(t, Config{fs: fs}, n); !errors.Is(err, disk.ErrDamaged) || !strings.Contains(err.Error(), "backup") {
+				t.Errorf("byte %d of %d: %d of %d documents are there, %v", at, m.Log.Bytes, there, n, err)
 			}
 		}
 	})
@@ -108,7 +109,7 @@ func TestADamagedLogIsNotTakenForATornOne(t *testing.T) {
 			fs := crash()
 			_, log := fileOf(t, fs, true)
 			log[at] ^= 1
-			if there, err := found(t, Config{fs: fs}, n); !errors.Is(err, ErrDamaged) {
+			if there, err := found(t, Config{fs: fs}, n); !errors.Is(err, disk.ErrDamaged) {
 				t.Errorf("byte %d of %d: %d of %d documents are there, %v", at, len(log), there, n, err)
 			}
 		}
@@ -120,8 +121,8 @@ func TestATornLogIsFineBehindTheMark(t *testing.T) {
 	const n, marked = 200, 100
 	crash, m := written(t, n, marked)
 	_, log := fileOf(t, crash(), true)
-	if m.log.bytes < 1000 || m.log.bytes > int64(len(log))-1000 {
-		t.Fatalf("the mark is at %d of %d bytes", m.log.bytes, len(log))
+	if m.Log.Bytes < 1000 || m.Log.Bytes > int64(len(log))-1000 {
+		t.Fatalf("the mark is at %d of %d bytes", m.Log.Bytes, len(log))
 	}
 	for at := len(log); at >= 0; at -= 211 {
 		fs := crash()
@@ -129,10 +130,10 @@ func TestATornLogIsFineBehindTheMark(t *testing.T) {
 		truncate(t, fs, path, log[:at])
 		there, err := found(t, Config{fs: fs}, n)
 		switch {
-		case int64(at) < m.log.bytes && !errors.Is(err, ErrDamaged):
-			t.Errorf("cut to %d bytes, before the mark at %d: %d documents are there, %v", at, m.log.bytes, there, err)
-		case int64(at) >= m.log.bytes && (err != nil || there < marked):
-			t.Errorf("cut to %d bytes, behind the mark at %d: %d documents are there, %v", at, m.log.bytes, there, err)
+		case int64(at) < m.Log.Bytes && !errors.Is(err, disk.ErrDamaged):
+			t.Errorf("cut to %d bytes, before the mark at %d: %d documents are there, %v", at, m.Log.Bytes, there, err)
+		case int64(at) >= m.Log.Bytes && (err != nil || there < marked):
+			t.Errorf("cut to %d bytes, behind the mark at %d: %d documents are there, %v", at, m.Log.Bytes, there, err)
 		}
 	}
 }
@@ -155,7 +156,7 @@ func TestWhatIsMissingOrDamagedIsTold(t *testing.T) {
 			if err := spoil(t, fs); err != nil {
 				t.Fatal(err)
 			}
-			if there, err := found(t, Config{fs: fs}, 20); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "backup") {
+			if there, err := found(t, Config{fs: fs}, 20); !errors.Is(err, disk.ErrDamaged) || !strings.Contains(err.Error(), "backup") {
 				t.Errorf("%d documents are there, %v", there, err)
 			}
 		})
@@ -171,7 +172,7 @@ func TestALossCanBeAccepted(t *testing.T) {
 			fs := crash()
 			path, log := fileOf(t, fs, true)
 			log[len(log)/2] ^= 1
-			if _, err := found(t, Config{fs: fs}, n); !errors.Is(err, ErrDamaged) {
+			if _, err := found(t, Config{fs: fs}, n); !errors.Is(err, disk.ErrDamaged) {
 				t.Fatal(err)
 			}
 			there, err := found(t, Config{fs: fs, AcceptLoss: true}, n)
@@ -181,7 +182,7 @@ func TestALossCanBeAccepted(t *testing.T) {
 			if again, err := found(t, Config{fs: fs}, n); again != there || err != nil {
 				t.Errorf("later %d documents are there, not %d: %v", again, there, err)
 			}
-			if _, err := fs.Stat(fs.PathJoin("data", damagedDir, fs.PathBase(path))); err != nil {
+			if _, err := fs.Stat(fs.PathJoin("data", disk.DamagedDir, fs.PathBase(path))); err != nil {
 				t.Error(err)
 			}
 		})
@@ -198,7 +199,7 @@ func TestTheMarkIsNeverAheadOfTheDisk(t *testing.T) {
 	disk := &brokenDisk{FS: errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		mu.Lock()
 		defer mu.Unlock()
-		isMark := strings.Contains(op.Path, markFile)
+		isMark := strings.Contains(op.Path, disk.MarkFile)
 		if isMark {
 			ofMark++
 		}

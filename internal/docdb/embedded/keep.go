@@ -1,6 +1,10 @@
 package embedded
 
-import "time"
+import (
+	"time"
+
+	"github.com/orgd/orgd/internal/docdb/embedded/disk"
+)
 
 // keepInterval is how often the mark is written, and the ballast looked after.
 const keepInterval = time.Second
@@ -14,19 +18,19 @@ func (e *Engine) keep() {
 		select {
 		case <-ticker.C:
 			e.tend()
-		case <-e.health.stopping:
+		case <-e.health.Stopping:
 			return
-		case <-e.health.failed:
+		case <-e.health.Failed:
 			return
 		}
 	}
 }
 
 func (e *Engine) tend() {
-	if err := e.health.marker.save(); err != nil && !isFull(err) { // the mark before it holds as well
-		e.health.background(err)
+	if err := e.health.Marker.Save(); err != nil && !disk.IsFull(err) { // the mark before it holds as well
+		e.health.Background(err)
 	}
-	if err := e.health.space.tend(); err != nil && !isFull(err) {
-		e.health.background(err)
+	if err := e.health.Space.Tend(); err != nil && !disk.IsFull(err) {
+		e.health.Background(err)
 	}
 }

@@ -34,7 +34,7 @@ func wideObjects(n int) bson.A {
 	return list
 }
 
-func keys(paths ...string) []docdb.Key {
+func keysOn(paths ...string) []docdb.Key {
 	list := make([]docdb.Key, len(paths))
 	for i, path := range paths {
 		list[i].Path = path
@@ -66,7 +66,7 @@ func isRefused(t *testing.T, err error, index, path string) {
 func TestWhatADocumentHasInIndexesIsBounded(t *testing.T) {
 	many := make([]docdb.Index, 20)
 	for i := range many {
-		many[i] = docdb.Index{Name: name("i", i), Keys: keys("a", "s", fmt.Sprint("x", i))}
+		many[i] = docdb.Index{Name: name("i", i), Keys: keysOn("a", "s", fmt.Sprint("x", i))}
 	}
 	tests := []struct {
 		name        string
@@ -76,13 +76,13 @@ func TestWhatADocumentHasInIndexesIsBounded(t *testing.T) {
 	}{
 		{"twenty indexes of a long string and an array", many,
 			doc("_id", 1, "s", strings.Repeat("x", 1900), "a", numbers(20_000)), "i000000", "a"},
-		{"a unique index of a very long string and an array", []docdb.Index{{Name: "u", Keys: keys("s", "a"), Unique: true}},
+		{"a unique index of a very long string and an array", []docdb.Index{{Name: "u", Keys: keysOn("s", "a"), Unique: true}},
 			doc("_id", 1, "s", strings.Repeat("x", 8<<20), "a", numbers(1000)), "u", "s"},
-		{"more keys than there may be", []docdb.Index{{Name: "i", Keys: key("a")}},
+		{"more keys than there may be", []docdb.Index{{Name: "i", Keys: keyOn("a")}},
 			doc("_id", 1, "a", numbers(docdb.MaxIndexEntries+1)), "i", "a"},
-		{"more keys than there may be, in two indexes", []docdb.Index{{Name: "i", Keys: key("a")}, {Name: "j", Keys: keys("a", "b")}},
+		{"more keys than there may be, in two indexes", []docdb.Index{{Name: "i", Keys: keyOn("a")}, {Name: "j", Keys: keysOn("a", "b")}},
 			doc("_id", 1, "a", numbers(docdb.MaxIndexEntries/2+1)), "j", "a"},
-		{"keys that take long to find", []docdb.Index{{Name: "i", Keys: keys("a.c", "a.0.b")}},
+		{"keys that take long to find", []docdb.Index{{Name: "i", Keys: keysOn("a.c", "a.0.b")}},
 			doc("_id", 1, "a", append(bson.A{wideObjects(1000)}, numbers(2000)...)), "i", "a.0.b"},
 	}
 	for _, test := range tests {
@@ -130,10 +130,10 @@ func TestWhatComesToFewKeysIsTakenHoweverManyElementsItHas(t *testing.T) {
 		ix  docdb.Index
 		doc bson.Raw
 	}{
-		"an array reached by its index, in a long one": {docdb.Index{Name: "i", Keys: key("a.0")},
+		"an array reached by its index, in a long one": {docdb.Index{Name: "i", Keys: keyOn("a.0")},
 			doc("_id", 1, "a", append(bson.A{numbers(3000)}, make(bson.A, 3000)...))},
-		"a million times null": {docdb.Index{Name: "i", Keys: key("a"), Unique: true}, doc("_id", 1, "a", make(bson.A, 1_250_000))},
-		"two values in turn": {docdb.Index{Name: "i", Keys: key("a")},
+		"a million times null": {docdb.Index{Name: "i", Keys: keyOn("a"), Unique: true}, doc("_id", 1, "a", make(bson.A, 1_250_000))},
+		"two values in turn": {docdb.Index{Name: "i", Keys: keyOn("a")},
 			doc("_id", 1, "a", append(append(numbers(2), numbers(docdb.MaxIndexEntries)...), numbers(docdb.MaxIndexEntries)...))},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -164,7 +164,7 @@ func TestMoreThanThereMayBeCanBeRemoved(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := open(t, Config{})
 			c := newCollection(t, e)
-			mustIndex(t, c, docdb.Index{Name: "i", Keys: key("a")})
+			mustIndex(t, c, docdb.Index{Name: "i", Keys: keyOn("a")})
 			large := doc("_id", 1, "a", numbers(docdb.MaxIndexEntries+1000))
 			co := c.(collection).coll(t)
 			w := e.newRecorder(bg, nil).newWrite(co)
@@ -186,7 +186,7 @@ func TestMoreThanThereMayBeCanBeRemoved(t *testing.T) {
 func TestOnlyFewHeavyWritesAreMadeAtATime(t *testing.T) {
 	e := open(t, Config{})
 	c := newCollection(t, e)
-	mustIndex(t, c, docdb.Index{Name: "i", Keys: key("a")})
+	mustIndex(t, c, docdb.Index{Name: "i", Keys: keyOn("a")})
 	heavy := doc("_id", 1, "a", numbers(20_000))
 	mustInsert(t, c, heavy)
 	if err := e.heavy.Acquire(bg, heavyPlaces()); err != nil {
@@ -203,7 +203,7 @@ func TestOnlyFewHeavyWritesAreMadeAtATime(t *testing.T) {
 		},
 		"Delete": func(ctx context.Context) error { return c.Delete(ctx, rawValue(int32(1)), docdb.Filter{}) },
 		"CreateIndex": func(ctx context.Context) error {
-			return c.CreateIndex(ctx, docdb.Index{Name: "j", Keys: keys("a", "b")})
+			return c.CreateIndex(ctx, docdb.Index{Name: "j", Keys: keysOn("a", "b")})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -241,7 +241,7 @@ func TestOnlyFewHeavyWritesAreMadeAtATime(t *testing.T) {
 func TestKeysAreMadeNoLongerThanTheCallIsWantedFor(t *testing.T) {
 	e := open(t, Config{})
 	c := newCollection(t, e)
-	ix := docdb.Index{Name: "i", Keys: keys("a.b", "a.c")}
+	ix := docdb.Index{Name: "i", Keys: keysOn("a.b", "a.c")}
 	mustIndex(t, c, ix)
 	list := make(bson.A, 200_000)
 	for i := range list {

@@ -129,7 +129,7 @@ func TestManyKeysOfOneCollectionAreNoneOfAnothers(t *testing.T) {
 	fs := newSlowLog()
 	e := openMem(t, fs)
 	hostile := newCollection(t, e)
-	mustIndex(t, hostile, docdb.Index{Name: "u", Keys: key("a"), Unique: true})
+	mustIndex(t, hostile, docdb.Index{Name: "u", Keys: keyOn("a"), Unique: true})
 	if err := e.Database("db").Create(bg, "other"); err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func TestManyKeysOfOneCollectionAreNoneOfAnothers(t *testing.T) {
 func TestWritesOfOthersWhileHostileDocumentsAreWritten(t *testing.T) {
 	e := open(t, Config{})
 	hostile := newCollection(t, e)
-	mustIndex(t, hostile, docdb.Index{Name: "u", Keys: key("a"), Unique: true})
+	mustIndex(t, hostile, docdb.Index{Name: "u", Keys: keyOn("a"), Unique: true})
 	if err := e.Database("db").Create(bg, "other"); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/keys"
 )
 
 // making is the entries of one document on their way.
@@ -35,7 +36,7 @@ func (m *recorder) entriesOf(doc bson.Raw, id []byte) *making {
 
 // add adds the entries of an index.
 func (d *making) add(ix *index) error {
-	p := part{d: d, ix: ix, start: len(d.entries), prefix: append(indexPrefix(d.m.state.id, ix.id), indexEntries)}
+	p := part{d: d, ix: ix, start: len(d.entries), prefix: append(keys.Index(d.m.state.id, ix.id), keys.IndexEntries)}
 	if err := d.x.Each(d.doc, ix.Keys, p.add); err != nil {
 		d.entries = d.entries[:p.start]
 		return d.refusal(ix, err)
@@ -91,21 +92,21 @@ const few = 16
 // add adds the entry of a key, unless it is there.
 func (p *part) add(row []bson.RawValue) error {
 	m := p.d.m
-	m.tuple = appendTuple(m.tuple[:0], p.ix.Keys, row)
+	m.tuple = keys.AppendTuple(m.tuple[:0], p.ix.Keys, row)
 	if p.d.encoded += len(m.tuple); p.d.encoded > maxEncoded && !m.unbounded {
 		return &docdb.IndexKeyError{Problem: "the values to index are too long for so many keys"}
 	}
 	start := len(p.prefix)
-	m.key = appendPart(append(m.key[:0], p.prefix...), m.tuple)
+	m.key = keys.AppendPart(append(m.key[:0], p.prefix...), m.tuple)
 	length := len(m.key) - start
 	if p.has(m.key[start:]) {
 		return nil
 	}
 	en := entry{}
 	if p.ix.Unique {
-		en.unique, en.value = p.ix, entryValue(length, p.d.id)
+		en.unique, en.value = p.ix, keys.EntryValue(length, p.d.id)
 	} else {
-		en.value = entryValue(length, nil)
+		en.value = keys.EntryValue(length, nil)
 		m.key = append(m.key, p.d.id...)
 	}
 	en.key = bytes.Clone(m.key)
@@ -162,9 +163,9 @@ func (p *part) finish() {
 	d.keys += len(mine)
 	if len(mine) > 1 {
 		for _, en := range mine {
-			en.value[0] |= multiEntry
+			en.value[0] |= keys.MultiEntry
 		}
-		mark := entry{key: slices.Concat(p.prefix[:len(p.prefix)-1], []byte{indexMulti}, d.id)}
+		mark := entry{key: slices.Concat(p.prefix[:len(p.prefix)-1], []byte{keys.IndexMulti}, d.id)}
 		d.entries = append(d.entries, mark)
 		p.size += mark.size()
 	}

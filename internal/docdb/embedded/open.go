@@ -14,6 +14,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"golang.org/x/sync/semaphore"
+
+	"github.com/orgd/orgd/internal/docdb/embedded/disk"
 )
 
 // What Open answers when it is not the directory's or the disk's fault.
@@ -25,6 +27,10 @@ var (
 	ErrFormat = errors.New("embedded: unknown format")
 	// ErrFull: the disk has no room for what a start writes.
 	ErrFull = errors.New("embedded: the disk is full")
+	// ErrDamaged: what was on disk cannot be read any more.
+	ErrDamaged = disk.ErrDamaged
+	// ErrLost is ErrDamaged where only the newest writes are lost: see Config.AcceptLoss.
+	ErrLost = disk.ErrLost
 )
 
 const (
@@ -137,7 +143,7 @@ func (c *Config) state() (dirState, error) {
 		return 0, fmt.Errorf("reading data directory %q: %w", c.Dir, err)
 	}
 	if slices.Contains(names, formatFile) {
-		line, err := c.disk().readFile(formatFile)
+		line, err := c.disk().ReadFile(formatFile)
 		if err != nil {
 			return 0, fmt.Errorf("reading data directory %q: %w", c.Dir, err)
 		}
@@ -172,12 +178,12 @@ func (c *Config) openLocked(lock *pebble.Lock) (*Engine, error) {
 		}
 	}
 	if state == dirReady {
-		if err := c.disk().checkJournal(); err != nil {
+		if err := c.disk().CheckJournal(); err != nil {
 			return nil, fmt.Errorf("opening data directory %q: %w", c.Dir, err)
 		}
 	}
-	h := newHealth(c.disk())
-	h.space.ballast.find()
+	h := disk.NewHealth(c.disk())
+	h.Space.Ballast.Find()
 	db, err := c.openPebble(h, lock, state == dirReady)
 	if err != nil {
 		return nil, fmt.Errorf("opening data directory %q: %w", c.Dir, err)
@@ -203,12 +209,12 @@ func (c *Config) openLocked(lock *pebble.Lock) (*Engine, error) {
 
 // openPebble opens the database; one that should be there must be. When Pebble
 // does not return from it, the directory stays locked until the process ends.
-func (c *Config) openPebble(h *health, lock *pebble.Lock, mustExist bool) (*pebble.DB, error) {
+func (c *Config) openPebble(h *disk.Health, lock *pebble.Lock, mustExist bool) (*pebble.DB, error) {
 	options := c.pebbleOptions(h)
 	options.Lock = lock
 	options.ErrorIfNotExists = mustExist
-	h.opening.Store(true)
-	h.lenient.Store(true)
+	h.Opening.Store(true)
+	h.Lenient.Store(true)
 	type result struct {
 		db  *pebble.DB
 		err error
@@ -221,14 +227,14 @@ func (c *Config) openPebble(h *health, lock *pebble.Lock, mustExist bool) (*pebb
 	}()
 	select {
 	case r := <-done:
-		h.opening.Store(false)
-		h.lenient.Store(false)
+		h.Opening.Store(false)
+		h.Lenient.Store(false)
 		return r.db, r.err
-	case <-h.failed:
-		if isFull(h.cause) {
-			return nil, fmt.Errorf("%w: a start takes as much as the log that it reads, and 2 MiB; make room: %w", ErrFull, h.cause)
+	case <-h.Failed:
+		if disk.IsFull(h.Cause) {
+			return nil, fmt.Errorf("%w: a start takes as much as the log that it reads, and 2 MiB; make room: %w", ErrFull, h.Cause)
 		}
-		return nil, h.cause
+		return nil, h.Cause
 	}
 }
 
@@ -241,7 +247,7 @@ func (c *Config) finishCreating(db *pebble.DB) error {
 	if err := c.fs.Rename(c.fs.PathJoin(c.Dir, creatingFile), c.fs.PathJoin(c.Dir, formatFile)); err != nil {
 		return err
 	}
-	return syncDir(c.fs, c.Dir)
+	return disk.SyncDir(c.fs, c.Dir)
 }
 
 // writeFile writes a file and the names of it and of the directory to disk.
@@ -257,5 +263,5 @@ func (c *Config) writeFile(name, text string) error {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	return errors.Join(syncDir(c.fs, c.Dir), syncDir(c.fs, c.fs.PathDir(c.Dir)))
+	return errors.Join(disk.SyncDir(c.fs, c.Dir), disk.SyncDir(c.fs, c.fs.PathDir(c.Dir)))
 }

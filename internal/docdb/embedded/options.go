@@ -6,6 +6,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/orgd/orgd/internal/docdb/embedded/disk"
 )
 
 // memTables is how many memtables there may be, the one being filled included,
@@ -18,12 +20,12 @@ const bloomBits = 10
 
 // pebbleOptions returns Pebble's options. The caller must Unref the cache once
 // the database is open.
-func (c *Config) pebbleOptions(h *health) *pebble.Options {
+func (c *Config) pebbleOptions(h *disk.Health) *pebble.Options {
 	o := &pebble.Options{
 		Cache: pebble.NewCache(c.CacheBytes),
 		// Pinned: raising it makes older programs unable to open the directory.
 		FormatMajorVersion:          pebble.FormatTableFormatV6,
-		Logger:                      pebbleLogger{h},
+		Logger:                      h.PebbleLogger(),
 		EventListener:               eventListener(h),
 		MemTableSize:                c.MemTableBytes,
 		MemTableStopWritesThreshold: memTables,
@@ -39,7 +41,7 @@ func (c *Config) pebbleOptions(h *health) *pebble.Options {
 		o.FS = nil
 		o.WithFSDefaults() // the same, watched for slowness
 	}
-	o.FS = guardedFS{o.FS, h}
+	o.FS = h.Guard(o.FS)
 	// Balanced would take a third less disk, and twice as long to read documents that
 	// lie far apart, as those of a filter do.
 	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionFastest })
@@ -58,21 +60,21 @@ func (c *Config) pebbleOptions(h *health) *pebble.Options {
 }
 
 // eventListener logs what Pebble can't tell a caller.
-func eventListener(h *health) *pebble.EventListener {
+func eventListener(h *disk.Health) *pebble.EventListener {
 	return &pebble.EventListener{
 		// Flushes and compactions that fail are tried again at once, so each of them
 		// is not news; a flush's end says how it went, and compactions only tidy up.
-		BackgroundError: func(err error) { h.background(err) },
-		FlushEnd:        func(info pebble.FlushInfo) { h.flushed(info.Err) },
+		BackgroundError: func(err error) { h.Background(err) },
+		FlushEnd:        func(info pebble.FlushInfo) { h.Flushed(info.Err) },
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			// The read that met it gets an error; all other data can be read.
-			h.log.Error("a table is damaged: restore the directory from a backup", "path", info.Path, "details", info.Details.Error())
+			h.Log.Error("a table is damaged: restore the directory from a backup", "path", info.Path, "details", info.Details.Error())
 		},
 		DiskSlow: func(info pebble.DiskSlowInfo) {
-			h.log.Warn("the disk is slow", "path", info.Path, "operation", info.OpType.String(), "duration", info.Duration)
+			h.Log.Warn("the disk is slow", "path", info.Path, "operation", info.OpType.String(), "duration", info.Duration)
 		},
 		WriteStallBegin: func(info pebble.WriteStallBeginInfo) {
-			h.log.Warn("writes wait for the disk", "reason", info.Reason)
+			h.Log.Warn("writes wait for the disk", "reason", info.Reason)
 		},
 	}
 }

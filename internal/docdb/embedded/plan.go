@@ -8,6 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/keys"
 )
 
 // A plan says which keys a scan walks over, and what their order is.
@@ -55,13 +56,13 @@ func (p *planner) plan() (plan, error) {
 }
 
 func (p *planner) planByID() (plan, error) {
-	documents := plan{prefix: documentPrefix(p.state.id)}
-	all := interval{}
+	documents := plan{prefix: keys.Documents(p.state.id)}
+	all := keys.Interval{}
 	var points *docdb.Condition
 	restricted := false
 	for _, c := range p.conditions {
 		if c.Path == "_id" {
-			all = all.and(intervalOf(c))
+			all = all.And(keys.IntervalOf(c))
 			restricted = true
 			if c.Op == "$in" || c.Op == "$eq" {
 				points = &c
@@ -83,15 +84,15 @@ func (p *planner) planByID() (plan, error) {
 
 // pointSpans returns a span for each _id of some, which are in their order, that is
 // within an interval: of a single key, so that a long one is found among many alike.
-func pointSpans(coll uint32, ids []bson.RawValue, within interval) (spans []span) {
+func pointSpans(coll uint32, ids []bson.RawValue, within keys.Interval) (spans []span) {
 	var last []byte
 	for _, id := range ids {
-		at := appendValue(nil, id)
-		if bytes.Equal(at, last) || bytes.Compare(at, within.lo) < 0 || within.hi != nil && bytes.Compare(at, within.hi) >= 0 {
+		at := keys.AppendValue(nil, id)
+		if bytes.Equal(at, last) || bytes.Compare(at, within.Lo) < 0 || within.Hi != nil && bytes.Compare(at, within.Hi) >= 0 {
 			continue
 		}
 		last = at
-		key := documentKey(coll, at)
+		key := keys.Document(coll, at)
 		spans = append(spans, span{key, append(bytes.Clone(key), 0)})
 	}
 	return spans
@@ -117,8 +118,8 @@ func (p *planner) planFixed() (best plan, found bool, err error) {
 				continue
 			}
 		}
-		prefix := appendPart(append(indexPrefix(p.state.id, ix.id), indexEntries), tuple)
-		best = plan{ix: ix, prefix: prefix, fixed: true, spans: []span{{prefix, successor(prefix)}}}
+		prefix := keys.AppendPart(append(keys.Index(p.state.id, ix.id), keys.IndexEntries), tuple)
+		best = plan{ix: ix, prefix: prefix, fixed: true, spans: []span{{prefix, keys.Successor(prefix)}}}
 		found = true
 	}
 	return best, found, nil
@@ -126,14 +127,14 @@ func (p *planner) planFixed() (best plan, found bool, err error) {
 
 // equalities encodes the values that the filter fixes for the first of some keys,
 // and says for how many.
-func (p *planner) equalities(keys []docdb.Key) (tuple []byte, n int) {
-	for _, key := range keys {
-		usable := conditionsOn(p.conditions, key.Path)
+func (p *planner) equalities(of []docdb.Key) (tuple []byte, n int) {
+	for _, key := range of {
+		usable := keys.ConditionsOn(p.conditions, key.Path)
 		i := slices.IndexFunc(usable, func(c docdb.Condition) bool { return c.Op == "$eq" })
 		if i < 0 {
 			break
 		}
-		tuple = appendTuple(tuple, keys[n:], usable[i].Values)
+		tuple = keys.AppendTuple(tuple, of[n:], usable[i].Values)
 		n++
 	}
 	return tuple, n
@@ -152,9 +153,9 @@ func (p *planner) planCount(all bool) (result plan, bare bool, err error) {
 		return result, true, err
 	}
 	path := p.conditions[0].Path
-	usable := conditionsOn(p.conditions, path)
+	usable := keys.ConditionsOn(p.conditions, path)
 	exact := len(usable) == len(p.conditions) && !slices.ContainsFunc(usable, func(c docdb.Condition) bool {
-		return c.Op == "$in" || len(appendValue(nil, c.Values[0])) > maxPart
+		return c.Op == "$in" || len(keys.AppendValue(nil, c.Values[0])) > keys.MaxPart
 	})
 	for _, ix := range p.state.indexes {
 		if !exact || ix.Keys[0].Path != path {
@@ -164,7 +165,7 @@ func (p *planner) planCount(all bool) (result plan, bare bool, err error) {
 			return plan{}, false, err
 		} else if !multi {
 			within, _ := p.keyInterval(ix.Keys[0])
-			prefix := append(indexPrefix(p.state.id, ix.id), indexEntries)
+			prefix := append(keys.Index(p.state.id, ix.id), keys.IndexEntries)
 			return plan{ix: ix, prefix: prefix, spans: []span{spanOf(prefix, within)}}, true, nil
 		}
 	}
@@ -179,12 +180,12 @@ func (p *planner) planCount(all bool) (result plan, bare bool, err error) {
 // while there are such documents the walk can't begin later than at the
 // beginning; but it can end early, since the first entry comes before the later one.
 func (p *planner) planByIndex(ix *index) (plan, error) {
-	prefix := append(indexPrefix(p.state.id, ix.id), indexEntries)
-	result := plan{ix: ix, prefix: prefix, spans: []span{spanOf(prefix, interval{})}}
+	prefix := append(keys.Index(p.state.id, ix.id), keys.IndexEntries)
+	result := plan{ix: ix, prefix: prefix, spans: []span{spanOf(prefix, keys.Interval{})}}
 	tuple, n := p.equalities(ix.Keys[:len(ix.Keys)-1]) // the last key has an interval in any case
-	within := interval{tuple, successor(tuple)}
+	within := keys.Interval{Lo: tuple, Hi: keys.Successor(tuple)}
 	if n == 0 {
-		within = interval{}
+		within = keys.Interval{}
 	}
 	if bounds, ok := p.keyInterval(ix.Keys[n]); ok {
 		within = extend(tuple, within, bounds)
@@ -198,9 +199,9 @@ func (p *planner) planByIndex(ix *index) (plan, error) {
 	if multi {
 		within, _ = p.keyInterval(ix.Keys[0])
 		if p.query.Desc {
-			within.hi = nil
+			within.Hi = nil
 		} else {
-			within.lo = nil
+			within.Lo = nil
 		}
 	}
 	result.spans[0] = spanOf(prefix, within)
@@ -209,24 +210,24 @@ func (p *planner) planByIndex(ix *index) (plan, error) {
 
 // keyInterval returns the encodings that the filter allows for one key, as they
 // are in the index.
-func (p *planner) keyInterval(key docdb.Key) (within interval, ok bool) {
-	for _, c := range conditionsOn(p.conditions, key.Path) {
-		within = within.and(intervalOf(c))
+func (p *planner) keyInterval(key docdb.Key) (within keys.Interval, ok bool) {
+	for _, c := range keys.ConditionsOn(p.conditions, key.Path) {
+		within = within.And(keys.IntervalOf(c))
 		ok = true
 	}
 	if key.Desc {
-		within = within.inverted()
+		within = within.Inverted()
 	}
 	return within, ok
 }
 
 // extend narrows an interval of tuples that begin with tuple by one of the value that follows.
-func extend(tuple []byte, within, next interval) interval {
-	if next.lo != nil {
-		within.lo = slices.Concat(tuple, next.lo)
+func extend(tuple []byte, within, next keys.Interval) keys.Interval {
+	if next.Lo != nil {
+		within.Lo = slices.Concat(tuple, next.Lo)
 	}
-	if next.hi != nil {
-		within.hi = slices.Concat(tuple, next.hi)
+	if next.Hi != nil {
+		within.Hi = slices.Concat(tuple, next.Hi)
 	}
 	return within
 }
@@ -236,15 +237,15 @@ func (s span) empty() bool { return bytes.Compare(s.lower, s.upper) >= 0 }
 
 // spanOf returns the span of the keys whose first part is in an interval. Of long
 // bounds it takes what keys hold, which may let in a few more.
-func spanOf(prefix []byte, within interval) span {
-	s := span{prefix, successor(prefix)}
-	if within.lo != nil {
-		s.lower = slices.Concat(prefix, head(within.lo))
+func spanOf(prefix []byte, within keys.Interval) span {
+	s := span{prefix, keys.Successor(prefix)}
+	if within.Lo != nil {
+		s.lower = slices.Concat(prefix, keys.Head(within.Lo))
 	}
-	if within.hi != nil {
-		s.upper = slices.Concat(prefix, head(within.hi))
-		if len(within.hi) > maxPart {
-			s.upper = successor(s.upper)
+	if within.Hi != nil {
+		s.upper = slices.Concat(prefix, keys.Head(within.Hi))
+		if len(within.Hi) > keys.MaxPart {
+			s.upper = keys.Successor(s.upper)
 		}
 	}
 	return s

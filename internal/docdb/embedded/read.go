@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/keys"
 )
 
 // Get implements docdb.Collection.
@@ -23,13 +24,13 @@ func (c collection) Get(ctx context.Context, id bson.RawValue) (bson.Raw, error)
 	}
 	defer c.e.catalog.release(co)
 	var buf [64]byte
-	encoded := appendValue(buf[:0], id)
+	encoded := keys.AppendValue(buf[:0], id)
 	for {
 		state := co.state.Load()
 		if state == nil {
 			return nil, docdb.ErrNotFound
 		}
-		key := documentKey(state.id, encoded)
+		key := keys.Document(state.id, encoded)
 		hash := c.e.hashOf(key)
 		doc, ok, err := c.e.getRoomed(ctx, key, hash)
 		if err != nil {
@@ -48,7 +49,7 @@ func (c collection) Get(ctx context.Context, id bson.RawValue) (bson.Raw, error)
 				continue
 			}
 		}
-		if err := c.e.health.err(); err != nil { // the write that was read may have been what failed
+		if err := c.e.health.Err(); err != nil { // the write that was read may have been what failed
 			return nil, err
 		}
 		if !ok {

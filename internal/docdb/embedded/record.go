@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/keys"
 )
 
 // A record is a document as it is stored: its key, and what the indexes hold of
@@ -67,7 +68,7 @@ func (e *Engine) checkUnique(r record) error {
 // taken reports whether a document other than id has the entry's key.
 func (e *Engine) taken(from pebble.Reader, en entry, id []byte) (bool, error) {
 	taken := false
-	err := seek(from, en.key, func(value []byte) { taken = !bytes.Equal(owner(value), id) })
+	err := seek(from, en.key, func(value []byte) { taken = !bytes.Equal(keys.Owner(value), id) })
 	if err != nil {
 		return false, fmt.Errorf("index %q: %w", en.unique.Name, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/keys"
 )
 
 // What making the entries of one document may take. The steps, and the bytes before
@@ -89,7 +90,7 @@ const keepUpEvery = 2 * time.Millisecond
 // before, the small writes of others would be those that have to wait for the disk.
 func (e *Engine) keepUp(ctx context.Context) error {
 	for e.behind() {
-		if err := e.health.flowing(); err != nil {
+		if err := e.health.Flowing(); err != nil {
 			return err
 		}
 		select {
@@ -132,8 +133,8 @@ func (m *recorder) record(doc bson.Raw) record {
 
 // named returns a record with nothing but its key.
 func (m *recorder) named(doc bson.Raw) record {
-	prefix := documentPrefix(m.state.id)
-	key := appendPart(prefix, appendValue(make([]byte, 0, 32), docdb.ID(doc)))
+	prefix := keys.Documents(m.state.id)
+	key := keys.AppendPart(prefix, keys.AppendValue(make([]byte, 0, 32), docdb.ID(doc)))
 	return record{key: key, id: key[len(prefix):]}
 }
 

@@ -7,6 +7,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/keys"
 )
 
 // Size implements docdb.Sizer. It walks over all keys, and reads no values: Pebble's
@@ -27,11 +28,11 @@ func (c collection) Size(ctx context.Context) (docdb.Size, error) {
 	if state == nil {
 		return size, nil
 	}
-	if size.Documents, _, size.Bytes, err = c.e.sizeOf(meter, documentPrefix(state.id)); err != nil {
+	if size.Documents, _, size.Bytes, err = c.e.sizeOf(meter, keys.Documents(state.id)); err != nil {
 		return docdb.Size{}, err
 	}
 	for _, ix := range state.indexes {
-		_, keys, values, err := c.e.sizeOf(meter, indexPrefix(state.id, ix.id))
+		_, keys, values, err := c.e.sizeOf(meter, keys.Index(state.id, ix.id))
 		if err != nil {
 			return docdb.Size{}, err
 		}
@@ -63,14 +64,14 @@ func (c collection) IndexSize(ctx context.Context, doc bson.Raw) (int64, error) 
 }
 
 // sizeOf counts the keys that begin with a prefix, and adds them and their values up.
-func (e *Engine) sizeOf(m *docdb.Meter, prefix []byte) (n, keys, values int64, err error) {
-	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: successor(prefix)})
+func (e *Engine) sizeOf(m *docdb.Meter, prefix []byte) (n, inKeys, values int64, err error) {
+	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.Successor(prefix)})
 	if err != nil {
 		return 0, 0, 0, err
 	}
 	for ok := it.First(); ok && err == nil; ok = it.Next() {
 		value := it.LazyValue()
-		keys, values = keys+int64(len(it.Key())), values+int64(value.Len())
+		inKeys, values = inKeys+int64(len(it.Key())), values+int64(value.Len())
 		n++
 		m.Take(stepsOfKey)
 		err = m.Err()
@@ -78,7 +79,7 @@ func (e *Engine) sizeOf(m *docdb.Meter, prefix []byte) (n, keys, values int64, e
 	if closeErr := it.Close(); err == nil {
 		err = closeErr
 	}
-	return n, keys, values, err
+	return n, inKeys, values, err
 }
 
 var (

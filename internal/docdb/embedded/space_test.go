@@ -12,6 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/disk"
 )
 
 // TestABatchIsHeldAgainstTheFreeSpace has room for a MiB above what is to be kept free,
@@ -37,7 +38,7 @@ func TestABatchIsHeldAgainstTheFreeSpace(t *testing.T) {
 	// All of them are promised what is free at one look: none of it is given twice.
 	promised := int64(0)
 	for {
-		cost, err := e.health.space.promise(16<<10, false)
+		cost, err := e.health.Space.Promise(16<<10, false)
 		if err != nil {
 			break
 		}
@@ -49,7 +50,7 @@ func TestABatchIsHeldAgainstTheFreeSpace(t *testing.T) {
 	if err := e.Writable(); err != nil {
 		t.Errorf("what is promised and not written makes the disk full: %v", err)
 	}
-	e.health.space.written(promised)
+	e.health.Space.Written(promised)
 	if err := c.Insert(bg, doc("_id", "next", "pad", strings.Repeat("x", 16<<10))); err != nil {
 		t.Error(err)
 	}
@@ -62,7 +63,7 @@ type ballastDisk struct {
 }
 
 func (d *ballastDisk) Remove(name string) error {
-	if d.PathBase(name) == ballastFile {
+	if d.PathBase(name) == disk.BallastFile {
 		d.fillAfter(1000)
 		d.avail.Store(32 << 20)
 	}
@@ -83,7 +84,7 @@ func TestTheBallastServesDeletionsAndAStart(t *testing.T) {
 	c := newCollection(t, e)
 	mustInsert(t, c, doc("_id", "a"), doc("_id", "b"), doc("_id", "c"))
 	e.tend()
-	if e.health.space.ballast.size() != 32<<20 {
+	if e.health.Space.Ballast.Size() != 32<<20 {
 		t.Fatal("there is no ballast")
 	}
 	disk.fillAfter(0)
@@ -95,7 +96,7 @@ func TestTheBallastServesDeletionsAndAStart(t *testing.T) {
 	if err := c.Delete(bg, docdb.StringID("a"), docdb.Filter{}); err != nil {
 		t.Errorf("Delete answers %v", err)
 	}
-	if e.health.space.ballast.size() != 0 {
+	if e.health.Space.Ballast.Size() != 0 {
 		t.Error("the ballast is there still")
 	}
 	if err := c.Insert(bg, doc("_id", "d")); !errors.Is(err, docdb.ErrNoSpace) {
@@ -105,7 +106,7 @@ func TestTheBallastServesDeletionsAndAStart(t *testing.T) {
 	disk.avail.Store(1 << 40)
 	mustInsert(t, c, doc("_id", "d"))
 	e.tend() // makes it again
-	if e.health.space.ballast.size() == 0 {
+	if e.health.Space.Ballast.Size() == 0 {
 		t.Fatal("there is no ballast again")
 	}
 
@@ -126,7 +127,7 @@ func TestTheBallastServesDeletionsAndAStart(t *testing.T) {
 // TestAQuotaOfTheDiskIsAFullDisk too.
 func TestAQuotaOfTheDiskIsAFullDisk(t *testing.T) {
 	for _, err := range []error{syscall.ENOSPC, syscall.EDQUOT} {
-		if !isFull(errors.Join(errors.New("write"), err)) {
+		if !noRoom(errors.Join(errors.New("write"), err)) {
 			t.Error(err)
 		}
 	}

@@ -56,8 +56,8 @@ func (e *Engine) tables() (map[string]bool, error) {
 }
 
 func (e *Engine) verifyTable(ctx context.Context, name string) error {
-	disk := e.health.space
-	f, err := disk.fs.Open(disk.fs.PathJoin(disk.dir, name))
+	disk := e.health.Space
+	f, err := disk.FS.Open(disk.FS.PathJoin(disk.Dir, name))
 	if err != nil {
 		return err
 	}

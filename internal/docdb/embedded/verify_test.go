@@ -16,7 +16,7 @@ func TestVerifyTablesReadsEveryBlock(t *testing.T) {
 	mem := vfs.NewMem()
 	e := openMem(t, mem)
 	c := newCollection(t, e)
-	mustIndex(t, c, docdb.Index{Name: "i", Keys: key("i")})
+	mustIndex(t, c, docdb.Index{Name: "i", Keys: keyOn("i")})
 	for i := range 200 {
 		mustInsert(t, c, doc("_id", i, "i", fmt.Sprint(i*7919), "pad", strings.Repeat("x", i)))
 	}

@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/keys"
 )
 
 // A place is a position in a scan's order as it is encoded, in full. By _id,
@@ -124,7 +125,7 @@ func (w *walk) passed(s span) bool {
 		return false
 	}
 	if w.query.Desc {
-		return bytes.Compare(s.lower, successor(w.afterKey())) >= 0
+		return bytes.Compare(s.lower, keys.Successor(w.afterKey())) >= 0
 	}
 	return bytes.Compare(s.upper, w.afterKey()) <= 0
 }
@@ -168,16 +169,16 @@ func (w *walk) seek() bool {
 		return w.it.First()
 	}
 	if w.query.Desc {
-		return w.it.SeekLT(successor(w.afterKey()))
+		return w.it.SeekLT(keys.Successor(w.afterKey()))
 	}
 	return w.it.SeekGE(w.afterKey())
 }
 
 // afterKey begins the keys that may be at w.after.
 func (w *walk) afterKey() []byte {
-	key := append(bytes.Clone(w.plan.prefix), head(w.after.tuple)...)
-	if len(w.after.tuple) <= maxPart && !w.uniqueEntries() {
-		key = append(key, head(w.after.id)...)
+	key := append(bytes.Clone(w.plan.prefix), keys.Head(w.after.tuple)...)
+	if len(w.after.tuple) <= keys.MaxPart && !w.uniqueEntries() {
+		key = append(key, keys.Head(w.after.id)...)
 	}
 	return key
 }
@@ -203,8 +204,8 @@ func (w *walk) entry() (at place, multi bool, err error) {
 	if err != nil {
 		return place{}, false, err
 	}
-	base := len(indexPrefix(w.state.id, w.plan.ix.id)) + 1
-	tuple, id, multi, ok := parseEntry(key[base:], value)
+	base := len(keys.Index(w.state.id, w.plan.ix.id)) + 1
+	tuple, id, multi, ok := keys.ParseEntry(key[base:], value)
 	if !ok {
 		return place{}, false, fmt.Errorf("index %q: malformed entry", w.plan.ix.Name)
 	}
@@ -261,7 +262,7 @@ func (w *walk) isPlace(at place) (bool, error) {
 	if w.places == nil || len(w.places) >= maxPlaces {
 		w.places = make(map[string][]byte)
 	}
-	part := appendPart(nil, tuple)
+	part := keys.AppendPart(nil, tuple)
 	w.places[string(at.id)] = part
 	return bytes.Equal(part, at.tuple), nil
 }
@@ -271,12 +272,12 @@ func (w *walk) tupleOf(doc bson.Raw) ([]byte, error) {
 	if w.plan.ix == nil || w.plan.fixed {
 		return nil, nil
 	}
-	keys := w.plan.ix.Keys
-	at, err := w.pause.Expander().Position(doc, keys, w.query.Desc)
+	of := w.plan.ix.Keys
+	at, err := w.pause.Expander().Position(doc, of, w.query.Desc)
 	if err != nil {
 		return nil, fmt.Errorf("index %q: %w", w.plan.ix.Name, err)
 	}
-	return appendTuple(nil, keys, at.Keys), nil
+	return keys.AppendTuple(nil, of, at.Keys), nil
 }
 
 // fetch returns the document with an id, in an iterator's memory.
@@ -284,14 +285,14 @@ func (w *walk) fetch(id []byte) (bson.Raw, error) {
 	if w.plan.ix == nil {
 		return w.it.ValueAndErr()
 	}
-	return w.fetchByKey(append(documentPrefix(w.state.id), id...))
+	return w.fetchByKey(append(keys.Documents(w.state.id), id...))
 }
 
 func (w *walk) fetchByKey(key []byte) (bson.Raw, error) {
 	if w.docs == nil {
-		prefix := documentPrefix(w.state.id)
+		prefix := keys.Documents(w.state.id)
 		var err error
-		w.docs, err = w.it.Clone(pebble.CloneOptions{IterOptions: &pebble.IterOptions{LowerBound: prefix, UpperBound: successor(prefix)}})
+		w.docs, err = w.it.Clone(pebble.CloneOptions{IterOptions: &pebble.IterOptions{LowerBound: prefix, UpperBound: keys.Successor(prefix)}})
 		if err != nil {
 			return nil, err
 		}

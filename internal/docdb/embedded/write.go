@@ -8,6 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/keys"
 )
 
 // collection implements docdb.Collection.
@@ -143,7 +144,7 @@ func (c collection) Delete(ctx context.Context, id bson.RawValue, when docdb.Fil
 		if err := m.begin(); err != nil {
 			return err
 		}
-		key := documentKey(state.id, appendValue(nil, id))
+		key := keys.Document(state.id, keys.AppendValue(nil, id))
 		return m.holding(co, []uint64{c.e.hashOf(key)}, func() error {
 			was, err := m.matching(key, when)
 			if err != nil {

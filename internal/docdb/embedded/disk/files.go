@@ -1,4 +1,4 @@
-package embedded
+package disk
 
 import (
 	"bytes"
@@ -9,20 +9,20 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// A directory is where an engine's files are.
-type directory struct {
-	fs     vfs.FS
-	dir    string
-	logger *slog.Logger
-	// minFree is the free space that a write has to leave, in bytes; 0 or less: there is no limit.
-	minFree int64
-	// acceptLoss ends logs where they can be read to: see Config.AcceptLoss.
-	acceptLoss bool
+// A Directory is where an engine's files are.
+type Directory struct {
+	FS     vfs.FS
+	Dir    string
+	Logger *slog.Logger
+	// MinFree is the free space that a write has to leave, in bytes; 0 or less: there is no limit.
+	MinFree int64
+	// AcceptLoss ends logs where they can be read to: see Config.AcceptLoss.
+	AcceptLoss bool
 }
 
-// readFile reads a short file.
-func (d *directory) readFile(name string) (string, error) {
-	f, err := d.fs.Open(d.fs.PathJoin(d.dir, name))
+// ReadFile reads a short file.
+func (d *Directory) ReadFile(name string) (string, error) {
+	f, err := d.FS.Open(d.FS.PathJoin(d.Dir, name))
 	if err != nil {
 		return "", err
 	}
@@ -33,7 +33,8 @@ func (d *directory) readFile(name string) (string, error) {
 	return b.String(), err
 }
 
-func syncDir(fs vfs.FS, dir string) error {
+// SyncDir has the names in a directory on disk.
+func SyncDir(fs vfs.FS, dir string) error {
 	d, err := fs.OpenDir(dir)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package embedded
+package disk
 
 import (
 	"errors"
@@ -10,16 +10,16 @@ import (
 )
 
 const (
-	ballastFile = "BALLAST"
+	BallastFile = "BALLAST"
 	// ballastPart is the part of the free space to keep that the ballast has besides.
 	ballastPart = 4
 )
 
-// ballast is a file that takes room for nothing, and is removed when the disk is full: so
+// Ballast is a file that takes room for nothing, and is removed when the disk is full: so
 // the log and the tables of what is under way, a start, and the deletions with which
 // somebody makes room, need not wait for that somebody. It is made again when there is
 // plenty of room.
-type ballast struct {
+type Ballast struct {
 	fs    vfs.FS
 	dir   string
 	log   *slog.Logger
@@ -29,21 +29,21 @@ type ballast struct {
 	have atomic.Bool
 }
 
-func newBallast(d *directory, bytes int64) ballast {
-	return ballast{fs: d.fs, dir: d.dir, log: d.logger, bytes: bytes}
+func newBallast(d *Directory, bytes int64) Ballast {
+	return Ballast{fs: d.FS, dir: d.Dir, log: d.Logger, bytes: bytes}
 }
 
-func (b *ballast) path() string { return b.fs.PathJoin(b.dir, ballastFile) }
+func (b *Ballast) path() string { return b.fs.PathJoin(b.dir, BallastFile) }
 
-// find looks whether there is one from before, and removes one that was not finished.
-func (b *ballast) find() {
+// Find looks whether there is one from before, and removes one that was not finished.
+func (b *Ballast) Find() {
 	_ = b.fs.Remove(unfinished(b.path()))
 	_, err := b.fs.Stat(b.path())
 	b.have.Store(err == nil)
 }
 
-// size is how much room letting it go makes.
-func (b *ballast) size() int64 {
+// Size is how much room letting it go makes.
+func (b *Ballast) Size() int64 {
 	if b.have.Load() {
 		return b.bytes
 	}
@@ -51,7 +51,7 @@ func (b *ballast) size() int64 {
 }
 
 // release removes it, and reports whether it was there.
-func (b *ballast) release() bool {
+func (b *Ballast) release() bool {
 	if !b.have.Load() {
 		return false
 	}
@@ -68,19 +68,19 @@ func (b *ballast) release() bool {
 }
 
 // make makes it; a file of that name is always whole.
-func (b *ballast) make() error {
+func (b *Ballast) make() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err := replaceFile(b.fs, b.path(), b.fill); err != nil {
 		return errors.Join(err, b.fs.Remove(unfinished(b.path())))
 	}
 	b.have.Store(true)
-	return syncDir(b.fs, b.dir)
+	return SyncDir(b.fs, b.dir)
 }
 
 // fill takes the room; not every file system can without that it is written.
-func (b *ballast) fill(f vfs.File) error {
-	if err := f.Preallocate(0, b.bytes); err == nil || isFull(err) {
+func (b *Ballast) fill(f vfs.File) error {
+	if err := f.Preallocate(0, b.bytes); err == nil || IsFull(err) {
 		return err
 	}
 	block := make([]byte, 1<<20)

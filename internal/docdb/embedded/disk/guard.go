@@ -1,4 +1,4 @@
-package embedded
+package disk
 
 import (
 	"errors"
@@ -23,8 +23,11 @@ import (
 // that fails, for whatever reason, leaves open what is on the disk.
 type guardedFS struct {
 	vfs.FS
-	h *health
+	h *Health
 }
+
+// Guard returns the file system, guarded.
+func (h *Health) Guard(fs vfs.FS) vfs.FS { return guardedFS{fs, h} }
 
 // guards reports whether Pebble can't go on without a file. What fails on tables
 // it tries again.
@@ -71,7 +74,7 @@ func (g guardedFS) Unwrap() vfs.FS { return g.FS }
 // A guardedFile is a file that is written, or a directory.
 type guardedFile struct {
 	vfs.File
-	h     *health
+	h     *Health
 	name  string
 	vital bool // Pebble can't go on without it
 
@@ -104,7 +107,7 @@ func (f *guardedFile) synced(sync func() error) error {
 	written := f.written.Load()
 	err := sync()
 	if err == nil && f.vital {
-		f.h.marker.synced(f.name, written)
+		f.h.Marker.synced(f.name, written)
 	}
 	return f.check(err)
 }
@@ -116,8 +119,8 @@ func (f *guardedFile) SyncTo(length int64) (fullSync bool, err error) {
 
 func (f *guardedFile) Close() error { return f.check(f.File.Close()) }
 
-// isFull reports whether there was no room for a write.
-func isFull(err error) bool {
+// IsFull reports whether there was no room for a write.
+func IsFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
@@ -126,47 +129,47 @@ const fullPause = 100 * time.Millisecond
 
 // withRoom calls do again while there is no room for it: for ever where Pebble can't go on
 // without it, and else once, since Pebble tries again for itself, without a pause.
-func (h *health) withRoom(vital bool, do func() error) error {
+func (h *Health) withRoom(vital bool, do func() error) error {
 	err := do()
-	if !isFull(err) {
+	if !IsFull(err) {
 		return err
 	}
-	waits := vital && !h.lenient.Load()
+	waits := vital && !h.Lenient.Load()
 	if waits {
 		h.stalled.Add(1)
 		defer h.stalled.Add(-1)
 	}
-	for again := true; again && isFull(err); again = waits && !h.ended() {
-		if !h.space.ballast.release() {
+	for again := true; again && IsFull(err); again = waits && !h.ended() {
+		if !h.Space.Ballast.release() {
 			h.pause()
 		}
 		err = do()
 	}
-	if isFull(err) && h.opening.Load() {
+	if IsFull(err) && h.Opening.Load() {
 		// Of an Open that fails half-way Pebble leaves goroutines behind that panic.
-		h.fail(err)
+		h.Fail(err)
 		select {}
 	}
 	return err
 }
 
 // pause ends early when the engine does.
-func (h *health) pause() {
-	timer := time.NewTimer(h.fullPause)
+func (h *Health) pause() {
+	timer := time.NewTimer(h.FullPause)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-h.failed:
-	case <-h.stopping:
+	case <-h.Failed:
+	case <-h.Stopping:
 	}
 }
 
 // ended reports whether nobody waits for room any more.
-func (h *health) ended() bool {
+func (h *Health) ended() bool {
 	select {
-	case <-h.failed:
+	case <-h.Failed:
 		return true
-	case <-h.stopping:
+	case <-h.Stopping:
 		return true
 	default:
 		return false
@@ -175,10 +178,10 @@ func (h *health) ended() bool {
 
 // broken ends the engine and does not return, except while it is opened or closed:
 // there Pebble returns most errors.
-func (h *health) broken(name string, err error) error {
-	if h.lenient.Load() {
+func (h *Health) broken(name string, err error) error {
+	if h.Lenient.Load() {
 		return err
 	}
-	h.fail(fmt.Errorf("writing %s: %w", name, err))
+	h.Fail(fmt.Errorf("writing %s: %w", name, err))
 	select {}
 }

@@ -1,4 +1,6 @@
-package embedded
+// Package keys is the key space of the embedded engine, and the encoding of values that sorts as
+// docdb.Compare does.
+package keys
 
 import (
 	"crypto/sha256"
@@ -23,19 +25,19 @@ import (
 // value: one point lookup tells whether a key is taken, and Pebble itself
 // could not hold two.
 const (
-	spaceCounter  = 0x01
-	spaceCatalog  = 0x02
-	spaceBuilding = 0x03
-	spaceData     = 0x10
+	Counter       = 0x01
+	SpaceCatalog  = 0x02
+	SpaceBuilding = 0x03
+	SpaceData     = 0x10
 
-	partDocuments = 0x00
+	PartDocuments = 0x00
 	partIndexes   = 0x01
 
-	indexMulti   = 0x00
-	indexEntries = 0x01
+	IndexMulti   = 0x00
+	IndexEntries = 0x01
 )
 
-// maxPart is the longest encoding of an id or a tuple that a key holds as it is.
+// MaxPart is the longest encoding of an id or a tuple that a key holds as it is.
 // Of a longer one the key holds the first maxPart bytes and the SHA-256 of the
 // whole: Pebble keeps the bounds of every file in memory and in its manifest, so
 // keys of megabytes would be paid for twice. Equality is still exact. Order is
@@ -43,25 +45,25 @@ const (
 // sorts by looking at the documents (see group.go). No encoding of at most maxPart
 // bytes can begin with the same maxPart bytes as a longer one, since none is a
 // prefix of another.
-const maxPart = 2048
+const MaxPart = 2048
 
-// appendPart appends an encoding as it stands in a key.
-func appendPart(dst, encoded []byte) []byte {
-	if len(encoded) <= maxPart {
+// AppendPart appends an encoding as it stands in a key.
+func AppendPart(dst, encoded []byte) []byte {
+	if len(encoded) <= MaxPart {
 		return append(dst, encoded...)
 	}
 	sum := sha256.Sum256(encoded)
-	return append(append(dst, encoded[:maxPart]...), sum[:]...)
+	return append(append(dst, encoded[:MaxPart]...), sum[:]...)
 }
 
-// head is what is ordered of a part: all of a short one.
-func head(part []byte) []byte { return part[:min(len(part), maxPart)] }
+// Head is what is ordered of a part: all of a short one.
+func Head(part []byte) []byte { return part[:min(len(part), MaxPart)] }
 
-// appendTuple appends the encoding of an index's values, or of the first of them.
-func appendTuple(dst []byte, keys []docdb.Key, values []bson.RawValue) []byte {
+// AppendTuple appends the encoding of an index's values, or of the first of them.
+func AppendTuple(dst []byte, keys []docdb.Key, values []bson.RawValue) []byte {
 	for i, v := range values {
 		start := len(dst)
-		dst = appendValue(dst, v)
+		dst = AppendValue(dst, v)
 		if keys[i].Desc {
 			invert(dst[start:])
 		}
@@ -69,34 +71,34 @@ func appendTuple(dst []byte, keys []docdb.Key, values []bson.RawValue) []byte {
 	return dst
 }
 
-func collectionPrefix(coll uint32) []byte {
-	return binary.BigEndian.AppendUint32(append(make([]byte, 0, 64), spaceData), coll)
+func Collection(coll uint32) []byte {
+	return binary.BigEndian.AppendUint32(append(make([]byte, 0, 64), SpaceData), coll)
 }
 
-func documentPrefix(coll uint32) []byte { return append(collectionPrefix(coll), partDocuments) }
+func Documents(coll uint32) []byte { return append(Collection(coll), PartDocuments) }
 
-// indexPrefix begins all that an index has; indexEntries and indexMulti follow.
-func indexPrefix(coll, index uint32) []byte {
-	return binary.BigEndian.AppendUint32(append(collectionPrefix(coll), partIndexes), index)
+// Index begins all that an index has; indexEntries and indexMulti follow.
+func Index(coll, index uint32) []byte {
+	return binary.BigEndian.AppendUint32(append(Collection(coll), partIndexes), index)
 }
 
-func buildingKey(coll, index uint32) []byte {
-	key := binary.BigEndian.AppendUint32([]byte{spaceBuilding}, coll)
+func Building(coll, index uint32) []byte {
+	key := binary.BigEndian.AppendUint32([]byte{SpaceBuilding}, coll)
 	return binary.BigEndian.AppendUint32(key, index)
 }
 
-// documentKey is the key of a document, from the encoding of its _id.
-func documentKey(coll uint32, id []byte) []byte { return appendPart(documentPrefix(coll), id) }
+// Document is the key of a document, from the encoding of its _id.
+func Document(coll uint32, id []byte) []byte { return AppendPart(Documents(coll), id) }
 
-// catalogKey needs no escaping: names hold no NUL. With an empty collection it is the
+// Catalog needs no escaping: names hold no NUL. With an empty collection it is the
 // prefix of all of a database's collections.
-func catalogKey(database, collection string) []byte {
-	key := append([]byte{spaceCatalog}, database...)
+func Catalog(database, collection string) []byte {
+	key := append([]byte{SpaceCatalog}, database...)
 	return append(append(key, 0), collection...)
 }
 
-// successor is the least key above all that begin with prefix; nil if there is none.
-func successor(prefix []byte) []byte {
+// Successor is the least key above all that begin with prefix; nil if there is none.
+func Successor(prefix []byte) []byte {
 	for i := len(prefix) - 1; i >= 0; i-- {
 		if prefix[i] != 0xff {
 			end := append([]byte(nil), prefix[:i+1]...)
@@ -107,19 +109,19 @@ func successor(prefix []byte) []byte {
 	return nil
 }
 
-// multiEntry is the bit in the first byte of an entry's value that says whether the
+// MultiEntry is the bit in the first byte of an entry's value that says whether the
 // document has other entries in the index.
-const multiEntry = 1
+const MultiEntry = 1
 
-// entryValue is the value of an index entry: the length of the tuple part, which
+// EntryValue is the value of an index entry: the length of the tuple part, which
 // is what tells it from the id part behind it; multiEntry; for a unique index the id part.
-func entryValue(tupleLen int, id []byte) []byte {
+func EntryValue(tupleLen int, id []byte) []byte {
 	return append(binary.AppendUvarint(make([]byte, 0, 3+len(id)), uint64(tupleLen)<<1), id...)
 }
 
-// parseEntry splits an entry whose key, without the prefix, is key. It reports
+// ParseEntry splits an entry whose key, without the prefix, is key. It reports
 // false for what no version of this package wrote.
-func parseEntry(key, value []byte) (tuple, id []byte, multi, ok bool) {
+func ParseEntry(key, value []byte) (tuple, id []byte, multi, ok bool) {
 	header, n := binary.Uvarint(value)
 	length := header >> 1
 	if n <= 0 || length > uint64(len(key)) {
@@ -129,16 +131,16 @@ func parseEntry(key, value []byte) (tuple, id []byte, multi, ok bool) {
 	if len(id) == 0 {
 		id = value[n:]
 	}
-	return key[:length], id, header&multiEntry != 0, len(id) > 0
+	return key[:length], id, header&MultiEntry != 0, len(id) > 0
 }
 
-// owner is the id part in the value of a unique index's entry.
-func owner(value []byte) []byte {
+// Owner is the id part in the value of a unique index's entry.
+func Owner(value []byte) []byte {
 	_, n := binary.Uvarint(value)
 	return value[max(n, 0):]
 }
 
-func parseBuilding(key []byte) (coll, index uint32) {
+func ParseBuilding(key []byte) (coll, index uint32) {
 	if len(key) != 9 {
 		return 0, 0 // which no collection has
 	}

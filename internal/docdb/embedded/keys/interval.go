@@ -1,4 +1,4 @@
-package embedded
+package keys
 
 import (
 	"bytes"
@@ -9,61 +9,61 @@ import (
 	"github.com/orgd/orgd/internal/docdb"
 )
 
-// An interval is a range of encodings: lo and above, below hi; nil: no bound.
-type interval struct{ lo, hi []byte }
+// An Interval is a range of encodings: lo and above, below hi; nil: no bound.
+type Interval struct{ Lo, Hi []byte }
 
-// and returns what is in both intervals.
-func (a interval) and(b interval) interval {
-	if a.lo == nil || b.lo != nil && bytes.Compare(b.lo, a.lo) > 0 {
-		a.lo = b.lo
+// And returns what is in both intervals.
+func (a Interval) And(b Interval) Interval {
+	if a.Lo == nil || b.Lo != nil && bytes.Compare(b.Lo, a.Lo) > 0 {
+		a.Lo = b.Lo
 	}
-	if a.hi == nil || b.hi != nil && bytes.Compare(b.hi, a.hi) < 0 {
-		a.hi = b.hi
+	if a.Hi == nil || b.Hi != nil && bytes.Compare(b.Hi, a.Hi) < 0 {
+		a.Hi = b.Hi
 	}
 	return a
 }
 
-// inverted returns the interval of the same encodings with their bits inverted.
+// Inverted returns the interval of the same encodings with their bits inverted.
 // The successors keep the bounds' sides, inclusive and exclusive, exchanged.
-func (a interval) inverted() interval {
+func (a Interval) Inverted() Interval {
 	flip := func(b []byte) []byte {
 		if b == nil {
 			return nil
 		}
 		b = bytes.Clone(b)
 		invert(b)
-		return successor(b)
+		return Successor(b)
 	}
-	return interval{flip(a.hi), flip(a.lo)}
+	return Interval{flip(a.Hi), flip(a.Lo)}
 }
 
-func point(v bson.RawValue) interval {
-	encoded := appendValue(nil, v)
-	return interval{encoded, successor(encoded)}
+func point(v bson.RawValue) Interval {
+	encoded := AppendValue(nil, v)
+	return Interval{encoded, Successor(encoded)}
 }
 
-// intervalOf returns the encodings of the values that meet a condition.
-func intervalOf(c docdb.Condition) interval {
+// IntervalOf returns the encodings of the values that meet a condition.
+func IntervalOf(c docdb.Condition) Interval {
 	if len(c.Values) == 0 { // {$in: []}
-		return interval{[]byte{0}, []byte{0}}
+		return Interval{[]byte{0}, []byte{0}}
 	}
 	first := point(c.Values[0])
-	below, above := typeBounds(first.lo[0])
+	below, above := typeBounds(first.Lo[0])
 	switch c.Op {
 	case "$eq":
 		return first
 	case "$in":
-		return interval{first.lo, point(c.Values[len(c.Values)-1]).hi}
+		return Interval{first.Lo, point(c.Values[len(c.Values)-1]).Hi}
 	case "$gt":
-		return interval{first.hi, above}
+		return Interval{first.Hi, above}
 	case "$gte":
-		return interval{first.lo, above}
+		return Interval{first.Lo, above}
 	case "$lt":
-		return interval{below, first.lo}
+		return Interval{below, first.Lo}
 	case "$lte":
-		return interval{below, first.hi}
+		return Interval{below, first.Hi}
 	default:
-		return interval{}
+		return Interval{}
 	}
 }
 
@@ -78,11 +78,11 @@ func typeBounds(tag byte) (lo, hi []byte) {
 	}
 }
 
-// conditionsOn returns those of the conditions on a path for which every value that
+// ConditionsOn returns those of the conditions on a path for which every value that
 // meets them has an entry in an index on the path. Null is met by what is missing
 // too, an array by the whole of an array, and a number in a path may be an index or
 // a name: there the rules of filters and of indexes differ.
-func conditionsOn(all []docdb.Condition, path string) []docdb.Condition {
+func ConditionsOn(all []docdb.Condition, path string) []docdb.Condition {
 	if hasNumber(path) {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package embedded
+package keys
 
 import (
 	"bytes"
@@ -179,7 +179,7 @@ func TestEncodingsOfNumbersOrderAsTheyCompare(t *testing.T) {
 
 func checkOrder(t rapid.TB, a, b bson.RawValue) {
 	t.Helper()
-	ea, eb := appendValue(nil, a), appendValue(nil, b)
+	ea, eb := AppendValue(nil, a), AppendValue(nil, b)
 	want := docdb.Compare(a, b)
 	if got := bytes.Compare(ea, eb); got != want {
 		t.Fatalf("%v and %v compare %d, their encodings %x and %x compare %d", a, b, want, ea, eb, got)
@@ -200,7 +200,7 @@ func TestEncodingNeverPanicsOnMalformedValues(t *testing.T) {
 		if rapid.Bool().Draw(t, "length") && len(v.Value) >= 4 {
 			binary.LittleEndian.PutUint32(v.Value, uint32(len(v.Value)+rapid.IntRange(-2, 2).Draw(t, "by")))
 		}
-		appendValue(nil, v)
+		AppendValue(nil, v)
 	})
 }
 
@@ -220,7 +220,7 @@ func TestTupleEncodingsOrderAsTheirKeys(t *testing.T) {
 			}
 			want = cmp.Or(want, c)
 		}
-		ea, eb := appendTuple(nil, keys, a), appendTuple(nil, keys, b)
+		ea, eb := AppendTuple(nil, keys, a), AppendTuple(nil, keys, b)
 		if got := bytes.Compare(ea, eb); got != want {
 			t.Fatalf("%v and %v by %v compare %d, their encodings %x and %x compare %d", a, b, keys, want, ea, eb, got)
 		}

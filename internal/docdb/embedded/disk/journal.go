@@ -1,4 +1,4 @@
-package embedded
+package disk
 
 import (
 	"bytes"
@@ -24,14 +24,14 @@ var (
 // them. Pebble takes what ends too early for what a crash has cut off, and goes on without
 // what was acknowledged.
 type journal struct {
-	d        *directory
-	mark     mark
+	d        *Directory
+	mark     Mark
 	unloaded uint64 // the number of the first log that is not in tables
 }
 
-// checkJournal looks whether the logs and the manifest hold all that was acknowledged:
+// CheckJournal looks whether the logs and the manifest hold all that was acknowledged:
 // ErrDamaged if not. With AcceptLoss a log ends where it can be read to.
-func (d *directory) checkJournal() error {
+func (d *Directory) CheckJournal() error {
 	j := &journal{d: d}
 	if err := j.readMark(); err != nil {
 		return err
@@ -52,14 +52,14 @@ func (d *directory) checkJournal() error {
 			return j.loss(lost, logs[i:])
 		}
 	}
-	if last := j.mark.log.number; last > 0 && last >= j.unloaded && !slices.Contains(logs, last) {
-		return j.loss(fmt.Sprintf("%s, of which %d bytes were on disk, is missing", logName(last), j.mark.log.bytes), nil)
+	if last := j.mark.Log.number; last > 0 && last >= j.unloaded && !slices.Contains(logs, last) {
+		return j.loss(fmt.Sprintf("%s, of which %d bytes were on disk, is missing", logName(last), j.mark.Log.Bytes), nil)
 	}
 	return nil
 }
 
 func (j *journal) readMark() error {
-	text, err := j.d.readFile(markFile)
+	text, err := j.d.ReadFile(MarkFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // written by a program that knew none, or restored from a backup
 	}
@@ -68,23 +68,23 @@ func (j *journal) readMark() error {
 	}
 	var ok bool
 	if j.mark, ok = parseMark(text); !ok {
-		j.d.logger.Warn("the file that says how much must be there is damaged: nothing can be said of the end of the log", "file", markFile)
-		j.mark = mark{}
+		j.d.Logger.Warn("the file that says how much must be there is damaged: nothing can be said of the end of the log", "file", MarkFile)
+		j.mark = Mark{}
 	}
 	return nil
 }
 
 // readManifest finds out which logs are to be read.
 func (j *journal) readManifest() error {
-	desc, err := pebble.Peek(j.d.dir, j.d.fs)
+	desc, err := pebble.Peek(j.d.Dir, j.d.FS)
 	if err != nil {
 		return err
 	}
 	if !desc.Exists {
 		return nil // Pebble says so
 	}
-	name := j.d.fs.PathBase(desc.ManifestFilename)
-	number, _, _ := numberOf(name)
+	name := j.d.FS.PathBase(desc.ManifestFilename)
+	number, _, _ := NumberOf(name)
 	end, err := j.read(name, 0, func(edit []byte) {
 		if first, ok := unloadedLog(edit); ok {
 			j.unloaded = first
@@ -94,9 +94,9 @@ func (j *journal) readManifest() error {
 		return err
 	}
 	marked := j.mark.manifest
-	if number < marked.number || number == marked.number && end.before(marked.bytes) {
+	if number < marked.number || number == marked.number && end.before(marked.Bytes) {
 		return fmt.Errorf("%w: %s, the list of what there is, can be read for %d bytes, but %d bytes of MANIFEST-%06d were on disk; restore the directory from a backup",
-			ErrDamaged, name, end.bytes, marked.bytes, marked.number)
+			ErrDamaged, name, end.bytes, marked.Bytes, marked.number)
 	}
 	return nil
 }
@@ -123,9 +123,9 @@ func unloadedLog(edit []byte) (number uint64, ok bool) {
 
 // logs returns the numbers of the logs that are to be read, in their order.
 func (j *journal) logs() (logs []uint64, err error) {
-	names, err := j.d.fs.List(j.d.dir)
+	names, err := j.d.FS.List(j.d.Dir)
 	for _, name := range names {
-		if number, isLog, ok := numberOf(name); ok && isLog && number >= j.unloaded {
+		if number, isLog, ok := NumberOf(name); ok && isLog && number >= j.unloaded {
 			logs = append(logs, number)
 		}
 	}
@@ -140,10 +140,10 @@ func (j *journal) readLog(number uint64, last bool) (lost string, err error) {
 		return "", err
 	}
 	marked := int64(0)
-	if number == j.mark.log.number {
-		marked = j.mark.log.bytes
+	if number == j.mark.Log.number {
+		marked = j.mark.Log.Bytes
 	}
-	j.d.logger.Info("a log is read again", "log", logName(number), "writes", end.records, "ends_at", end.bytes, "known_to_be_on_disk", marked)
+	j.d.Logger.Info("a log is read again", "log", logName(number), "writes", end.records, "ends_at", end.bytes, "known_to_be_on_disk", marked)
 	switch {
 	case end.damaged:
 		return fmt.Sprintf("%s is damaged at byte %d, behind which are writes that were acknowledged later", logName(number), end.bytes), nil
@@ -156,7 +156,7 @@ func (j *journal) readLog(number uint64, last bool) (lost string, err error) {
 }
 
 func (j *journal) read(name string, number uint32, visit func([]byte)) (ending, error) {
-	f, err := j.d.fs.Open(j.d.fs.PathJoin(j.d.dir, name))
+	f, err := j.d.FS.Open(j.d.FS.PathJoin(j.d.Dir, name))
 	if err != nil {
 		return ending{}, err
 	}

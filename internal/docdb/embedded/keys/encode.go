@@ -1,4 +1,4 @@
-package embedded
+package keys
 
 import (
 	"bytes"
@@ -89,11 +89,11 @@ func rankTag(t bson.Type) byte {
 	}
 }
 
-// appendValue appends the encoding of v. It never panics on malformed bytes,
+// AppendValue appends the encoding of v. It never panics on malformed bytes,
 // which docdb.Validate keeps out and which a filter's value or a position may
 // still hold: what cannot be read, or nests deeper than docdb.Compare looks, encodes
 // as empty.
-func appendValue(dst []byte, v bson.RawValue) []byte {
+func AppendValue(dst []byte, v bson.RawValue) []byte {
 	return appendNested(dst, v, 2*docdb.MaxDepth)
 }
 

@@ -1,4 +1,4 @@
-package embedded
+package disk
 
 import (
 	"fmt"
@@ -23,15 +23,15 @@ const (
 	reservePart = 16
 )
 
-// space refuses writes before the disk is full: a refused write can be tried again, and
+// Space refuses writes before the disk is full: a refused write can be tried again, and
 // one that Pebble has begun can only wait. Every batch is held against the free space at
 // the last look less what was promised to batches since, so that no number and no size of
 // them passes one look.
-type space struct {
-	fs      vfs.FS
-	dir     string
+type Space struct {
+	FS      vfs.FS
+	Dir     string
 	minFree int64 // 0: there is no limit
-	ballast ballast
+	Ballast Ballast
 	log     *slog.Logger
 
 	mu       sync.Mutex
@@ -42,14 +42,14 @@ type space struct {
 	low      bool      // less than minFree, when it was last said
 }
 
-func newSpace(d *directory) *space {
-	minFree := max(d.minFree, 0)
-	return &space{fs: d.fs, dir: d.dir, minFree: minFree, log: d.logger, ballast: newBallast(d, minFree/ballastPart)}
+func newSpace(d *Directory) *Space {
+	minFree := max(d.MinFree, 0)
+	return &Space{FS: d.FS, Dir: d.Dir, minFree: minFree, log: d.Logger, Ballast: newBallast(d, minFree/ballastPart)}
 }
 
-// promise takes the room for a batch; the caller gives back what it returns when the batch
+// Promise takes the room for a batch; the caller gives back what it returns when the batch
 // is written. ErrNoSpace if there is none. What frees room is held to the reserve only.
-func (s *space) promise(size int, frees bool) (cost int64, err error) {
+func (s *Space) Promise(size int, frees bool) (cost int64, err error) {
 	if s.minFree == 0 {
 		return 0, nil
 	}
@@ -61,15 +61,15 @@ func (s *space) promise(size int, frees bool) (cost int64, err error) {
 	}
 	if !s.holds(cost, frees) {
 		return 0, fmt.Errorf("%w: a write that may take %d KiB would leave less than %d MiB free in %s",
-			docdb.ErrNoSpace, cost>>10, s.least(frees)>>20, s.dir)
+			docdb.ErrNoSpace, cost>>10, s.least(frees)>>20, s.Dir)
 	}
 	s.free -= cost
 	s.promised += cost
 	return cost, nil
 }
 
-// written gives back what was promised. What it has taken shows at the next look.
-func (s *space) written(cost int64) {
+// Written gives back what was promised. What it has taken shows at the next look.
+func (s *Space) Written(cost int64) {
 	if cost != 0 {
 		s.mu.Lock()
 		s.promised -= cost
@@ -78,39 +78,39 @@ func (s *space) written(cost int64) {
 }
 
 // check reports ErrNoSpace while what takes room is refused, however little it is.
-func (s *space) check(frees bool) error {
-	cost, err := s.promise(0, frees)
-	s.written(cost)
+func (s *Space) check(frees bool) error {
+	cost, err := s.Promise(0, frees)
+	s.Written(cost)
 	return err
 }
 
 // least is how much has to stay free.
-func (s *space) least(frees bool) int64 {
+func (s *Space) least(frees bool) int64 {
 	if frees {
 		return s.minFree / reservePart
 	}
 	return s.minFree
 }
 
-func (s *space) holds(cost int64, frees bool) bool {
+func (s *Space) holds(cost int64, frees bool) bool {
 	free := s.free
 	if frees {
-		free += s.ballast.size() // which is let go when it is needed
+		free += s.Ballast.Size() // which is let go when it is needed
 	}
 	return !s.known || free-cost >= s.least(frees)
 }
 
 // look asks how much is free. What has been promised and is not written yet is not.
-func (s *space) look() {
-	usage, err := s.fs.GetDiskUsage(s.dir)
+func (s *Space) look() {
+	usage, err := s.FS.GetDiskUsage(s.Dir)
 	s.known = err == nil
 	s.free = int64(min(usage.AvailBytes, 1<<62)) - s.promised
 	s.next = time.Now().Add(spaceInterval)
 }
 
-// tend says when writes begin to be refused and when they are taken again, and makes the
+// Tend says when writes begin to be refused and when they are taken again, and makes the
 // ballast when there is so much room that it takes none from others.
-func (s *space) tend() error {
+func (s *Space) Tend() error {
 	if s.minFree == 0 {
 		return nil
 	}
@@ -118,16 +118,16 @@ func (s *space) tend() error {
 	was := s.low
 	s.look()
 	s.low = s.known && s.free < s.minFree
-	low, plenty := s.low, s.known && s.free >= s.minFree+s.ballast.bytes
+	low, plenty := s.low, s.known && s.free >= s.minFree+s.Ballast.bytes
 	s.mu.Unlock()
 	switch {
 	case low && !was:
-		s.log.Error("the disk is nearly full: writes are refused until there is room", "dir", s.dir, "needed_mib", s.minFree>>20)
+		s.log.Error("the disk is nearly full: writes are refused until there is room", "dir", s.Dir, "needed_mib", s.minFree>>20)
 	case was && !low:
-		s.log.Info("there is room on the disk again: writes are taken", "dir", s.dir)
+		s.log.Info("there is room on the disk again: writes are taken", "dir", s.Dir)
 	}
-	if plenty && s.ballast.size() == 0 {
-		return s.ballast.make()
+	if plenty && s.Ballast.Size() == 0 {
+		return s.Ballast.make()
 	}
 	return nil
 }
