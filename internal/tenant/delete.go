@@ -2,7 +2,6 @@ package tenant
 
 import (
 	"context"
-	"errors"
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
@@ -113,10 +112,6 @@ func (w *deleteWorkflow) dropCollections(ctx context.Context) error {
 	return nil
 }
 
-func (w *workflow) removeAdmins(ctx context.Context) error {
-	return master.RemoveAll(ctx, w.s.master.Admins, docdb.Eq("org_id", w.x.Op.OrgID))
-}
-
 func (w *deleteWorkflow) removeReservations(ctx context.Context) error {
 	return master.RemoveAll(ctx, w.s.master.Reservations.Table, docdb.Eq("org_id", w.x.Op.OrgID))
 }
@@ -130,14 +125,4 @@ func (w *deleteWorkflow) removeOperations(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// removeOrganization removes it if it is this operation's to remove.
-func (w *workflow) removeOrganization(ctx context.Context) error {
-	err := w.s.master.Organizations.RemoveIf(ctx, w.x.Op.OrgID, docdb.Eq("operation", w.x.Op.ID))
-	if errors.Is(err, docdb.ErrNoMatch) {
-		return nil
-	}
-	w.s.capacity.left()
-	return err
 }

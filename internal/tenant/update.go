@@ -2,9 +2,7 @@ package tenant
 
 import (
 	"context"
-	"errors"
 
-	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant/fault"
 	"github.com/orgd/orgd/internal/tenant/master"
@@ -164,68 +162,6 @@ func (w *updateWorkflow) Steps() []operation.Step {
 // never the organization's.
 func (w *updateWorkflow) Forget(out master.Outcome) bool {
 	return out == master.Failed && w.x.Op.Plan.OldNameKey == ""
-}
-
-// attach makes this the one operation that may change the organization, and
-// fixes in the plan what the organization is at this moment.
-func (w *workflow) attach(ctx context.Context) error {
-	p := &w.x.Op.Plan
-	a, err := w.s.master.Admins.Get(ctx, p.AdminID)
-	if errors.Is(err, docdb.ErrNotFound) {
-		return master.Revoked()
-	}
-	if err != nil {
-		return err
-	}
-	o, err := w.s.master.Organizations.Change(ctx, w.x.Op.OrgID, func(o *master.Organization) (bool, error) {
-		if o.Operation == w.x.Op.ID {
-			return false, nil
-		}
-		if master.CredentialOf(o, a) != p.Credential {
-			return false, master.Revoked()
-		}
-		if err := o.CheckUsable(); err != nil {
-			return false, err
-		}
-		if o.Operation != "" {
-			return false, o.InProgress()
-		}
-		o.Operation, o.Token = w.x.Op.ID, w.x.Op.Lease.Token
-		if w.x.Op.Kind == master.Delete {
-			o.State = org.StateDeleting
-		}
-		return true, nil
-	})
-	if errors.Is(err, docdb.ErrNotFound) {
-		return master.Revoked()
-	}
-	if err != nil {
-		return err
-	}
-	p.OldNameKey, p.OldEmailKey = o.NameKey, a.EmailKey
-	p.Source, p.Generation = o.Collection, o.Generation+1
-	return w.noteReservations(ctx)
-}
-
-// noteReservations fixes which reservations are the ones to release after the
-// flip. A later operation may reserve the same keys again.
-func (w *workflow) noteReservations(ctx context.Context) error {
-	p := &w.x.Op.Plan
-	if changed(p.NameKey, p.OldNameKey) != "" {
-		held, err := w.s.master.Reservations.Get(ctx, master.NameReservation(p.OldNameKey))
-		if err != nil {
-			return err
-		}
-		p.OldNameOperation = held.Operation
-	}
-	if changed(p.EmailKey, p.OldEmailKey) != "" {
-		held, err := w.s.master.Reservations.Get(ctx, master.EmailReservation(p.OldEmailKey))
-		if err != nil {
-			return err
-		}
-		p.OldEmailOperation = held.Operation
-	}
-	return nil
 }
 
 // rotates reports whether the update changes credentials.

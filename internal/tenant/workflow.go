@@ -2,21 +2,14 @@ package tenant
 
 import (
 	"context"
+	"errors"
 
+	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant/master"
 	"github.com/orgd/orgd/internal/tenant/move"
 	"github.com/orgd/orgd/internal/tenant/operation"
 )
-
-// workflows are what the kinds of operations go through.
-func (s *Store) workflows() map[master.Kind]func(*operation.Execution) operation.Workflow {
-	return map[master.Kind]func(*operation.Execution) operation.Workflow{
-		master.Create: s.createWorkflow(""),
-		master.Update: s.updateWorkflow(""),
-		master.Delete: func(x *operation.Execution) operation.Workflow { return &deleteWorkflow{workflow: s.workflow(x)} },
-	}
-}
 
 // workflow is what all workflows have.
 type workflow struct {
@@ -75,4 +68,80 @@ func (w *workflow) withdraw(ctx context.Context) error {
 		return held.Release(ctx, master.EmailReservation(key), op.OrgID, op.ID)
 	}
 	return nil
+}
+
+// attach makes this the one operation that may change the organization, and
+// fixes in the plan what the organization is at this moment.
+func (w *workflow) attach(ctx context.Context) error {
+	p := &w.x.Op.Plan
+	a, err := w.s.master.Admins.Get(ctx, p.AdminID)
+	if errors.Is(err, docdb.ErrNotFound) {
+		return master.Revoked()
+	}
+	if err != nil {
+		return err
+	}
+	o, err := w.s.master.Organizations.Change(ctx, w.x.Op.OrgID, func(o *master.Organization) (bool, error) {
+		if o.Operation == w.x.Op.ID {
+			return false, nil
+		}
+		if master.CredentialOf(o, a) != p.Credential {
+			return false, master.Revoked()
+		}
+		if err := o.CheckUsable(); err != nil {
+			return false, err
+		}
+		if o.Operation != "" {
+			return false, o.InProgress()
+		}
+		o.Operation, o.Token = w.x.Op.ID, w.x.Op.Lease.Token
+		if w.x.Op.Kind == master.Delete {
+			o.State = org.StateDeleting
+		}
+		return true, nil
+	})
+	if errors.Is(err, docdb.ErrNotFound) {
+		return master.Revoked()
+	}
+	if err != nil {
+		return err
+	}
+	p.OldNameKey, p.OldEmailKey = o.NameKey, a.EmailKey
+	p.Source, p.Generation = o.Collection, o.Generation+1
+	return w.noteReservations(ctx)
+}
+
+// noteReservations fixes which reservations are the ones to release after the
+// flip. A later operation may reserve the same keys again.
+func (w *workflow) noteReservations(ctx context.Context) error {
+	p := &w.x.Op.Plan
+	if changed(p.NameKey, p.OldNameKey) != "" {
+		held, err := w.s.master.Reservations.Get(ctx, master.NameReservation(p.OldNameKey))
+		if err != nil {
+			return err
+		}
+		p.OldNameOperation = held.Operation
+	}
+	if changed(p.EmailKey, p.OldEmailKey) != "" {
+		held, err := w.s.master.Reservations.Get(ctx, master.EmailReservation(p.OldEmailKey))
+		if err != nil {
+			return err
+		}
+		p.OldEmailOperation = held.Operation
+	}
+	return nil
+}
+
+func (w *workflow) removeAdmins(ctx context.Context) error {
+	return master.RemoveAll(ctx, w.s.master.Admins, docdb.Eq("org_id", w.x.Op.OrgID))
+}
+
+// removeOrganization removes it if it is this operation's to remove.
+func (w *workflow) removeOrganization(ctx context.Context) error {
+	err := w.s.master.Organizations.RemoveIf(ctx, w.x.Op.OrgID, docdb.Eq("operation", w.x.Op.ID))
+	if errors.Is(err, docdb.ErrNoMatch) {
+		return nil
+	}
+	w.s.capacity.left()
+	return err
 }
