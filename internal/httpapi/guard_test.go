@@ -277,6 +277,15 @@ func TestUnknownSecuritySchemesAreNotTakenForPublic(t *testing.T) {
 	}
 }
 
+func TestAPolicyThatIsNotKnownIsNotIgnored(t *testing.T) {
+	for _, change := range [][2]string{{"limiter: login,", "limiter: logins,"}, {"plane: operator,", "plane: owner,"}, {"probe: true", "probes: true"},
+		{"streams: both", "streams: none"}, {"      x-policy:", "      x-rules:"}} {
+		if _, err := loadContract(strings.Replace(orgd.OpenAPI, change[0], change[1], 1)); err == nil || !strings.Contains(err.Error(), "x-policy") {
+			t.Errorf("%s: %v", change, err)
+		}
+	}
+}
+
 // withPages gives the API a page of no operation.
 func withPages(c *Config, _ *script) {
 	c.Pages = map[string]http.Handler{"/page": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
