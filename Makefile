@@ -81,14 +81,17 @@ fuzz: ## Fuzz every fuzz test for FUZZTIME (default 30s) each
 	  done; done
 
 .PHONY: generate
-generate: generate-typescript ## Generate gen/ from openapi.yaml
+generate: generate-typescript ## Generate gen/, and the clients' tables of operations, from openapi.yaml
 	$(TOOL) oapi-codegen -config gen/api/config.yaml openapi.yaml
 	$(TOOL) oapi-codegen -config gen/client/config.yaml openapi.yaml
+	$(GO) run ./internal/policy/tables
+
+GENERATED = gen sdk/go/operation_gen.go sdk/typescript/src/operations.gen.ts
 
 .PHONY: check-generate
-check-generate: generate ## Fail if gen/ is not what openapi.yaml generates
-	@changes=$$(git status --porcelain -- gen) && [ -z "$$changes" ] || { \
-	  echo "gen/ is not what openapi.yaml generates; commit these:" >&2; echo "$$changes" >&2; git --no-pager diff -- gen >&2; exit 1; }
+check-generate: generate ## Fail if what is generated is not what openapi.yaml generates
+	@changes=$$(git status --porcelain -- $(GENERATED)) && [ -z "$$changes" ] || { \
+	  echo "this is not what openapi.yaml generates; commit these:" >&2; echo "$$changes" >&2; git --no-pager diff -- $(GENERATED) >&2; exit 1; }
 
 .PHONY: lint
 lint: ## Check formatting, vet, staticcheck, unparam; report how the code is built
@@ -107,7 +110,8 @@ $(LINT): tools/lint/package-lock.json
 	npm ci --prefix tools/lint --no-audit --no-fund
 
 .PHONY: lint-contract
-lint-contract: $(LINT) ## Lint openapi.yaml (redocly, spectral) and compare it with openapi.released.yaml
+lint-contract: $(LINT) ## Lint openapi.yaml (redocly, spectral, x-policy) and compare it with openapi.released.yaml
+	$(GO) test ./internal/policy
 	cd tools/lint && node_modules/.bin/redocly lint --config redocly.yaml ../../openapi.yaml
 	cd tools/lint && node_modules/.bin/spectral lint --ruleset spectral.yaml --fail-severity=warn ../../openapi.yaml
 	$(TOOL) oasdiff breaking --fail-on WARN --severity-levels tools/lint/oasdiff-severity.txt openapi.released.yaml openapi.yaml

@@ -14,18 +14,18 @@ import (
 func (ct contract) allows() map[string]string {
 	all := map[string]string{}
 	for _, op := range ct {
-		path := op.route.Path
+		path := op.Path
 		if strings.Contains(path, "{") || all[path] != "" {
 			continue
 		}
 		methods, shared := []string{http.MethodOptions}, false
 		for _, other := range ct {
-			if !covers(other.route.Path, path) {
+			if !covers(other.Path, path) {
 				continue
 			}
-			shared = shared || other.route.Path != path
-			methods = append(methods, other.route.Method)
-			if other.route.Method == http.MethodGet {
+			shared = shared || other.Path != path
+			methods = append(methods, other.Method)
+			if other.Method == http.MethodGet {
 				methods = append(methods, http.MethodHead)
 			}
 		}

@@ -6,16 +6,19 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/orgd/orgd/internal/policy"
 )
 
-// limitOf returns the limit that an operation has for each client address; most have none.
-func (a *API) limitOf(operationID string) *limits {
-	switch operationID {
-	case "createOrganization":
+// limitOf returns what limits the attempts of each client address; most operations have
+// nothing.
+func (a *API) limitOf(l policy.Limiter) *limits {
+	switch l {
+	case policy.LimitSignups:
 		return a.signups.byAddress
-	case "login":
+	case policy.LimitLogins:
 		return a.logins.byAddress
-	case "getOrganization":
+	case policy.LimitLookups:
 		return a.lookups
 	}
 	return nil
@@ -24,7 +27,7 @@ func (a *API) limitOf(operationID string) *limits {
 // takeRequest counts a request for an organization's data.
 func (a *API) takeRequest(op *operation, ec echo.Context) error {
 	p := callOf(ec).principal
-	if a.requests == nil || !op.data || p == nil {
+	if a.requests == nil || op.Limiter != policy.LimitData || p == nil {
 		return nil
 	}
 	return a.requests.take(p.OrgID)

@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/policy"
 )
 
 // maxTokenLength is maxLength of the contract's Token.access_token.
@@ -15,14 +16,14 @@ const maxTokenLength = 4096
 
 // authenticate is the one choke point: whatever the contract asks a credential
 // for passes here on every request. That a token was issued here may be remembered, but
-// not that it is still good. An operation that decides by itself gets no principal, and
-// so to nobody's data but through the one call that authenticates the bearer.
+// not that it is still good. A joint operation gets no principal, and so to nobody's data
+// but through the one call that authenticates the bearer.
 func (a *API) authenticate(op *operation, ec echo.Context) error {
-	switch op.auth {
-	case public:
+	switch op.Credential {
+	case policy.NoCredential:
 		callOf(ec).work.Active()
 		return nil
-	case operator:
+	case policy.OperatorKey:
 		return a.authenticateOperator(ec)
 	}
 	c := callOf(ec)
@@ -31,7 +32,7 @@ func (a *API) authenticate(op *operation, ec echo.Context) error {
 	switch {
 	case err != nil:
 		return err
-	case !given && op.auth == optional:
+	case !given && op.Credential == policy.OptionalToken:
 		c.work.Active()
 		return nil
 	case !given:
@@ -44,7 +45,7 @@ func (a *API) authenticate(op *operation, ec echo.Context) error {
 	p := org.Principal{AdminID: claims.AdminID, OrgID: claims.OrgID, Role: claims.Role, Credential: claims.Cred}
 	c.bearer = &p
 	c.become(p.OrgID)
-	if op.decides && a.requests == nil { // who is counted for a request is authenticated before
+	if op.Joint && a.requests == nil { // who is counted for a request is authenticated before
 		return nil
 	}
 	return a.admit(ec)
@@ -58,7 +59,7 @@ func (a *API) admit(ec echo.Context) error {
 		return nil
 	}
 	check := a.Store.Authenticate
-	if c.op.watches {
+	if c.op.watches() {
 		check = a.Store.AuthenticateWatcher
 	}
 	if _, err := check(ec.Request().Context(), *p); err != nil {

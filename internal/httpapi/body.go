@@ -34,7 +34,7 @@ func (a *API) readBody(op *operation, ec echo.Context) ([]byte, error) {
 	if r.ContentLength == 0 { // and not chunked, which is -1
 		return nil, nil
 	}
-	if op.streams() {
+	if op.Streams.Request() {
 		return nil, checkStream(op, r.Header)
 	}
 	data, err := a.readTyped(op, ec)

@@ -1,13 +1,13 @@
 package httpapi
 
 import (
-	"context"
-	"fmt"
 	"math"
-	"slices"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/routers"
+
+	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/policy"
 )
 
 // A contract is openapi.yaml made ready for the guard: operations by id.
@@ -15,96 +15,49 @@ type contract map[string]*operation
 
 // An operation is what the guard needs to know of one, worked out once.
 type operation struct {
-	id string
+	policy.Operation
 	// route is how openapi3filter knows the operation. Its security is empty:
 	// openapi3filter reads the whole body before it authenticates, so the guard
 	// authenticates by itself, first.
 	route *routers.Route
-	auth  authentication
-	// watches: it only tells how an operation gets on, which the admins of an
-	// organization may know while that is being deleted.
-	watches bool
-	query   map[string]bool // the query parameters it declares
-	body    *openapi3.RequestBody
+	query map[string]bool // the query parameters it declares
+	body  *openapi3.RequestBody
 	// document: the body is Extended JSON, which its handler reads by itself: what
 	// openapi3filter makes of it has lost the order of names, and digits.
 	document bool
 	// extended are the properties of the body that are Extended JSON, which its handler
 	// reads by itself, for the same reason.
 	extended []string
-	// idempotent: it takes an idempotency key.
-	idempotent bool
-	// decides: its handler authenticates the bearer, together with what it reads.
-	decides bool
-	// data: it reads or writes an organization's documents.
-	data  bool
-	quiet bool // is asked every few seconds and logged at debug level only
 }
 
-// authentication says whether an operation wants a bearer token, or which key.
-type authentication int
-
-const (
-	public   authentication = iota // no; one that comes is not looked at
-	optional                       // none will do, but a bad one is refused
-	required
-	operator // the operator's key, which is no token
-)
-
-// loadContract parses and validates the document, which compiles the patterns
-// of its schemas as well, so that no request waits for that.
+// loadContract parses and validates the document, so that no request waits for that.
 func loadContract(yaml string) (contract, error) {
-	doc, err := openapi3.NewLoader().LoadFromData([]byte(yaml))
+	doc, all, err := policy.Parse(yaml)
 	if err != nil {
 		return nil, err
 	}
-	if err := doc.Validate(context.Background()); err != nil {
-		return nil, err
-	}
 	ct := contract{}
-	for path, item := range doc.Paths.Map() {
-		for method, o := range item.Operations() {
-			op, err := newOperation(doc, path, method, item, *o)
-			if err != nil {
-				return nil, fmt.Errorf("%s %s: %w", method, path, err)
-			}
-			ct[op.id] = op
-		}
+	for _, o := range all {
+		ct[o.ID] = newOperation(doc, o)
 	}
 	return ct, nil
 }
 
-func newOperation(doc *openapi3.T, path, method string, item *openapi3.PathItem, o openapi3.Operation) (*operation, error) {
-	security := doc.Security
-	if o.Security != nil {
-		security = *o.Security
-	}
-	auth, err := authenticationOf(security)
-	if err != nil {
-		return nil, err
-	}
-	o.Security = &openapi3.SecurityRequirements{}
+func newOperation(doc *openapi3.T, o policy.Operation) *operation {
+	open := *o.Spec
+	open.Security = &openapi3.SecurityRequirements{}
 	op := &operation{
-		id:    o.OperationID,
-		route: &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: &o},
-		auth:  auth,
-		query: map[string]bool{},
-		quiet: slices.Contains(o.Tags, "health"),
-
-		watches: slices.Contains(o.Tags, "operations"),
-		data:    slices.Contains(o.Tags, "documents"),
-		decides: o.OperationID == "getDocument",
+		Operation: o,
+		route:     &routers.Route{Spec: doc, Path: o.Path, PathItem: o.Item, Method: o.Method, Operation: &open},
+		query:     map[string]bool{},
 	}
-	for _, parameters := range []openapi3.Parameters{item.Parameters, o.Parameters} {
-		for _, p := range parameters {
-			if p.Value.In == openapi3.ParameterInQuery {
-				op.query[p.Value.Name] = true
-			}
-			op.idempotent = op.idempotent || p.Value.Name == idempotencyKey
+	for _, p := range o.Parameters() {
+		if p.Value.In == openapi3.ParameterInQuery {
+			op.query[p.Value.Name] = true
 		}
 	}
-	if o.RequestBody != nil {
-		op.body = o.RequestBody.Value
+	if open.RequestBody != nil {
+		op.body = open.RequestBody.Value
 		for _, m := range op.body.Content {
 			if m.Schema != nil {
 				op.document = op.document || isExtended(m.Schema)
@@ -112,7 +65,7 @@ func newOperation(doc *openapi3.T, path, method string, item *openapi3.PathItem,
 			}
 		}
 	}
-	return op, nil
+	return op
 }
 
 func isExtended(s *openapi3.SchemaRef) bool { return s.Value.Extensions["x-extended-json"] == true }
@@ -126,48 +79,23 @@ func extendedOf(s *openapi3.Schema) (names []string) {
 	return names
 }
 
-// authenticationOf refuses what it does not know, so that a new scheme in the
-// contract can never be taken for "public".
-func authenticationOf(security openapi3.SecurityRequirements) (authentication, error) {
-	if len(security) == 1 && isExactly(security[0], "operatorKey") {
-		return operator, nil
-	}
-	auth := public
-	for _, requirement := range security {
-		if len(requirement) == 0 {
-			continue
-		}
-		if !isExactly(requirement, "bearerAuth") {
-			return 0, fmt.Errorf("cannot enforce the security requirement %v", requirement)
-		}
-		auth = required
-	}
-	for _, requirement := range security {
-		if len(requirement) == 0 && auth == required {
-			auth = optional
-		}
-	}
-	return auth, nil
-}
-
-func isExactly(requirement openapi3.SecurityRequirement, scheme string) bool {
-	scopes, ok := requirement[scheme]
-	return ok && len(requirement) == 1 && len(scopes) == 0
-}
-
 // at returns the operation of that method and path, or nil.
 func (ct contract) at(method, path string) *operation {
 	for _, op := range ct {
-		if op.route.Method == method && op.route.Path == path {
+		if op.Method == method && op.Path == path {
 			return op
 		}
 	}
 	return nil
 }
 
+// watches: it only tells how a change gets on, which the admins of an organization may know
+// while that is being deleted.
+func (op *operation) watches() bool { return op.Plane == policy.Tenant && op.Allows(org.StateDeleting) }
+
 // limit is the largest body in bytes.
 func (op *operation) limit(usual int64) int64 {
-	if op.streams() {
+	if op.Streams.Request() {
 		return math.MaxInt64
 	}
 	if op.document {

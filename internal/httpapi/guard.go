@@ -11,6 +11,8 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/labstack/echo/v4"
+
+	"github.com/orgd/orgd/internal/policy"
 )
 
 // guard lets a request through to the operation's handler only when it fits the
@@ -21,25 +23,25 @@ import (
 //  1. attempts of this client address (429; a login may still be one that is known there)
 //  2. declared length of the body (413)
 //  3. credential (401, 423): authenticate, the one choke point; what the storage says of
-//     it comes with the answer, or before any other refusal, where the operation decides
+//     it comes with the answer, or before any other refusal, where the operation is joint
 //  4. requests of this organization (429)
 //  5. media type (415)
 //  6. reading the body, no further than its limit (413)
 //  7. query parameters, strict JSON, schemas (400)
 //  8. idempotency key (409, 422; or the answer of last time)
 func (a *API) guard(op *operation) echo.MiddlewareFunc {
-	limit := a.limitOf(op.id)
+	limit := a.limitOf(op.Limiter)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(ec echo.Context) error {
 			c := callOf(ec)
 			c.op, c.address = op, ec.RealIP()
-			if op.streams() {
+			if op.Streams.Request() {
 				openStream(ec.Response())
 			}
 			if limit != nil {
 				c.limited = limit.take(addressKey(c.address))
 			}
-			if c.limited != nil && op.id != "login" {
+			if c.limited != nil && op.Limiter != policy.LimitLogins {
 				return a.holdBack(ec.Request().Context(), c.limited)
 			}
 			if err := a.check(op, ec); err != nil {
@@ -76,7 +78,7 @@ func (a *API) checkRequest(op *operation, ec echo.Context) error {
 	callOf(ec).body = body
 	values, wrong := checkQuery(op, ec)
 	options := &validation
-	if op.streams() {
+	if op.Streams.Request() {
 		options = &allButBody
 	}
 	if op.document {

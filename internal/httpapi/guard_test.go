@@ -6,10 +6,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/orgd/orgd"
+	"github.com/orgd/orgd/internal/policy"
 	"github.com/orgd/orgd/internal/webui"
 )
 
@@ -97,38 +97,28 @@ func TestEveryOperationIsRouted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}, withOperator)
-	doc, err := openapi3.NewLoader().LoadFromData([]byte(orgd.OpenAPI))
-	if err != nil {
-		t.Fatal(err)
-	}
 	protected := 0
-	for path, item := range doc.Paths.Map() {
-		for method, op := range item.Operations() {
-			path := strings.ReplaceAll(path, "{id}", orgID)
-			security := doc.Security
-			if op.Security != nil {
-				security = *op.Security
-			}
-			got := s.do(method, path, "")
-			calls := s.store.took()
-			if got.status == 404 || got.status == 405 {
-				t.Errorf("%s %s is not routed: %d", method, path, got.status)
-			}
-			good := s.bearer()
-			if strings.HasPrefix(path, operatorPlane) {
-				good = "Authorization: Bearer " + operatorKey
-			}
-			if unknown := s.do(method, path+"?unknown=1", "", good); unknown.status != 400 {
-				t.Errorf("%s %s with an unknown parameter: %d", method, path, unknown.status)
-			}
-			s.store.took()
-			if len(security) == 0 || len(security[0]) == 0 {
-				continue
-			}
-			protected++
-			if got.code() != "unauthenticated" || calls != "" {
-				t.Errorf("%s %s without a token: %d %s", method, path, got.status, got.body)
-			}
+	for _, op := range s.contract {
+		path := strings.ReplaceAll(op.Path, "{id}", orgID)
+		got := s.do(op.Method, path, "")
+		calls := s.store.took()
+		if got.status == 404 || got.status == 405 {
+			t.Errorf("%s %s is not routed: %d", op.Method, path, got.status)
+		}
+		good := s.bearer()
+		if op.Plane == policy.Operator {
+			good = "Authorization: Bearer " + operatorKey
+		}
+		if unknown := s.do(op.Method, path+"?unknown=1", "", good); unknown.status != 400 {
+			t.Errorf("%s %s with an unknown parameter: %d", op.Method, path, unknown.status)
+		}
+		s.store.took()
+		if op.Plane == policy.Public {
+			continue
+		}
+		protected++
+		if got.code() != "unauthenticated" || calls != "" {
+			t.Errorf("%s %s without a token: %d %s", op.Method, path, got.status, got.body)
 		}
 	}
 	if protected < 2 || s.checked < 20 {
@@ -282,6 +272,15 @@ func TestUnknownSecuritySchemesAreNotTakenForPublic(t *testing.T) {
 		yaml := strings.Replace(orgd.OpenAPI, "\nsecurity:\n  - bearerAuth: []", "\nsecurity:\n  - "+change, 1)
 		yaml = strings.Replace(yaml, "  securitySchemes:\n", "  securitySchemes:\n    otherKey: {type: apiKey, in: header, name: X-Key}\n", 1)
 		if _, err := loadContract(yaml); err == nil || !strings.Contains(err.Error(), "cannot enforce") {
+			t.Errorf("%s: %v", change, err)
+		}
+	}
+}
+
+func TestAPolicyThatIsNotKnownIsNotIgnored(t *testing.T) {
+	for _, change := range [][2]string{{"limiter: login,", "limiter: logins,"}, {"plane: operator,", "plane: owner,"}, {"probe: true", "probes: true"},
+		{"streams: both", "streams: none"}, {"      x-policy:", "      x-rules:"}} {
+		if _, err := loadContract(strings.Replace(orgd.OpenAPI, change[0], change[1], 1)); err == nil || !strings.Contains(err.Error(), "x-policy") {
 			t.Errorf("%s: %v", change, err)
 		}
 	}

@@ -35,21 +35,19 @@ func longest(s *openapi3.Schema) string {
 
 // longestHead is the longest head of a request that the contract allows.
 func longestHead(op *operation, token string) string {
-	target, query, headers := op.route.Path, url.Values{}, ""
-	for _, all := range []openapi3.Parameters{op.route.PathItem.Parameters, op.route.Operation.Parameters} {
-		for _, p := range all {
-			value := longest(p.Value.Schema.Value)
-			switch p.Value.In {
-			case openapi3.ParameterInPath:
-				target = strings.ReplaceAll(target, "{"+p.Value.Name+"}", url.PathEscape(value))
-			case openapi3.ParameterInQuery:
-				query.Set(p.Value.Name, value)
-			default:
-				headers += p.Value.Name + ": " + value + "\r\n"
-			}
+	target, query, headers := op.Path, url.Values{}, ""
+	for _, p := range op.Parameters() {
+		value := longest(p.Value.Schema.Value)
+		switch p.Value.In {
+		case openapi3.ParameterInPath:
+			target = strings.ReplaceAll(target, "{"+p.Value.Name+"}", url.PathEscape(value))
+		case openapi3.ParameterInQuery:
+			query.Set(p.Value.Name, value)
+		default:
+			headers += p.Value.Name + ": " + value + "\r\n"
 		}
 	}
-	return op.route.Method + " " + target + "?" + query.Encode() + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" +
+	return op.Method + " " + target + "?" + query.Encode() + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" +
 		"Content-Type: application/merge-patch+json\r\nContent-Length: 0\r\n" +
 		"X-Request-Id: " + strings.Repeat("r", 128) + "\r\nAuthorization: Bearer " + token + "\r\n" + headers + "\r\n"
 }

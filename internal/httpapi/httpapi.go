@@ -241,7 +241,7 @@ func (a *API) route(ct contract) {
 	for path, page := range a.Pages {
 		var m []echo.MiddlewareFunc
 		if op := ct.at(http.MethodGet, path); op != nil {
-			m = guards[op.id]
+			m = guards[op.ID]
 		}
 		r.GET(path, echo.WrapHandler(page), m...)
 	}

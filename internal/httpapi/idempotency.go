@@ -64,7 +64,7 @@ func (a *API) once(ec echo.Context, next echo.HandlerFunc) error {
 	c, r := callOf(ec), ec.Request()
 	keys := r.Header[idempotencyKey]
 	switch {
-	case !c.op.idempotent || len(keys) == 0:
+	case !c.op.Keyed() || len(keys) == 0:
 		return next(ec)
 	case len(keys) > 1:
 		return &requestError{kind: malformed, fields: []fieldError{{Parameter: idempotencyKey, Detail: "is given more than once"}}}

@@ -119,7 +119,7 @@ func (a *API) logLine(ec echo.Context, start time.Time) {
 	if c.left {
 		level, status = slog.LevelDebug, statusClientLeft
 	}
-	if c.op != nil && c.op.quiet {
+	if c.op != nil && c.op.Probe {
 		level = slog.LevelDebug
 	}
 	if !a.Logger.Enabled(ctx, level) {

@@ -215,15 +215,15 @@ func TestParametersThatAreTooLongAreAProblem(t *testing.T) {
 		if len(query) == 0 {
 			continue
 		}
-		path := strings.ReplaceAll(op.route.Path, "{id}", "x")
-		got := s.do(op.route.Method, path+"?"+query.Encode(), "", s.bearer())
+		path := strings.ReplaceAll(op.Path, "{id}", "x")
+		got := s.do(op.Method, path+"?"+query.Encode(), "", s.bearer())
 		if got.status == 431 || got.header.Get("Content-Type") != "application/problem+json" {
-			t.Errorf("%s: %d %s", op.id, got.status, got.body)
+			t.Errorf("%s: %d %s", op.ID, got.status, got.body)
 		}
 		for _, p := range op.route.Operation.Parameters {
 			other, ok := p.Value.Schema.Value.Extensions["x-longer"].(string)
 			if want := p.Value.Name + ": must have at most 1024 characters; for a longer one there is " + other; ok && !slices.Contains(got.errors(), want) {
-				t.Errorf("%s: %q, without %q", op.id, got.errors(), want)
+				t.Errorf("%s: %q, without %q", op.ID, got.errors(), want)
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/policy"
 )
 
 // Starting is what answers while orgd starts, before there is a Store: the process is
@@ -25,12 +26,12 @@ func whileStarting(ec echo.Context) error {
 	r := ec.Request()
 	switch r.URL.Path {
 	case "/livez":
-		callOf(ec).op = &operation{quiet: true}
+		callOf(ec).op = &operation{Operation: policy.Operation{Policy: policy.Policy{Probe: true}}}
 		if r.Method == http.MethodGet || r.Method == http.MethodHead {
 			return writeJSON(ec.Response(), http.StatusOK, []byte(`{"status":"ok"}`))
 		}
 	case "/readyz":
-		callOf(ec).op = &operation{quiet: true}
+		callOf(ec).op = &operation{Operation: policy.Operation{Policy: policy.Policy{Probe: true}}}
 	}
 	return errStarting
 }

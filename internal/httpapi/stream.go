@@ -11,9 +11,6 @@ const linesType = "application/x-ndjson"
 // streamChunk is how much of a stream is read, or written, at a time, in bytes.
 const streamChunk = 64 << 10
 
-// streams: the operation takes a body of any length, and reads it line by line.
-func (op *operation) streams() bool { return op.body != nil && op.takes(linesType) }
-
 // openStream has the answer to a stream sent as it is written, which by default waits
 // for the stream's first 256 KiB. The connection ends with the answer: net/http can
 // go wrong over the rest of a stream that its handler left (it reads it, after it

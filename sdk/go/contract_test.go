@@ -70,9 +70,9 @@ func codeConstants(t *testing.T) (codes []string) {
 	return codes
 }
 
-// TestSpecialOperations: what the contract says of an operation's credentials
+// TestOperations: what the contract says of an operation's credentials
 // and of Idempotency-Key is what the client believes.
-func TestSpecialOperations(t *testing.T) {
+func TestOperations(t *testing.T) {
 	doc := loadContract(t)
 	seen := map[string]bool{}
 	for path, item := range doc.Paths.Map() {
@@ -83,17 +83,17 @@ func TestSpecialOperations(t *testing.T) {
 			concrete := parameters(path)
 			got := operationOf(method, concrete)
 			if want := credentialOf(doc, op, path); got.credential != want {
-				t.Errorf("%s %s takes credential %d, want %d: see special", method, path, got.credential, want)
+				t.Errorf("%s %s takes credential %d, want %d", method, path, got.credential, want)
 			}
-			if want := hasKey(op) || hasKey(&openapi3.Operation{Parameters: item.Parameters}); got.idempotent != want {
-				t.Errorf("%s %s: idempotent is %t, want %t: see special", method, path, got.idempotent, want)
+			if want := hasKey(op) || hasKey(&openapi3.Operation{Parameters: item.Parameters}); got.keyed != want {
+				t.Errorf("%s %s: keyed is %t, want %t", method, path, got.keyed, want)
 			}
 			seen[method+" "+concrete] = true
 		}
 	}
-	for pattern := range special {
+	for pattern := range operations {
 		if !seen[pattern] {
-			t.Errorf("special has %s, which the contract has not", pattern)
+			t.Errorf("operations has %s, which the contract has not", pattern)
 		}
 	}
 }
@@ -168,7 +168,7 @@ func TestPlanes(t *testing.T) {
 		{"POST", "/operator/orgs/1/suspend", operation{credential: ofOperator}},
 		{"POST", "/operatorx", operation{credential: ofTenant}},
 		{"POST", "/operator/organizations/1/suspend", operation{credential: ofOperator, repeatable: true}},
-		{"POST", "/org/documents", operation{credential: ofTenant, repeatable: true, idempotent: true}},
+		{"POST", "/org/documents", operation{credential: ofTenant, repeatable: true, keyed: true}},
 		{"POST", "/org/documents/query", operation{credential: ofTenant, safe: true, repeatable: true}},
 		{"POST", "/org/export", operation{credential: ofTenant, safe: true, repeatable: true}},
 		{"POST", "/org/import", operation{credential: ofTenant}},
@@ -177,7 +177,7 @@ func TestPlanes(t *testing.T) {
 		{"PATCH", "/org/documents/a%2Fb", operation{credential: ofTenant, repeatable: true}},
 		{"PUT", "/org/documents/1", operation{credential: ofTenant, repeatable: true}},
 		{"DELETE", "/org/documents/1", operation{credential: ofTenant, repeatable: true}},
-		{"POST", "/admin/login", operation{credential: ofNobody, repeatable: true}},
+		{"POST", "/admin/login", operation{credential: ofNobody, safe: true, repeatable: true}},
 	} {
 		if got := operationOf(c.method, c.path); got != c.want {
 			t.Errorf("%s %s is %+v, want %+v", c.method, c.path, got, c.want)

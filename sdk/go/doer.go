@@ -75,7 +75,7 @@ func (c *call) addKey() {
 	if c.req.Method != http.MethodPost {
 		return
 	}
-	if c.op.idempotent && h.Get(name) == "" {
+	if c.op.keyed && h.Get(name) == "" {
 		h.Set(name, rand.Text())
 	}
 	if h.Get(name) != "" {

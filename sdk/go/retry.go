@@ -43,7 +43,7 @@ func (c *call) judgeAnswer(e *Error) verdict {
 	case e.Status == http.StatusTooManyRequests || e.Code == ErrUnavailable:
 		v.again = true
 	case e.Code == ErrIdempotencyInProgress:
-		v.again, v.perhaps = c.op.idempotent, true
+		v.again, v.perhaps = c.op.keyed, true
 	case e.Code == ErrQueryTimeout, e.Code == ErrQuotaExceeded, e.Code == ErrStorageFull: // nothing was done, and time alone does not help
 	case e.Status == http.StatusBadGateway, e.Status == http.StatusServiceUnavailable, e.Status == http.StatusGatewayTimeout:
 		v.again, v.perhaps = c.op.repeatable, true

@@ -265,6 +265,18 @@ func TestSecondTryIsRefused(t *testing.T) {
 	}
 }
 
+// TestAFailedLoginLeavesNoDoubt: it changes nothing, whatever comes of it.
+func TestAFailedLoginLeavesNoDoubt(t *testing.T) {
+	for what, all := range map[string]outcome{"reset": reset, "502": page(502), "internal": code(500, orgd.ErrInternal), "a page": page(200)} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fake{login: func(int, *http.Request) (*http.Response, error) { return all() }}
+			if _, err := f.client(t).Login(t.Context(), email, password); err == nil || errors.Is(err, orgd.ErrOutcomeUnknown) {
+				t.Errorf("%s: %v", what, err)
+			}
+		})
+	}
+}
+
 func TestIdempotencyKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{answer: func(n int, _ *http.Request) (*http.Response, error) {

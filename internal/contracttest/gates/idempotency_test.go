@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/policy"
 )
 
 // idempotency: a request that comes twice with one key has its effect once, and both
@@ -159,7 +160,7 @@ func tenantLimits(t testing.TB, s setup) {
 	w.do(t, "PUT", "/org/update", long, "Authorization: "+auth).is(429, "rate_limited")
 	w.do(t, "GET", "/org/documents", "", "Authorization: "+auth).is(200)
 	for _, o := range operations(t) {
-		if !o.Documents(http.StatusTooManyRequests) || o.Scheme != "bearerAuth" || o.Anonymous || o.ID == "updateOrganization" {
+		if policyOf(t, o).Limiter != policy.LimitData {
 			continue
 		}
 		for _, r := range o.Examples(t) {

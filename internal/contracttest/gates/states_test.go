@@ -2,15 +2,34 @@ package gates
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/orgd/orgd"
 	"github.com/orgd/orgd/internal/contracttest"
+	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/policy"
 )
 
-// stateNames are the states that an organization can be in. Those of the contract's
-// `deleting` are two: within its time of grace, and gone.
-var stateNames = []string{"provisioning", "active", "suspended", "deleting", "deleted"}
+// A stage is where an organization is in its life. The contract's `deleting` is two.
+type stage struct {
+	name  string
+	state org.State // "" when it is gone
+	// ended: no token of before is good any more, whatever the state.
+	ended bool
+}
+
+var (
+	provisioning = stage{name: "provisioning", state: org.StateProvisioning}
+	active       = stage{name: "active", state: org.StateActive}
+	suspension   = stage{name: "suspended", state: org.StateSuspended}
+	deletion     = stage{name: "being deleted", state: org.StateDeleting}
+	inGrace      = stage{name: "in its time of grace", state: org.StateDeleting, ended: true}
+	deleted      = stage{name: "deleted", ended: true}
+)
+
+var stages = []stage{provisioning, active, suspension, deletion, inGrace, deleted}
 
 // An outcome is a status and, for a problem, its code.
 type outcome struct {
@@ -18,110 +37,116 @@ type outcome struct {
 	code   string
 }
 
-// A row says how an operation answers about an organization in each of stateNames.
-type row [5]outcome
-
-// everywhere is for operations that are about no organization.
-func everywhere(status int) row {
-	o := outcome{status, ""}
-	return row{o, o, o, o, o}
-}
-
-// withToken is for operations of the tenant plane: what they answer while the
-// organization is active, and what every token meets in the other states.
-func withToken(active int, code ...string) row {
-	revoked := outcome{401, "token_revoked"}
-	return row{revoked, {active, strings.Join(code, "")}, {423, "suspended"}, revoked, revoked}
-}
-
 var (
-	good    = outcome{200, ""}
 	missing = outcome{404, "not_found"}
 	begun   = outcome{409, "operation_in_progress"}
 	ending  = outcome{409, "organization_deleting"}
 	nobody  = outcome{401, "bad_credentials"}
+	revoked = outcome{401, "token_revoked"}
+	locked  = outcome{423, "suspended"}
 )
 
-// table says for every operation of the contract how it answers about an
-// organization in each state. An operation that is not here fails the test.
-var table = map[string]row{
-	"createOrganization": everywhere(201),
-	"getLiveness":        everywhere(200),
-	"getReadiness":       everywhere(200),
-	"getContractYAML":    everywhere(200),
-	"getContractJSON":    everywhere(200),
-	"getDocs":            everywhere(200),
+// policies are those of the contract's operations, by operationId.
+var policies = sync.OnceValues(func() (map[string]policy.Operation, error) {
+	_, all, err := policy.Parse(orgd.OpenAPI)
+	byID := map[string]policy.Operation{}
+	for _, o := range all {
+		byID[o.ID] = o
+	}
+	return byID, err
+})
 
-	"getOrganization":    withToken(200), // by an admin; by anybody else: see anonymousGet
-	"updateOrganization": withToken(200),
-	"deleteOrganization": withToken(200),
-	"listOperations":     withToken(200),
-	"getOperation":       withToken(200),
-	"login":              {nobody, good, {423, "suspended"}, nobody, nobody},
-
-	"listDocuments":  withToken(200),
-	"queryDocuments": withToken(200),
-	"createDocument": withToken(201),
-	"putDocument":    withToken(201),
-	"getDocument":    withToken(404, "not_found"), // the subject has none
-	"patchDocument":  withToken(404, "not_found"),
-	"deleteDocument": withToken(404, "not_found"),
-	"listIndexes":    withToken(200),
-	"createIndex":    withToken(201),
-	"deleteIndex":    withToken(404, "not_found"),
-	"getStats":       withToken(200),
-
-	"importDocuments": withToken(200),
-	"exportDocuments": withToken(200),
-	"exportQuery":     withToken(200),
-
-	"listOrganizations":   everywhere(200),
-	"inspectOrganization": {good, good, good, good, missing},
-	"suspendOrganization": {begun, good, good, ending, missing},
-	"resumeOrganization":  {begun, good, good, ending, missing},
-	"setQuota":            {good, good, good, good, missing},
-	"restoreOrganization": {begun, good, good, good, missing},
+func policyOf(t testing.TB, o contracttest.Operation) policy.Operation {
+	t.Helper()
+	all, err := policies()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all[o.ID]
 }
 
-// anonymousGet is getOrganization without a token.
-var anonymousGet = row{missing, good, good, good, missing}
+// allows reports whether the contract allows an operation then, with an optional token or
+// without.
+func (at stage) allows(o policy.Operation, optional bool) bool {
+	switch {
+	case len(o.States) == 0:
+		return true
+	case optional:
+		return at.state == org.StateActive
+	case o.Plane == policy.Tenant && at.ended:
+		return false
+	}
+	return o.Allows(at.state)
+}
 
-// states: every operation, about an organization in every state.
+// refusal is what an operation answers that is not allowed.
+func (at stage) refusal(o policy.Operation, token bool) outcome {
+	switch {
+	case o.Plane == policy.Operator && at == provisioning:
+		return begun
+	case o.Plane == policy.Operator && at.state == org.StateDeleting:
+		return ending
+	case o.Plane == policy.Operator, !token && o.Credential == policy.OptionalToken:
+		return missing
+	case at == suspension:
+		return locked
+	case token:
+		return revoked
+	}
+	return nobody
+}
+
+// success is what the contract documents of an operation that finds what it is about.
+func success(t testing.TB, o contracttest.Operation) outcome {
+	t.Helper()
+	for status := 200; status < 300; status++ {
+		if o.Documents(status) {
+			return outcome{status, ""}
+		}
+	}
+	t.Fatalf("%s documents no success", o)
+	return outcome{}
+}
+
+// states: every operation, about an organization at every stage, is allowed if its policy
+// says so, and refused if not.
 func states(t testing.TB, s setup) {
-	known := map[string]bool{}
-	for i, state := range stateNames {
+	for _, at := range stages {
 		s := s
-		if state == "deleting" {
+		if at == inGrace {
 			s.grace = time.Hour
 		}
 		w := s.startFaulty(t, 0)
-		for _, o := range operations(t) {
-			known[o.ID] = true
-			want, ok := table[o.ID]
-			if !ok {
-				t.Errorf("%s is not in the table of states_test.go: say there how it answers in each state", o)
-				continue
-			}
-			one := w.subject(t)
-			w.bring(t, one, state)
-			for _, r := range o.Examples(t) {
-				w.inState(t, r, one, state, want[i])
-				if o.ID == "getOrganization" {
-					one.auth = ""
-					w.inState(t, r, one, state, anonymousGet[i])
-				}
-				break // one example will do: it is the state that is asked about
-			}
+		release := w.holding("Drop")
+		if at != deletion {
+			release()
 		}
-	}
-	for id := range table {
-		if !known[id] {
-			t.Errorf("%s is in the table of states_test.go and not in the contract", id)
+		defer release()
+		for _, o := range operations(t) {
+			// What is not for tenants is asked in the time of grace: the operator brings nothing back before.
+			if at != deletion || o.Scheme == "bearerAuth" {
+				w.atStage(t, o, at)
+			}
 		}
 	}
 }
 
-// A subject is an organization to be brought into a state.
+// atStage sends one example, which will do: it is the stage that is asked about.
+func (w *world) atStage(t testing.TB, o contracttest.Operation, at stage) {
+	t.Helper()
+	one := w.subject(t)
+	w.bring(t, one, at)
+	for _, r := range o.Examples(t) {
+		w.about(t, r, one, at)
+		if o.Anonymous && o.Scheme != "" {
+			one.auth = ""
+			w.about(t, r, one, at)
+		}
+		return
+	}
+}
+
+// A subject is an organization to be brought to a stage. What the examples are about is there.
 type subject struct {
 	account
 	operation string // one of its own
@@ -130,25 +155,35 @@ type subject struct {
 func (w *world) subject(t testing.TB) *subject {
 	t.Helper()
 	acc := w.account(t)
-	id, _ := w.do(t, "GET", "/org/operations", "", "Authorization: "+acc.auth).is(200).items()[0]["id"].(string)
+	auth := "Authorization: " + acc.auth
+	w.do(t, "PUT", "/org/documents/ada", "{}", auth).is(201)
+	w.do(t, "POST", "/org/indexes", `{"name":"by_city","keys":[{"path":"city"}]}`, auth).is(201)
+	id, _ := w.do(t, "GET", "/org/operations", "", auth).is(200).items()[0]["id"].(string)
 	return &subject{acc, id}
 }
 
-func (w *world) bring(t testing.TB, one *subject, state string) {
+func (w *world) bring(t testing.TB, one *subject, to stage) {
 	t.Helper()
-	switch state {
-	case "provisioning":
+	switch auth := "Authorization: " + one.auth; to {
+	case provisioning:
 		w.provisioning(t, one.id)
-	case "suspended":
+	case suspension:
 		w.suspend(t, one.id)
-	case "deleting", "deleted":
-		w.do(t, "DELETE", "/org/delete", "", "Authorization: "+one.auth).is(200)
+	case deletion:
+		w.do(t, "DELETE", "/org/delete", "", auth, "Prefer: respond-async").is(202)
+	case inGrace, deleted:
+		w.do(t, "DELETE", "/org/delete", "", auth).is(200)
 	}
 }
 
-// inState sends an example about the subject.
-func (w *world) inState(t testing.TB, r contracttest.Request, one *subject, state string, want outcome) {
+// about sends an example about the subject, and wants what the policy says.
+func (w *world) about(t testing.TB, r contracttest.Request, one *subject, at stage) answer {
 	t.Helper()
+	o, token := policyOf(t, r.Operation), one.auth != "" && r.Operation.Scheme == "bearerAuth"
+	want := at.refusal(o, token)
+	if at.allows(o, token && r.Operation.Anonymous) {
+		want = success(t, r.Operation)
+	}
 	r.Header.Del("Prefer")
 	switch r.Operation.Scheme {
 	case "bearerAuth":
@@ -171,7 +206,9 @@ func (w *world) inState(t testing.TB, r contracttest.Request, one *subject, stat
 		r.Path["id"] = one.id
 	}
 	delete(r.Query, "cursor")
-	if a := w.request(t, r); a.status != want.status || a.text("code") != want.code {
-		t.Errorf("%s about an organization that is %s: %d %s, want %d %s\n%s", r.Operation, state, a.status, a.text("code"), want.status, want.code, a.body)
+	a := w.request(t, r)
+	if a.status != want.status || a.text("code") != want.code {
+		t.Errorf("%s about an organization that is %s: %d %s, want %d %s\n%s", r.Operation, at.name, a.status, a.text("code"), want.status, want.code, a.body)
 	}
+	return a
 }

@@ -95,24 +95,16 @@ func halfWay(t testing.TB, s setup) {
 // anybody sees that it is suspended.
 func suspended(t testing.TB, s setup) {
 	w := s.startFaulty(t, 0)
-	acc := w.account(t)
-	w.suspend(t, acc.id)
+	one := w.subject(t)
+	w.bring(t, one, suspension)
 	for _, o := range operations(t) {
 		for _, r := range o.Examples(t) {
-			switch {
-			case !o.Documents(http.StatusLocked):
-				continue
-			case o.Scheme != "":
-				r.Header.Set("Authorization", acc.auth)
-				w.request(t, r).is(423, "suspended")
-			case o.ID == "login":
-				w.do(t, o.Method, o.Path, object("email", acc.email, "password", password)).is(423, "suspended")
-			default:
-				t.Fatalf("%s documents 423 and takes no credential: say here how it comes about", o)
+			if o.Documents(http.StatusLocked) {
+				w.about(t, r, one, suspension).is(423, "suspended")
 			}
 		}
 	}
-	w.do(t, "GET", "/org/get?organization_name="+strings.ReplaceAll(acc.name, " ", "+"), "").is(200).hasExactly(summaryKeys).has("state", "suspended")
+	w.do(t, "GET", "/org/get?organization_name="+strings.ReplaceAll(one.name, " ", "+"), "").is(200).hasExactly(summaryKeys).has("state", "suspended")
 }
 
 // suspend is what the operator does.

@@ -1,42 +1,42 @@
 import type { Auth, Client } from './gen/typescript/client/index.js';
 import type { ResolvedRequestOptions } from './gen/typescript/client/types.gen.js';
 import type { OrganizationUpdate } from './gen/typescript/types.gen.js';
+import { operations } from './operations.gen.js';
 import { idempotencyKeyHeader } from './options.js';
 import type { Outcome, Session } from './session.js';
 
-/** What is special about an operation: what its method, its path and its security do not say. */
-interface Special {
-  /** Doing it twice is doing it once, though its method does not say so. */
-  repeatable?: true;
-  /** It changes nothing, though its method says so. */
-  reads?: true;
+/** What there is to know of an operation: {@link operations} has those of the contract. */
+export interface Operation {
+  /** Whose credential it takes; anybody's is a token where there is one. */
+  credential: 'nobody' | 'anybody' | 'tenant' | 'operator';
+  /** It changes nothing. */
+  safe?: boolean;
+  /** Doing it twice is doing it once, with a key where it is keyed. */
+  repeatable?: boolean;
   /** It takes an Idempotency-Key. */
-  keyed?: true;
+  keyed?: boolean;
   /** The first answer is the answer. */
-  once?: true;
-  /** Open to all; a token adds something. */
-  open?: true;
-  /** What it does to the session: called when it begins, returns what to call when it has ended. */
-  affects?: (session: Session, body: unknown) => (outcome: Outcome) => void;
+  once?: boolean;
 }
 
-const special: Record<string, Special> = {
-  'GET /org/get': { open: true },
-  'POST /admin/login': { repeatable: true, reads: true },
-  'POST /org/create': { keyed: true },
-  'POST /org/documents': { keyed: true },
-  'POST /org/documents/query': { reads: true }, // GET /org/documents, with a body
-  'POST /org/export': { reads: true },
-  'PATCH /org/documents/{id}': { repeatable: true }, // a merge patch says what there is to be
-  'POST /org/indexes': { repeatable: true },
-  'POST /operator/organizations/{id}/suspend': { repeatable: true },
-  'POST /operator/organizations/{id}/resume': { repeatable: true },
-  'POST /operator/organizations/{id}/restore': { repeatable: true },
-  'GET /livez': { once: true },
-  'GET /readyz': { once: true },
-  'PUT /org/update': { affects: (session, body) => session.change((body ?? {}) as OrganizationUpdate) },
-  'DELETE /org/delete': { affects: (session) => (outcome) => outcome === 'done' && session.drop() },
+/** What an operation does to the session: called when it begins, returns what to call when it has ended. */
+type Effect = (session: Session, body: unknown) => (outcome: Outcome) => void;
+
+const effects: Partial<Record<keyof typeof operations, Effect>> = {
+  'PUT /org/update': (session, body) => session.change((body ?? {}) as OrganizationUpdate),
+  'DELETE /org/delete': (session) => (outcome) => outcome === 'done' && session.drop(),
 };
+
+/** Returns the operation behind a method and a path of the contract, or what they tell of one of a later contract. */
+function operationOf({ method = 'GET', url }: ResolvedRequestOptions): Operation {
+  const safe = ['GET', 'HEAD', 'OPTIONS'].includes(method);
+  const later: Operation = {
+    credential: url.startsWith('/operator/') ? 'operator' : 'tenant',
+    safe,
+    repeatable: safe || ['PUT', 'DELETE'].includes(method),
+  };
+  return (operations as Record<string, Operation>)[`${method} ${url}`] ?? later;
+}
 
 /** One call of an operation. */
 export interface Call {
@@ -65,18 +65,18 @@ export interface Call {
 
 /** Says what there is to know of a call of any operation, present or future. */
 export function callOf(options: ResolvedRequestOptions): Call {
-  const method = options.method ?? 'GET';
-  const { repeatable = false, once = false, open = false, affects, ...its } = special[`${method} ${options.url}`] ?? {};
-  const reads = its.reads ?? ['GET', 'HEAD', 'OPTIONS'].includes(method);
+  const { method = 'GET', url } = options;
+  const affects = (effects as Record<string, Effect>)[`${method} ${url}`];
+  const { credential, safe = false, repeatable = false, keyed = false, once = false } = operationOf(options);
   const hasKey = options.headers.has(idempotencyKeyHeader);
   return {
     once,
-    open,
-    repeatable: repeatable || reads || ['PUT', 'DELETE'].includes(method) || hasKey,
-    keyed: its.keyed === true && hasKey,
-    changes: !reads,
+    open: credential === 'anybody',
+    repeatable: (repeatable && !keyed) || hasKey,
+    keyed: keyed && hasKey,
+    changes: !safe,
     replayable: !(options.body instanceof ReadableStream),
-    operator: options.url.startsWith('/operator/'),
+    operator: credential === 'operator',
     security: options.security?.[0],
     fetch: options.fetch ?? fetch,
     body: options.body,
@@ -86,8 +86,8 @@ export function callOf(options: ResolvedRequestOptions): Call {
 }
 
 /** Whether a call lacks the key with which it can be sent again. */
-export function wantsKey({ method, url, headers }: ResolvedRequestOptions): boolean {
-  return special[`${method} ${url}`]?.keyed === true && !headers.has(idempotencyKeyHeader);
+export function wantsKey(options: ResolvedRequestOptions): boolean {
+  return operationOf(options).keyed === true && !options.headers.has(idempotencyKeyHeader);
 }
 
 const callersSignal = Symbol('signal');

@@ -14,6 +14,13 @@ interface Operation {
   method: string;
   /** What it takes: nothing, a token, or either. */
   credential: 'none' | 'token' | 'any';
+  policy: Policy;
+}
+
+/** What the contract says by x-policy. */
+interface Policy {
+  plane: 'public' | 'tenant' | 'operator';
+  probe?: true;
 }
 
 let server: RunningOrgd;
@@ -27,17 +34,17 @@ after(() => server.stop());
 
 interface Contract {
   security: object[];
-  paths: Record<string, Record<string, { operationId: string; tags: string[]; security?: object[] }>>;
+  paths: Record<string, Record<string, { operationId: string; tags: string[]; security?: object[]; 'x-policy': Policy }>>;
 }
 
 function operationsOf({ paths, security: usual }: Contract): Operation[] {
   const all = Object.entries(paths).flatMap(([path, item]) =>
     Object.entries(item)
       .filter(([method]) => /^(get|put|post|delete|patch)$/.test(method))
-      .map(([method, { operationId: id, tags, security = usual }]) => {
+      .map(([method, { operationId: id, tags, security = usual, 'x-policy': policy }]) => {
         const optional = security.some((one) => Object.keys(one).length === 0);
         const credential = security.length === 0 ? ('none' as const) : optional ? ('any' as const) : ('token' as const);
-        return { id, path, method, tags, credential };
+        return { id, path, method, tags, credential, policy };
       }),
   );
   return all.filter(({ tags }) => !tags.includes('docs'));
@@ -55,7 +62,7 @@ test('every operation', async (t) => {
   for (const operation of operations) {
     await t.test(operation.id, async (t) => {
       const clock = new Clock(t);
-      const isOperators = operation.path.startsWith('/operator/');
+      const isOperators = operation.policy.plane === 'operator';
       await t.test('sends the credential that it takes', async () => {
         const { fetch, authorizations } = scriptedFetch(json({}));
         await call(operation, new Orgd({ baseUrl, token: 'T', operatorKey: 'O', fetch }));
@@ -68,7 +75,7 @@ test('every operation', async (t) => {
       await t.test('tries again', async () => {
         const { fetch, requests } = scriptedFetch(problem(503, 'unavailable'), problem(429, 'rate_limited'), json({ fine: true }));
         const { value } = await clock.until(call(operation, new Orgd({ baseUrl, fetch })));
-        const once = /^\/(livez|readyz)$/.test(operation.path);
+        const once = operation.policy.probe === true;
         assert.equal(requests.length, once ? 1 : 3);
         assert.deepEqual(value?.data, once ? undefined : { fine: true });
       });

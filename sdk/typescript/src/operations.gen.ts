@@ -1,0 +1,35 @@
+// Generated from openapi.yaml by make generate. Do not edit.
+import type { Operation } from './operation.js';
+
+/** The contract's operations, by method and path. */
+export const operations = {
+  'POST /admin/login': { credential: 'nobody', safe: true, repeatable: true },
+  'GET /livez': { credential: 'nobody', safe: true, repeatable: true, once: true },
+  'GET /operator/organizations': { credential: 'operator', safe: true, repeatable: true },
+  'GET /operator/organizations/{id}': { credential: 'operator', safe: true, repeatable: true },
+  'PUT /operator/organizations/{id}/quota': { credential: 'operator', repeatable: true },
+  'POST /operator/organizations/{id}/restore': { credential: 'operator', repeatable: true },
+  'POST /operator/organizations/{id}/resume': { credential: 'operator', repeatable: true },
+  'POST /operator/organizations/{id}/suspend': { credential: 'operator', repeatable: true },
+  'POST /org/create': { credential: 'nobody', repeatable: true, keyed: true },
+  'DELETE /org/delete': { credential: 'tenant', repeatable: true },
+  'GET /org/documents': { credential: 'tenant', safe: true, repeatable: true },
+  'POST /org/documents': { credential: 'tenant', repeatable: true, keyed: true },
+  'POST /org/documents/query': { credential: 'tenant', safe: true, repeatable: true },
+  'DELETE /org/documents/{id}': { credential: 'tenant', repeatable: true },
+  'GET /org/documents/{id}': { credential: 'tenant', safe: true, repeatable: true },
+  'PATCH /org/documents/{id}': { credential: 'tenant', repeatable: true },
+  'PUT /org/documents/{id}': { credential: 'tenant', repeatable: true },
+  'GET /org/export': { credential: 'tenant', safe: true, repeatable: true },
+  'POST /org/export': { credential: 'tenant', safe: true, repeatable: true },
+  'GET /org/get': { credential: 'anybody', safe: true, repeatable: true },
+  'POST /org/import': { credential: 'tenant' },
+  'GET /org/indexes': { credential: 'tenant', safe: true, repeatable: true },
+  'POST /org/indexes': { credential: 'tenant', repeatable: true },
+  'DELETE /org/indexes/{name}': { credential: 'tenant', repeatable: true },
+  'GET /org/operations': { credential: 'tenant', safe: true, repeatable: true },
+  'GET /org/operations/{id}': { credential: 'tenant', safe: true, repeatable: true },
+  'GET /org/stats': { credential: 'tenant', safe: true, repeatable: true },
+  'PUT /org/update': { credential: 'tenant', repeatable: true },
+  'GET /readyz': { credential: 'nobody', safe: true, repeatable: true, once: true },
+} satisfies Record<string, Operation>;
