@@ -2,10 +2,15 @@ package orgd_test
 
 import (
 	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -17,11 +22,14 @@ import (
 // would, in a module of its own, and runs it. It needs no network: its modules are those
 // that this one needs, too.
 func TestQuickstart(t *testing.T) {
-	s := apptest.Start(t)
-	dir := quickstart(t, s.URL)
+	front, agent := noted(t, apptest.Start(t).URL)
+	dir := quickstart(t, front)
 	command(t, dir, "mod", "tidy")
 	if want, got := "Acme Corporation is in org_acme_corporation\n", command(t, dir, "run", "."); got != want {
 		t.Errorf("it prints %q, want %q", got, want)
+	}
+	if want, got := "orgd-go/v0.0.0", agent.Load(); got != want {
+		t.Errorf("it says it is %v, want %s, of its go.mod", got, want)
 	}
 	want := []string{"example.com/quickstart", "github.com/google/uuid", "github.com/orgd/orgd/sdk/go"}
 	if diff := cmp.Diff(want, strings.Fields(command(t, dir, "list", "-m", "-f", "{{.Path}}", "all"))); diff != "" {
@@ -29,8 +37,26 @@ func TestQuickstart(t *testing.T) {
 	}
 }
 
+// noted is a proxy before a server, which keeps the last User-Agent.
+func noted(t *testing.T, server string) (proxied string, agent *atomic.Value) {
+	t.Helper()
+	target, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	agent = &atomic.Value{}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		agent.Store(req.UserAgent())
+		proxy.ServeHTTP(w, req)
+	}))
+	t.Cleanup(front.Close)
+	t.Cleanup(http.DefaultClient.CloseIdleConnections) // the proxy's to the server
+	return front.URL, agent
+}
+
 // quickstart writes the program's module, and returns where.
-func quickstart(t *testing.T, url string) (dir string) {
+func quickstart(t *testing.T, server string) (dir string) {
 	t.Helper()
 	program, err := os.ReadFile("testdata/quickstart/main.go")
 	if err != nil {
@@ -42,7 +68,7 @@ func quickstart(t *testing.T, url string) (dir string) {
 	}
 	dir = t.TempDir()
 	for name, content := range map[string]string{
-		"main.go": strings.Replace(string(program), "http://127.0.0.1:8000", url, 1),
+		"main.go": strings.Replace(string(program), "http://127.0.0.1:8000", server, 1),
 		"shown.go": "package main\n\nimport (\n\"context\"\n\"errors\"\n\"fmt\"\n\norgd \"github.com/orgd/orgd/sdk/go\"\n)\n\n" +
 			"func shown(ctx context.Context, password string) error {\n" + shownInREADME(t) + "fmt.Println(o)\nreturn err\n}\n",
 		"go.mod": "module example.com/quickstart\n\ngo 1.24\n\nrequire github.com/orgd/orgd/sdk/go v0.0.0\n\n" +
