@@ -2,9 +2,15 @@
 
 GO     ?= go
 PYTHON ?= python3
-TOOL    = $(GO) tool -modfile=tools/go.mod
+TOOL    = $(call TOOL_IN,.)
+TOOL_IN = $(GO) -C $(1) tool -modfile=$(CURDIR)/tools/go.mod
 VENV    = .venv
 MONGOD  = $(VENV)/bin/secantusd-py
+
+# The modules of this repository: orgd, the Go SDK, and the SDK's tests, which need both.
+# Each is complete by itself: a go.work would have them share their dependencies, and
+# would not go with -modfile.
+MODULES = . sdk/go sdk/go/tests
 
 .DEFAULT_GOAL := help
 
@@ -34,9 +40,14 @@ $(MONGOD): tools/requirements.txt
 	@touch $@
 
 .PHONY: test
-test: $(TEST_SERVER) test-typescript ## Run all tests: the TypeScript package's, then Go's with the race detector
+test: $(TEST_SERVER) test-typescript test-go-sdk ## Run all tests: the TypeScript package's, then Go's with the race detector
 	$(GO) build -race ./...
 	$(GO) test -race -p 1 -timeout 30m ./... # one package at a time: many of them wait for the same disk
+
+.PHONY: test-go-sdk
+test-go-sdk: ## Test the Go SDK: alone, and with the orgd of this work tree
+	$(GO) -C sdk/go test -race ./...
+	$(GO) -C sdk/go/tests test -race -timeout 30m ./...
 
 .PHONY: test-mongo
 test-mongo: $(TEST_SERVER) ## Run the MongoDB engine's tests, and the store's on it, at length
@@ -81,27 +92,33 @@ fuzz: ## Fuzz every fuzz test for FUZZTIME (default 30s) each
 	  done; done
 
 .PHONY: generate
-generate: generate-typescript ## Generate gen/, and the clients' tables of operations, from openapi.yaml
+generate: generate-typescript ## Generate gen/, sdk/go/client and the clients' tables of operations from openapi.yaml
 	$(TOOL) oapi-codegen -config gen/api/config.yaml openapi.yaml
-	$(TOOL) oapi-codegen -config gen/client/config.yaml openapi.yaml
+	$(TOOL) oapi-codegen -config sdk/go/client/config.yaml openapi.yaml
 	$(GO) run ./internal/policy/tables
 
-GENERATED = gen sdk/go/operation_gen.go sdk/typescript/src/operations.gen.ts
+GENERATED = gen sdk/go/client sdk/go/operation_gen.go sdk/typescript/src/operations.gen.ts
 
 .PHONY: check-generate
 check-generate: generate ## Fail if what is generated is not what openapi.yaml generates
 	@changes=$$(git status --porcelain -- $(GENERATED)) && [ -z "$$changes" ] || { \
-	  echo "this is not what openapi.yaml generates; commit these:" >&2; echo "$$changes" >&2; git --no-pager diff -- $(GENERATED) >&2; exit 1; }
+	  echo "$(GENERATED): not what openapi.yaml generates; commit these:" >&2; echo "$$changes" >&2; git --no-pager diff -- $(GENERATED) >&2; exit 1; }
 
 .PHONY: lint
-lint: ## Check formatting, vet, staticcheck, unparam; report how the code is built
+lint: $(MODULES:%=lint-module/%) ## Check formatting, vet, staticcheck, unparam, go.mod, of every module; report how the code is built
 	@files=$$(gofmt -l $$(git ls-files '*.go')) && [ -z "$$files" ] || { echo "run gofmt -w on:" >&2; echo "$$files" >&2; exit 1; }
-	$(GO) vet ./...
-	$(TOOL) staticcheck ./...
-	$(TOOL) unparam ./...
-	$(GO) mod tidy -diff
-	$(GO) mod verify
 	@$(GO) run ./tools/structure/main.go internal cmd sdk/go bench
+
+lint-module/%:
+	$(GO) -C $* vet ./...
+	$(call TOOL_IN,$*) staticcheck ./...
+	$(call TOOL_IN,$*) unparam ./...
+	$(GO) -C $* mod tidy -diff
+	$(GO) -C $* mod verify
+
+.PHONY: tidy
+tidy: ## Bring go.mod and go.sum of every module up to date
+	@for m in $(MODULES); do $(GO) -C $$m mod tidy || exit 1; done
 
 LINT = tools/lint/node_modules/.package-lock.json
 
@@ -118,7 +135,7 @@ lint-contract: $(LINT) ## Lint openapi.yaml (redocly, spectral, x-policy) and co
 
 .PHONY: audit
 audit: ## Look what ships up in the vulnerability databases; say so where these are out of reach
-	@$(TOOL) govulncheck ./...; case $$? in 0) ;; 3) exit 1;; *) echo "Go's vulnerability database is out of reach: not checked.";; esac
+	@for m in . sdk/go; do $(call TOOL_IN,$$m) govulncheck ./...; case $$? in 0) ;; 3) exit 1;; *) echo "Go's vulnerability database is out of reach: not checked.";; esac; done
 	@out=$$(npm audit --omit=dev --prefix sdk/typescript 2>&1) || case "$$out" in \
 	  *"audit endpoint"*|*ENOTFOUND*|*EAI_AGAIN*|*ECONNREFUSED*) echo "npm's vulnerability database is out of reach: not checked.";; \
 	  *) echo "$$out" >&2; exit 1;; esac

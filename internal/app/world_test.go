@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/orgd/orgd/gen/client"
 	"github.com/orgd/orgd/internal/app/apptest"
 	"github.com/orgd/orgd/internal/contracttest"
 	"github.com/orgd/orgd/internal/docdb/mongodb/mongotest"
@@ -257,14 +256,4 @@ func (w *world) account(name string) account {
 func (w *world) bearer(acc account) string {
 	w.t.Helper()
 	return "Authorization: Bearer " + w.login(acc.email, acc.password).is(200).text("access_token")
-}
-
-// client returns the generated client.
-func (w *world) client() *client.ClientWithResponses {
-	w.t.Helper()
-	c, err := client.NewClientWithResponses(w.URL, client.WithHTTPClient(w.http))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return c
 }

@@ -3,7 +3,7 @@ package orgd
 import (
 	"context"
 
-	"github.com/orgd/orgd/gen/client"
+	"github.com/orgd/orgd/sdk/go/client"
 )
 
 // Login exchanges an e-mail address and a password for a token. It does not

@@ -7,7 +7,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/orgd/orgd/gen/client"
+	"github.com/orgd/orgd/sdk/go/client"
 )
 
 // A Client speaks to one orgd server. It is safe for use by many goroutines.
@@ -83,7 +83,7 @@ func build(cfg config, opts []Option) (*Client, error) {
 // passwords into them.
 func parseBase(address string) (*url.URL, error) {
 	base, err := url.Parse(address)
-	if invalid, ok := errors.AsType[*url.Error](err); ok {
+	if invalid, ok := asType[*url.Error](err); ok {
 		err = invalid.Err
 	}
 	switch {

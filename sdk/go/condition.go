@@ -22,10 +22,10 @@ func IfMatch(revisions ...string) Condition {
 }
 
 // IfPresent: only if there is a document of that id.
-func IfPresent() Condition { return func(c *conditions) { c.match = new("*") } }
+func IfPresent() Condition { return func(c *conditions) { c.match = pointer("*") } }
 
 // IfAbsent: only if there is no document of that id. For [Documents.Put].
-func IfAbsent() Condition { return func(c *conditions) { c.noneMatch = new("*") } }
+func IfAbsent() Condition { return func(c *conditions) { c.noneMatch = pointer("*") } }
 
 // conditionsOf refuses what would not be a condition at all: with an empty one the
 // server would do as if there were none.

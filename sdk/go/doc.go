@@ -75,7 +75,7 @@
 //
 // # Everything else in the contract
 //
-// [Client.API] is the generated client with a method for every operation, and
+// [Client.API] is the generated client, of package client, with a method for every operation, and
 // all of the above holds for it too. [Decode], [Pages] and [Lines] turn its
 // answers into Go values, iterators over lists and over streams.
 package orgd

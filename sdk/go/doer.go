@@ -102,7 +102,7 @@ func (c *call) try() (*http.Response, error) {
 	c.again = true
 	refusal := err
 	if token, err = c.credential(token); err != nil {
-		if failed, ok := errors.AsType[*loginError](err); ok {
+		if failed, ok := asType[*loginError](err); ok {
 			failed.refusal = refusal
 		}
 		return nil, err
@@ -150,7 +150,7 @@ func (c *call) send(token string) (*http.Response, error) {
 	resp, err := c.doer.http.Do(req)
 	if err != nil {
 		// The *url.Error around it has the query, which is nobody's business.
-		if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		if wrapped, ok := asType[*url.Error](err); ok {
 			err = wrapped.Err
 		}
 		return nil, &transportError{c.req.Method, c.rel, err}

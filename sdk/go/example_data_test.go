@@ -195,7 +195,8 @@ func ExampleOperator() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if _, err := operator.Operator().SetQuota(ctx, o.ID, orgd.Quota{MaxDocuments: new(int64(1000))}); err != nil {
+	most := int64(1000)
+	if _, err := operator.Operator().SetQuota(ctx, o.ID, orgd.Quota{MaxDocuments: &most}); err != nil {
 		log.Fatal(err)
 	}
 	if _, err := operator.Operator().Suspend(ctx, o.ID); err != nil {

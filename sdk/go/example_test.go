@@ -11,8 +11,8 @@ import (
 	"net/http/httptest"
 	"strings"
 
-	"github.com/orgd/orgd/gen/client"
 	orgd "github.com/orgd/orgd/sdk/go"
+	"github.com/orgd/orgd/sdk/go/client"
 )
 
 // From nothing to an organization that has been renamed and deleted.
@@ -61,7 +61,8 @@ func ExampleError() {
 	if errors.Is(err, orgd.ErrMalformed) {
 		fmt.Println("refused:")
 	}
-	if e, ok := errors.AsType[*orgd.Error](err); ok {
+	var e *orgd.Error
+	if errors.As(err, &e) {
 		for _, f := range e.Fields {
 			fmt.Println(e.Status, f.Pointer)
 		}

@@ -10,7 +10,7 @@ import (
 	"iter"
 	"net/http"
 
-	"github.com/orgd/orgd/gen/client"
+	"github.com/orgd/orgd/sdk/go/client"
 )
 
 // ExportOptions say what to export, and how.

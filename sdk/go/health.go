@@ -3,7 +3,7 @@ package orgd
 import (
 	"context"
 
-	"github.com/orgd/orgd/gen/client"
+	"github.com/orgd/orgd/sdk/go/client"
 )
 
 // Live returns nil when the server's process answers. It asks once.

@@ -8,7 +8,7 @@ import (
 	"iter"
 	"net/http"
 
-	"github.com/orgd/orgd/gen/client"
+	"github.com/orgd/orgd/sdk/go/client"
 )
 
 // What an import does with a document whose _id, or key in a unique index, is taken.

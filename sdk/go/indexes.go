@@ -4,7 +4,7 @@ import (
 	"context"
 	"strings"
 
-	"github.com/orgd/orgd/gen/client"
+	"github.com/orgd/orgd/sdk/go/client"
 )
 
 // A NewIndex is an index to be.

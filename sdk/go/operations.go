@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/orgd/orgd/gen/client"
+	"github.com/orgd/orgd/sdk/go/client"
 )
 
 const respondAsync = "respond-async"
@@ -20,7 +20,7 @@ const respondAsync = "respond-async"
 func (c *Client) UpdateOrganizationAsync(ctx context.Context, u Update) (*Operation, error) {
 	s := c.config.session
 	change := s.expect(u.Email, u.Password)
-	op, err := Decode[Operation](c.api.UpdateOrganization(ctx, &client.UpdateOrganizationParams{Prefer: new(respondAsync)}, u.body()))
+	op, err := Decode[Operation](c.api.UpdateOrganization(ctx, &client.UpdateOrganizationParams{Prefer: pointer(respondAsync)}, u.body()))
 	if err != nil && !errors.Is(err, ErrOutcomeUnknown) {
 		s.settle(change, false)
 	}
@@ -31,7 +31,7 @@ func (c *Client) UpdateOrganizationAsync(ctx context.Context, u Update) (*Operat
 // end: see [Client.WaitOperation]. Where the operator has set a time of grace there
 // is nothing to wait for, and the result is a receipt in place of an operation.
 func (c *Client) DeleteOrganizationAsync(ctx context.Context) (*Operation, *DeletionReceipt, error) {
-	resp, err := c.api.DeleteOrganization(ctx, &client.DeleteOrganizationParams{Prefer: new(respondAsync)})
+	resp, err := c.api.DeleteOrganization(ctx, &client.DeleteOrganizationParams{Prefer: pointer(respondAsync)})
 	if err == nil && resp.StatusCode != http.StatusAccepted {
 		receipt, err := Decode[DeletionReceipt](resp, nil)
 		return nil, receipt, err

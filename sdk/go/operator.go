@@ -4,7 +4,7 @@ import (
 	"context"
 	"iter"
 
-	"github.com/orgd/orgd/gen/client"
+	"github.com/orgd/orgd/sdk/go/client"
 )
 
 // An Operator does what only whoever runs the service may: see [WithOperatorKey].

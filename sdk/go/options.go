@@ -121,7 +121,7 @@ func isHeaderText(s string) bool {
 // version names this package and, in a program that was built with modules,
 // its version.
 func version() string {
-	const module = "github.com/orgd/orgd"
+	const module = "github.com/orgd/orgd/sdk/go"
 	v := "devel"
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, m := range append(info.Deps, &info.Main) {

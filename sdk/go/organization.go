@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/orgd/orgd/gen/client"
+	"github.com/orgd/orgd/sdk/go/client"
 )
 
 // A NewOrganization is an organization to be and its first admin.
@@ -66,7 +66,7 @@ func (c *Client) DeleteOrganization(ctx context.Context) (*DeletionReceipt, erro
 func (u Update) body() client.OrganizationUpdate {
 	body := client.OrganizationUpdate{OrganizationName: given(u.Name), Email: given(u.Email), Password: given(u.Password)}
 	if u.InPlace {
-		body.Migrate = new(false)
+		body.Migrate = pointer(false)
 	}
 	return body
 }

@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/orgd/orgd/gen/client"
+	"github.com/orgd/orgd/sdk/go/client"
 )
 
 // A Query says which documents to list, and how. The zero Query is all of them, by
@@ -81,7 +81,7 @@ func (d *Documents[T]) Page(ctx context.Context, q Query) (*Page[T], error) {
 
 // PageAndTotal is Page that counts all documents that fit the filter, too.
 func (d *Documents[T]) PageAndTotal(ctx context.Context, q Query) (*Page[T], error) {
-	return d.page(ctx, q, new(true))
+	return d.page(ctx, q, pointer(true))
 }
 
 // Count returns how many documents fit a filter; see [Query.Filter].
@@ -147,7 +147,7 @@ func bodyFilter(text *string) (*client.Filter, error) {
 	if !json.Valid([]byte(*text)) {
 		return nil, errors.New("orgd: the filter is not JSON")
 	}
-	return new(client.Filter(*text)), nil
+	return pointer(client.Filter(*text)), nil
 }
 
 const (
@@ -164,7 +164,7 @@ func (q Query) size() *int32 {
 	if size == 0 {
 		return nil
 	}
-	return new(int32(max(min(size, maxPage), -1))) // the server says what is wrong with less than 1
+	return pointer(int32(max(min(size, maxPage), -1))) // the server says what is wrong with less than 1
 }
 
 // encodeFilter returns a filter as the contract's parameter.
@@ -181,5 +181,5 @@ func encodeFilter(filter any) (*string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(strings.TrimSuffix(string(raw), "\n")), nil
+	return pointer(strings.TrimSuffix(string(raw), "\n")), nil
 }

@@ -3,7 +3,6 @@ package orgd
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -25,10 +24,10 @@ type verdict struct {
 }
 
 func (c *call) judge(err error) verdict {
-	if _, ok := errors.AsType[*loginError](err); ok {
+	if _, ok := asType[*loginError](err); ok {
 		return verdict{} // it was tried again already, for itself
 	}
-	if e, ok := errors.AsType[*Error](err); ok {
+	if e, ok := asType[*Error](err); ok {
 		return c.judgeAnswer(e)
 	}
 	if unsent(err) {
@@ -56,7 +55,7 @@ func (c *call) judgeAnswer(e *Error) verdict {
 // unsent reports whether an error is one of setting up the connection: the
 // server has not seen the request.
 func unsent(err error) bool {
-	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "dial" || op.Op == "proxyconnect") {
+	if op, ok := asType[*net.OpError](err); ok && (op.Op == "dial" || op.Op == "proxyconnect") {
 		return true
 	}
 	return badTLS(err)
@@ -64,13 +63,13 @@ func unsent(err error) bool {
 
 // hopeless reports whether an unsent request would not fare better in a moment.
 func hopeless(err error) bool {
-	name, ok := errors.AsType[*net.DNSError](err)
+	name, ok := asType[*net.DNSError](err)
 	return ok && name.IsNotFound || badTLS(err)
 }
 
 func badTLS(err error) bool {
-	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
-	_, plain := errors.AsType[tls.RecordHeaderError](err)
+	_, untrusted := asType[*tls.CertificateVerificationError](err)
+	_, plain := asType[tls.RecordHeaderError](err)
 	return untrusted || plain
 }
 

@@ -3,7 +3,7 @@ package orgd
 import (
 	"fmt"
 
-	"github.com/orgd/orgd/gen/client"
+	"github.com/orgd/orgd/sdk/go/client"
 )
 
 // The contract's own types, documented there and field by field in package

@@ -15,8 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/orgd/orgd/gen/client"
 	orgd "github.com/orgd/orgd/sdk/go"
+	"github.com/orgd/orgd/sdk/go/client"
 )
 
 type outcome = func() (*http.Response, error)

@@ -1,9 +1,10 @@
-package orgd
+package orgd_test
 
 import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,7 +18,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	contract "github.com/orgd/orgd"
+	orgd "github.com/orgd/orgd/sdk/go"
+	"github.com/orgd/orgd/sdk/go/client"
 )
+
+// sdk is where the package's files are.
+const sdk = ".."
 
 func loadContract(t *testing.T) *openapi3.T {
 	t.Helper()
@@ -45,7 +51,7 @@ func TestEveryCodeOfTheContractIsAnError(t *testing.T) {
 // checked their names.
 func codeConstants(t *testing.T) (codes []string) {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "errors.go", nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(sdk, "errors.go"), nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +77,7 @@ func codeConstants(t *testing.T) (codes []string) {
 }
 
 // TestOperations: what the contract says of an operation's credentials
-// and of Idempotency-Key is what the client believes.
+// and of Idempotency-Key is what the client does.
 func TestOperations(t *testing.T) {
 	doc := loadContract(t)
 	seen := map[string]bool{}
@@ -81,28 +87,97 @@ func TestOperations(t *testing.T) {
 				continue
 			}
 			concrete := parameters(path)
-			got := operationOf(method, concrete)
-			if want := credentialOf(doc, op, path); got.credential != want {
-				t.Errorf("%s %s takes credential %d, want %d", method, path, got.credential, want)
-			}
-			if want := hasKey(op) || hasKey(&openapi3.Operation{Parameters: item.Parameters}); got.keyed != want {
-				t.Errorf("%s %s: keyed is %t, want %t", method, path, got.keyed, want)
+			want := treatmentOf(doc, op, path)
+			want.key = method == http.MethodPost && (hasKey(op) || hasKey(&openapi3.Operation{Parameters: item.Parameters}))
+			if got := treat(t, method, concrete); got != want {
+				t.Errorf("%s %s is treated as %+v, want %+v", method, path, got, want)
 			}
 			seen[method+" "+concrete] = true
 		}
 	}
-	for pattern := range operations {
+	for _, pattern := range namedOperations(t) {
 		if !seen[pattern] {
 			t.Errorf("operations has %s, which the contract has not", pattern)
 		}
 	}
 }
 
+// A treatment is what the client does with a request.
+type treatment struct {
+	authorization string // what it sends when it has a token and an operator's key
+	anonymous     bool   // it sends the request also when its login is refused
+	key           bool   // it adds an Idempotency-Key
+}
+
+// treat sends requests past the generated client's methods, and looks at what comes out.
+func treat(t *testing.T, method, path string) treatment {
+	t.Helper()
+	f := &fake{
+		answer: func(int, *http.Request) (*http.Response, error) { return reply(200, "{}") },
+		login: func(_ int, req *http.Request) (*http.Response, error) {
+			if req.ContentLength > 0 { // of the client's own accord
+				return refuse(401, orgd.ErrBadCredentials)
+			}
+			return reply(200, "{}")
+		},
+	}
+	send := func(opts ...orgd.Option) error {
+		c := f.client(t, opts...).API().ClientInterface.(*client.Client)
+		req, err := http.NewRequestWithContext(t.Context(), method, strings.TrimSuffix(c.Server, "/")+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := c.Client.Do(req)
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		return err
+	}
+	if err := send(orgd.WithToken("token"), orgd.WithOperatorKey("key")); err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	sent := f.requests[0].header
+	_, key := sent[strings.ToLower("Idempotency-Key")] // as net/http does not know it
+	return treatment{authorization: sent.Get("Authorization"), anonymous: send(orgd.WithLogin(email, password)) == nil, key: key}
+}
+
+// treatmentOf is what the contract's security asks for, without a key.
+func treatmentOf(doc *openapi3.T, op *openapi3.Operation, path string) treatment {
+	security := doc.Security
+	if op.Security != nil {
+		security = *op.Security
+	}
+	open := slices.ContainsFunc(security, func(r openapi3.SecurityRequirement) bool { return len(r) == 0 })
+	switch {
+	case len(security) == 0:
+		return treatment{anonymous: true}
+	case strings.HasPrefix(path, "/operator/"):
+		return treatment{authorization: "Bearer key", anonymous: true}
+	}
+	return treatment{authorization: "Bearer token", anonymous: open}
+}
+
+// namedOperations returns the operations that the generated table names.
+func namedOperations(t *testing.T) (patterns []string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(sdk, "operation_gen.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`"([A-Z]+ /[^"]*)"`).FindAllStringSubmatch(string(text), -1) {
+		patterns = append(patterns, m[1])
+	}
+	if len(patterns) == 0 {
+		t.Fatal("operation_gen.go names no operation")
+	}
+	return patterns
+}
+
 // TestEveryOperationHasItsMethod: whatever the contract has is called somewhere in
-// this package, so that nobody needs Client.API for it.
+// the package, so that nobody needs Client.API for it.
 func TestEveryOperationHasItsMethod(t *testing.T) {
 	called := map[string]bool{}
-	files, err := filepath.Glob("*.go")
+	files, err := filepath.Glob(filepath.Join(sdk, "*.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,57 +213,14 @@ func parameters(path string) string {
 	return strings.Join(segments, "/")
 }
 
-func credentialOf(doc *openapi3.T, op *openapi3.Operation, path string) credential {
-	security := doc.Security
-	if op.Security != nil {
-		security = *op.Security
-	}
-	open := slices.ContainsFunc(security, func(r openapi3.SecurityRequirement) bool { return len(r) == 0 })
-	switch {
-	case len(security) == 0:
-		return ofNobody
-	case open:
-		return ofAnybody
-	case strings.HasPrefix(path, "/operator/"):
-		return ofOperator
-	}
-	return ofTenant
-}
-
 func hasKey(op *openapi3.Operation) bool {
 	return op.Parameters.GetByInAndName("header", "Idempotency-Key") != nil
-}
-
-func TestPlanes(t *testing.T) {
-	for _, c := range []struct {
-		method, path string
-		want         operation
-	}{
-		{"GET", "/operator/orgs", operation{credential: ofOperator, safe: true, repeatable: true}},
-		{"POST", "/operator/orgs/1/suspend", operation{credential: ofOperator}},
-		{"POST", "/operatorx", operation{credential: ofTenant}},
-		{"POST", "/operator/organizations/1/suspend", operation{credential: ofOperator, repeatable: true}},
-		{"POST", "/org/documents", operation{credential: ofTenant, repeatable: true, keyed: true}},
-		{"POST", "/org/documents/query", operation{credential: ofTenant, safe: true, repeatable: true}},
-		{"POST", "/org/export", operation{credential: ofTenant, safe: true, repeatable: true}},
-		{"POST", "/org/import", operation{credential: ofTenant}},
-		{"POST", "/org/unknown", operation{credential: ofTenant}},
-		{"PATCH", "/org/documents/1", operation{credential: ofTenant, repeatable: true}},
-		{"PATCH", "/org/documents/a%2Fb", operation{credential: ofTenant, repeatable: true}},
-		{"PUT", "/org/documents/1", operation{credential: ofTenant, repeatable: true}},
-		{"DELETE", "/org/documents/1", operation{credential: ofTenant, repeatable: true}},
-		{"POST", "/admin/login", operation{credential: ofNobody, safe: true, repeatable: true}},
-	} {
-		if got := operationOf(c.method, c.path); got != c.want {
-			t.Errorf("%s %s is %+v, want %+v", c.method, c.path, got, c.want)
-		}
-	}
 }
 
 // TestDependenciesStayLight: who imports this package does not import the
 // server.
 func TestDependenciesStayLight(t *testing.T) {
-	out, err := exec.Command("go", "list", "-deps", "-f", `{{if not .Standard}}{{.ImportPath}}{{end}}`, ".").CombinedOutput()
+	out, err := exec.Command("go", "list", "-deps", "-f", `{{if not .Standard}}{{.ImportPath}}{{end}}`, "github.com/orgd/orgd/sdk/go").CombinedOutput()
 	if err != nil {
 		t.Fatalf("go list: %v\n%s", err, out)
 	}
@@ -196,12 +228,10 @@ func TestDependenciesStayLight(t *testing.T) {
 	slices.Sort(got)
 	t.Logf("%d packages outside the standard library: %s", len(got), got)
 	want := []string{
-		"github.com/apapsch/go-jsonmerge/v2",
 		"github.com/google/uuid",
-		"github.com/oapi-codegen/runtime",
-		"github.com/oapi-codegen/runtime/types",
-		"github.com/orgd/orgd/gen/client",
 		"github.com/orgd/orgd/sdk/go",
+		"github.com/orgd/orgd/sdk/go/client",
+		"github.com/orgd/orgd/sdk/go/internal/runtime",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("other packages than before; is it worth it?\n%s", diff)

@@ -4,9 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -173,57 +170,4 @@ func TestServerWithAnotherSecret(t *testing.T) {
 	if _, err := dial(t, s.URL, orgd.WithToken(token.AccessToken)).DeleteOrganization(t.Context()); !errors.Is(err, orgd.ErrUnauthenticated) {
 		t.Errorf("the old token: %v", err)
 	}
-}
-
-// TestQuickstart builds a first program, and what the README shows, as their reader
-// would, in a module of its own, and runs it. It needs no network: its modules are this
-// repository's.
-func TestQuickstart(t *testing.T) {
-	s := apptest.Start(t)
-	program, err := os.ReadFile("testdata/quickstart/main.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	repo, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	sums, err := os.ReadFile(filepath.Join(repo, "go.sum"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	for name, content := range map[string]string{
-		"main.go": strings.Replace(string(program), "http://127.0.0.1:8000", s.URL, 1),
-		"shown.go": "package main\n\nimport (\n\"context\"\n\"errors\"\n\"fmt\"\n\norgd \"github.com/orgd/orgd/sdk/go\"\n)\n\n" +
-			"func shown(ctx context.Context, password string) error {\n" + shownInREADME(t, repo) + "fmt.Println(o)\nreturn err\n}\n",
-		"go.sum": string(sums),
-		"go.mod": "module example.com/quickstart\n\ngo 1.26\n\nrequire github.com/orgd/orgd v0.0.0\n\nreplace github.com/orgd/orgd => " + repo + "\n",
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cmd := exec.Command("go", "run", ".")
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOSUMDB=off", "GOWORK=off", "GOTOOLCHAIN=local")
-	out, err := cmd.CombinedOutput()
-	if want := "Acme Corporation is in org_acme_corporation\n"; err != nil || string(out) != want {
-		t.Errorf("%v\n%s", err, out)
-	}
-}
-
-// shownInREADME returns the README's lines of Go.
-func shownInREADME(t *testing.T, repo string) string {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(repo, "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, code, _ := strings.Cut(string(text), "\n```go\n")
-	code, _, found := strings.Cut(code, "```\n")
-	if !found {
-		t.Fatal("the README shows no Go")
-	}
-	return code
 }
