@@ -16,13 +16,13 @@ type doer struct{ config }
 
 // A call is one call of an operation: as many requests as it takes.
 type call struct {
-	doer    *doer
-	op      operation
-	req     *http.Request // never sent itself, but its body may be
-	rel     string        // the contract's path
-	sent    int
-	again   bool // a fresh token was had because of a 401
-	perhaps bool // an earlier request may have been carried out
+	doer          *doer
+	op            operation
+	req           *http.Request // never sent itself, but its body may be
+	rel           string        // the contract's path
+	sent          int
+	again         bool // a fresh token was had because of a 401
+	maybeExecuted bool // an earlier request may have been carried out
 }
 
 // Do implements client.HttpRequestDoer.
@@ -37,11 +37,11 @@ func (d *doer) Do(req *http.Request) (*http.Response, error) {
 		if err == nil {
 			return resp, nil
 		}
-		v := c.judge(err)
+		v := c.classify(err)
 		if !v.again || v.after > maxDelay || attempt >= d.retries || c.op.once || !c.replayable() {
 			return nil, c.failure(err, v)
 		}
-		c.perhaps = c.perhaps || v.perhaps
+		c.maybeExecuted = c.maybeExecuted || v.maybeExecuted
 		if waited := pause(req.Context(), delay(attempt, v.after)); waited != nil {
 			return nil, c.failure(waited.instead(err), v)
 		}
@@ -180,7 +180,7 @@ func (c *call) closeUnsent() {
 
 // failure is err, and ErrOutcomeUnknown where the call may have done something.
 func (c *call) failure(err error, v verdict) error {
-	if c.op.safe || !c.perhaps && !v.perhaps || errors.Is(err, ErrOutcomeUnknown) {
+	if c.op.safe || !c.maybeExecuted && !v.maybeExecuted || errors.Is(err, ErrOutcomeUnknown) {
 		return err
 	}
 	return &uncertain{err}

@@ -18,36 +18,36 @@ const (
 
 // A verdict is what an error means for the call.
 type verdict struct {
-	again   bool          // another try may help, and does no harm
-	perhaps bool          // it may have been carried out
-	after   time.Duration // what the server asked to wait
+	again         bool          // another try may help, and does no harm
+	maybeExecuted bool          // it may have been carried out
+	after         time.Duration // what the server asked to wait
 }
 
-func (c *call) judge(err error) verdict {
+func (c *call) classify(err error) verdict {
 	if _, ok := asType[*loginError](err); ok {
 		return verdict{} // it was tried again already, for itself
 	}
 	if e, ok := asType[*Error](err); ok {
-		return c.judgeAnswer(e)
+		return c.classifyAnswer(e)
 	}
 	if unsent(err) {
 		return verdict{again: !hopeless(err)}
 	}
-	return verdict{again: c.op.repeatable, perhaps: true}
+	return verdict{again: c.op.repeatable, maybeExecuted: true}
 }
 
-func (c *call) judgeAnswer(e *Error) verdict {
+func (c *call) classifyAnswer(e *Error) verdict {
 	v := verdict{after: e.RetryAfter}
 	switch {
 	case e.Status == http.StatusTooManyRequests || e.Code == ErrUnavailable:
 		v.again = true
 	case e.Code == ErrIdempotencyInProgress:
-		v.again, v.perhaps = c.op.keyed, true
+		v.again, v.maybeExecuted = c.op.keyed, true
 	case e.Code == ErrQueryTimeout, e.Code == ErrQuotaExceeded, e.Code == ErrStorageFull: // nothing was done, and time alone does not help
 	case e.Status == http.StatusBadGateway, e.Status == http.StatusServiceUnavailable, e.Status == http.StatusGatewayTimeout:
-		v.again, v.perhaps = c.op.repeatable, true
+		v.again, v.maybeExecuted = c.op.repeatable, true
 	case e.Status >= 500, e.Status < 300:
-		v.perhaps = true
+		v.maybeExecuted = true
 	}
 	return v
 }

@@ -21,10 +21,10 @@ import (
 //
 // What is answered is as if each had gone for itself: a batch begins after it was asked for.
 type batcher[Q, A any] struct {
-	writes bool // who has gone in a batch waits for its answer, or for a deadline
+	writes bool // a call that has gone in a batch waits for its answer, or for a deadline
 
-	mu    sync.Mutex
-	lines map[string]*line[Q, A] // by namespace, where a call is under way
+	mu     sync.Mutex
+	queues map[string]*queue[Q, A] // by namespace, where a call is under way
 }
 
 const (
@@ -38,8 +38,8 @@ const (
 	maxBatched = 64 << 10
 )
 
-// A line is who waits for the next call on a collection.
-type line[Q, A any] struct {
+// A queue is who waits for the next call on a collection.
+type queue[Q, A any] struct {
 	waiting []*asked[Q, A]
 }
 
@@ -63,13 +63,13 @@ var (
 // errBegun only when its deadline has passed.
 func (b *batcher[Q, A]) do(ctx context.Context, ns string, q Q, size int, alone func() (A, error), together func([]*asked[Q, A])) (A, error) {
 	b.mu.Lock()
-	l := b.lines[ns]
+	l := b.queues[ns]
 	if l == nil {
-		if b.lines == nil {
-			b.lines = map[string]*line[Q, A]{}
+		if b.queues == nil {
+			b.queues = map[string]*queue[Q, A]{}
 		}
-		l = &line[Q, A]{}
-		b.lines[ns] = l
+		l = &queue[Q, A]{}
+		b.queues[ns] = l
 		b.mu.Unlock()
 		defer b.after(ns, l, together)
 		return alone()
@@ -80,7 +80,7 @@ func (b *batcher[Q, A]) do(ctx context.Context, ns string, q Q, size int, alone 
 	return b.wait(ctx, l, x, alone)
 }
 
-func (b *batcher[Q, A]) wait(ctx context.Context, l *line[Q, A], x *asked[Q, A], alone func() (A, error)) (A, error) {
+func (b *batcher[Q, A]) wait(ctx context.Context, l *queue[Q, A], x *asked[Q, A], alone func() (A, error)) (A, error) {
 	patience := time.NewTimer(maxWait)
 	defer patience.Stop()
 	for {
@@ -117,8 +117,8 @@ func (b *batcher[Q, A]) waitOn(ctx context.Context, x *asked[Q, A]) (A, error) {
 	}
 }
 
-// withdraw takes who waits out of the line; it reports false if that is too late.
-func (b *batcher[Q, A]) withdraw(l *line[Q, A], x *asked[Q, A]) bool {
+// withdraw takes a call that waits out of the queue; it reports false if that is too late.
+func (b *batcher[Q, A]) withdraw(l *queue[Q, A], x *asked[Q, A]) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	at := slices.Index(l.waiting, x)
@@ -130,7 +130,7 @@ func (b *batcher[Q, A]) withdraw(l *line[Q, A], x *asked[Q, A]) bool {
 }
 
 // after lets those who wait go, when a call has ended.
-func (b *batcher[Q, A]) after(ns string, l *line[Q, A], together func([]*asked[Q, A])) {
+func (b *batcher[Q, A]) after(ns string, l *queue[Q, A], together func([]*asked[Q, A])) {
 	if next := b.next(ns, l); len(next) > 0 {
 		go func() {
 			for ; len(next) > 0; next = b.next(ns, l) {
@@ -143,8 +143,8 @@ func (b *batcher[Q, A]) after(ns string, l *line[Q, A], together func([]*asked[Q
 	}
 }
 
-// next takes the next batch out of the line; empty when nobody waits.
-func (b *batcher[Q, A]) next(ns string, l *line[Q, A]) []*asked[Q, A] {
+// next takes the next batch out of the queue; empty when no call waits.
+func (b *batcher[Q, A]) next(ns string, l *queue[Q, A]) []*asked[Q, A] {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n, size := 0, 0
@@ -155,7 +155,7 @@ func (b *batcher[Q, A]) next(ns string, l *line[Q, A]) []*asked[Q, A] {
 	batch := slices.Clone(l.waiting[:n])
 	l.waiting = slices.Delete(l.waiting, 0, n)
 	if n == 0 {
-		delete(b.lines, ns)
+		delete(b.queues, ns)
 	}
 	return batch
 }

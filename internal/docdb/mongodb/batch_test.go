@@ -61,7 +61,7 @@ func TestABatchAnswersEachAsIfAlone(t *testing.T) {
 		if n := p.calls.Load(); n >= 200*50/4 {
 			t.Errorf("%d calls for %d requests", n, 200*50)
 		}
-		if len(p.lines) > 0 {
+		if len(p.queues) > 0 {
 			t.Error("a line is left when nobody is in it")
 		}
 	})

@@ -15,7 +15,7 @@ export type Outcome = 'done' | 'refused' | 'unknown';
 export class Session {
   #account: LoginRequest | undefined;
   /** What the account may be instead: updates under way, and those whose outcome is not known. The last goes first. */
-  #perhaps: LoginRequest[] = [];
+  #candidates: LoginRequest[] = [];
   #token: { value: string; staleAt: number } | undefined;
   #login: Promise<void> | undefined;
   #refusedAt = -Infinity;
@@ -67,16 +67,16 @@ export class Session {
     if (email === undefined && password === undefined) return () => undefined;
     const changed = (old: LoginRequest) => ({ email: email ?? old.email, password: password ?? old.password });
     const next = this.#account && changed(this.#account);
-    if (next) this.#perhaps.unshift(next);
+    if (next) this.#candidates.unshift(next);
     return (outcome) => {
       if (outcome === 'done' && this.#account) this.#adopt(changed(this.#account));
-      if (outcome === 'refused') this.#perhaps = this.#perhaps.filter((account) => account !== next);
+      if (outcome === 'refused') this.#candidates = this.#candidates.filter((account) => account !== next);
     };
   }
 
   #adopt(account: LoginRequest): void {
     this.#account = account;
-    this.#perhaps = [];
+    this.#candidates = [];
     this.#token = undefined;
     this.#refusedAt = -Infinity;
   }
@@ -87,11 +87,11 @@ export class Session {
     for (const tried = [account]; ; ) {
       try {
         const token = await this.#logIn(account);
-        if (this.#perhaps.includes(account)) this.#adopt(account);
+        if (this.#candidates.includes(account)) this.#adopt(account);
         return this.#keep(token, before);
       } catch (e) {
         if (!isOrgdError(e, 'bad_credentials')) throw e;
-        const other = [this.#account, ...this.#perhaps].find((one) => one && !tried.includes(one));
+        const other = [this.#account, ...this.#candidates].find((one) => one && !tried.includes(one));
         if (!other) {
           this.#refusedAt = Date.now();
           throw e;
