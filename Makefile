@@ -20,6 +20,7 @@ help: ## Show this list
 
 .PHONY: run
 run: ## Run orgd on http://127.0.0.1:8000 (Swagger UI at /docs)
+	@echo "Compiling orgd; the first time that takes some minutes." >&2
 	$(GO) run ./cmd/orgd serve
 
 .PHONY: build
@@ -40,14 +41,27 @@ $(MONGOD): tools/requirements.txt
 	@touch $@
 
 .PHONY: test
-test: $(TEST_SERVER) test-typescript test-go-sdk ## Run all tests: the TypeScript package's, then Go's with the race detector
+test: $(TEST_SERVER) test-typescript ## Run the tests that a person waits for: TypeScript's, then Go's, without what searches for long
+	$(GO) test -short -p 1 -timeout 15m ./... # one package at a time: many of them wait for the same disk
+	$(GO) -C sdk/go test -short ./...
+	$(GO) -C sdk/go/tests test -short -timeout 15m ./...
+
+# The gates send requests to a service that is tested with the race detector elsewhere, and take three times as
+# long with it.
+UNRACED = internal/contracttest/gates
+
+.PHONY: test-long
+test-long: $(TEST_SERVER) test-typescript ## Run all tests, Go's with the race detector (which needs a C compiler)
 	$(GO) build -race ./...
-	$(GO) test -race -p 1 -timeout 30m ./... # one package at a time: many of them wait for the same disk
+	$(GO) test -race -p 1 -timeout 30m $$($(GO) list ./... | grep -v '/$(UNRACED)$$')
+	$(GO) test -timeout 30m ./$(UNRACED)
+	$(GO) -C sdk/go test -race ./...
+	$(GO) -C sdk/go/tests test -race -timeout 30m ./...
 
 .PHONY: test-go-sdk
 test-go-sdk: ## Test the Go SDK: alone, and with the orgd of this work tree
-	$(GO) -C sdk/go test -race ./...
-	$(GO) -C sdk/go/tests test -race -timeout 30m ./...
+	$(GO) -C sdk/go test ./...
+	$(GO) -C sdk/go/tests test -timeout 15m ./...
 
 .PHONY: test-mongo
 test-mongo: $(TEST_SERVER) ## Run the MongoDB engine's tests, and the store's on it, at length
@@ -143,7 +157,7 @@ audit: ## Look what ships up in the vulnerability databases; say so where these 
 # CI has the same requests made up every time; `make test-schemathesis` looks for new ones.
 .PHONY: ci
 ci: export SEED ?= 1
-ci: check-generate lint lint-contract audit siege-short test-schemathesis test ## What CI runs
+ci: check-generate lint lint-contract audit siege-short test-schemathesis test-long ## What CI runs
 
 # The TypeScript package. Its tools come from npm, as its lock file says; what it
 # is tested against is the orgd of this work tree.
