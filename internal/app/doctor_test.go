@@ -11,6 +11,9 @@ import (
 // On a shared database the doctor comes while orgd serves. What changes under its
 // eyes is no finding, and a repair harms nothing.
 func TestDoctorBesideAServerThatIsAtWork(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long: make test-long")
+	}
 	t.Parallel()
 	w := startMongo(t)
 	stays := w.account("Stays")

@@ -173,6 +173,9 @@ func TestUpdateOnMongoDBKeepsEveryDocument(t *testing.T) {
 // wedge its organization: it is moved, or the update says that it cannot be and
 // everything is as it was.
 func TestADocumentThatOrgdWouldNotWriteWedgesNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long: make test-long")
+	}
 	t.Parallel()
 	w := startMongo(t)
 	for i, fields := range []bson.D{{{Key: "", Value: 1}}, {{Key: "$set", Value: 1}}} {

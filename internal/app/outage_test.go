@@ -68,6 +68,9 @@ const timeout = "timeoutMS=5000"
 // TestMongoDBGoesAwayAndComesBack: while it is away nothing is answered but that, and
 // nothing is half-done; when it is back orgd goes on by itself.
 func TestMongoDBGoesAwayAndComesBack(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long: make test-long")
+	}
 	t.Parallel()
 	server := mongotest.Start(t)
 	const secret = "URI+passw0rd/that?nobody@sees"
@@ -201,6 +204,9 @@ func (w *world) logLine(texts ...string) string {
 // TestMongoDBGoesAwayInTheMiddleOfAnUpdate: whoever waits for the update is told in
 // reasonable time that its outcome is unknown, and it comes to one by itself.
 func TestMongoDBGoesAwayInTheMiddleOfAnUpdate(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long: make test-long")
+	}
 	t.Parallel()
 	server := mongotest.Start(t)
 	w := startMongoAt(t, server.URI()+"?"+timeout, []int{http.StatusServiceUnavailable})

@@ -173,6 +173,9 @@ func peak(f func()) int64 {
 // TestStreamsTakeLittleMemory is about 200 MB each way, in small documents and in
 // large ones. It runs alone: what it measures is the whole process's.
 func TestStreamsTakeLittleMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long: make test-long")
+	}
 	text := bytes.Repeat([]byte("0123456789abcdef"), 1<<16) // a megabyte
 	for name, one := range map[string]struct {
 		lines int

@@ -307,6 +307,9 @@ func TestUnfinishedLinesShareABudget(t *testing.T) {
 // TestAnswersThatNobodyReadsShareABudget: 50 documents of 16 MiB, as themselves, in lists and
 // in exports. They end when nothing is taken of them for a while.
 func TestAnswersThatNobodyReadsShareABudget(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long: make test-long")
+	}
 	s, _ := startData(t)
 	const size = 16<<20 - 100
 	s.ask(201, "PUT", "/org/documents/large", `{"text":"`+strings.Repeat("x", size)+`"}`)
