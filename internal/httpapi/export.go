@@ -112,7 +112,7 @@ func (e *exporting) write(w http.ResponseWriter) error {
 func (e *exporting) writePage() error {
 	paced := pacedOf(e.w)
 	for _, doc := range e.page {
-		if err := paced.share(); err != nil {
+		if err := paced.shareFor(len(doc.Body)); err != nil {
 			return err
 		}
 		text, _ := e.stream.Append(e.buffer, doc.Body)
