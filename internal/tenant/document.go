@@ -56,10 +56,8 @@ func asStored(id bson.RawValue, body bson.Raw, rev bson.ObjectID) (bson.Raw, Doc
 }
 
 // unstored returns what a client sees of a stored document.
-func unstored(doc bson.Raw) Document {
-	var d Document
+func unstored(doc bson.Raw) (d Document) {
 	d.Revision, d.rev = revisionOf(doc)
-	d.rev.Value = bytes.Clone(d.rev.Value) // not the whole document's memory
 	d.Body = finishDocument(appendOthers(make([]byte, 4, len(doc)), doc, revField), 0)
 	return d
 }
@@ -78,19 +76,23 @@ func unstoredInTurn(ctx context.Context, doc bson.Raw) (Document, error) {
 }
 
 // revisionOf returns a stored document's revision, and as it is stored, in memory of
-// its own.
-func revisionOf(doc bson.Raw) (string, bson.RawValue) {
-	for name, v := range docdb.Fields(doc) {
-		if string(name) != revField {
-			continue
+// its own: not the whole document's.
+func revisionOf(doc bson.Raw) (revision string, rev bson.RawValue) {
+	for elements := docdb.Elements(doc); ; {
+		name, value, rest := docdb.Split(elements)
+		if name == nil {
+			return NoRevision, rev
 		}
-		v.Value = bytes.Clone(v.Value)
-		if id, ok := v.ObjectIDOK(); ok {
-			return id.Hex(), v
+		if string(name) == revField {
+			rev.Type, rev.Value = bson.Type(elements[0]), bytes.Clone(value)
+			break
 		}
-		return NoRevision, v
+		elements = rest
 	}
-	return NoRevision, bson.RawValue{}
+	if id, ok := rev.ObjectIDOK(); ok {
+		return id.Hex(), rev
+	}
+	return NoRevision, rev
 }
 
 // appendName appends the type and the name of a field.
@@ -106,12 +108,12 @@ func appendField(dst, name []byte, v bson.RawValue) []byte {
 func appendOthers(dst []byte, doc bson.Raw, but string) []byte {
 	elements := docdb.Elements(doc)
 	for kept := elements; ; {
-		name, _, rest, ok := docdb.Next(elements)
-		if !ok || string(name) == but {
+		name, _, rest := docdb.Split(elements)
+		if name == nil || string(name) == but {
 			dst = append(dst, kept[:len(kept)-len(elements)]...)
 			kept = rest
 		}
-		if !ok {
+		if name == nil {
 			return dst
 		}
 		elements = rest
