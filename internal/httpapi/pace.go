@@ -155,10 +155,10 @@ func (p *pacedWriter) share() error {
 	return p.turn.Rest(p.ctx)
 }
 
-// shareEvery is after how many bytes of documents others may go on: a tenth of a
-// millisecond's work. To look at the clock for each of many small documents costs a
+// shareEvery is after how many bytes of documents others may go on: some dozens of
+// microseconds' work. To look at the clock for each of many small documents costs a
 // twentieth of what it takes to export them.
-const shareEvery = 16 << 10
+const shareEvery = 4 << 10
 
 // shareFor is share before so many bytes of documents are gone through.
 func (p *pacedWriter) shareFor(bytes int) error {
