@@ -8,7 +8,7 @@
 // besieges orgd with hostile clients of each kind, and fails when one of them gets through:
 // see siege.go.
 //
-//	go run ./bench against -orgd PROGRAM [-rounds N]
+//	go run ./bench against -orgd PROGRAM [-rounds N] [-kinds import,...]
 //
 // compares orgd with another build of it: see against.go.
 //

@@ -1,6 +1,7 @@
 package docdb
 
 import (
+	"bytes"
 	"iter"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -29,4 +30,24 @@ func Elements(doc []byte) []byte { return body(doc) }
 // documents open at a time.
 func Next(elements []byte) (name []byte, v bson.RawValue, rest []byte, ok bool) {
 	return next(elements)
+}
+
+// Split is Next without the value's type, which is the first byte of elements. Its name is nil
+// where Next reports false. It is for loops over many documents: what it returns fits into
+// registers, and a RawValue does not, which takes longer to be moved than to be found.
+func Split(elements []byte) (name, value, rest []byte) {
+	if len(elements) < 2 {
+		return nil, nil, nil
+	}
+	end := bytes.IndexByte(elements[1:], 0)
+	if end < 0 {
+		return nil, nil, nil
+	}
+	at := end + 2
+	n := valueSize(bson.Type(elements[0]), elements[at:])
+	if n < 0 {
+		return nil, nil, nil
+	}
+	// The capacity is cut so that an append by a caller cannot write into the document.
+	return elements[1 : end+1], elements[at : at+n : at+n], elements[at+n:]
 }

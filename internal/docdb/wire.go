@@ -31,20 +31,11 @@ func body(doc []byte) []byte {
 // next splits the first element off a document's body. It reports false at the
 // end and at what is malformed.
 func next(b []byte) (name []byte, v bson.RawValue, rest []byte, ok bool) {
-	if len(b) < 2 {
+	name, value, rest := Split(b)
+	if name == nil {
 		return nil, bson.RawValue{}, nil, false
 	}
-	end := bytes.IndexByte(b[1:], 0)
-	if end < 0 {
-		return nil, bson.RawValue{}, nil, false
-	}
-	t, at := bson.Type(b[0]), end+2
-	n := valueSize(t, b[at:])
-	if n < 0 {
-		return nil, bson.RawValue{}, nil, false
-	}
-	// The capacity is cut so that an append by a caller cannot write into the document.
-	return b[1 : end+1], bson.RawValue{Type: t, Value: b[at : at+n : at+n]}, b[at+n:], true
+	return name, bson.RawValue{Type: bson.Type(b[0]), Value: value}, rest, true
 }
 
 // lookup finds a document's first element of that name; none once the meter has ended

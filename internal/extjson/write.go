@@ -44,8 +44,8 @@ func appendNested(dst []byte, whole bson.RawValue, canonical bool) []byte {
 	dst, fields := appendBegin(dst, whole)
 	in := level{fields, whole.Type}
 	for {
-		name, v, rest, ok := docdb.Next(in.rest)
-		if !ok {
+		name, value, rest := docdb.Split(in.rest)
+		if name == nil {
 			dst = appendEnd(dst, in.kind)
 			if len(around) == 0 {
 				return dst
@@ -53,6 +53,7 @@ func appendNested(dst []byte, whole bson.RawValue, canonical bool) []byte {
 			in, around, comma = around[len(around)-1], around[:len(around)-1], true
 			continue
 		}
+		v := bson.RawValue{Type: bson.Type(in.rest[0]), Value: value}
 		in.rest = rest
 		if comma {
 			dst = append(dst, ',')

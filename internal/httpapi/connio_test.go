@@ -2,13 +2,17 @@ package httpapi
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/orgd/orgd/internal/fair"
 )
@@ -76,4 +80,34 @@ func TestAnExportGoesOnWithOnePlace(t *testing.T) {
 	if n := strings.Count(string(text), "\n"); err != nil || n != count+1 {
 		t.Errorf("%d lines came: %v", n, err)
 	}
+}
+
+// TestAnAnswerLooksAtTheClockNowAndThen: after so many bytes of documents, and at once where
+// its turn may be new. To look is to fail here: the turn is used up, and the client has left.
+func TestAnAnswerLooksAtTheClockNowAndThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, leave := context.WithCancel(t.Context())
+		leave()
+		queue, work := fair.NewQueue(0, 0), new(fair.Work)
+		work.Begin(queue, "acme")
+		p := newPacedWriter(httptest.NewRecorder(), time.Minute, new(hold))
+		p.ctx, p.turn, p.endsTurns = ctx, work.Turn(), true
+		looks := func(bytes int) bool { return p.shareFor(bytes) != nil }
+		if looks(1) {
+			t.Fatal("the turn is used up when it begins")
+		}
+		time.Sleep(10 * time.Millisecond)
+		if looks(shareEvery-1) || !looks(1) {
+			t.Errorf("it does not look after %d bytes", shareEvery)
+		}
+		if p.done(); !looks(1) {
+			t.Error("it does not look in a new turn")
+		}
+		if _, err := p.Write([]byte("x")); err != nil || !looks(1) {
+			t.Errorf("it does not look after a write: %v", err)
+		}
+		if !looks(shareEvery) {
+			t.Error("it does not look for a large document")
+		}
+	})
 }

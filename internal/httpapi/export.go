@@ -55,7 +55,7 @@ type exporting struct {
 	memory    *hold
 	read      *reading // the page
 
-	page    []tenant.Document
+	page    []bson.Raw // bodies
 	last    bool // there is no page behind this one
 	at      bson.RawValue
 	w       http.ResponseWriter
@@ -67,7 +67,7 @@ type exporting struct {
 // is kept for the next, so that an export that has begun does not end for want of it.
 func (e *exporting) next() (err error) {
 	if n := len(e.page); n > 0 {
-		id := e.page[n-1].ID()
+		id := e.page[n-1].Lookup("_id")
 		e.at = bson.RawValue{Type: id.Type, Value: bytes.Clone(id.Value)}
 	}
 	e.page = nil
@@ -76,9 +76,16 @@ func (e *exporting) next() (err error) {
 	}
 	e.page, e.last, err = e.Store.Documents(e.principal.OrgID).ExportPage(e.ctx, e.filter, e.at)
 	if err == nil {
-		err = e.read.settle(sizeOf(e.page))
+		err = e.read.settle(bytesOf(e.page))
 	}
 	return err
+}
+
+func bytesOf(page []bson.Raw) (bytes int) {
+	for _, body := range page {
+		bytes += len(body)
+	}
+	return bytes
 }
 
 // VisitExportDocumentsResponse implements api.ExportDocumentsResponseObject.
@@ -112,10 +119,10 @@ func (e *exporting) write(w http.ResponseWriter) error {
 func (e *exporting) writePage() error {
 	paced := pacedOf(e.w)
 	for _, doc := range e.page {
-		if err := paced.share(); err != nil {
+		if err := paced.shareFor(len(doc)); err != nil {
 			return err
 		}
-		text, _ := e.stream.Append(e.buffer, doc.Body)
+		text, _ := e.stream.Append(e.buffer, doc)
 		e.buffer = append(text, '\n')
 		e.written++
 	}

@@ -30,7 +30,7 @@ func newJSONAnswer(w http.ResponseWriter, status, documents int) *jsonAnswer {
 
 // document appends one.
 func (a *jsonAnswer) document(doc bson.Raw) (err error) {
-	if err := a.paced.share(); err != nil {
+	if err := a.paced.shareFor(len(doc)); err != nil {
 		return err
 	}
 	a.text, err = extjson.Stream{Flush: a.flush}.Append(a.text, doc)

@@ -195,6 +195,9 @@ func (r *listResponse) write(w http.ResponseWriter) error {
 		if i > 0 {
 			a.text = append(a.text, ',')
 		}
+		if err := a.paced.shareFor(len(doc.Body)); err != nil { // of which little may be shown
+			return err
+		}
 		shown = r.fields.Apply(shown[:0], doc.Body)
 		if err := a.document(shown); err != nil {
 			return err

@@ -130,7 +130,7 @@ func (s *server) removeFour(t *testing.T) {
 	docs := s.store.documents(orgID)
 	page, _, err := docs.ExportPage(t.Context(), four, bson.RawValue{})
 	if err == nil && len(page) == 1 {
-		err = docs.Delete(t.Context(), page[0].ID(), tenant.Condition{})
+		err = docs.Delete(t.Context(), docdb.ID(page[0]), tenant.Condition{})
 	}
 	if err != nil {
 		t.Fatal(err)

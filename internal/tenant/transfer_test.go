@@ -78,7 +78,7 @@ func TestImportConflicts(t *testing.T) {
 			}
 			var ids []string
 			for _, doc := range page {
-				ids = append(ids, doc.ID().StringValue())
+				ids = append(ids, docdb.ID(doc).StringValue())
 			}
 			if !slices.Equal(ids, strings.Fields(c.after)) {
 				t.Errorf("%s: there are %q, want %s", name, ids, c.after)
@@ -139,16 +139,16 @@ func TestExportPages(t *testing.T) {
 			}
 			got, at := 0, bson.RawValue{}
 			for last := false; !last; {
-				var page []tenant.Document
+				var page []bson.Raw
 				var err error
 				if page, last, err = docs.ExportPage(t.Context(), f, at); err != nil {
 					t.Fatal(err)
 				}
 				for _, doc := range page {
-					if id := doc.ID(); at.Type != 0 && docdb.Compare(id, at) <= 0 {
+					if id := docdb.ID(doc); at.Type != 0 && docdb.Compare(id, at) <= 0 {
 						t.Fatalf("%s behind %s", id, at)
 					}
-					at, got = doc.ID(), got+1
+					at, got = docdb.ID(doc), got+1
 				}
 			}
 			if got != want {

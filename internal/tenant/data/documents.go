@@ -86,7 +86,11 @@ const pageBytes = 8 << 20
 // List returns the documents that a query yields: as many as q.Limit says, or fewer
 // if they are large. more says that it has left some out for that reason.
 func (d *Documents) List(ctx context.Context, q docdb.Query) (page []document.Document, more bool, err error) {
-	err = d.at.Read(ctx, func(ctx context.Context, c docdb.Collection) error {
+	return list(ctx, &d.at, q, document.FromStored)
+}
+
+func list[T any](ctx context.Context, at *access.Data, q docdb.Query, from func(bson.Raw) T) (page []T, more bool, err error) {
+	err = at.Read(ctx, func(ctx context.Context, c docdb.Collection) error {
 		page, more = nil, false
 		size := 0
 		for raw, err := range c.Find(ctx, q) {
@@ -96,7 +100,7 @@ func (d *Documents) List(ctx context.Context, q docdb.Query) (page []document.Do
 			if more = size >= pageBytes; more {
 				return nil
 			}
-			page, size = append(page, document.FromStored(raw)), size+len(raw)
+			page, size = append(page, from(raw)), size+len(raw)
 		}
 		return nil
 	})

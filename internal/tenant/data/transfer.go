@@ -166,16 +166,16 @@ func (d *Documents) putOne(ctx context.Context, how OnConflict, body bson.Raw) (
 // exportPage is how many documents are read at a time for an export.
 const exportPage = 1000
 
-// ExportPage returns the documents that a filter selects and that come behind that
+// ExportPage returns the bodies of the documents that a filter selects and that come behind that
 // _id in the order of _id, the zero value for the first of them: as many as one
 // reading has; and whether they are the last. It is a read like any other, so it neither
 // stops nor waits for a move; and since it goes on behind an _id, page after page
 // has every document that was there from first to last.
-func (d *Documents) ExportPage(ctx context.Context, filter docdb.Filter, after bson.RawValue) (page []document.Document, last bool, err error) {
+func (d *Documents) ExportPage(ctx context.Context, filter docdb.Filter, after bson.RawValue) (page []bson.Raw, last bool, err error) {
 	q := docdb.Query{Filter: filter, Limit: exportPage}
 	if after.Type != 0 {
 		q.After = &docdb.Position{ID: after}
 	}
-	page, more, err := d.List(ctx, q)
+	page, more, err := list(ctx, &d.at, q, document.BodyOf)
 	return page, !more && len(page) < exportPage, err
 }

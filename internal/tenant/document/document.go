@@ -58,12 +58,15 @@ func AsStored(id bson.RawValue, body bson.Raw, rev bson.ObjectID) (bson.Raw, Doc
 }
 
 // FromStored returns what a client sees of a stored document.
-func FromStored(doc bson.Raw) Document {
-	var d Document
+func FromStored(doc bson.Raw) (d Document) {
 	d.Revision, d.rev = RevisionOf(doc)
-	d.rev.Value = bytes.Clone(d.rev.Value) // not the whole document's memory
-	d.Body = finishDocument(appendOthers(make([]byte, 4, len(doc)), doc, RevisionField), 0)
+	d.Body = BodyOf(doc)
 	return d
+}
+
+// BodyOf returns the body of a stored document, for less than FromStored does.
+func BodyOf(doc bson.Raw) bson.Raw {
+	return finishDocument(appendOthers(make([]byte, 4, len(doc)), doc, RevisionField), 0)
 }
 
 // FromStoredInTurn is FromStored for a document that may be large.
@@ -80,19 +83,23 @@ func FromStoredInTurn(ctx context.Context, doc bson.Raw) (Document, error) {
 }
 
 // RevisionOf returns a stored document's revision, and as it is stored, in memory of
-// its own.
-func RevisionOf(doc bson.Raw) (string, bson.RawValue) {
-	for name, v := range docdb.Fields(doc) {
-		if string(name) != RevisionField {
-			continue
+// its own: not the whole document's.
+func RevisionOf(doc bson.Raw) (revision string, rev bson.RawValue) {
+	for elements := docdb.Elements(doc); ; {
+		name, value, rest := docdb.Split(elements)
+		if name == nil {
+			return NoRevision, rev
 		}
-		v.Value = bytes.Clone(v.Value)
-		if id, ok := v.ObjectIDOK(); ok {
-			return id.Hex(), v
+		if string(name) == RevisionField {
+			rev.Type, rev.Value = bson.Type(elements[0]), bytes.Clone(value)
+			break
 		}
-		return NoRevision, v
+		elements = rest
 	}
-	return NoRevision, bson.RawValue{}
+	if id, ok := rev.ObjectIDOK(); ok {
+		return id.Hex(), rev
+	}
+	return NoRevision, rev
 }
 
 // appendName appends the type and the name of a field.
@@ -108,12 +115,12 @@ func appendField(dst, name []byte, v bson.RawValue) []byte {
 func appendOthers(dst []byte, doc bson.Raw, but string) []byte {
 	elements := docdb.Elements(doc)
 	for kept := elements; ; {
-		name, _, rest, ok := docdb.Next(elements)
-		if !ok || string(name) == but {
+		name, _, rest := docdb.Split(elements)
+		if name == nil || string(name) == but {
 			dst = append(dst, kept[:len(kept)-len(elements)]...)
 			kept = rest
 		}
-		if !ok {
+		if name == nil {
 			return dst
 		}
 		elements = rest
