@@ -56,7 +56,7 @@ type exporting struct {
 	read      *reading // the page
 
 	page    []bson.Raw // bodies
-	last    bool // there is no page behind this one
+	last    bool       // there is no page behind this one
 	at      bson.RawValue
 	w       http.ResponseWriter
 	written int64
