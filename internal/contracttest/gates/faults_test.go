@@ -21,6 +21,9 @@ import (
 // on a service without a fault that is put together in the same way. Every part
 // has to find something: one that cannot fail is no test.
 func TestFaultsAreFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long: make test-long")
+	}
 	// Always the same requests: whether a fault is found is not to be a matter of luck.
 	for name, value := range map[string]string{"rapid.seed": "1", "rapid.checks": "6", "rapid.shrinktime": "0s"} {
 		before := flag.Lookup(name).Value.String()

@@ -64,6 +64,9 @@ func isRefused(t *testing.T, err error, index, path string) {
 // TestWhatADocumentHasInIndexesIsBounded writes documents that once made the process run for
 // seconds, or hours, and hold gigabytes.
 func TestWhatADocumentHasInIndexesIsBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long: make test-long")
+	}
 	many := make([]docdb.Index, 20)
 	for i := range many {
 		many[i] = docdb.Index{Name: name("i", i), Keys: keysOn("a", "s", fmt.Sprint("x", i))}

@@ -234,6 +234,9 @@ func TestUnavailable(t *testing.T) {
 // TestKill kills the server in the midst of writes: what was acknowledged is there
 // afterwards, what was not is there as a whole or not at all.
 func TestKill(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long: make test-long")
+	}
 	const writers = 4
 	server := mongotest.Start(t)
 	e := open(t, mongodb.Config{URI: server.URI(), Timeout: 5 * time.Second})
