@@ -153,7 +153,7 @@ func TestEveryWrongOperationIsNamed(t *testing.T) {
 // TestTheHeadExplainsEveryField: it, and every value that a field may have, is in the head
 // of the contract; and of the scopes and limiters there is none that no operation has.
 func TestTheHeadExplainsEveryField(t *testing.T) {
-	head, _, _ := strings.Cut(orgd.OpenAPI, "\nopenapi: ")
+	head, _, _ := strings.Cut(orgd.OpenAPI, "\ninfo:")
 	_, all, err := Parse(orgd.OpenAPI)
 	if err != nil {
 		t.Fatal(err)
