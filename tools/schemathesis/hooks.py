@@ -1,5 +1,6 @@
 """Hooks of Schemathesis: who its requests come from, and what there is to ask for."""
 
+import collections
 import itertools
 import os
 import threading
@@ -10,6 +11,8 @@ import schemathesis
 from schemathesis.generation.meta import TestPhase
 
 _numbers = itertools.count(1)
+# By operation, so that what one worker has drawn is nothing to another.
+_cases = collections.defaultdict(itertools.count)
 _scenario = threading.local()
 
 
@@ -82,9 +85,9 @@ class OwnOrganization:
         path = case.operation.path
         token = os.environ["OPERATOR_KEY"] if path.startswith("/operator/") else data.token
         case.headers["Authorization"] = f"Bearer {token}"
-        # Of what is drawn to fit the contract every other case finds something.
+        # Of what is drawn to fit the contract every other case of an operation finds something.
         positive = case.meta is not None and case.meta.generation.mode.is_positive
-        if positive and not stateful(case) and next(_numbers) % 2 == 0:
+        if positive and not stateful(case) and next(_cases[case.method, path]) % 2 == 0:
             case.path_parameters.update(data.path_parameters(path))
 
 
