@@ -248,6 +248,9 @@ func TestCrashAtEveryCallEmbedded(t *testing.T) {
 }
 
 func TestCrashAtEveryCallMongoDB(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long: make test-long")
+	}
 	if os.Getenv("ORGD_TEST_LONG") == "" {
 		sampled(t, mongoEngine, 12)
 		return
@@ -325,6 +328,9 @@ func TestCrashAndTakeOver(t *testing.T) {
 // TestStallAtEveryCall: one engine call fails, or its answer gets lost, and the
 // engine goes on. The caller is told what is so.
 func TestStallAtEveryCall(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long: make test-long")
+	}
 	eachCrash(t, model, func(t *testing.T, c *crashed, k int, mode docdbtest.Mode) {
 		t.Parallel() // most of it waits before it tries again
 		f, s := c.instance(t, "a", 0)

@@ -80,6 +80,9 @@ func TestAMessageThatIsLate(t *testing.T) {
 // TestAMessageThatIsLaterThanTheNextChanges: clients have written and deleted documents, and
 // the data was moved again, when it arrives.
 func TestAMessageThatIsLaterThanTheNextChanges(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long: make test-long")
+	}
 	eachLate(t, func(t *testing.T, c *crashed, _ *tenant.Store, release func(), _ error) {
 		s := c.cleanUp(t, 2)
 		p, err := s.Login(t.Context(), "acme@x.example", password)
@@ -112,6 +115,9 @@ func TestAMessageThatIsLaterThanTheNextChanges(t *testing.T) {
 // TestAMessageThatIsLaterThanALife: all organizations are deleted and made again when
 // it arrives.
 func TestAMessageThatIsLaterThanALife(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long: make test-long")
+	}
 	eachLate(t, func(t *testing.T, c *crashed, _ *tenant.Store, release func(), _ error) {
 		s := c.cleanUp(t, 2)
 		deleteAll(t, s)

@@ -249,7 +249,12 @@ func (tr *trial) rest(s *tenant.Store, orgID string, p org.Principal) {
 func TestHistoriesOfTwoInstancesOneOfWhichDies(t *testing.T) { historiesOfTwo(t, false) }
 
 // TestHistoriesWithLateMessages: the same where messages arrive late, or their answers never.
-func TestHistoriesWithLateMessages(t *testing.T) { historiesOfTwo(t, true) }
+func TestHistoriesWithLateMessages(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long: make test-long")
+	}
+	historiesOfTwo(t, true)
+}
 
 func historiesOfTwo(t *testing.T, late bool) {
 	for _, e := range []struct {

@@ -127,6 +127,9 @@ func handOver(t *testing.T, stop func(*docdbtest.Faulty, *tenant.Store)) (copied
 // An instance that is stopped hands its move over as it is; of one that is killed nobody
 // knows what is still under way, so the copy begins anew.
 func TestAMoveIsHandedOver(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long: make test-long")
+	}
 	stop := func(_ *docdbtest.Faulty, s *tenant.Store) {
 		ended, cancel := context.WithCancel(context.Background())
 		cancel()
