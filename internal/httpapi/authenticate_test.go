@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -9,7 +8,9 @@ import (
 	"time"
 
 	"github.com/orgd/orgd/internal/auth"
+	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant"
 )
 
 func TestAuthorizationHeaders(t *testing.T) {
@@ -20,7 +21,8 @@ func TestAuthorizationHeaders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	forged, _, err := foreign.Issue(auth.Claims{AdminID: adminID, OrgID: orgID, Role: org.RoleOwner, Cred: 7})
+	owner := s.store.principal(email, password)
+	forged, _, err := foreign.Issue(auth.Claims{AdminID: owner.AdminID, OrgID: owner.OrgID, Role: owner.Role, Cred: owner.Credential})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,13 +32,13 @@ func TestAuthorizationHeaders(t *testing.T) {
 	)
 	for _, c := range []struct {
 		what      string
-		headers   []string
-		challenge string // of a 401; empty means that the token is good
+		headers   []string // TOKEN stands for a good one
+		challenge string   // of a 401; empty means that the token is good
 	}{
-		{"a good one", []string{"Bearer " + s.token}, ""},
-		{"in lower case", []string{"bearer " + s.token}, ""},
-		{"in upper case", []string{"BEARER " + s.token}, ""},
-		{"with more spaces", []string{"Bearer   " + s.token}, ""},
+		{"a good one", []string{"Bearer TOKEN"}, ""},
+		{"in lower case", []string{"bearer TOKEN"}, ""},
+		{"in upper case", []string{"BEARER TOKEN"}, ""},
+		{"with more spaces", []string{"Bearer   TOKEN"}, ""},
 		{"empty", []string{""}, plain},
 		{"no token", []string{"Bearer"}, invalid},
 		{"no token but a space", []string{"Bearer "}, invalid},
@@ -59,27 +61,33 @@ func TestAuthorizationHeaders(t *testing.T) {
 	} {
 		for _, op := range []string{"PUT /org/update", "DELETE /org/delete", "GET /org/get?organization_name=Acme"} {
 			t.Run(c.what+" "+op, func(t *testing.T) {
-				s.t = t
+				s := s
+				if s.t = t; c.challenge == "" { // what is served changes the organization
+					s = start(t)
+				}
+				s.store.asked()
 				method, path, _ := strings.Cut(op, " ")
 				body := map[string]string{"PUT": "{}"}[method]
 				req, err := http.NewRequest(method, s.url+path, strings.NewReader(body))
 				if err != nil {
 					t.Fatal(err)
 				}
-				req.Header["Authorization"] = c.headers
+				for _, h := range c.headers {
+					req.Header.Add("Authorization", strings.Replace(h, "TOKEN", s.token, 1))
+				}
 				if body != "" {
 					req.Header.Set("Content-Type", "application/json")
 				}
 				got := s.send(req)
-				calls := s.store.took()
+				asked := s.store.asked()
 				if c.challenge == "" {
-					if got.status != 200 || !strings.HasPrefix(calls, "authenticate ") {
-						t.Errorf("%d after %q", got.status, calls)
+					if got.status != 200 || !strings.HasPrefix(asked, authentication+", ") {
+						t.Errorf("%d after %q", got.status, asked)
 					}
 					return
 				}
-				if got.status != 401 || got.code() != "unauthenticated" || calls != "" {
-					t.Errorf("%d after %q: %s", got.status, calls, got.body)
+				if got.status != 401 || got.code() != "unauthenticated" || asked != "" {
+					t.Errorf("%d after %q: %s", got.status, asked, got.body)
 				}
 				if got.header.Get("Www-Authenticate") != c.challenge {
 					t.Errorf("challenge is %q, want %q", got.header.Get("Www-Authenticate"), c.challenge)
@@ -104,53 +112,65 @@ func TestWithoutAuthorization(t *testing.T) {
 	}
 }
 
+// A turn is what happens to a bearer between two requests, and the status of the next.
+type turn struct {
+	what   string
+	happen func()
+	status int // 200: the bearer is let in
+}
+
+// turns are everything that makes a token no longer good, and good again.
+func (s *server) turns() []turn {
+	b, now := s.store, password
+	changePassword := func() {
+		was := now
+		now += "!"
+		b.must(b.Update(s.t.Context(), b.principal(email, was), tenant.UpdateInput{Password: &now}))
+	}
+	return []turn{
+		{"nothing", func() {}, 200},
+		{"a new password", changePassword, 401},
+		{"a new login", func() { s.become(email, now) }, 200},
+		{"a suspension", func() { b.must(b.SuspendOrganization(s.t.Context(), b.acme.ID)) }, 423},
+		{"its end", func() { b.must(b.ResumeOrganization(s.t.Context(), b.acme.ID)) }, 200},
+		{"no answer of the storage", func() { b.answers("Get", "organizations", docdb.ErrUnavailable) }, 503},
+		{"none of what it says of the admin", func() { b.answers("Get", "admins", docdb.ErrUnavailable) }, 503},
+		{"an answer that nobody knows", func() { b.answers("Get", "organizations", errors.New("broken")) }, 500},
+		{"a good answer", func() { b.faulty.On(nil) }, 200},
+	}
+}
+
 func TestTheStoreIsAskedEveryTime(t *testing.T) {
-	refuse := errors.New("")
-	s := start(t, func(_ *Config, st *script) {
-		st.authenticate = func(_ context.Context, p org.Principal) (org.Organization, error) {
-			if p != owner {
-				t.Errorf("asked of %+v", p)
-			}
-			return acme, refuse
-		}
-	})
-	for _, c := range []struct {
-		err    error
-		status int
-	}{
-		{nil, 200},
-		{&org.Error{Kind: org.TokenRevoked}, 401},
-		{nil, 200},
-		{&org.Error{Kind: org.Suspended}, 423},
-		{&org.Error{Kind: org.Unavailable}, 503},
-		{errors.New("broken"), 500},
-		{nil, 200},
-	} {
-		refuse = c.err
+	s := start(t)
+	for _, turn := range s.turns() {
+		turn.happen()
 		for _, path := range []string{"PUT /org/update", "GET /org/get?organization_name=Acme"} {
 			method, path, _ := strings.Cut(path, " ")
+			s.store.asked()
 			got := s.do(method, path, map[string]string{"PUT": "{}"}[method], s.bearer())
-			if got.status != c.status {
-				t.Errorf("%s after %v: %d, want %d", path, c.err, got.status, c.status)
+			if got.status != turn.status {
+				t.Errorf("%s after %s: %d, want %d", path, turn.what, got.status, turn.status)
 			}
-			calls := s.store.took()
-			if served := strings.Contains(calls, " "); served != (c.err == nil) {
-				t.Errorf("%s after %v: calls %q", path, c.err, calls)
+			asked := s.store.asked()
+			if served := strings.HasPrefix(asked, authentication+", "); served != (turn.status == 200) {
+				t.Errorf("%s after %s: %s", path, turn.what, asked)
+			}
+			if turn.status != 200 && (asked == "" || !strings.HasPrefix(authentication, asked)) {
+				t.Errorf("%s after %s: refused, and it asked %s", path, turn.what, asked)
 			}
 		}
+	}
+	if got := s.store.stored(s.store.acme.ID).Generation; got != 1+4 {
+		t.Errorf("four updates were let in, and the generation is %d", got)
 	}
 }
 
 func TestAHandlerWithoutAPrincipalDoesNothing(t *testing.T) {
-	st := &script{}
-	api, err := New(Config{Store: st, Tokens: testTokens(t), Logger: discardLog})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := (handlers{api}).DeleteOrganization(context.Background(), deleteRequest); !errors.Is(err, org.Internal) || st.took() != "" {
+	s := start(t)
+	if _, err := (handlers{s.api}).DeleteOrganization(t.Context(), deleteRequest); !errors.Is(err, org.Internal) || s.store.asked() != "" {
 		t.Errorf("delete: %v", err)
 	}
-	if _, err := (handlers{api}).UpdateOrganization(context.Background(), updateRequest); !errors.Is(err, org.Internal) || st.took() != "" {
+	if _, err := (handlers{s.api}).UpdateOrganization(t.Context(), updateRequest); !errors.Is(err, org.Internal) || s.store.asked() != "" {
 		t.Errorf("update: %v", err)
 	}
 }
@@ -158,25 +178,18 @@ func TestAHandlerWithoutAPrincipalDoesNothing(t *testing.T) {
 // Where the handler authenticates with what it reads, a refusal is still that of the
 // token before any other.
 func TestADocumentIsForItsBearerOnly(t *testing.T) {
-	var refuse error
-	s := start(t, func(_ *Config, st *script) {
-		st.authenticate = func(context.Context, org.Principal) (org.Organization, error) { return acme, refuse }
-	})
-	for _, c := range []struct {
-		err           error
-		found, broken int
-	}{
-		{nil, 404, 400},
-		{&org.Error{Kind: org.TokenRevoked}, 401, 401},
-		{&org.Error{Kind: org.Suspended}, 423, 423},
-		{&org.Error{Kind: org.Unavailable}, 503, 503},
-	} {
-		refuse = c.err
-		if got := s.do("GET", "/org/documents/nothing", "", s.bearer()); got.status != c.found {
-			t.Errorf("after %v: %d, want %d", c.err, got.status, c.found)
+	s := start(t)
+	for _, turn := range s.turns() {
+		turn.happen()
+		found, broken := turn.status, turn.status
+		if turn.status == 200 {
+			found, broken = 404, 400
 		}
-		if got := s.do("GET", "/org/documents/nothing?no=such", "", s.bearer()); got.status != c.broken {
-			t.Errorf("a bad request after %v: %d, want %d", c.err, got.status, c.broken)
+		if got := s.do("GET", "/org/documents/nothing", "", s.bearer()); got.status != found {
+			t.Errorf("after %s: %d, want %d", turn.what, got.status, found)
+		}
+		if got := s.do("GET", "/org/documents/nothing?no=such", "", s.bearer()); got.status != broken {
+			t.Errorf("a bad request after %s: %d, want %d", turn.what, got.status, broken)
 		}
 	}
 }

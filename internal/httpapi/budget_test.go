@@ -226,7 +226,7 @@ func (s *server) open(t *testing.T, n int, send func(net.Conn)) []net.Conn {
 
 // TestADeclaredLengthTakesNoMemory: 100 bodies of 32 MiB of which one byte came.
 func TestADeclaredLengthTakesNoMemory(t *testing.T) {
-	s, _ := startData(t)
+	s := startData(t)
 	before := live()
 	conns := s.open(t, 100, func(conn net.Conn) {
 		fmt.Fprintf(conn, "POST /org/documents HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", s.bearer(), DocumentBodyLimit)
@@ -246,7 +246,7 @@ func TestADeclaredLengthTakesNoMemory(t *testing.T) {
 // TestUnfinishedBodiesShareABudget: of 40 bodies of 31 MiB that do not end, those beyond the
 // organization's share are refused before they are read.
 func TestUnfinishedBodiesShareABudget(t *testing.T) {
-	s, _ := startData(t)
+	s := startData(t)
 	before := live()
 	var refused, waiting sync.Map
 	conns := s.open(t, 40, func(conn net.Conn) {
@@ -274,7 +274,7 @@ func TestUnfinishedBodiesShareABudget(t *testing.T) {
 
 // TestUnfinishedLinesShareABudget: the same for lines of imports, which say so in their answer.
 func TestUnfinishedLinesShareABudget(t *testing.T) {
-	s, _ := startData(t)
+	s := startData(t)
 	before := live()
 	var refused, waiting sync.Map
 	conns := s.open(t, 40, func(conn net.Conn) {
@@ -310,7 +310,7 @@ func TestAnswersThatNobodyReadsShareABudget(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes long: make test-long")
 	}
-	s, _ := startData(t)
+	s := startData(t)
 	const size = 16<<20 - 100
 	s.ask(201, "PUT", "/org/documents/large", `{"text":"`+strings.Repeat("x", size)+`"}`)
 	for _, path := range []string{"/org/documents/large", "/org/documents", "/org/documents?fields=text", "/org/export"} {

@@ -21,7 +21,7 @@ import (
 // large answers, and one who does gets its own whole.
 func TestWhoReadsNothingHoldsNoTurn(t *testing.T) {
 	const size = 15 << 20 // more than the buffers of a connection hold
-	s, _ := startData(t)
+	s := startData(t)
 	s.ask(201, "PUT", "/org/documents/large", `{"a":"`+strings.Repeat("x", size)+`"}`)
 	addr := serveBounded(t, s, NewConnections(100, 100, nil))
 	ask := func() *http.Response {
@@ -62,7 +62,7 @@ func TestWritesOfSocketsThatCannotBeTried(t *testing.T) {
 // storage takes one.
 func TestAnExportGoesOnWithOnePlace(t *testing.T) {
 	const count = 5000
-	s, _ := startData(t)
+	s := startData(t)
 	s.api.processors = fair.NewQueue(1, 0)
 	var lines strings.Builder
 	for n := range count {

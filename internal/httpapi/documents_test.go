@@ -1,91 +1,22 @@
 package httpapi
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/orgd/orgd/internal/auth"
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/docdbtest"
-	"github.com/orgd/orgd/internal/docdb/embedded"
-	"github.com/orgd/orgd/internal/org"
-	"github.com/orgd/orgd/internal/tenant"
 )
 
-// noPasswords is for stores that nobody logs in to.
-type noPasswords struct{}
-
-func (noPasswords) Hash(context.Context, string) (string, error)         { return "hash", nil }
-func (noPasswords) Verify(context.Context, string, string) (bool, error) { return false, nil }
-
-// A dataStore is a tenant store of its own, whose storage can be made to fail.
-type dataStore struct {
-	*tenant.Store
-	faulty *docdbtest.Faulty
-}
-
-func openData(dir string) (*dataStore, func(), error) {
-	engine, err := embedded.Open(embedded.Config{Dir: dir})
-	if err != nil {
-		return nil, nil, err
-	}
-	faulty := docdbtest.NewFaulty(engine)
-	store, err := tenant.Open(context.Background(), tenant.Config{
-		Engine: faulty, MasterDB: "master_db", TenantDB: "tenant_db", Passwords: noPasswords{}, Exclusive: true,
-	})
-	return &dataStore{store, faulty}, func() {
-		faulty.On(nil)
-		_ = store.Close(context.Background())
-		_ = engine.Close()
-	}, err
-}
-
-func (d *dataStore) organization(name string) (*tenant.Documents, error) {
-	o, err := d.Create(context.Background(), tenant.CreateInput{Name: name, Email: strings.ToLower(name) + "@x.example", Password: "a good password"})
-	return d.Documents(o.ID), err
-}
-
-// someDocuments is the data of an organization that all tests share.
-var someDocuments = sync.OnceValue(func() *tenant.Documents {
-	dir, err := os.MkdirTemp("", "httpapi")
-	if err != nil {
-		panic(err)
-	}
-	data, _, err := openData(dir)
-	if err != nil {
-		panic(err)
-	}
-	docs, err := data.organization("Shared")
-	if err != nil {
-		panic(err)
-	}
-	return docs
-})
-
-// startData serves an organization's data.
-func startData(t testing.TB, what ...func(*Config, *script)) (*server, *dataStore) {
+// startData serves an organization's data on the engine that orgd comes with.
+func startData(t testing.TB, what ...func(*Config)) *server {
 	t.Helper()
-	data, end, err := openData(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(end)
-	docs, err := data.organization("Acme")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := start(t, append([]func(*Config, *script){func(_ *Config, st *script) {
-		st.documents = func(string) *tenant.Documents { return docs }
-	}}, what...)...)
-	return s, data
+	return serve(t, openBackend(t, onDisk(t)), what...)
 }
 
 // ask sends a request with a good token and wants that status.
@@ -111,7 +42,7 @@ func (s *server) refuses(status int, code, detail, method, path, body string, he
 }
 
 func TestLifeOfADocument(t *testing.T) {
-	s, _ := startData(t)
+	s := startData(t)
 	made := s.ask(201, "POST", "/org/documents", `{"z":{"$numberLong":"9007199254740993"},"_id":"a b/ü%41","a":1.0}`)
 	if made.body != `{"_id":"a b/ü%41","z":{"$numberLong":"9007199254740993"},"a":1.0}`+"\n" {
 		t.Errorf("created: %s", made.body)
@@ -148,7 +79,7 @@ func TestLifeOfADocument(t *testing.T) {
 }
 
 func TestIDs(t *testing.T) {
-	s, _ := startData(t)
+	s := startData(t)
 	const hex = "0123456789abcdef01234567"
 	made := s.ask(201, "POST", "/org/documents", `{}`)
 	if !strings.HasPrefix(made.body, `{"_id":{"$oid":"`) {
@@ -176,7 +107,7 @@ func TestIDs(t *testing.T) {
 }
 
 func TestRefusedDocuments(t *testing.T) {
-	s, _ := startData(t)
+	s := startData(t)
 	for body, want := range map[string]string{
 		`{"_a":1}`:                      `{"pointer":"#/_a","detail":"begins with _, which only _id may"}`,
 		`{"$a":1}`:                      `"pointer":"#/$a"`,
@@ -226,7 +157,7 @@ func (s *server) list(query string) (items []string, pages int) {
 }
 
 func TestLists(t *testing.T) {
-	s, _ := startData(t)
+	s := startData(t)
 	var up, byN []string
 	for i := range 25 {
 		doc := fmt.Sprintf(`{"_id":"d%02d","n":%d,"a":{"b":%d,"c":1}}`, i, i%3, i)
@@ -259,7 +190,7 @@ func TestLists(t *testing.T) {
 }
 
 func TestRefusedQueries(t *testing.T) {
-	s, _ := startData(t)
+	s := startData(t)
 	for query, want := range map[string]string{
 		`filter={"a":{"$regex":"x"}}`:      `$regex at path`,
 		`filter={"$where":"x"}`:            "$where",
@@ -287,8 +218,8 @@ func TestRefusedQueries(t *testing.T) {
 // TestCursorsStayWithinTheirScope: a cursor is good for one organization, filter
 // and sort, whatever else is asked for.
 func TestCursorsStayWithinTheirScope(t *testing.T) {
-	secret := func(c *Config, _ *script) { c.CursorSecret = []byte("the same on all instances") }
-	s, data := startData(t, secret)
+	secret := func(c *Config) { c.CursorSecret = []byte("the same on all instances") }
+	s := startData(t, secret)
 	for i := range 5 {
 		s.ask(201, "POST", "/org/documents", fmt.Sprintf(`{"n":%d}`, i))
 	}
@@ -308,19 +239,17 @@ func TestCursorsStayWithinTheirScope(t *testing.T) {
 	s.refuses(400, "malformed", "invalid cursor", "GET", "/org/documents?limit=2"+filter+good+"A", "")
 
 	// Another instance takes it, another organization does not.
-	docs, err := data.organization("Globex")
-	if err != nil {
-		t.Fatal(err)
-	}
-	again := start(t, secret, func(_ *Config, st *script) { st.documents = s.store.documents })
+	again := serve(t, s.store, secret)
 	again.ask(200, "GET", "/org/documents?limit=2"+filter+good, "")
-	other := start(t, secret, func(_ *Config, st *script) { st.documents = func(string) *tenant.Documents { return docs } })
-	other.token = otherToken(t)
+	s.store.create("Globex", "admin@globex.example")
+	other := serve(t, s.store, secret)
+	other.become("admin@globex.example", password)
+	other.ask(200, "GET", "/org/documents?limit=2"+filter, "")
 	other.refuses(400, "malformed", "invalid cursor", "GET", "/org/documents?limit=2"+filter+good, "")
 }
 
 func TestIndexes(t *testing.T) {
-	s, _ := startData(t)
+	s := startData(t)
 	if a := s.ask(200, "GET", "/org/indexes", ""); a.body != `{"items":[]}`+"\n" {
 		t.Errorf("got %s", a.body)
 	}
@@ -351,8 +280,8 @@ func TestIndexes(t *testing.T) {
 // TestSlowQueries: what takes too long is 503 and says so.
 func TestSlowQueries(t *testing.T) {
 	const timeout = 50 * time.Millisecond
-	s, data := startData(t, func(c *Config, _ *script) { c.QueryTimeout = timeout })
-	data.faulty.On(func(c docdbtest.Call) error {
+	s := startData(t, func(c *Config) { c.QueryTimeout = timeout })
+	s.store.faulty.On(func(c docdbtest.Call) error {
 		if c.Database == "tenant_db" && (c.Op == "Find" || c.Op == "Count") {
 			time.Sleep(2 * timeout)
 		}
@@ -360,7 +289,7 @@ func TestSlowQueries(t *testing.T) {
 	})
 	s.refuses(503, "query_timeout", "index", "GET", "/org/documents?sort=_id", "")
 	s.refuses(503, "query_timeout", "50ms", "GET", "/org/stats", "")
-	data.faulty.On(func(c docdbtest.Call) error {
+	s.store.faulty.On(func(c docdbtest.Call) error {
 		if c.Database == "tenant_db" {
 			return docdb.ErrUnavailable
 		}
@@ -368,14 +297,4 @@ func TestSlowQueries(t *testing.T) {
 	})
 	s.refuses(503, "unavailable", "", "GET", "/org/documents", "")
 	s.refuses(503, "unavailable", "", "GET", "/org/stats", "")
-}
-
-// otherToken is a good one of another organization.
-func otherToken(t *testing.T) string {
-	t.Helper()
-	token, _, err := testTokens(t).Issue(auth.Claims{AdminID: adminID, OrgID: otherID, Role: org.RoleOwner, Cred: 7})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token
 }

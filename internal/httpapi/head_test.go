@@ -26,7 +26,7 @@ func longest(s *openapi3.Schema) string {
 	case len(s.Enum) > 0:
 		return slices.MaxFunc(s.Enum, func(a, b any) int { return len(a.(string)) - len(b.(string)) }).(string)
 	case s.Format == "uuid":
-		return orgID
+		return nobodysID
 	case s.Format == "cursor", s.Pattern != "": // which are ASCII, and need no encoding
 		return strings.Repeat("x", int(*s.MaxLength))
 	}

@@ -6,18 +6,29 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/tenant"
 )
+
+// pinged is an engine that is asked by a context whether it is there.
+type pinged struct {
+	docdb.Engine
+	ping func(context.Context) error
+}
+
+func (p pinged) Ping(ctx context.Context) error { return p.ping(ctx) }
 
 func TestHealth(t *testing.T) {
 	var fail error
-	s := start(t, func(_ *Config, st *script) {
-		st.ready = func(ctx context.Context) error {
+	s := serve(t, openBackend(t, func(c *tenant.Config) {
+		c.Engine = pinged{c.Engine, func(ctx context.Context) error {
 			if until, ok := ctx.Deadline(); !ok || time.Until(until) > 2*time.Second {
 				t.Errorf("the storage has until %v", until)
 			}
 			return fail
-		}
-	})
+		}}
+	}))
 	ok := `{"status":"ok"}` + "\n"
 	expect := func(path string, status int, part string) {
 		t.Helper()

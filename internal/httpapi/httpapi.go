@@ -7,7 +7,6 @@
 package httpapi
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,53 +17,12 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"go.mongodb.org/mongo-driver/v2/bson"
-
 	"github.com/orgd/orgd"
 	"github.com/orgd/orgd/gen/api"
 	"github.com/orgd/orgd/internal/auth"
 	"github.com/orgd/orgd/internal/fair"
-	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
-
-// Store is what httpapi needs of the tenant store; *tenant.Store has it. Its
-// errors are *org.Error; any other is taken for a fault of orgd.
-type Store interface {
-	Create(ctx context.Context, in tenant.CreateInput) (org.Organization, error)
-	Lookup(ctx context.Context, name string) (org.Organization, error)
-	Update(ctx context.Context, p org.Principal, in tenant.UpdateInput) (org.Organization, error)
-	UpdateAsync(ctx context.Context, p org.Principal, in tenant.UpdateInput) (org.Operation, error)
-	Delete(ctx context.Context, p org.Principal) (org.DeletionReceipt, error)
-	DeleteAsync(ctx context.Context, p org.Principal) (*org.Operation, org.DeletionReceipt, error)
-	Login(ctx context.Context, email, password string) (org.Principal, error)
-	// Authenticate checks that what a token says is still so. It is asked
-	// again for every request: nothing here remembers the answer.
-	Authenticate(ctx context.Context, p org.Principal) (org.Organization, error)
-	// AuthenticateWatcher is Authenticate for who only asks how an operation gets on.
-	AuthenticateWatcher(ctx context.Context, p org.Principal) (org.Organization, error)
-	Operation(ctx context.Context, orgID, id string) (org.Operation, error)
-	Operations(ctx context.Context, orgID, after string, limit int) ([]org.Operation, string, error)
-	// Documents is the access to an organization's data, which every call of it
-	// looks at anew.
-	Documents(orgID string) *tenant.Documents
-	// GetDocument is Authenticate and then Get.
-	GetDocument(ctx context.Context, p org.Principal, id bson.RawValue) (tenant.Document, error)
-	// Claim begins a request with an idempotency key.
-	Claim(ctx context.Context, once tenant.IdempotentRequest) (*tenant.Claim, *tenant.Answer, error)
-	Ready(ctx context.Context) error
-	Operator
-}
-
-// Operator is what the operator can do, to any organization.
-type Operator interface {
-	Organization(ctx context.Context, id string) (org.Organization, error)
-	Organizations(ctx context.Context, state org.State, after string, limit int) ([]org.Organization, string, error)
-	SuspendOrganization(ctx context.Context, id string) (org.Organization, error)
-	ResumeOrganization(ctx context.Context, id string) (org.Organization, error)
-	RestoreOrganization(ctx context.Context, id string) (org.Organization, error)
-	SetQuota(ctx context.Context, id string, q org.Quota) (org.Organization, error)
-}
 
 // Tokens makes and checks bearer tokens; *auth.Tokens has it.
 type Tokens interface {
@@ -76,7 +34,8 @@ type Tokens interface {
 
 // Config is what an API is made of. Store, Tokens and Logger are required.
 type Config struct {
-	Store  Store
+	// Store's errors are *org.Error; any other is taken for a fault of orgd.
+	Store  *tenant.Store
 	Tokens Tokens
 	Logger *slog.Logger
 	// Pages are served by path for GET and HEAD, within the same middleware as
@@ -162,7 +121,6 @@ type handlers struct{ *API }
 
 var (
 	_ api.StrictServerInterface = handlers{}
-	_ Store                     = (*tenant.Store)(nil)
 	_ Tokens                    = (*auth.Tokens)(nil)
 )
 

@@ -2,9 +2,7 @@ package httpapi
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -17,12 +15,9 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
-	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd"
 	"github.com/orgd/orgd/internal/auth"
-	"github.com/orgd/orgd/internal/org"
-	"github.com/orgd/orgd/internal/tenant"
 )
 
 func TestMain(m *testing.M) {
@@ -30,190 +25,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-const (
-	orgID   = "019aaf2e-53c4-7d51-a2a7-0f0d1e9b3c55"
-	adminID = "019aaf2e-53c4-7d51-a2a7-1b1b2c2d3e3f"
-	otherID = "019aaf2e-53c4-7d51-a2a7-5c5d6e6f7071"
-)
+// nobodysID is no organization's, and no operation's either.
+const nobodysID = "019aaf2e-53c4-7d51-a2a7-5c5d6e6f7071"
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 123456789, time.UTC)
-
-var acme = org.Organization{
-	ID: orgID, Name: "Acme Inc", Collection: "org_acme_inc", Generation: 3, State: org.StateActive,
-	AdminID: adminID, Operation: otherID, CreatedAt: noon, UpdatedAt: noon.Add(time.Hour),
-}
-
-// moving is an operation of acme's.
-var moving = org.Operation{
-	ID: otherID, Kind: "update", State: org.OperationRunning, Step: "copy", DocumentsCopied: 1, DocumentsTotal: 3, BytesCopied: 100,
-	StartedAt: noon, UpdatedAt: noon.Add(time.Second), ETA: noon.Add(3 * time.Second),
-}
-
-var owner = org.Principal{AdminID: adminID, OrgID: orgID, Role: org.RoleOwner, Credential: 7}
-
-// A script is a Store that answers as it is told: it keeps nothing. A nil
-// function answers with acme.
-type script struct {
-	create       func(context.Context, tenant.CreateInput) (org.Organization, error)
-	lookup       func(context.Context, string) (org.Organization, error)
-	update       func(context.Context, org.Principal, tenant.UpdateInput) (org.Organization, error)
-	remove       func(context.Context, org.Principal) (org.DeletionReceipt, error)
-	login        func(context.Context, string, string) (org.Principal, error)
-	authenticate func(context.Context, org.Principal) (org.Organization, error)
-	ready        func(context.Context) error
-	documents    func(orgID string) *tenant.Documents
-	attempt      func(context.Context, tenant.IdempotentRequest) (*tenant.Claim, *tenant.Answer, error)
-
-	mu    sync.Mutex
-	calls []string
-}
-
-func (s *script) called(name string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.calls = append(s.calls, name)
-}
-
-// took returns and forgets the calls so far.
-func (s *script) took() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := strings.Join(s.calls, " ")
-	s.calls = nil
-	return all
-}
-
-func (s *script) Create(ctx context.Context, in tenant.CreateInput) (org.Organization, error) {
-	s.called("create")
-	if s.create == nil {
-		return acme, nil
-	}
-	return s.create(ctx, in)
-}
-
-func (s *script) Lookup(ctx context.Context, name string) (org.Organization, error) {
-	s.called("lookup")
-	if s.lookup == nil {
-		return acme, nil
-	}
-	return s.lookup(ctx, name)
-}
-
-func (s *script) Update(ctx context.Context, p org.Principal, in tenant.UpdateInput) (org.Organization, error) {
-	s.called("update")
-	if s.update == nil {
-		return acme, nil
-	}
-	return s.update(ctx, p, in)
-}
-
-func (s *script) Delete(ctx context.Context, p org.Principal) (org.DeletionReceipt, error) {
-	s.called("delete")
-	if s.remove == nil {
-		return org.DeletionReceipt{OrganizationID: orgID, Name: acme.Name, Collections: []string{acme.Collection}, DeletedAt: noon}, nil
-	}
-	return s.remove(ctx, p)
-}
-
-func (s *script) UpdateAsync(context.Context, org.Principal, tenant.UpdateInput) (org.Operation, error) {
-	s.called("update async")
-	return moving, nil
-}
-
-func (s *script) DeleteAsync(context.Context, org.Principal) (*org.Operation, org.DeletionReceipt, error) {
-	s.called("delete async")
-	return &moving, org.DeletionReceipt{}, nil
-}
-
-func (s *script) Operation(_ context.Context, orgID, id string) (org.Operation, error) {
-	s.called("operation " + orgID + " " + id)
-	return moving, nil
-}
-
-func (s *script) Operations(_ context.Context, orgID, after string, limit int) ([]org.Operation, string, error) {
-	s.called(fmt.Sprintf("operations %s %q %d", orgID, after, limit))
-	return []org.Operation{moving}, moving.ID, nil
-}
-
-func (s *script) Organization(_ context.Context, id string) (org.Organization, error) {
-	s.called("organization " + id)
-	return acme, nil
-}
-
-func (s *script) Organizations(_ context.Context, state org.State, after string, limit int) ([]org.Organization, string, error) {
-	s.called(fmt.Sprintf("organizations %q %q %d", state, after, limit))
-	return []org.Organization{acme}, "", nil
-}
-
-func (s *script) SuspendOrganization(_ context.Context, id string) (org.Organization, error) {
-	s.called("suspend " + id)
-	return acme, nil
-}
-
-func (s *script) ResumeOrganization(_ context.Context, id string) (org.Organization, error) {
-	s.called("resume " + id)
-	return acme, nil
-}
-
-func (s *script) RestoreOrganization(_ context.Context, id string) (org.Organization, error) {
-	s.called("restore " + id)
-	return acme, nil
-}
-
-func (s *script) SetQuota(_ context.Context, id string, q org.Quota) (org.Organization, error) {
-	s.called(fmt.Sprintf("SetQuota %d %d", q.MaxDocuments, q.MaxBytes))
-	return org.Organization{}, org.Errorf(org.NotFound, "There is no organization %s.", id)
-}
-
-func (s *script) Claim(ctx context.Context, once tenant.IdempotentRequest) (*tenant.Claim, *tenant.Answer, error) {
-	s.called("Claim")
-	if s.attempt == nil {
-		return nil, nil, org.NotFound
-	}
-	return s.attempt(ctx, once)
-}
-
-func (s *script) Login(ctx context.Context, email, password string) (org.Principal, error) {
-	s.called("login")
-	if s.login == nil {
-		return owner, nil
-	}
-	return s.login(ctx, email, password)
-}
-
-func (s *script) Authenticate(ctx context.Context, p org.Principal) (org.Organization, error) {
-	s.called("authenticate")
-	if s.authenticate == nil {
-		return acme, nil
-	}
-	return s.authenticate(ctx, p)
-}
-
-func (s *script) AuthenticateWatcher(ctx context.Context, p org.Principal) (org.Organization, error) {
-	s.called("as watcher")
-	return s.Authenticate(ctx, p)
-}
-
-func (s *script) Documents(orgID string) *tenant.Documents {
-	if s.documents == nil {
-		return someDocuments()
-	}
-	return s.documents(orgID)
-}
-
-func (s *script) GetDocument(ctx context.Context, p org.Principal, id bson.RawValue) (tenant.Document, error) {
-	if _, err := s.Authenticate(ctx, p); err != nil {
-		return tenant.Document{}, err
-	}
-	return s.Documents(p.OrgID).Get(ctx, id)
-}
-
-func (s *script) Ready(ctx context.Context) error {
-	if s.ready == nil {
-		return nil
-	}
-	return s.ready(ctx)
-}
 
 // A logBook is what was logged, for any number of goroutines.
 type logBook struct {
@@ -231,6 +46,10 @@ func (l *logBook) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+func (l *logBook) logger() *slog.Logger {
+	return slog.New(slog.NewJSONHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
 // lines returns the log's lines with that message, once there are n of them:
@@ -269,35 +88,35 @@ func testTokens(t testing.TB) *auth.Tokens {
 type server struct {
 	t        testing.TB
 	url      string
-	store    *script
+	store    *backend
 	log      *logBook
 	api      *API
-	token    string // a good one, of owner
+	token    string // a good one, of Acme's admin
 	contract contract
 	checked  int // answers held against an operation of the contract
 	problem  *openapi3.Schema
 }
 
-// start serves an API on a scripted store; what may change how either is made.
-func start(t testing.TB, what ...func(*Config, *script)) *server {
+// start serves an API on a store of its own; what may change how the API is made.
+func start(t testing.TB, what ...func(*Config)) *server {
 	t.Helper()
-	s := &server{t: t, store: &script{}, log: &logBook{}}
-	tokens := testTokens(t)
-	c := Config{
-		Store: s.store, Tokens: tokens,
-		Logger: slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-	}
+	return serve(t, openBackend(t), what...)
+}
+
+// serve is start on a store that there is.
+func serve(t testing.TB, b *backend, what ...func(*Config)) *server {
+	t.Helper()
+	s := &server{t: t, store: b, log: b.log}
+	c := Config{Store: b.Store, Tokens: testTokens(t), Logger: b.log.logger()}
 	for _, change := range what {
-		change(&c, s.store)
+		change(&c)
 	}
 	var err error
 	if s.api, err = New(c); err != nil {
 		t.Fatal(err)
 	}
 	s.api.heldFor = time.Millisecond
-	if s.token, _, err = tokens.Issue(auth.Claims{AdminID: adminID, OrgID: orgID, Role: org.RoleOwner, Cred: 7}); err != nil {
-		t.Fatal(err)
-	}
+	s.become(email, password)
 	ts := httptest.NewUnstartedServer(nil)
 	counted := NewConnections(1000, 1000, nil)
 	ts.Config, ts.Listener = NewServer(s.api, c.Logger, counted), counted.Listen(ts.Listener)
@@ -309,6 +128,18 @@ func start(t testing.TB, what ...func(*Config, *script)) *server {
 	}
 	s.problem = s.contract["login"].route.Spec.Components.Schemas["Problem"].Value
 	return s
+}
+
+// become has requests come from that admin from now on.
+func (s *server) become(email, password string) {
+	s.t.Helper()
+	p := s.store.principal(email, password)
+	token, _, err := s.api.Tokens.Issue(auth.Claims{AdminID: p.AdminID, OrgID: p.OrgID, Role: p.Role, Cred: p.Credential})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.token = token
+	s.store.asked()
 }
 
 // An answer is a response, read whole.
@@ -437,6 +268,6 @@ func (s *server) checkProblem(req *http.Request, resp *http.Response, body []byt
 func (s *server) bearer() string { return "Authorization: Bearer " + s.token }
 
 const (
-	create = `{"organization_name":"Acme Inc","email":"admin@acme.example","password":"correct horse battery"}`
-	login  = `{"email":"admin@acme.example","password":"correct horse battery"}`
+	create = `{"organization_name":"Newco","email":"admin@newco.example","password":"correct horse battery"}`
+	login  = `{"email":"` + email + `","password":"` + password + `"}`
 )

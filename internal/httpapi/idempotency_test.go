@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -15,14 +14,6 @@ import (
 	"github.com/orgd/orgd/internal/docdb/docdbtest"
 	"github.com/orgd/orgd/internal/tenant"
 )
-
-// withKeys has requests with an idempotency key go to the store.
-func withKeys(d *dataStore) func(*Config, *script) {
-	return func(c *Config, st *script) {
-		st.attempt, st.create = d.Claim, d.Create
-		c.FingerprintSecret = []byte("the same on all instances")
-	}
-}
 
 const signUp = `{"organization_name":"Newco","email":"new@x.example","password":"a secret password"}`
 
@@ -53,12 +44,9 @@ func TestFingerprints(t *testing.T) {
 
 // TestAKeyHoldsAcrossInstances, and what is stored of it does not tell the password.
 func TestAKeyHoldsAcrossInstances(t *testing.T) {
-	data, end, err := openData(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(end)
-	one, two := start(t, withKeys(data)), start(t, withKeys(data))
+	secret := func(c *Config) { c.FingerprintSecret = []byte("the same on all instances") }
+	data := openBackend(t)
+	one, two := serve(t, data, secret), serve(t, data, secret)
 	first := one.do("POST", "/org/create", signUp, "Idempotency-Key: k")
 	second := two.do("POST", "/org/create", signUp, "Idempotency-Key: k")
 	if first.status != 201 || second.status != 201 || first.body != second.body || second.header.Get("Idempotency-Replayed") != "true" {
@@ -72,7 +60,7 @@ func TestAKeyHoldsAcrossInstances(t *testing.T) {
 	}
 	digest := sha256.Sum256([]byte(signUp))
 	n := 0
-	for raw, err := range data.faulty.Database("master_db").Collection("idempotency").Find(t.Context(), docdb.Query{}) {
+	for raw, err := range data.engine.Database("master_db").Collection("idempotency").Find(t.Context(), docdb.Query{}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,12 +75,7 @@ func TestAKeyHoldsAcrossInstances(t *testing.T) {
 
 // TestTheAnswerToASignUpIsKept, whatever the name: nobody has to be let in once more to be told.
 func TestTheAnswerToASignUpIsKept(t *testing.T) {
-	data, end, err := openData(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(end)
-	s := start(t, withKeys(data))
+	s := start(t)
 	for i, name := range []string{"<", "𝔸", "ﷺ", "x", "é"} {
 		body := fmt.Sprintf(`{"organization_name":"%d%s","email":"new%d@x.example","password":"a secret password"}`, i, strings.Repeat(name, 99), i)
 		if a := s.do("POST", "/org/create", body, "Idempotency-Key: k"); a.status != 201 && a.status != 422 {
@@ -100,7 +83,7 @@ func TestTheAnswerToASignUpIsKept(t *testing.T) {
 		}
 	}
 	n := 0
-	for raw, err := range data.faulty.Database("master_db").Collection("idempotency").Find(t.Context(), docdb.Query{}) {
+	for raw, err := range s.store.engine.Database("master_db").Collection("idempotency").Find(t.Context(), docdb.Query{}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,16 +108,10 @@ func TestNetworks(t *testing.T) {
 // TestAKeyAfterAFault: what came to nothing, or to nobody knows what, is tried again; and
 // the answer of what was done does not wait for being kept.
 func TestAKeyAfterAFault(t *testing.T) {
-	var d *dataStore
-	s, data := startData(t, func(c *Config, st *script) {
-		st.attempt = func(ctx context.Context, once tenant.IdempotentRequest) (*tenant.Claim, *tenant.Answer, error) {
-			return d.Claim(ctx, once)
-		}
-	})
-	d = data
+	s := startData(t)
 	fail := func(op, collection string) {
 		var once sync.Once
-		data.faulty.On(func(c docdbtest.Call) (err error) {
+		s.store.faulty.On(func(c docdbtest.Call) (err error) {
 			if c.Op == op && strings.HasPrefix(c.Collection, collection) {
 				once.Do(func() { err = errors.New("upside down") })
 			}
@@ -147,7 +124,7 @@ func TestAKeyAfterAFault(t *testing.T) {
 	first := s.ask(201, "POST", path, body, "Idempotency-Key: k")
 	fail("Replace", "idempotency")
 	second := s.ask(201, "POST", path, body, "Idempotency-Key: other")
-	data.faulty.On(nil)
+	s.store.faulty.On(nil)
 	for key, want := range map[string]answer{"k": first, "other": second} {
 		if again := s.ask(201, "POST", path, body, "Idempotency-Key: "+key); again.body != want.body || again.header.Get("ETag") != want.header.Get("ETag") {
 			t.Errorf("%s: %v %s, then %v %s", key, want.header, want.body, again.header, again.body)
@@ -161,7 +138,7 @@ func TestAKeyAfterAFault(t *testing.T) {
 // TestRequestsOfAnOrganization: they are limited after the credential was checked, and
 // only those for data.
 func TestRequestsOfAnOrganization(t *testing.T) {
-	s, _ := startData(t, func(c *Config, _ *script) { c.RequestsPerMinute = 2 })
+	s := startData(t, func(c *Config) { c.RequestsPerMinute = 2 })
 	for range 3 {
 		if a := s.do("GET", "/org/documents", ""); a.status != 401 {
 			t.Errorf("without a token: %d", a.status)

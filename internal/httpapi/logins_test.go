@@ -1,14 +1,10 @@
 package httpapi
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
-	"strings"
 	"testing"
 	"time"
-
-	"github.com/orgd/orgd/internal/org"
 )
 
 // A doorway is a server whose admins all have the one password.
@@ -20,32 +16,34 @@ type doorway struct {
 
 func newDoorway(t *testing.T, perMinute int) *doorway {
 	d := &doorway{t: t}
-	d.server = start(t, func(c *Config, st *script) {
+	d.server = start(t, func(c *Config) {
 		c.LoginsPerMinute, c.Now = perMinute, d.now
 		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
-		st.login = func(_ context.Context, email, password string) (org.Principal, error) {
-			switch {
-			case password != "right":
-				return org.Principal{}, org.BadCredentials
-			case strings.HasPrefix(email, "suspended"):
-				return org.Principal{}, org.Suspended
-			}
-			return owner, nil
-		}
 	})
+	for _, name := range []string{"u4", "ada", "suspended"} {
+		d.store.create(name, name+"@x.example")
+	}
+	closed, err := d.store.Lookup(t.Context(), "suspended")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.store.must(d.store.SuspendOrganization(t.Context(), closed.ID))
 	return d
 }
 
 // try logs in from an address, and fails the test unless the answer has that status.
-func (d *doorway) try(status int, email, password, address string) answer {
+func (d *doorway) try(status int, name, given, address string) answer {
 	d.t.Helper()
-	d.store.took()
-	a := d.do("POST", "/admin/login", fmt.Sprintf(`{"email":"%s@x.example","password":%q}`, email, password), "X-Forwarded-For: "+address)
-	if a.status != status {
-		d.t.Errorf("%s from %s with %s: %d, want %d", email, address, password, a.status, status)
+	d.store.asked()
+	if given == "right" {
+		given = password
 	}
-	if calls := d.store.took(); status == 429 && calls != "" {
-		d.t.Errorf("a refused login reached the store: %s", calls)
+	a := d.do("POST", "/admin/login", fmt.Sprintf(`{"email":"%s@x.example","password":%q}`, name, given), "X-Forwarded-For: "+address)
+	if a.status != status {
+		d.t.Errorf("%s from %s with %s: %d, want %d", name, address, given, a.status, status)
+	}
+	if asked := d.store.asked(); status == 429 && asked != "" {
+		d.t.Errorf("a refused login reached the store, which asked: %s", asked)
 	}
 	return a
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -19,12 +18,11 @@ import (
 
 	"github.com/orgd/orgd"
 	"github.com/orgd/orgd/gen/api"
-	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/docdb/docdbtest"
 	"github.com/orgd/orgd/internal/tenant"
 )
 
 var (
-	discardLog    = slog.New(slog.DiscardHandler)
 	deleteRequest = api.DeleteOrganizationRequestObject{}
 	updateRequest = api.UpdateOrganizationRequestObject{Body: &api.OrganizationUpdate{}}
 )
@@ -64,6 +62,7 @@ func TestRequestIDs(t *testing.T) {
 
 func TestAccessLog(t *testing.T) {
 	s := start(t)
+	s.store.create("Secret Name", "admin@secret.example")
 	s.do("GET", "/org/get?organization_name=Secret+Name", "", "X-Request-Id: one", s.bearer(), "User-Agent: Mozilla")
 	s.do("POST", "/org/create", "{", "X-Request-Id: two")
 	s.do("GET", "/some/path/with-a-token", "", "X-Request-Id: three")
@@ -71,7 +70,7 @@ func TestAccessLog(t *testing.T) {
 	s.do("GET", "/livez", "", "X-Request-Id: five")
 	s.do("GET", "/readyz", "", "X-Request-Id: six")
 	want := []map[string]any{
-		{"level": "INFO", "method": "GET", "route": "/org/get", "status": 200.0, "request_id": "one", "client": "127.0.0.1", "org_id": orgID},
+		{"level": "INFO", "method": "GET", "route": "/org/get", "status": 200.0, "request_id": "one", "client": "127.0.0.1", "org_id": s.store.acme.ID},
 		{"level": "INFO", "method": "POST", "route": "/org/create", "status": 400.0, "request_id": "two", "client": "127.0.0.1"},
 		{"level": "INFO", "method": "GET", "route": "", "status": 404.0, "request_id": "three", "client": "127.0.0.1"},
 		{"level": "INFO", "method": "other", "route": "/org/get", "status": 405.0, "request_id": "four", "client": "127.0.0.1"},
@@ -97,22 +96,20 @@ func TestAccessLog(t *testing.T) {
 // TestNothingSecretIsLogged plants secrets wherever a request can carry one, in
 // requests that are served, refused and fail, and looks for them in the log.
 func TestNothingSecretIsLogged(t *testing.T) {
-	fail := true
-	broken := errors.New("the storage is broken")
-	s := start(t, func(_ *Config, st *script) {
-		st.create = func(context.Context, tenant.CreateInput) (org.Organization, error) {
-			if fail {
-				return org.Organization{}, broken
-			}
-			return acme, nil
-		}
-		st.login = func(context.Context, string, string) (org.Principal, error) {
-			if fail {
-				panic("no storage")
-			}
-			return org.Principal{}, &org.Error{Kind: org.BadCredentials}
-		}
-	})
+	s := start(t)
+	// What is asked of reservations is asked once a bearer is let in.
+	storages := []func(){
+		func() { s.store.answers("Get", "reservations", errors.New("the storage is broken")) },
+		func() {
+			s.store.faulty.On(func(c docdbtest.Call) error {
+				if c.Collection == "reservations" {
+					panic("no storage")
+				}
+				return nil
+			})
+		},
+		func() { s.store.faulty.On(nil) },
+	}
 	const (
 		password = "PLANTED-password-1"
 		email    = "PLANTED-email@secret.example"
@@ -123,13 +120,15 @@ func TestNothingSecretIsLogged(t *testing.T) {
 		fmt.Sprintf(`{"organization_name":%q,"email":%q,"password":[%q]}`, name, email, password),
 		fmt.Sprintf(`{"organization_name":%q,"email":%q,"password":%q,"extra":%q}`, name, email, password, password),
 		fmt.Sprintf(`{"email":%q,"password":%q}`, email, password),
+		fmt.Sprintf(`{"email":%q,"password":%q}`, email, password+" that is wrong"),
 		fmt.Sprintf(`{"email":%q,"password":%q`, email, password),
 		fmt.Sprintf(`{"email":%q,"password":%q,"password":%q}`, email, password, password),
 		fmt.Sprintf(`{%q:%q}`, password, email),
 		fmt.Sprintf(`email=%s&password=%s`, email, password),
 		password,
 	}
-	for range 2 {
+	for _, turn := range storages {
+		turn()
 		for _, body := range bodies {
 			for _, op := range []string{"POST /org/create", "POST /admin/login", "PUT /org/update", "DELETE /org/delete", "GET /org/get", "POST /nowhere/PLANTED-path"} {
 				method, path, _ := strings.Cut(op, " ")
@@ -140,9 +139,8 @@ func TestNothingSecretIsLogged(t *testing.T) {
 				}
 			}
 		}
-		fail = false
 	}
-	s.log.lines(t, "request", 2*2*len(bodies)*6*3)
+	s.log.lines(t, "request", len(storages)*2*len(bodies)*6*3)
 	log := s.log.String()
 	for _, secret := range []string{"PLANTED", "planted", s.token, s.token[len(s.token)-20:], "secret.example"} {
 		if at := strings.Index(log, secret); at >= 0 {
@@ -151,6 +149,11 @@ func TestNothingSecretIsLogged(t *testing.T) {
 	}
 	if !strings.Contains(log, "the storage is broken") || !strings.Contains(log, "no storage") {
 		t.Error("the faults did not reach the log")
+	}
+	for _, path := range []string{"/org/create", "/admin/login"} {
+		if !slices.ContainsFunc(s.log.lines(t, "request", 1), func(line map[string]any) bool { return line["route"] == path && line["status"].(float64) < 300 }) {
+			t.Errorf("no %s was served", path)
+		}
 	}
 }
 
@@ -230,7 +233,7 @@ func TestParametersThatAreTooLongAreAProblem(t *testing.T) {
 }
 
 func TestAnAnswerThatFailsHalfWayIsCutOff(t *testing.T) {
-	s := start(t, func(c *Config, _ *script) {
+	s := start(t, func(c *Config) {
 		c.Pages = map[string]http.Handler{}
 	})
 	s.api.echo.GET("/stream", func(ec echo.Context) error {
@@ -256,16 +259,21 @@ func TestAnAnswerThatFailsHalfWayIsCutOff(t *testing.T) {
 }
 
 func TestAClientThatLeavesIsNoFault(t *testing.T) {
-	begun := make(chan struct{})
-	s := start(t, func(_ *Config, st *script) {
-		st.lookup = func(ctx context.Context, _ string) (org.Organization, error) {
+	begun, wait := make(chan struct{}), false
+	s := serve(t, openBackend(t, func(c *tenant.Config) {
+		c.Passwords = plainPasswords{verifying: func(ctx context.Context) error {
+			if !wait {
+				return nil
+			}
 			close(begun)
 			<-ctx.Done()
-			return org.Organization{}, &org.Error{Kind: org.Unavailable, Err: fmt.Errorf("find: %w", ctx.Err())}
-		}
-	})
+			return fmt.Errorf("verify: %w", ctx.Err())
+		}}
+	}))
+	wait = true
 	ctx, leave := context.WithCancel(context.Background())
-	req, _ := http.NewRequestWithContext(ctx, "GET", s.url+"/org/get?organization_name=Acme", nil)
+	req, _ := http.NewRequestWithContext(ctx, "POST", s.url+"/admin/login", strings.NewReader(login))
+	req.Header.Set("Content-Type", "application/json")
 	go func() { <-begun; leave() }()
 	if _, err := http.DefaultClient.Do(req); !errors.Is(err, context.Canceled) {
 		t.Fatalf("the client got %v", err)

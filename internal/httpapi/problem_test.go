@@ -12,35 +12,23 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/go-cmp/cmp"
+	"github.com/labstack/echo/v4"
 
 	"github.com/orgd/orgd"
+	"github.com/orgd/orgd/internal/docdb/docdbtest"
 	"github.com/orgd/orgd/internal/org"
-	"github.com/orgd/orgd/internal/tenant"
 )
 
 // TestProblems has each kind of error come out of an operation that documents
-// it, and compares the whole body.
+// it, and compares the whole body. The storage answers with it: the store hands on what is
+// an *org.Error already.
 func TestProblems(t *testing.T) {
-	var fail error
-	s := start(t, func(_ *Config, st *script) {
-		st.create = func(context.Context, tenant.CreateInput) (org.Organization, error) { return org.Organization{}, fail }
-		st.lookup = func(context.Context, string) (org.Organization, error) { return org.Organization{}, fail }
-		st.login = func(context.Context, string, string) (org.Principal, error) { return org.Principal{}, fail }
-		st.update = func(context.Context, org.Principal, tenant.UpdateInput) (org.Organization, error) {
-			return org.Organization{}, fail
-		}
-		st.authenticate = func(context.Context, org.Principal) (org.Organization, error) {
-			if errors.Is(fail, org.TokenRevoked) || errors.Is(fail, org.Suspended) {
-				return org.Organization{}, fail
-			}
-			return acme, nil
-		}
-	})
+	s := start(t)
 	type request struct{ method, path, body string }
 	var (
 		creating = request{"POST", "/org/create", create}
 		getting  = request{"GET", "/org/get?organization_name=Acme", ""}
-		updating = request{"PUT", "/org/update", `{}`}
+		updating = request{"PUT", "/org/update", `{"email":"new@acme.example"}`}
 		logging  = request{"POST", "/admin/login", login}
 	)
 	secret := errors.New("dial tcp 10.0.0.7:27017: admin@acme.example")
@@ -63,8 +51,8 @@ func TestProblems(t *testing.T) {
 			`"title":"Conflict","status":409,"code":"name_taken","detail":"Another organization has this name. Choose another.","request_id":"r-1","errors":[{"pointer":"#/organization_name","detail":"is taken"}]`},
 		{"e-mail taken", &org.Error{Kind: org.EmailTaken}, updating, 409, "",
 			`"title":"Conflict","status":409,"code":"email_taken","detail":"Another admin has this e-mail address. Choose another.","request_id":"r-1","errors":[{"pointer":"#/email","detail":"is taken"}]`},
-		{"operation in progress", &org.Error{Kind: org.OperationInProgress, Operation: otherID}, updating, 409, "",
-			`"title":"Conflict","status":409,"code":"operation_in_progress","detail":"The organization is being changed. Try again when that is done.","request_id":"r-1","operation_id":"` + otherID + `"`},
+		{"operation in progress", &org.Error{Kind: org.OperationInProgress, Operation: nobodysID}, updating, 409, "",
+			`"title":"Conflict","status":409,"code":"operation_in_progress","detail":"The organization is being changed. Try again when that is done.","request_id":"r-1","operation_id":"` + nobodysID + `"`},
 		{"bad credentials", &org.Error{Kind: org.BadCredentials}, logging, 401, `Www-Authenticate: Bearer realm="orgd"`,
 			`"title":"Unauthorized","status":401,"code":"bad_credentials","detail":"The e-mail address or the password is wrong.","request_id":"r-1"`},
 		{"token revoked", &org.Error{Kind: org.TokenRevoked}, updating, 401, `Www-Authenticate: Bearer realm="orgd", error="invalid_token"`,
@@ -77,20 +65,20 @@ func TestProblems(t *testing.T) {
 			`"title":"Service Unavailable","status":503,"code":"unavailable","detail":"The service cannot answer at the moment. Nothing was done. Try again later.","request_id":"r-1"`},
 		{"outcome unknown", &org.Error{Kind: org.OutcomeUnknown, RetryAfter: 90000 * time.Second, Err: secret}, creating, 503, "Retry-After: 86400",
 			`"title":"Service Unavailable","status":503,"code":"outcome_unknown","detail":"The service stopped answering half-way; it may have been done. Look before you try again.","request_id":"r-1"`},
-		{"a deadline that nobody explains", fmt.Errorf("insert: %w", context.DeadlineExceeded), creating, 503, "Retry-After: 1",
-			`"title":"Service Unavailable","status":503,"code":"outcome_unknown","detail":"The service stopped answering half-way; it may have been done. Look before you try again.","request_id":"r-1"`},
 		{"internal", &org.Error{Kind: org.Internal, Message: "the shard key is wrong", Fields: []org.FieldError{{Field: "email", Detail: "x"}}, Err: secret}, creating, 500, "",
 			`"title":"Internal Server Error","status":500,"code":"internal","detail":"A fault of the server. Its log has the details under request_id.","request_id":"r-1"`},
 		{"an error of no kind", secret, getting, 500, "",
 			`"title":"Internal Server Error","status":500,"code":"internal","detail":"A fault of the server. Its log has the details under request_id.","request_id":"r-1"`},
 		{"a kind that nobody knows", &org.Error{Kind: "novel", Message: "hush"}, getting, 500, "",
 			`"title":"Internal Server Error","status":500,"code":"internal","detail":"A fault of the server. Its log has the details under request_id.","request_id":"r-1"`},
-		{"a bare kind in a chain", fmt.Errorf("look up: %w", org.NotFound), getting, 404, "",
-			`"title":"Not Found","status":404,"code":"not_found","detail":"There is no such thing.","request_id":"r-1"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s.t = t
-			fail = c.err
+			collection := "reservations"
+			if errors.Is(c.err, org.TokenRevoked) || errors.Is(c.err, org.Suspended) {
+				collection = "organizations" // which a bearer is let in by
+			}
+			s.store.answers("Get", collection, c.err)
 			got := s.do(c.request.method, c.request.path, c.request.body, "X-Request-Id: r-1", s.bearer())
 			want := `{"type":"about:blank",` + c.body + "}\n"
 			if got.status != c.status || got.body != want {
@@ -103,6 +91,34 @@ func TestProblems(t *testing.T) {
 				t.Errorf("the cause is in the answer: %s", got.body)
 			}
 		})
+	}
+}
+
+// TestProblemsOfOtherErrors has a handler fail by what no store returns.
+func TestProblemsOfOtherErrors(t *testing.T) {
+	s := start(t)
+	for _, c := range []struct {
+		name         string
+		err          error
+		operation    string
+		target, body string
+		status       int
+		retryAfter   string
+		want         string // what stands between title and request_id
+	}{
+		{"a deadline that nobody explains", fmt.Errorf("insert: %w", context.DeadlineExceeded), "createOrganization", "/org/create", create, 503, "1",
+			`"title":"Service Unavailable","status":503,"code":"outcome_unknown","detail":"The service stopped answering half-way; it may have been done. Look before you try again.","request_id":"r-1"`},
+		{"a bare kind in a chain", fmt.Errorf("look up: %w", org.NotFound), "getOrganization", "/org/get?organization_name=Acme", "", 404, "",
+			`"title":"Not Found","status":404,"code":"not_found","detail":"There is no such thing.","request_id":"r-1"`},
+		{"an error of no kind", errors.New("dial tcp 10.0.0.7:27017"), "getOrganization", "/org/get?organization_name=Acme", "", 500, "",
+			`"title":"Internal Server Error","status":500,"code":"internal","detail":"A fault of the server. Its log has the details under request_id.","request_id":"r-1"`},
+	} {
+		op := s.contract[c.operation]
+		s.api.echo.Add(op.Method, op.Path, func(echo.Context) error { return c.err }, s.api.guard(op))
+		got := s.do(op.Method, c.target, c.body, "X-Request-Id: r-1")
+		if want := `{"type":"about:blank",` + c.want + "}\n"; got.status != c.status || got.body != want || got.header.Get("Retry-After") != c.retryAfter {
+			t.Errorf("%s: %d, Retry-After %q: %s", c.name, got.status, got.header.Get("Retry-After"), cmp.Diff(want, got.body))
+		}
 	}
 }
 
@@ -129,22 +145,16 @@ func TestEveryKindHasOneStatus(t *testing.T) {
 }
 
 func TestFaultsAreLoggedOnceWithTheirCause(t *testing.T) {
-	s := start(t, func(_ *Config, st *script) {
-		st.lookup = func(_ context.Context, name string) (org.Organization, error) {
-			switch name {
-			case "panic":
-				panic("the sky is falling")
-			case "abroad":
-				return org.Organization{}, &org.Error{Kind: org.Unavailable, Err: errors.New("no primary")}
-			}
-			return org.Organization{}, errors.New("the index is gone")
-		}
-	})
-	for _, c := range []struct{ name, message, level, cause string }{
-		{"plain", "request failed", "ERROR", "the index is gone"},
-		{"abroad", "request not served", "WARN", "unavailable: no primary"},
-		{"panic", "panic", "ERROR", "the sky is falling"},
+	s := start(t)
+	for _, c := range []struct {
+		name, message, level, cause string
+		answer                      func() error
+	}{
+		{"plain", "request failed", "ERROR", "internal: the index is gone", func() error { return errors.New("the index is gone") }},
+		{"abroad", "request not served", "WARN", "unavailable: no primary", func() error { return &org.Error{Kind: org.Unavailable, Err: errors.New("no primary")} }},
+		{"panic", "panic", "ERROR", "the sky is falling", func() error { panic("the sky is falling") }},
 	} {
+		s.store.faulty.On(func(docdbtest.Call) error { return c.answer() })
 		got := s.do("GET", "/org/get?organization_name="+c.name, "", "X-Request-Id: id-of-"+c.name)
 		if strings.Contains(got.body, "falling") || strings.Contains(got.body, "index") || strings.Contains(got.body, "goroutine") {
 			t.Errorf("%s: the answer shows internals: %s", c.name, got.body)

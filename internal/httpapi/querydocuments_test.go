@@ -63,7 +63,7 @@ func (s *server) pages(t rapid.TB, ask func(cursor string) answer) (pages []stri
 // TestQueriesAreLists: whatever is asked for, GET and POST give the same pages, also when
 // they take turns with each other's cursors.
 func TestQueriesAreLists(t *testing.T) {
-	s, _ := startData(t)
+	s := startData(t)
 	for i := range 30 {
 		s.ask(201, "POST", "/org/documents", fmt.Sprintf(`{"_id":"d%02d","n":%d,"a":{"b":%d,"B":1.0},"é":"x"}`, i, i%4, i))
 	}
@@ -109,7 +109,7 @@ func TestQueriesAreLists(t *testing.T) {
 // TestAQueryIsExact: of a filter in a body nothing is lost: neither digits, nor the order of
 // names, nor their case.
 func TestAQueryIsExact(t *testing.T) {
-	s, _ := startData(t)
+	s := startData(t)
 	for _, doc := range []string{`{"_id":"1","n":9007199254740993}`, `{"_id":"2","n":9007199254740992}`, `{"_id":"3","o":{"b":1,"a":2}}`, `{"_id":"4","x":1,"X":2}`, `{"_id":"5","d":1.0}`} {
 		s.ask(201, "PUT", "/org/documents/"+doc[8:9], doc)
 	}
@@ -131,7 +131,7 @@ func TestAQueryIsExact(t *testing.T) {
 
 // TestADocumentNamedQuery is none that the query's path hides.
 func TestADocumentNamedQuery(t *testing.T) {
-	s, _ := startData(t)
+	s := startData(t)
 	s.ask(201, "PUT", queryPath, `{"n":1}`)
 	for _, asked := range [][2]string{{"GET", ""}, {"PATCH", `{"n":2}`}, {"PUT", `{"n":3}`}} {
 		if a := s.ask(200, asked[0], queryPath, asked[1]); !strings.Contains(a.body, `"_id":"query"`) {
@@ -148,7 +148,7 @@ func TestADocumentNamedQuery(t *testing.T) {
 // TestRefusedQueryBodies: what is refused there points at the property, at a place in it
 // where only the body is to blame, and reads like elsewhere.
 func TestRefusedQueryBodies(t *testing.T) {
-	s, _ := startData(t)
+	s := startData(t)
 	deep := func(n int) string { return strings.Repeat(`{"a":`, n) + "1" + strings.Repeat("}", n) }
 	for body, want := range map[string]string{
 		`{"filter":[]}`:            `{"pointer":"#/filter","detail":"must be of type object"}`,
@@ -192,7 +192,7 @@ func TestRefusedQueryBodies(t *testing.T) {
 
 // TestALongFilterTakesMemory: what a body has the server remember is the organization's.
 func TestALongFilterTakesMemory(t *testing.T) {
-	s, _ := startData(t, func(c *Config, _ *script) { c.Budget = NewBudget(2 << 20) })
+	s := startData(t, func(c *Config) { c.Budget = NewBudget(2 << 20) })
 	long := `{"filter":{"n":{"$in":["` + strings.Repeat(`x","`, 900) + strings.Repeat("x", 60_000) + `"]}}}`
 	for _, path := range []string{queryPath, "/org/export"} {
 		s.refuses(503, "unavailable", "no memory", "POST", path, long)
@@ -205,7 +205,7 @@ func TestALongFilterTakesMemory(t *testing.T) {
 
 // TestExportsOfAQuery: POST gives what GET does.
 func TestExportsOfAQuery(t *testing.T) {
-	s, _ := startData(t)
+	s := startData(t)
 	for i := range 5 {
 		s.ask(201, "POST", "/org/documents", fmt.Sprintf(`{"_id":"d%d","n":%d}`, i, i))
 	}

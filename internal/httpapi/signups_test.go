@@ -1,37 +1,33 @@
 package httpapi
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
 	"testing"
-
-	"github.com/orgd/orgd/internal/org"
-	"github.com/orgd/orgd/internal/tenant"
 )
 
 func TestSignupsInAll(t *testing.T) {
 	c := &clock{}
-	var made error
-	s := start(t, func(cfg *Config, st *script) {
+	s := start(t, func(cfg *Config) {
 		cfg.AllSignupsPerMinute, cfg.Now = 8, c.now
 		cfg.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
-		st.create = func(context.Context, tenant.CreateInput) (org.Organization, error) { return acme, made }
 	})
 	n := 0
 	signUp := func(status int, address string) {
 		t.Helper()
 		n++
-		body := fmt.Sprintf(`{"organization_name":"Org %d","email":"a%d@x.example","password":"correct horse"}`, n, n)
+		name := fmt.Sprint("Org ", n)
+		if status == 409 {
+			name = "Acme"
+		}
+		body := fmt.Sprintf(`{"organization_name":%q,"email":"a%d@x.example","password":"correct horse"}`, name, n)
 		if a := s.do("POST", "/org/create", body, "X-Forwarded-For: "+address); a.status != status || status == 429 && a.header.Get("Retry-After") == "" {
 			t.Errorf("sign-up %d from %s: %d %s", n, address, a.status, a.body)
 		}
 	}
-	made = org.NameTaken
 	for range 20 { // what is refused does not count
 		signUp(409, "2001:db8::1")
 	}
-	made = nil
 	signUp(201, "2001:db8:1::1")
 	signUp(201, "2001:db8:2::1")
 	signUp(429, "2001:db8:3::1") // a quarter is one provider's
@@ -58,7 +54,7 @@ func TestSignupsInAllFollowThoseOfAnAddress(t *testing.T) {
 
 func TestLookupsAreLimited(t *testing.T) {
 	c := &clock{}
-	s := start(t, func(cfg *Config, _ *script) { cfg.LookupsPerMinute, cfg.Now = 2, c.now })
+	s := start(t, func(cfg *Config) { cfg.LookupsPerMinute, cfg.Now = 2, c.now })
 	for i, want := range []int{200, 200, 429, 429} {
 		if a := s.do("GET", "/org/get?organization_name=Acme", ""); a.status != want || want == 429 && a.header.Get("Retry-After") != "30" {
 			t.Errorf("lookup %d: %d, Retry-After %q", i, a.status, a.header.Get("Retry-After"))
@@ -68,7 +64,7 @@ func TestLookupsAreLimited(t *testing.T) {
 
 func TestMovesAreLimited(t *testing.T) {
 	c := &clock{}
-	s := start(t, func(cfg *Config, _ *script) { cfg.MovesPerMinute, cfg.Now = 2, c.now })
+	s := start(t, func(cfg *Config) { cfg.MovesPerMinute, cfg.Now = 2, c.now })
 	update := func(body string, want int) {
 		t.Helper()
 		if a := s.do("PUT", "/org/update", body, s.bearer()); a.status != want {

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,7 +22,6 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/docdbtest"
-	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
 
@@ -70,7 +68,7 @@ func (s *server) exports(query string) []string {
 }
 
 func TestImportAndExport(t *testing.T) {
-	s, _ := startData(t)
+	s := startData(t)
 	const lines = `{"_id":"b","n":1}` + "\n\n  \r\n" + `{"n":2,"_id":"a"}` + "\r\n" + `{"_id":{"$oid":"0123456789abcdef01234567"}}` + "\n" + `{"_trailer":{"documents":3,"complete":true}}` + "\n" + `{"_id":7}`
 	if got, errs := s.imports("", lines); got != "true: 4 in, 0 over, 0 left, 0 refused of 4" || errs != nil {
 		t.Errorf("imported %s %q", got, errs)
@@ -96,7 +94,7 @@ func TestImportAndExport(t *testing.T) {
 }
 
 func TestImportConflicts(t *testing.T) {
-	s, _ := startData(t)
+	s := startData(t)
 	s.ask(201, "POST", "/org/indexes", `{"name":"by_k","keys":[{"path":"k"}],"unique":true}`)
 	s.imports("", `{"_id":1,"k":"one"}`+"\n"+`{"_id":2,"k":"two"}`+"\n")
 	const lines = `{"_id":1,"k":"one","v":1}` + "\n" + `{"_id":3,"k":"two"}` + "\n" + `{"_id":4,"k":"four"}` + "\n" + `{"_id":4,"k":"five"}` + "\n"
@@ -127,7 +125,7 @@ func (s *server) removeFour(t *testing.T) {
 	t.Helper()
 	// No path names a number.
 	four := docdb.Eq("_id", int32(4))
-	docs := s.store.documents(orgID)
+	docs := s.store.Documents(s.store.acme.ID)
 	page, _, err := docs.ExportPage(t.Context(), four, bson.RawValue{})
 	if err == nil && len(page) == 1 {
 		err = docs.Delete(t.Context(), docdb.ID(page[0]), tenant.Condition{})
@@ -138,7 +136,7 @@ func (s *server) removeFour(t *testing.T) {
 }
 
 func TestRefusedLines(t *testing.T) {
-	s, _ := startData(t)
+	s := startData(t)
 	deep := strings.Repeat(`{"a":`, 101) + "1" + strings.Repeat("}", 101)
 	result, errs := s.imports("", strings.Join([]string{
 		`{"_id":1}`, `{"_id":`, `[]`, `{"_rev":1}`, `{"a":{"$gt":1}}`, deep, `{"":1}`, "{\"a\":\"\xff\"}", `{"a":1,"a":2}`, `{"_id":[]}`,
@@ -159,7 +157,7 @@ func TestRefusedLines(t *testing.T) {
 }
 
 func TestTooLargeLinesAreRefusedAlone(t *testing.T) {
-	s, _ := startData(t)
+	s := startData(t)
 	result, errs := s.imports("", strings.Join([]string{
 		`{"a":[` + strings.Repeat("1,", 3<<20) + `1]}`, `{"a":"` + strings.Repeat("x", 16<<20) + `"}`, `{"a":"` + strings.Repeat("x", 16<<20-64) + `"}`,
 		strings.Repeat(" ", DocumentBodyLimit) + `{}`, `{"_id":1}`,
@@ -173,7 +171,7 @@ func TestTooLargeLinesAreRefusedAlone(t *testing.T) {
 }
 
 func TestManyRefusedLinesAreOnlyCounted(t *testing.T) {
-	s, _ := startData(t)
+	s := startData(t)
 	result, errs := s.imports("", strings.Repeat("x\n", 2500)+`{"_id":1}`)
 	if result != "true: 1 in, 0 over, 0 left, 2500 refused of 2501" || len(errs) != maxImportErrors || errs[0] != "1 malformed #" {
 		t.Errorf("%s and %d errors", result, len(errs))
@@ -181,7 +179,7 @@ func TestManyRefusedLinesAreOnlyCounted(t *testing.T) {
 }
 
 func TestImportTakesLinesOnly(t *testing.T) {
-	s, _ := startData(t)
+	s := startData(t)
 	s.refuses(415, "unsupported_media_type", "Send Content-Type: application/x-ndjson.", "POST", "/org/import", `{}`)
 	s.refuses(400, "malformed", "on_conflict", "POST", "/org/import?on_conflict=merge", `{}`, "Content-Type: application/x-ndjson")
 	s.refuses(400, "malformed", "filter", "GET", "/org/export?filter="+url.QueryEscape(`{"a":{"$where":1}}`), "")
@@ -192,7 +190,7 @@ func TestImportTakesLinesOnly(t *testing.T) {
 }
 
 func TestHeadOfAnExportReadsLittle(t *testing.T) {
-	s, _ := startData(t)
+	s := startData(t)
 	if a := s.ask(200, "HEAD", "/org/export", ""); a.header.Get("Content-Type") != linesType || a.body != "" {
 		t.Errorf("%v %q", a.header, a.body)
 	}
@@ -277,7 +275,7 @@ func (u upload) answer(t *testing.T) answer {
 }
 
 func TestImportAnswersWhileItGoes(t *testing.T) {
-	s, _ := startData(t)
+	s := startData(t)
 	u := s.upload(t, "/org/import")
 	if err := u.send(`{"_id":1}` + "\nx\n"); err != nil {
 		t.Fatal(err)
@@ -295,7 +293,7 @@ func TestImportAnswersWhileItGoes(t *testing.T) {
 // A client that reads nothing before it has sent everything is not stuck, however
 // much there is to tell it.
 func TestImportForClientsThatDoNotListen(t *testing.T) {
-	s, _ := startData(t)
+	s := startData(t)
 	u := s.upload(t, "/org/import")
 	long := `{"` + strings.Repeat("é", 300) + `":1,"_` + strings.Repeat("x", 400) + `":1}` + "\n"
 	for range 40 {
@@ -310,7 +308,7 @@ func TestImportForClientsThatDoNotListen(t *testing.T) {
 }
 
 func TestImportOfAClientThatStandsStill(t *testing.T) {
-	s, _ := startData(t, func(*Config, *script) {})
+	s := startData(t)
 	s.api.streamTimeout = 200 * time.Millisecond
 	u := s.upload(t, "/org/import")
 	if err := u.send(`{"_id":1}` + "\n" + `{"_id":2}`); err != nil {
@@ -332,7 +330,7 @@ func TestImportOfAClientThatStandsStill(t *testing.T) {
 
 // Who is refused is told at once, however slowly the stream comes.
 func TestImportIsRefusedBeforeItsEnd(t *testing.T) {
-	s, _ := startData(t)
+	s := startData(t)
 	s.api.bodyTimeout = time.Hour
 	u := s.uploadAs(t, "Authorization: Bearer none", "/org/import")
 	if err := u.send(`{"_id":1}` + "\n"); err != nil {
@@ -345,8 +343,8 @@ func TestImportIsRefusedBeforeItsEnd(t *testing.T) {
 
 // Nothing of a stream that nobody reads to its end is taken for another request.
 func TestImportGivenUpEndsItsConnection(t *testing.T) {
-	s, data := startData(t)
-	data.faulty.On(func(docdbtest.Call) error { return errors.New("the disk is gone") })
+	s := startData(t)
+	s.store.answers("InsertMany", "org_", errors.New("the disk is gone"))
 	u := s.upload(t, "/org/import")
 	if err := u.send(`{"_id":1}` + "\n"); err != nil {
 		t.Fatal(err)
@@ -371,7 +369,7 @@ func TestImportGivenUpEndsItsConnection(t *testing.T) {
 
 // One byte now and then is as good as none.
 func TestImportOfAClientThatDrips(t *testing.T) {
-	s, _ := startData(t)
+	s := startData(t)
 	s.api.streamTimeout = 200 * time.Millisecond
 	u := s.upload(t, "/org/import")
 	began := time.Now()
@@ -388,7 +386,7 @@ func TestImportOfAClientThatDrips(t *testing.T) {
 
 func TestExportToAClientThatStandsStill(t *testing.T) {
 	var out *http.Request
-	s, _ := startData(t)
+	s := startData(t)
 	s.api.streamTimeout = 200 * time.Millisecond
 	var body strings.Builder
 	for i := range 2000 {
@@ -414,15 +412,7 @@ func TestExportToAClientThatStandsStill(t *testing.T) {
 
 // TestWhatEndsAStream: a suspension in the middle, and storage that fails.
 func TestWhatEndsAStream(t *testing.T) {
-	var suspended atomic.Bool
-	s, data := startData(t, func(_ *Config, st *script) {
-		st.authenticate = func(context.Context, org.Principal) (org.Organization, error) {
-			if suspended.Load() {
-				return org.Organization{}, org.Errorf(org.Suspended, "The organization is suspended.")
-			}
-			return acme, nil
-		}
-	})
+	s := startData(t)
 	u := s.upload(t, "/org/import")
 	if err := u.send(`{"_id":1}` + "\n"); err != nil {
 		t.Fatal(err)
@@ -430,7 +420,7 @@ func TestWhatEndsAStream(t *testing.T) {
 	if _, err := u.in.Peek(1); err != nil { // progress
 		t.Fatal(err)
 	}
-	suspended.Store(true)
+	s.store.must(s.store.SuspendOrganization(t.Context(), s.store.acme.ID))
 	for range 100 { // it need not take all of it
 		if err := u.send(strings.Repeat(`{"a":1}`+"\n", 100)); err != nil {
 			t.Fatal(err)
@@ -440,7 +430,7 @@ func TestWhatEndsAStream(t *testing.T) {
 	if got := last[len(last)-1]; got["complete"] != false || got["code"] != "suspended" || got["inserted"] != 1.0 {
 		t.Errorf("suspended: %v", got)
 	}
-	suspended.Store(false)
+	s.store.must(s.store.ResumeOrganization(t.Context(), s.store.acme.ID))
 
 	var body strings.Builder
 	for i := range 5000 {
@@ -448,7 +438,7 @@ func TestWhatEndsAStream(t *testing.T) {
 	}
 	s.imports("", body.String())
 	var calls atomic.Int64
-	data.faulty.On(func(c docdbtest.Call) error {
+	s.store.faulty.On(func(c docdbtest.Call) error {
 		if c.Op == "Find" && calls.Add(1) > 2 {
 			return errors.New("innards")
 		}
@@ -460,12 +450,7 @@ func TestWhatEndsAStream(t *testing.T) {
 		t.Errorf("storage failed: %v", end)
 	}
 	s.log.lines(t, "stream failed", 1)
-	data.faulty.On(func(c docdbtest.Call) error {
-		if c.Op == "InsertMany" {
-			return docdb.ErrUnavailable
-		}
-		return nil
-	})
+	s.store.answers("InsertMany", "org_", docdb.ErrUnavailable)
 	if got, _ := s.imports("", `{"_id":"new"}`); !strings.HasPrefix(got, "false: 0 in") {
 		t.Errorf("without storage: %s", got)
 	}

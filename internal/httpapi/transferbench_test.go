@@ -39,7 +39,7 @@ func (s *server) transfer(b testing.TB, method, path string, body io.Reader) (n 
 const transferred = 100_000
 
 func BenchmarkImport(b *testing.B) {
-	s, _ := startData(b)
+	s := startData(b)
 	lines := transferLines(transferred)
 	for b.Loop() {
 		b.StopTimer()
@@ -52,7 +52,7 @@ func BenchmarkImport(b *testing.B) {
 }
 
 func BenchmarkExport(b *testing.B) {
-	s, _ := startData(b)
+	s := startData(b)
 	s.transfer(b, "POST", "/org/import", bytes.NewReader(transferLines(transferred)))
 	for b.Loop() {
 		s.transfer(b, "GET", "/org/export", http.NoBody)
