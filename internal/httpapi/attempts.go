@@ -36,34 +36,6 @@ func (a *API) takeRequest(op *operation, ec echo.Context) error {
 // emailKey makes the spellings of one address one key.
 func emailKey(email string) string { return strings.ToLower(email) }
 
-// addressKey is the address, or for IPv6 its /64, which is the least that one
-// client has.
-func addressKey(ip string) string { return networkKey(ip, 32, 64) }
-
-// siteKey is the network that whoever changes addresses has them from: a /24, or for IPv6
-// a /48.
-func siteKey(ip string) string { return networkKey(ip, 24, 48) }
-
-// providerKey is the network that a provider has: a /16, or for IPv6 a /32.
-func providerKey(ip string) string { return networkKey(ip, 16, 32) }
-
-// networkKey is the network of that many bits that an IPv4 or an IPv6 address is in.
-func networkKey(ip string, v4, v6 int) string {
-	addr, err := netip.ParseAddr(ip)
-	if err != nil {
-		return ip
-	}
-	bits := v6
-	if addr = addr.WithZone("").Unmap(); addr.Is4() {
-		bits = v4
-	}
-	prefix, err := addr.Prefix(bits)
-	if err != nil {
-		return addr.String()
-	}
-	return prefix.String()
-}
-
 // clientAddress says who the client is: the peer of the connection, or, when
 // that is a trusted proxy, the last address in X-Forwarded-For that is not one.
 func clientAddress(trusted []netip.Prefix) echo.IPExtractor {

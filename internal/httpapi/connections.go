@@ -206,7 +206,7 @@ func (n *connection) Read(b []byte) (int, error) {
 	default:
 		return size, err
 	}
-	refuseRaw(n.Conn, http.StatusRequestHeaderFieldsTooLarge, malformed, problem)
+	refuseRaw(n.Conn, http.StatusRequestHeaderFieldsTooLarge, headRefused, problem)
 	return 0, io.EOF
 }
 
@@ -233,6 +233,9 @@ func (n *connection) count(text []byte) {
 
 // lineLength is how long a part of a line is without what ends it.
 func lineLength(text []byte) int { return len(text) - bytes.Count(text, []byte{'\r'}) }
+
+// headRefused is the code of a head that is too large, as of other malformed requests.
+const headRefused org.Kind = "malformed"
 
 // refuse tells a client that there are too many connections.
 func (c *Connections) refuse(conn net.Conn) {

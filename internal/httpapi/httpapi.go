@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
 	"github.com/orgd/orgd"
 	"github.com/orgd/orgd/gen/api"
 	"github.com/orgd/orgd/internal/auth"

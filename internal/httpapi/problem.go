@@ -17,7 +17,7 @@ import (
 
 // The kinds that only HTTP knows; the others are package org's.
 const (
-	malformed            org.Kind = "malformed"
+	malformed            org.Kind = headRefused
 	methodNotAllowed     org.Kind = "method_not_allowed"
 	bodyTooLarge         org.Kind = "body_too_large"
 	unsupportedMediaType org.Kind = "unsupported_media_type"
