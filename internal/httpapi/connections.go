@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/orgd/orgd/internal/fair"
+	"github.com/orgd/orgd/internal/httpapi/network"
 	"github.com/orgd/orgd/internal/org"
 )
 
@@ -164,7 +165,7 @@ func (c *Connections) shareOf(addr net.Addr) string {
 			return ""
 		}
 	}
-	return addressKey(ip.String())
+	return network.Address(ip.String())
 }
 
 // state is http.Server's ConnState.

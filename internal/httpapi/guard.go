@@ -12,6 +12,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/labstack/echo/v4"
 
+	"github.com/orgd/orgd/internal/httpapi/network"
 	"github.com/orgd/orgd/internal/policy"
 )
 
@@ -39,7 +40,7 @@ func (a *API) guard(op *operation) echo.MiddlewareFunc {
 				openStream(ec.Response())
 			}
 			if limit != nil {
-				c.limited = limit.take(addressKey(c.address))
+				c.limited = limit.take(network.Address(c.address))
 			}
 			if c.limited != nil && op.Limiter != policy.LimitLogins {
 				return a.holdBack(ec.Request().Context(), c.limited)

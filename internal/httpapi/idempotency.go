@@ -15,6 +15,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/orgd/orgd/internal/httpapi/network"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -53,7 +54,7 @@ func (f fingerprints) of(r *http.Request, body []byte) []byte {
 // have the key.
 func (f fingerprints) network(address string) string {
 	mac := hmac.New(sha256.New, f.key)
-	mac.Write([]byte("network " + providerKey(address)))
+	mac.Write([]byte("network " + network.Provider(address)))
 	return hex.EncodeToString(mac.Sum(nil)[:8])
 }
 

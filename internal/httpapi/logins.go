@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/orgd/orgd/internal/auth"
+	"github.com/orgd/orgd/internal/httpapi/network"
 	"github.com/orgd/orgd/internal/org"
 )
 
@@ -44,7 +45,7 @@ type loginAttempt struct {
 
 // begin counts a login as if it failed, or refuses it.
 func (l *logins) begin(c *call, email string) (*loginAttempt, error) {
-	a := &loginAttempt{logins: l, standing: auth.Stranger, email: emailKey(email), address: addressKey(c.address), counted: c.limited == nil}
+	a := &loginAttempt{logins: l, standing: auth.Stranger, email: emailKey(email), address: network.Address(c.address), counted: c.limited == nil}
 	if l.familiar.has(a.email, a.address) {
 		a.standing, a.pair = auth.Known, pairKey(a.email, a.address)
 		return a, l.byPair.take(a.pair)
@@ -52,7 +53,7 @@ func (l *logins) begin(c *call, email string) (*loginAttempt, error) {
 	if c.limited != nil {
 		return nil, c.limited
 	}
-	a.pair = pairKey(a.email, siteKey(c.address))
+	a.pair = pairKey(a.email, network.Site(c.address))
 	if err := l.byPair.take(a.pair); err != nil {
 		return nil, err
 	}

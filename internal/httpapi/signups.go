@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/orgd/orgd/internal/httpapi/network"
 	"github.com/orgd/orgd/internal/org"
 )
 
@@ -39,7 +40,7 @@ func (s *signups) begin(address, email string) (end func(error), err error) {
 	if err := s.byEmail.take(emailKey(email)); err != nil {
 		return nil, err
 	}
-	provider := providerKey(address)
+	provider := network.Provider(address)
 	if err := s.byProvider.take(provider); err != nil {
 		return nil, err
 	}

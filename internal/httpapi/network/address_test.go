@@ -1,4 +1,4 @@
-package httpapi
+package network
 
 import "testing"
 
@@ -11,7 +11,7 @@ func TestNetworksOfAddresses(t *testing.T) {
 		"fe80::1%eth0":         {"fe80::/64", "fe80::/48"},
 		"@":                    {"@", "@"}, "": {"", ""},
 	} {
-		if got := [2]string{addressKey(in), siteKey(in)}; got != want {
+		if got := [2]string{Address(in), Site(in)}; got != want {
 			t.Errorf("%q is in %q, want %q", in, got, want)
 		}
 	}

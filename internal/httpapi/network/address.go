@@ -1,18 +1,18 @@
 // Package network makes keys of client addresses, by which clients are limited.
-package httpapi
+package network
 
 import "net/netip"
 
-// addressKey is the address, or for IPv6 its /64, which is the least that one
+// Address is the address, or for IPv6 its /64, which is the least that one
 // client has.
-func addressKey(ip string) string { return networkKey(ip, 32, 64) }
+func Address(ip string) string { return networkKey(ip, 32, 64) }
 
-// siteKey is the network that whoever changes addresses has them from: a /24, or for IPv6
+// Site is the network that whoever changes addresses has them from: a /24, or for IPv6
 // a /48.
-func siteKey(ip string) string { return networkKey(ip, 24, 48) }
+func Site(ip string) string { return networkKey(ip, 24, 48) }
 
-// providerKey is the network that a provider has: a /16, or for IPv6 a /32.
-func providerKey(ip string) string { return networkKey(ip, 16, 32) }
+// Provider is the network that a provider has: a /16, or for IPv6 a /32.
+func Provider(ip string) string { return networkKey(ip, 16, 32) }
 
 // networkKey is the network of that many bits that an IPv4 or an IPv6 address is in.
 func networkKey(ip string, v4, v6 int) string {
