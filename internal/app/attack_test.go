@@ -74,15 +74,16 @@ func guess(ctx context.Context, client *http.Client, url, email, address string)
 	return resp.StatusCode
 }
 
-// rightLogins logs in 25 times, and returns how long it took at most.
-func (w *world) rightLogins(acc account, address func(i int) string) (most time.Duration) {
+// rightLogins logs in 25 times, and returns how long each took, in the order of that.
+func (w *world) rightLogins(acc account, address func(i int) string) (took []time.Duration) {
 	w.t.Helper()
 	for i := range 25 {
 		began := time.Now()
 		w.do("POST", "/admin/login", object("email", acc.email, "password", password), "X-Forwarded-For: "+address(i)).is(200)
-		most = max(most, time.Since(began))
+		took = append(took, time.Since(began))
 	}
-	return most
+	slices.Sort(took)
+	return took
 }
 
 // Guesses for an e-mail address from one network are in the way of nobody elsewhere, be it
@@ -93,7 +94,7 @@ func TestLoginsBesideGuessesFromOneNetwork(t *testing.T) {
 	end := w.launch(attack{clients: 16, email: func() string { return acc.email }, address: func() string { return "198.51.100.7" }})
 	known := w.rightLogins(acc, func(int) string { return "192.0.2.1" })
 	fresh := w.rightLogins(acc, func(i int) string { return fmt.Sprintf("203.0.113.%d", i) })
-	t.Logf("right logins took %v at most from the same place, %v from new ones", known, fresh)
+	t.Logf("right logins took %v at most from the same place, %v from new ones", known[len(known)-1], fresh[len(fresh)-1])
 	if guesses := len(end()); guesses < 8 || guesses > 300 {
 		t.Errorf("%d guesses were answered, want 60 at once at most and one a second after that", guesses)
 	}
@@ -110,10 +111,10 @@ func TestLoginsBesideAFloodFromManyNetworks(t *testing.T) {
 			end := w.launch(attack{clients: 120, email: newEmail, address: func() string {
 				return fmt.Sprintf(network, rand.N(0x1000), rand.N(0x10000))
 			}})
-			right := w.rightLogins(acc, func(i int) string { return fmt.Sprintf("203.0.113.%d", i) })
+			rights := w.rightLogins(acc, func(i int) string { return fmt.Sprintf("203.0.113.%d", i) })
 			took := end()
-			guess := took[len(took)/2]
-			t.Logf("right logins took %v at most, half of %d guesses %v or more", right, len(took), guess)
+			right, guess := rights[len(rights)/2], took[len(took)/2] // of the slowest a busy machine may be the cause
+			t.Logf("half of the right logins took %v at most, half of %d guesses %v or more", right, len(took), guess)
 			if right > guess/2 {
 				t.Errorf("a right login took %v, a guess %v", right, guess)
 			}
