@@ -17,7 +17,7 @@ const maxTokenLength = 4096
 // authenticate is the one choke point: whatever the contract asks a credential
 // for passes here on every request. That a token was issued here may be remembered, but
 // not that it is still good. A joint operation gets no principal, and so to nobody's data
-// but through the one call that authenticates the bearer.
+// but through documents, whose every call authenticates the bearer.
 func (a *API) authenticate(op *operation, ec echo.Context) error {
 	switch op.Credential {
 	case policy.NoCredential:

@@ -185,8 +185,13 @@ func TestADocumentIsForItsBearerOnly(t *testing.T) {
 		if turn.status == 200 {
 			found, broken = 404, 400
 		}
+		s.store.asked()
 		if got := s.do("GET", "/org/documents/nothing", "", s.bearer()); got.status != found {
 			t.Errorf("after %s: %d, want %d", turn.what, got.status, found)
+		}
+		asked, whole := s.store.asked(), authentication+", Get org_acme"
+		if (asked == whole) != (turn.status == 200) || !strings.HasPrefix(whole, asked) {
+			t.Errorf("after %s it asked %s", turn.what, asked)
 		}
 		if got := s.do("GET", "/org/documents/nothing?no=such", "", s.bearer()); got.status != broken {
 			t.Errorf("a bad request after %s: %d, want %d", turn.what, got.status, broken)

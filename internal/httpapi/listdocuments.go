@@ -60,7 +60,7 @@ func (h handlers) list(ctx context.Context, in api.DocumentQuery) (*listResponse
 		}
 	}
 	ctx, read := callFrom(ctx).reads(ctx)
-	page, err := h.documentsOf(p).Page(ctx, q)
+	page, err := h.Store.Documents(p.OrgID).Admitted().Page(ctx, q)
 	if err == nil {
 		err = read.settle(pageRoom(page.Documents, fields))
 	}

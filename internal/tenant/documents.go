@@ -3,21 +3,12 @@ package tenant
 import (
 	"context"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/org"
 )
 
 // Documents returns an organization's data. It does no I/O; whether
 // the organization may be used is looked at by every call.
 func (s *Store) Documents(orgID string) *Documents { return s.data.Documents(orgID) }
-
-// GetDocument is Authenticate and then the Get of the principal's Documents, for less. Kinds:
-// those of Authenticate and of Get.
-func (s *Store) GetDocument(ctx context.Context, p org.Principal, id bson.RawValue) (Document, error) {
-	return s.data.Documents(p.OrgID).GetAs(ctx, p, id)
-}
 
 // Claim begins an attempt of a request with an idempotency key. When the request is done already
 // it returns the answer, and the Claim serves to make an answer again that has Remake. Kinds:

@@ -18,6 +18,8 @@ type Data struct {
 	// admitted says that the request was let in already: it begins with what was read of the
 	// organization then.
 	admitted bool
+	// principal is who asks, where nobody has let the request in yet; or nil.
+	principal *org.Principal
 }
 
 // Limits hold an organization's writes to its quota.
@@ -46,6 +48,13 @@ func (d Data) Admitted() Data {
 	return d
 }
 
+// As returns the access for a request of that principal which nobody has let in yet: whatever
+// looks at the organization looks at the principal with it, as Authenticate does.
+func (d Data) As(p org.Principal) Data {
+	d.principal = &p
+	return d
+}
+
 // OrgID is the organization's id.
 func (d *Data) OrgID() string { return d.orgID }
 
@@ -55,8 +64,14 @@ func (d *Data) Alone() bool { return d.access.cluster.Alone() }
 // DrainOwn waits for the writes that this process has begun.
 func (d *Data) DrainOwn(ctx context.Context) error { return d.access.DrainOwn(ctx, d.orgID) }
 
-// Organization reads the organization as it is now, if its own admins may use it.
+// Organization reads the organization as it is now, if its own admins may use it, and the
+// principal is one of them.
 func (d *Data) Organization(ctx context.Context) (*master.Organization, error) {
+	if d.principal != nil {
+		o, a, err := d.access.Pair(ctx, d.orgID, d.principal.AdminID)
+		o, _, err = checkPrincipal(*d.principal, o, a, err)
+		return o, err
+	}
 	return usable(d.access.Reader.Organization(ctx, d.orgID))
 }
 
@@ -66,6 +81,11 @@ func (d *Data) Organization(ctx context.Context) (*master.Organization, error) {
 // collection was the one in use when it was read, and its owner's. That writes are blocked does
 // not concern it, unless reads are, too: what it sees meanwhile is brought over.
 func (d *Data) Read(ctx context.Context, f func(context.Context, docdb.Collection) error) error {
+	if d.principal != nil {
+		if counts, err := d.readAhead(ctx, f); counts {
+			return err
+		}
+	}
 	var o *master.Organization
 	if d.admitted {
 		o = d.access.cache.usable(d.orgID)
@@ -95,35 +115,27 @@ func (d *Data) Read(ctx context.Context, f func(context.Context, docdb.Collectio
 	}
 }
 
-// ReadAs is Authenticate and then Read, for less: on a shared engine it reads where the data was
-// when this process last looked, and then checks the principal and where the data is together, instead
-// of one before and the other after. f may be called for a principal that is then refused.
-func (d *Data) ReadAs(ctx context.Context, p org.Principal, f func(context.Context, docdb.Collection) error) error {
+// readAhead is Read for less, on a shared engine: it reads where the data was when this process
+// last looked, and then checks the principal and where the data is together, instead of one
+// before and the other after. It says whether the answer counts. f may be called for a principal
+// that is then refused.
+func (d *Data) readAhead(ctx context.Context, f func(context.Context, docdb.Collection) error) (counts bool, err error) {
 	o := d.access.cache.usable(d.orgID)
 	if o == nil {
-		return d.readAdmitted(ctx, p, f)
+		return false, nil
 	}
-	admin := d.access.Reader.Admin(ctx, p.AdminID)
+	admin := d.access.Reader.Admin(ctx, d.principal.AdminID)
 	result := f(ctx, d.access.tenant.Collection(o.Collection))
 	now, err := d.access.Reader.Again(ctx, o)
 	var a *master.Admin
 	if err == nil {
 		a, err = admin(ctx)
 	}
-	if now, _, err = checkPrincipal(p, now, a, err); err != nil {
-		return fault.Of(err)
+	if now, _, err = checkPrincipal(*d.principal, now, a, err); err != nil {
+		return true, fault.Of(err)
 	}
 	if now.Generation != o.Generation || now.ReadsBlocked() {
-		return d.readAdmitted(ctx, p, f)
+		return false, nil
 	}
-	return fault.Of(result)
-}
-
-// readAdmitted is ReadAs one after the other.
-func (d *Data) readAdmitted(ctx context.Context, p org.Principal, f func(context.Context, docdb.Collection) error) error {
-	if _, _, err := d.access.Authenticate(ctx, p); err != nil {
-		return fault.Of(err)
-	}
-	admitted := d.Admitted()
-	return admitted.Read(ctx, f)
+	return true, fault.Of(result)
 }

@@ -50,18 +50,13 @@ func (s *Store) Usage(orgID string) (documents, bytes int64) {
 // with what was read of the organization then. It looks again afterwards in any case.
 func (d *Documents) Admitted() *Documents { return &Documents{d.at.Admitted()} }
 
+// As returns the data for a principal that was not let in yet: every call looks at the principal
+// together with the organization, and reads may be carried out for one that is then refused.
+func (d *Documents) As(p org.Principal) *Documents { return &Documents{d.at.As(p)} }
+
 // Get returns a document. Kinds: NotFound, TokenRevoked, Suspended, Unavailable.
 func (d *Documents) Get(ctx context.Context, id bson.RawValue) (doc document.Document, err error) {
 	err = d.at.Read(ctx, func(ctx context.Context, c docdb.Collection) (err error) {
-		doc, err = get(ctx, c, id)
-		return err
-	})
-	return doc, err
-}
-
-// GetAs is Get for a principal that was not let in yet. Kinds: those of authentication and of Get.
-func (d *Documents) GetAs(ctx context.Context, p org.Principal, id bson.RawValue) (doc document.Document, err error) {
-	err = d.at.ReadAs(ctx, p, func(ctx context.Context, c docdb.Collection) (err error) {
 		doc, err = get(ctx, c, id)
 		return err
 	})
