@@ -56,7 +56,7 @@ func (l *logBook) logger() *slog.Logger {
 // a line is written after the client has its answer.
 func (l *logBook) lines(t *testing.T, message string, n int) []map[string]any {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
 		var found []map[string]any
 		for _, line := range strings.Split(strings.TrimSpace(l.String()), "\n") {
 			var m map[string]any

@@ -18,7 +18,7 @@ type Data struct {
 	// admitted says that the request was let in already: it begins with what was read of the
 	// organization then.
 	admitted bool
-	// principal is who asks, where nobody has let the request in yet; or nil.
+	// principal is that of a request that was not let in yet, or nil.
 	principal *org.Principal
 }
 
@@ -48,7 +48,7 @@ func (d Data) Admitted() Data {
 	return d
 }
 
-// As returns the access for a request of that principal which nobody has let in yet: whatever
+// As returns the access for a request of that principal that was not let in yet: whatever
 // looks at the organization looks at the principal with it, as Authenticate does.
 func (d Data) As(p org.Principal) Data {
 	d.principal = &p
