@@ -84,6 +84,9 @@ func testTokens(t testing.TB) *auth.Tokens {
 	return tokens
 }
 
+// readContract reads the contract once for all tests, which hold answers against it.
+var readContract = sync.OnceValues(func() (contract, error) { return loadContract(orgd.OpenAPI) })
+
 // A server is an API behind real HTTP.
 type server struct {
 	t        testing.TB
@@ -123,7 +126,7 @@ func serve(t testing.TB, b *backend, what ...func(*Config)) *server {
 	ts.Start()
 	t.Cleanup(ts.Close)
 	s.url = ts.URL
-	if s.contract, err = loadContract(orgd.OpenAPI); err != nil {
+	if s.contract, err = readContract(); err != nil {
 		t.Fatal(err)
 	}
 	s.problem = s.contract["login"].route.Spec.Components.Schemas["Problem"].Value
