@@ -168,7 +168,7 @@ func reads(t testing.TB, s setup) {
 		if o.Method != "GET" || o.Scheme != "" || len(o.Parameters) > 0 {
 			continue
 		}
-		get, head := w.do(t, "GET", o.Path, "").is(200), w.do(t, "HEAD", o.Path, "").is(200)
+		get, head := w.do(t, "GET", o.Path, "", "X-Request-Id: of-its-own").is(200), w.do(t, "HEAD", o.Path, "").is(200)
 		if head.body != "" || head.header.Get("Content-Type") != get.header.Get("Content-Type") {
 			t.Errorf("HEAD %s: %v %q", o.Path, head.header, head.body)
 		}
