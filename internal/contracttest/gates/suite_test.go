@@ -48,7 +48,7 @@ func parts(t testing.TB) []part {
 		{"slow queries", slowQueries},
 		{"busy", busy},
 		{"streams", streams},
-	}, propertyParts(t), []part{
+	}, inputParts(t), propertyParts(t), []part{
 		{"examples", examples},
 		{"unknown faults", unknownFaults},
 		{"storage down", storageDown},
