@@ -124,6 +124,23 @@ var faults = []fault{
 		}
 	})},
 	{"expires_in in minutes", "life", fields(func(_ *reply, o map[string]any) { replace(o, "expires_in", 60) })},
+	{"a creation that is a moment later", "times", later("created_at", time.Millisecond)},
+	{"an estimate of when the token ends", "times", later("expires_at", 30*time.Second)},
+	{"an operation that has always just begun", "times", fields(func(_ *reply, o map[string]any) {
+		if o["started_at"] != nil {
+			o["started_at"] = o["updated_at"]
+		}
+	})},
+	{"an organization that never changes", "times", fields(func(_ *reply, o map[string]any) {
+		if o["created_at"] != nil {
+			replace(o, "updated_at", o["created_at"])
+		}
+	})},
+	{"less grace than is said", "times", later("purge_after", 30*time.Second)},
+	{"a token that is good for longer", "ends", remember(401)},
+	{"expires_in of somewhat more", "ends", fields(func(_ *reply, o map[string]any) { replace(o, "expires_in", 3660) })},
+	{"a limit that says to come too soon", "come again", retryAfter(func(n int) int { return n / 2 })},
+	{"a limit that says to come too late", "come again", retryAfter(func(n int) int { return n + 1 })},
 	{"more than a stranger may see", "life", fields(func(r *reply, o map[string]any) {
 		if r.request.URL.Path == "/org/get" && r.request.Header.Get("Authorization") == "" {
 			beside(o, "state", "generation", 1)
