@@ -27,7 +27,7 @@ func (c *Contract) checkHeaders(req *http.Request, resp *http.Response) []error 
 	declared := c.declaredHeaders(req, resp.StatusCode)
 	listed := declared != nil
 	if !listed {
-		declared = c.commonHeaders(resp.StatusCode >= 400)
+		declared = c.common[resp.StatusCode >= 400]
 	}
 	var wrong []error
 	names := map[string]bool{} // as HTTP spells them
@@ -111,7 +111,7 @@ func checkHeader(h *openapi3.Header, values []string) error {
 		}
 		value = float64(n)
 	}
-	if err := h.Schema.Value.VisitJSON(value, append(answerFormats, openapi3.MultiErrors(), openapi3.VisitAsResponse())...); err != nil {
+	if err := h.Schema.Value.VisitJSON(value, answerFormats...); err != nil {
 		return fmt.Errorf("is %q: %w", values[0], err)
 	}
 	return nil

@@ -20,7 +20,6 @@ import (
 	"github.com/labstack/echo/v4"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/orgd/orgd"
 	"github.com/orgd/orgd/gen/api"
 	"github.com/orgd/orgd/internal/auth"
 	"github.com/orgd/orgd/internal/fair"
@@ -188,7 +187,7 @@ func New(c Config) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
-	ct, err := loadContract(orgd.OpenAPI)
+	ct, err := ownContract()
 	if err != nil {
 		return nil, fmt.Errorf("read the contract: %w", err)
 	}
