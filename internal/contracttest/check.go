@@ -4,22 +4,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"regexp"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 )
 
-// requestID is what the contract says of X-Request-Id.
-var requestID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
-
 // Check returns what is wrong with an answer by the contract. Of requests that the
-// contract does not have it asks only what it says of all answers: that they have
-// a request id, and that errors are problems.
+// contract does not have it asks only what it says of all answers: which headers
+// they have, and that errors are problems.
 func (c *Contract) Check(req *http.Request, resp *http.Response, body []byte) []error {
-	var wrong []error
-	if id := resp.Header.Get("X-Request-Id"); !requestID.MatchString(id) {
-		wrong = append(wrong, fmt.Errorf("X-Request-Id is %q", id))
+	wrong := c.checkHeaders(req, resp)
+	if own := req.Header.Get("X-Request-Id"); own != "" && resp.Header.Get("X-Request-Id") != own {
+		wrong = append(wrong, fmt.Errorf("X-Request-Id is %q, the request's was %q", resp.Header.Get("X-Request-Id"), own))
 	}
 	if resp.StatusCode >= 400 && req.Method != http.MethodHead {
 		wrong = append(wrong, c.checkProblem(resp, body)...)

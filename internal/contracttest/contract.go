@@ -29,6 +29,7 @@ type Contract struct {
 	asked   *openapi3.T // as it is written, to draw requests from
 	router  routers.Router
 	problem *openapi3.Schema
+	common  map[bool]openapi3.Headers // of all answers, and, by true, of all problems
 }
 
 // Load returns the contract, which it reads once.
@@ -63,7 +64,9 @@ func Parse(yaml string) (*Contract, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the routes of the contract: %w", err)
 	}
-	return &Contract{doc: doc, asked: asked, router: router, problem: problem.Value}, nil
+	c := &Contract{doc: doc, asked: asked, router: router, problem: problem.Value}
+	c.common = map[bool]openapi3.Headers{false: c.commonHeaders(false), true: c.commonHeaders(true)}
+	return c, nil
 }
 
 func parse(yaml string) (*openapi3.T, error) {

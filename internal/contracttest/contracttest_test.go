@@ -3,6 +3,7 @@ package contracttest_test
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -38,6 +39,23 @@ type answer struct {
 	contentType  string // default application/json, or problem+json from 400 on
 	id           string // default r1
 	body         string
+	change       func(http.Header) // of the headers that a good answer has
+}
+
+// headers are those that every answer has, and those of pages.
+func headers(page bool) http.Header {
+	h := http.Header{
+		"Cache-Control": {"no-store"}, "Content-Security-Policy": {"default-src 'none'; frame-ancestors 'none'"},
+		"Cross-Origin-Resource-Policy": {"same-origin"}, "Referrer-Policy": {"no-referrer"}, "X-Content-Type-Options": {"nosniff"}, "X-Frame-Options": {"DENY"},
+	}
+	if page {
+		h.Set("Cache-Control", "no-cache")
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "+
+			"base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		h.Set("ETag", `"`+strings.Repeat("0", 32)+`"`)
+		h.Set("Vary", "Accept-Encoding")
+	}
+	return h
 }
 
 // hold sends the request and returns what the Transport finds wrong with the answer.
@@ -48,9 +66,13 @@ func hold(t *testing.T, a answer, c contracttest.Config) []string {
 		if contentType == "" {
 			contentType = map[bool]string{false: "application/json", true: "application/problem+json"}[a.status >= 400]
 		}
+		maps.Copy(w.Header(), headers(a.path == "/docs" || a.path == "/openapi.json"))
 		w.Header().Set("Content-Type", contentType)
 		if w.Header().Set("X-Request-Id", "r1"); a.id != "" {
 			w.Header().Set("X-Request-Id", a.id)
+		}
+		if a.change != nil {
+			a.change(w.Header())
 		}
 		w.WriteHeader(a.status)
 		_, _ = io.WriteString(w, a.body)
@@ -115,6 +137,18 @@ func TestAnswersThatBreakTheContractFail(t *testing.T) {
 			"a fault of the server"},
 		"a required header that is missing": {answer{status: 401, body: strings.NewReplacer("404", "401", "not_found", "unauthenticated").Replace(notFound)},
 			"WWW-Authenticate"},
+		"a header of another value": {answer{status: 200, body: summary, change: func(h http.Header) { h.Set("Cache-Control", "max-age=60") }},
+			"the header Cache-Control is"},
+		"a header that comes twice": {answer{status: 200, body: summary, change: func(h http.Header) { h.Add("Cache-Control", "no-store") }},
+			"Cache-Control comes more than once"},
+		"a header that is not declared": {answer{status: 200, body: summary, change: func(h http.Header) { h.Set("Server", "orgd") }},
+			"the header Server is not declared"},
+		"a header of all that an unlisted answer lacks": {answer{method: "GET", path: "/nowhere", status: 404, body: notFound,
+			change: func(h http.Header) { h.Del("X-Content-Type-Options") }}, "the header X-Content-Type-Options is missing"},
+		"a header that HEAD has of another value": {answer{method: "HEAD", path: "/org/get", status: 200,
+			change: func(h http.Header) { h.Set("X-Frame-Options", "ALLOWALL") }}, "the header X-Frame-Options is"},
+		"a number that is none": {answer{status: 429, body: strings.NewReplacer("404", "429", "not_found", "rate_limited").Replace(notFound),
+			change: func(h http.Header) { h.Set("Retry-After", "soon") }}, "the header Retry-After is no number"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := strings.Join(hold(t, c.answer, contracttest.Config{}), "\n")
@@ -146,5 +180,21 @@ func TestCoverageCountsDocumentedAnswers(t *testing.T) {
 	}
 	if diff := cmp.Diff(len(all)-1, len(left)); diff != "" || seen.Count(contracttest.Response{Operation: "getOrganization", Status: 404}) != 1 {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestHeadersThatMayBeThereAreToBeSeenBothWays(t *testing.T) {
+	var seen contracttest.Coverage
+	conflict := strings.NewReplacer("404", "409", "not_found", "name_taken").Replace(notFound)
+	for _, change := range []func(http.Header){nil, func(h http.Header) { h.Set("Retry-After", "1") }} {
+		before, err := seen.MissingHeaders()
+		if err != nil {
+			t.Fatal(err)
+		}
+		hold(t, answer{method: "POST", path: "/org/create", status: 409, body: conflict, change: change}, contracttest.Config{Seen: &seen})
+		after, err := seen.MissingHeaders()
+		if err != nil || len(after) != len(before)-1 {
+			t.Errorf("missing %v, then %v, %v", before, after, err)
+		}
 	}
 }

@@ -76,25 +76,29 @@ func (tr *Transport) look(req *http.Request, resp *http.Response, body []byte) {
 	if resp.StatusCode >= 500 && !slices.Contains(tr.config.Expect, resp.StatusCode) {
 		tr.t.Errorf("%s %s: a fault of the server, %d: %s", req.Method, req.URL.Path, resp.StatusCode, body)
 	}
-	if _, id := tr.contract.operation(req); id != "" && tr.config.Seen != nil {
-		tr.config.Seen.add(Response{id, resp.StatusCode})
+	if route, id := tr.contract.operation(req); id != "" && tr.config.Seen != nil {
+		tr.config.Seen.add(Response{id, resp.StatusCode}, headerCasesOf(route, resp))
 	}
 }
 
 // Coverage counts the answers that were seen of those the contract documents. It
 // is safe for concurrent use; its zero value is ready.
 type Coverage struct {
-	mu   sync.Mutex
-	seen map[Response]int
+	mu      sync.Mutex
+	seen    map[Response]int
+	headers map[HeaderCase]bool
 }
 
-func (c *Coverage) add(r Response) {
+func (c *Coverage) add(r Response, headers []HeaderCase) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.seen == nil {
-		c.seen = map[Response]int{}
+		c.seen, c.headers = map[Response]int{}, map[HeaderCase]bool{}
 	}
 	c.seen[r]++
+	for _, h := range headers {
+		c.headers[h] = true
+	}
 }
 
 // Count returns how often an answer was seen.
@@ -111,4 +115,15 @@ func (c *Coverage) Missing() ([]Response, error) {
 		return nil, err
 	}
 	return slices.DeleteFunc(contract.Responses(), func(r Response) bool { return c.Count(r) > 0 }), nil
+}
+
+// MissingHeaders lists the headers that may be there or not, of which only one was seen.
+func (c *Coverage) MissingHeaders() ([]HeaderCase, error) {
+	contract, err := Load()
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.DeleteFunc(contract.HeaderCases(), func(h HeaderCase) bool { return c.headers[h] }), nil
 }

@@ -35,11 +35,8 @@ func (h handlers) Login(ctx context.Context, req api.LoginRequestObject) (api.Lo
 		return nil, err
 	}
 	return api.Login200JSONResponse{
-		Body: api.Token{
-			AccessToken: token, TokenType: api.Bearer,
-			ExpiresAt: instant(expires), ExpiresIn: max(int32(math.Ceil(expires.Sub(h.Now()).Seconds())), 1),
-			AdminID: admin, OrgID: organization,
-		},
-		Headers: api.Login200ResponseHeaders{CacheControl: "no-store"},
+		AccessToken: token, TokenType: api.Bearer,
+		ExpiresAt: instant(expires), ExpiresIn: max(int32(math.Ceil(expires.Sub(h.Now()).Seconds())), 1),
+		AdminID: admin, OrgID: organization,
 	}, nil
 }

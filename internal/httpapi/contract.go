@@ -2,10 +2,12 @@ package httpapi
 
 import (
 	"math"
+	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/routers"
 
+	"github.com/orgd/orgd"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/policy"
 )
@@ -29,6 +31,10 @@ type operation struct {
 	// reads by itself, for the same reason.
 	extended []string
 }
+
+// ownContract is openapi.yaml, read once for all servers of the process: it takes longer
+// than all the rest of putting one together.
+var ownContract = sync.OnceValues(func() (contract, error) { return loadContract(orgd.OpenAPI) })
 
 // loadContract parses and validates the document, so that no request waits for that.
 func loadContract(yaml string) (contract, error) {

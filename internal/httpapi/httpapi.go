@@ -18,7 +18,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/orgd/orgd"
 	"github.com/orgd/orgd/gen/api"
 	"github.com/orgd/orgd/internal/auth"
 	"github.com/orgd/orgd/internal/fair"
@@ -147,7 +146,7 @@ func New(c Config) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
-	ct, err := loadContract(orgd.OpenAPI)
+	ct, err := ownContract()
 	if err != nil {
 		return nil, fmt.Errorf("read the contract: %w", err)
 	}

@@ -2,11 +2,9 @@ package gates
 
 import (
 	"bytes"
-	"io"
 	"maps"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -36,6 +34,37 @@ var faults = []fault{
 	{"another status", "life", out(func(r *reply) { ifStatus(r, 201, 200) })},
 	{"no Location", "life", without(201, "Location")},
 	{"no Cache-Control of a token", "life", out(func(r *reply) { r.header.Del("Cache-Control") })},
+	{"a document that may be kept", "documents", out(func(r *reply) {
+		if r.request.Method == http.MethodGet {
+			ifHeader(r, "Cache-Control", "no-store", "private, max-age=60")
+		}
+	})},
+	{"an error that may be kept", "methods", out(func(r *reply) {
+		if r.status == 404 {
+			r.header.Set("Cache-Control", "max-age=60")
+		}
+	})},
+	{"a page that is kept for good", "reads", out(func(r *reply) { ifHeader(r, "Cache-Control", "no-cache", "max-age=31536000, immutable") })},
+	{"a page that may load anything", "reads", out(func(r *reply) {
+		if r.request.URL.Path == "/docs" {
+			r.header.Set("Content-Security-Policy", "default-src *")
+		}
+	})},
+	{"HEAD without what GET has", "reads", out(func(r *reply) {
+		if r.request.Method == http.MethodHead {
+			r.header.Del("X-Frame-Options")
+		}
+	})},
+	{"a media type that may be guessed", "life", out(func(r *reply) { r.header.Del("X-Content-Type-Options") })},
+	{"a header that nobody declared", "life", out(func(r *reply) { r.header.Set("X-Powered-By", "orgd") })},
+	{"a header that comes twice", "life", out(func(r *reply) { r.header.Add("Cache-Control", "no-store") })},
+	{"another way to authenticate", "life", out(func(r *reply) { ifHeader(r, "Www-Authenticate", `Bearer realm="orgd"`, `Bearer realm="x"`) })},
+	{"a new document that is elsewhere", "idempotency", out(func(r *reply) {
+		if r.request.URL.Path == "/org/documents" && r.header.Get("Location") != "" {
+			r.header.Set("Location", "/org/documents/elsewhere")
+		}
+	})},
+	{"a request's own id that is overlooked", "reads", in(func(req *http.Request) { req.Header.Del("X-Request-Id") })},
 	{"no request id", "reads", out(func(r *reply) { r.header.Del("X-Request-Id") })},
 	{"JSON as a page", "reads", out(func(r *reply) { ifHeader(r, "Content-Type", "application/json", "text/html") })},
 	{"an empty answer", "reads", out(func(r *reply) { r.body = nil })},
@@ -95,6 +124,23 @@ var faults = []fault{
 		}
 	})},
 	{"expires_in in minutes", "life", fields(func(_ *reply, o map[string]any) { replace(o, "expires_in", 60) })},
+	{"a creation that is a moment later", "times", later("created_at", time.Millisecond)},
+	{"an estimate of when the token ends", "times", later("expires_at", 30*time.Second)},
+	{"an operation that has always just begun", "times", fields(func(_ *reply, o map[string]any) {
+		if o["started_at"] != nil {
+			o["started_at"] = o["updated_at"]
+		}
+	})},
+	{"an organization that never changes", "times", fields(func(_ *reply, o map[string]any) {
+		if o["created_at"] != nil {
+			replace(o, "updated_at", o["created_at"])
+		}
+	})},
+	{"less grace than is said", "times", later("purge_after", 30*time.Second)},
+	{"a token that is good for longer", "ends", remember(401)},
+	{"expires_in of somewhat more", "ends", fields(func(_ *reply, o map[string]any) { replace(o, "expires_in", 3660) })},
+	{"a limit that says to come too soon", "come again", retryAfter(func(n int) int { return n / 2 })},
+	{"a limit that says to come too late", "come again", retryAfter(func(n int) int { return n + 1 })},
 	{"more than a stranger may see", "life", fields(func(r *reply, o map[string]any) {
 		if r.request.URL.Path == "/org/get" && r.request.Header.Get("Authorization") == "" {
 			beside(o, "state", "generation", 1)
@@ -193,6 +239,14 @@ var faults = []fault{
 		return lines
 	})},
 	{"a line off by one", "streams", out(func(r *reply) { r.body = bytes.ReplaceAll(r.body, []byte(`"line":2`), []byte(`"line":1`)) })},
+	{"lines that are counted without the blank ones", "streams", importing(func(body string) string { return blankLine.ReplaceAllString(body, "") })},
+	{"\\r\\n that is two lines", "streams", importing(func(body string) string { return strings.ReplaceAll(body, "\r\n", "\n\n") })},
+	{"a last line without an end that is lost", "streams", importing(func(body string) string { return body[:strings.LastIndex(body, "\n")+1] })},
+	{"what comes after a refused line is lost", "streams", importing(func(body string) string {
+		before, _, _ := strings.Cut(body, `{"_id":`+"\n")
+		return before
+	})},
+	{"white space that is no blank line", "streams", importing(func(body string) string { return strings.ReplaceAll(body, " \t ", "{") })},
 	{"a refused line that counts as done", "streams", out(func(r *reply) {
 		r.body = bytes.ReplaceAll(r.body, []byte(`"failed":1`), []byte(`"failed":0`))
 	})},
@@ -218,119 +272,4 @@ var faults = []fault{
 			req.Header.Del("Authorization")
 		}
 	})},
-}
-
-func text(o map[string]any, name string) string {
-	s, _ := o[name].(string)
-	return s
-}
-
-// replace puts another value in the place of one that is there.
-func replace(o map[string]any, name string, value any) {
-	if _, ok := o[name]; ok {
-		o[name] = value
-	}
-}
-
-// beside adds a property to objects that have another one.
-func beside(o map[string]any, there, name string, value any) {
-	if _, ok := o[there]; ok {
-		o[name] = value
-	}
-}
-
-func swap(o map[string]any, name, from, to string) {
-	if text(o, name) == from {
-		o[name] = to
-	}
-}
-
-func eachError(o map[string]any, change func(map[string]any)) {
-	list, _ := o["errors"].([]any)
-	for _, e := range list {
-		if e, ok := e.(map[string]any); ok {
-			change(e)
-		}
-	}
-}
-
-func ifStatus(r *reply, from, to int) {
-	if r.status == from {
-		r.status = to
-	}
-}
-
-func ifHeader(r *reply, name, from, to string) {
-	if r.header.Get(name) == from {
-		r.header.Set(name, to)
-	}
-}
-
-// onPath makes a fault of requests for that path only.
-func onPath(path string, fault func(http.Handler) http.Handler) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		broken := fault(next)
-		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-			if req.URL.Path == path {
-				broken.ServeHTTP(w, req)
-				return
-			}
-			next.ServeHTTP(w, req)
-		})
-	}
-}
-
-// trimmed takes the white space round a body away.
-var trimmed = in(func(req *http.Request) {
-	body, _ := io.ReadAll(req.Body) // cut off: shorter, then
-	body = bytes.TrimSpace(body)
-	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-})
-
-// without drops a header of the answers of one status.
-func without(status int, header string) func(http.Handler) http.Handler {
-	return out(func(r *reply) {
-		if r.status == status {
-			r.header.Del(header)
-		}
-	})
-}
-
-// anybody lets requests without a credential in under the last one that was given out.
-func anybody(next http.Handler) http.Handler {
-	var mu sync.Mutex
-	last := ""
-	lend := in(func(req *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		if len(req.Header["Authorization"]) == 0 && last != "" {
-			req.Header.Set("Authorization", "Bearer "+last)
-		}
-	})
-	return fields(func(_ *reply, o map[string]any) {
-		mu.Lock()
-		defer mu.Unlock()
-		if token := text(o, "access_token"); token != "" {
-			last = token
-		}
-	})(lend(next))
-}
-
-// remember gives an answer of that status as it was when the same request went well.
-func remember(status int) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		var mu sync.Mutex
-		good := map[string]reply{}
-		return out(func(r *reply) {
-			mu.Lock()
-			defer mu.Unlock()
-			key := r.request.Method + r.request.URL.String() + r.request.Header.Get("Authorization")
-			switch was, known := good[key]; {
-			case r.status == 200:
-				good[key] = *r
-			case r.status == status && known:
-				r.status, r.header, r.body = was.status, was.header.Clone(), was.body
-			}
-		})(next)
-	}
 }

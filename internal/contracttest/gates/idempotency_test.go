@@ -21,7 +21,10 @@ func idempotency(t testing.TB, s setup) {
 
 	auth := "Authorization: " + w.login(t, "acme@x.example", password)
 	w.do(t, "GET", made.header.Get("Location"), "", auth).is(200).has("id", made.text("id"))
-	w.twice(t, "/org/documents", `{"n":1}`, auth)
+	one := w.twice(t, "/org/documents", `{"n":1}`, auth)
+	if there := w.do(t, "GET", one.header.Get("Location"), "", auth).is(200); there.body != one.body {
+		t.Errorf("at %s is %s, not %s", one.header.Get("Location"), there.body, one.body)
+	}
 	w.do(t, "POST", "/org/documents", `{"n":2}`, auth, "Idempotency-Key: k").is(422, "idempotency_key_reused")
 	w.do(t, "POST", "/org/documents", `{"n":1}`, "Authorization: "+w.account(t).auth, "Idempotency-Key: k").is(201)
 	w.do(t, "POST", "/org/documents", `{"n":1}`, auth, "Idempotency-Key: other").is(201)

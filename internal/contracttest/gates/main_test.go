@@ -89,6 +89,15 @@ func gate() (code int) {
 			code = 1
 		}
 	}
+	headers, err := seen.MissingHeaders()
+	for _, h := range headers {
+		fmt.Printf("no test gets %s: make one get it\n", h)
+		code = 1
+	}
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
 	for r, reason := range unseen {
 		if seen.Count(r) > 0 {
 			fmt.Printf("a test gets %s, of which unseen says: %s\n", r, reason)

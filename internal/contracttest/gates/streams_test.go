@@ -2,8 +2,12 @@ package gates
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -45,13 +49,7 @@ func streams(t testing.TB, s setup) {
 	)
 	first := w.do(t, "POST", "/org/import", ada+"\n"+ada+"\n\n"+grace, auth, asLines).is(200).
 		ends("type", "result", "lines", 3.0, "inserted", 2.0, "failed", 1.0, "complete", true)
-	refused := answer{t: t, fields: first.lines()[0]}
-	for _, line := range first.lines() {
-		if line["type"] == "error" {
-			refused.fields = line
-		}
-	}
-	refused.has("line", 2.0, "code", "document_exists")
+	first.refuses("2 document_exists")
 
 	all := w.do(t, "GET", "/org/export", "", auth).is(200)
 	if want := ada + "\n" + grace + "\n" + `{"_trailer":{"documents":2,"complete":true}}` + "\n"; all.body != want {
@@ -71,6 +69,42 @@ func streams(t testing.TB, s setup) {
 	if none := w.do(t, "GET", "/org/export", "", other).is(200).lines(); len(none) != 1 {
 		t.Errorf("another organization exports %v", none)
 	}
+	importLines(t, w, other)
+}
+
+// refuses fails the test unless these are the lines that an import refuses, each with why.
+func (a answer) refuses(want ...string) answer {
+	a.t.Helper()
+	var got []string
+	for _, line := range a.lines() {
+		if line["type"] == "error" {
+			got = append(got, fmt.Sprint(line["line"], " ", line["code"]))
+		}
+	}
+	if !slices.Equal(got, want) {
+		a.t.Errorf("refused are the lines %q, want %q", got, want)
+	}
+	return a
+}
+
+// importLines: which lines a report is about, whatever they end in, and whatever is
+// between them and behind them.
+func importLines(t testing.TB, w *world, auth string) {
+	const ada, bob = `{"_id":"ada"}`, `{"_id":"bob"}`
+	counts := []any{"type", "result", "lines", 5.0, "inserted", 2.0, "failed", 3.0, "complete", true}
+	for _, end := range []string{"\n", "\r\n"} {
+		for _, last := range []string{"", end, end + end} {
+			lines := []string{"", ada, "", " \t ", ada, "", `{"_id":`, bob, "", `{"_id":[]}`}
+			w.do(t, "POST", "/org/import", strings.Join(lines, end)+last, auth, asLines).is(200).
+				refuses("5 document_exists", "7 malformed", "10 invalid").ends(counts...)
+			for _, id := range []string{"ada", "bob"} {
+				w.do(t, "DELETE", "/org/documents/"+id, "", auth).is(204)
+			}
+		}
+	}
+	w.do(t, "POST", "/org/import", "\n\r\n \n", auth, asLines).is(200).refuses().ends("type", "result", "lines", 0.0, "failed", 0.0, "complete", true)
+	w.do(t, "POST", "/org/import", "\n"+ada+"\r", auth, asLines).is(200).refuses().ends("lines", 1.0, "inserted", 1.0)
+	w.do(t, "GET", "/org/documents/ada", "", auth).is(200)
 }
 
 // export makes a fault that changes the lines of exports.
@@ -80,4 +114,15 @@ func export(change func([]string) []string) func(http.Handler) http.Handler {
 			r.body = []byte(strings.Join(change(strings.Split(strings.TrimSuffix(string(r.body), "\n"), "\n")), "\n") + "\n")
 		}
 	})
+}
+
+var blankLine = regexp.MustCompile(`(?m)^[ \t\r]*\n`)
+
+// importing makes a fault that changes what is imported.
+func importing(change func(string) string) func(http.Handler) http.Handler {
+	return onPath("/org/import", in(func(req *http.Request) {
+		body, _ := io.ReadAll(req.Body) // cut off: shorter, then
+		changed := change(string(body))
+		req.Body, req.ContentLength = io.NopCloser(strings.NewReader(changed)), int64(len(changed))
+	}))
 }

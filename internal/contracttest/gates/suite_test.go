@@ -42,13 +42,16 @@ func parts(t testing.TB) []part {
 		{"no operator", noOperator},
 		{"grace", grace},
 		{"full", full},
+		{"times", times},
+		{"ends", ends},
+		{"come again", comeAgain},
 		{"async", async},
 		{"states", states},
 		{"documents", documents},
 		{"slow queries", slowQueries},
 		{"busy", busy},
 		{"streams", streams},
-	}, propertyParts(t), []part{
+	}, inputParts(t), propertyParts(t), []part{
 		{"examples", examples},
 		{"unknown faults", unknownFaults},
 		{"storage down", storageDown},
@@ -168,7 +171,7 @@ func reads(t testing.TB, s setup) {
 		if o.Method != "GET" || o.Scheme != "" || len(o.Parameters) > 0 {
 			continue
 		}
-		get, head := w.do(t, "GET", o.Path, "").is(200), w.do(t, "HEAD", o.Path, "").is(200)
+		get, head := w.do(t, "GET", o.Path, "", "X-Request-Id: of-its-own").is(200), w.do(t, "HEAD", o.Path, "").is(200)
 		if head.body != "" || head.header.Get("Content-Type") != get.header.Get("Content-Type") {
 			t.Errorf("HEAD %s: %v %q", o.Path, head.header, head.body)
 		}

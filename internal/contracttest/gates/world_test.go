@@ -35,6 +35,8 @@ type setup struct {
 	maxOrganizations int64
 	// maxKeys is how many idempotency keys are remembered; 0 is no limit.
 	maxKeys int64
+	// clock, if not nil, is that of startFaulty's servers.
+	clock *clock
 	// noOperator leaves the operator's key out.
 	noOperator bool
 	// fault is put round the service to break it.
@@ -92,7 +94,7 @@ func (s setup) startFaulty(t testing.TB, perMinute int) *world {
 	}
 	store, err := tenant.Open(context.WithoutCancel(t.Context()), tenant.Config{
 		Engine: faulty, MasterDB: masterDB, TenantDB: tenantDB, Passwords: passwords, Exclusive: true,
-		DeleteGrace: s.grace, MaxOrganizations: s.maxOrganizations, MaxKeys: s.maxKeys,
+		DeleteGrace: s.grace, MaxOrganizations: s.maxOrganizations, MaxKeys: s.maxKeys, Now: s.clock.now,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -124,7 +126,7 @@ var pages = sync.OnceValues(func() (map[string]http.Handler, error) { return web
 func (s setup) newAPI(t testing.TB, store *tenant.Store, perMinute int) *httpapi.API {
 	t.Helper()
 	tokens, err := auth.NewTokens(auth.TokensConfig{
-		Algorithm: "HS256", Secret: []byte("a secret of forty letters, more or less."), TTL: time.Hour, Issuer: "orgd", Audience: "orgd",
+		Algorithm: "HS256", Secret: []byte("a secret of forty letters, more or less."), TTL: time.Hour, Issuer: "orgd", Audience: "orgd", Now: s.clock.now,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +138,7 @@ func (s setup) newAPI(t testing.TB, store *tenant.Store, perMinute int) *httpapi
 	api, err := httpapi.New(httpapi.Config{
 		Store: store, Tokens: tokens, Logger: slog.New(slog.DiscardHandler), Pages: pages,
 		SignupsPerMinute: perMinute, LoginsPerMinute: perMinute, RequestsPerMinute: perMinute, LookupsPerMinute: perMinute, OperatorKey: s.operatorKey(),
-		QueryTimeout: queryTimeout,
+		QueryTimeout: queryTimeout, Now: s.clock.now,
 	})
 	if err != nil {
 		t.Fatal(err)
