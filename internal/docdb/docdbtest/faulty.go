@@ -52,6 +52,8 @@ type Call struct {
 	// Database and Collection are what it is called on, empty if it is on no
 	// one; for Create and Drop the name, for List the prefix.
 	Database, Collection string
+	// Context is the caller's.
+	Context context.Context
 }
 
 // Write reports whether the call changes anything.
@@ -186,14 +188,14 @@ func (x fault) err() error {
 
 // begin counts a call and says what shall go wrong with it. If it returns an
 // error that is the answer, without an effect.
-func (f *Faulty) begin(op, database, collection string) (fault, error) {
+func (f *Faulty) begin(ctx context.Context, op, database, collection string) (fault, error) {
 	f.mu.Lock()
 	if f.dead {
 		f.mu.Unlock()
 		return fault{}, ErrDied
 	}
 	f.calls++
-	x := f.next(Call{f.calls, op, database, collection})
+	x := f.next(Call{f.calls, op, database, collection, ctx})
 	hook := f.hook
 	f.mu.Unlock()
 

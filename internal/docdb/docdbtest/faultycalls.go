@@ -13,7 +13,7 @@ import (
 
 // do runs one call.
 func do[T any](ctx context.Context, f *Faulty, op, database, collection string, call func(context.Context) (T, error)) (T, error) {
-	x, err := f.begin(op, database, collection)
+	x, err := f.begin(ctx, op, database, collection)
 	if err != nil {
 		var none T
 		return none, err
@@ -93,7 +93,7 @@ func (c faultyCollection) Insert(ctx context.Context, doc bson.Raw) error {
 }
 
 func (c faultyCollection) InsertMany(ctx context.Context, docs []bson.Raw) ([]error, error) {
-	x, err := c.f.begin("InsertMany", c.database, c.name)
+	x, err := c.f.begin(ctx, "InsertMany", c.database, c.name)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func (c faultyCollection) Delete(ctx context.Context, id bson.RawValue, when doc
 
 func (c faultyCollection) Find(ctx context.Context, q docdb.Query) iter.Seq2[bson.Raw, error] {
 	return func(yield func(bson.Raw, error) bool) {
-		x, err := c.f.begin("Find", c.database, c.name)
+		x, err := c.f.begin(ctx, "Find", c.database, c.name)
 		if err != nil {
 			yield(nil, err)
 			return
