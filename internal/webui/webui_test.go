@@ -58,7 +58,7 @@ func TestPages(t *testing.T) {
 	}
 	begin := map[string]string{
 		"/docs": "<!doctype html>", "/docs/init.js": "// Starts", "/docs/swagger-ui-bundle.js": "/*! For license information", "/docs/swagger-ui.css": ".swagger-ui",
-		"/docs/favicon-32x32.png": "\x89PNG", "/openapi.yaml": "# The contract.", "/openapi.json": `{"components"`,
+		"/docs/favicon-32x32.png": "\x89PNG", "/openapi.yaml": "openapi: 3.0.3", "/openapi.json": `{"components"`,
 		"/docs/LICENSE": "\n                                 Apache License", "/docs/NOTICE": "swagger-ui", "/docs/swagger-ui-bundle.js.LICENSE.txt": "/*",
 	}
 	types := map[string]string{
