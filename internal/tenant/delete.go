@@ -57,13 +57,17 @@ func (s *Store) DeleteAsync(ctx context.Context, p org.Principal) (*org.Operatio
 }
 
 func (s *Store) newDelete(orgID string, p master.Plan) (*operation.Execution, error) {
-	return s.runner.New(master.Delete, orgID, p, s.workflows()[master.Delete])
+	return s.runner.New(master.Delete, orgID, p, s.deleteWorkflow)
 }
 
 // deleteWorkflow removes an organization with all traces of it.
 type deleteWorkflow struct {
 	workflow
 	dropped []string // collections
+}
+
+func (s *Store) deleteWorkflow(x *operation.Execution) operation.Workflow {
+	return &deleteWorkflow{workflow: s.workflow(x)}
 }
 
 // Steps implements operation.Workflow.

@@ -155,6 +155,6 @@ func (s *Store) workflows() map[master.Kind]func(*operation.Execution) operation
 	return map[master.Kind]func(*operation.Execution) operation.Workflow{
 		master.Create: s.createWorkflow(""),
 		master.Update: s.updateWorkflow(""),
-		master.Delete: func(x *operation.Execution) operation.Workflow { return &deleteWorkflow{workflow: s.workflow(x)} },
+		master.Delete: s.deleteWorkflow,
 	}
 }

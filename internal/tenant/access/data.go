@@ -55,9 +55,6 @@ func (d Data) As(p org.Principal) Data {
 	return d
 }
 
-// OrgID is the organization's id.
-func (d *Data) OrgID() string { return d.orgID }
-
 // Alone reports whether no other process can write the data.
 func (d *Data) Alone() bool { return d.access.cluster.Alone() }
 

@@ -4,7 +4,6 @@
 package operation
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -50,7 +49,7 @@ type Step struct {
 	Accepts bool
 }
 
-// Config is what a Runner works with. All fields are required but LeaseTTL.
+// Config is what a Runner works with. All fields are required.
 type Config struct {
 	Operations master.Table[master.Operation, *master.Operation]
 	Logger     *slog.Logger
@@ -59,9 +58,7 @@ type Config struct {
 	Instance string
 	// Alone says that no other process can use the databases.
 	Alone bool
-	// LeaseTTL is how long an operation is left alone when its owner is not
-	// heard of. Default 12 s: with the search for such operations every five seconds a name that
-	// a killed create has reserved is free or in use twenty seconds later.
+	// LeaseTTL is how long an operation is left alone when its owner is not heard of.
 	LeaseTTL time.Duration
 	// Workflows makes what operations of a kind go through.
 	Workflows map[master.Kind]func(*Execution) Workflow
@@ -87,7 +84,6 @@ const resumeAtOnce = 4
 
 // NewRunner returns a Runner, to be closed.
 func NewRunner(ctx context.Context, cfg Config) *Runner {
-	cfg.LeaseTTL = cmp.Or(cfg.LeaseTTL, 12*time.Second)
 	r := &Runner{cfg: cfg, places: map[master.Kind]chan struct{}{}}
 	for kind := range cfg.Workflows {
 		r.places[kind] = make(chan struct{}, resumeAtOnce)
@@ -95,9 +91,6 @@ func NewRunner(ctx context.Context, cfg Config) *Runner {
 	r.life, r.end = context.WithCancel(context.WithoutCancel(ctx))
 	return r
 }
-
-// LeaseTTL is how long an operation is left alone when its owner is not heard of.
-func (r *Runner) LeaseTTL() time.Duration { return r.cfg.LeaseTTL }
 
 // Stop ends all operations where they are.
 func (r *Runner) Stop() { r.end() }
@@ -124,8 +117,7 @@ func (r *Runner) New(kind master.Kind, orgID string, p master.Plan, make func(*E
 		Lease:     master.Lease{Owner: r.cfg.Instance, Until: now.Add(r.cfg.LeaseTTL), Token: 1},
 		CreatedAt: now, UpdatedAt: now,
 	}}
-	x.workflow = make(x)
-	x.steps = x.workflow.Steps()
+	x.bind(make)
 	x.Op.Step = x.steps[0].Name
 	return x, nil
 }
@@ -137,9 +129,14 @@ func (r *Runner) Existing(op *master.Operation) (*Execution, error) {
 		return nil, fmt.Errorf("operation of unknown kind %q: made by a later version?", op.Kind)
 	}
 	x := &Execution{runner: r, Op: op}
+	x.bind(make)
+	return x, nil
+}
+
+// bind gives the execution what it goes through.
+func (x *Execution) bind(make func(*Execution) Workflow) {
 	x.workflow = make(x)
 	x.steps = x.workflow.Steps()
-	return x, nil
 }
 
 // Run persists a new operation and runs it to its end. It goes on when the

@@ -49,13 +49,20 @@ func (s *Repairer) cleanOrganization(ctx context.Context, o *master.Organization
 	return s.Master.Organizations.Swap(ctx, o)
 }
 
-func (s *Repairer) cleanReservation(ctx context.Context, res *master.Reservation) error {
-	over, err := s.Master.Over(ctx, res.Operation)
-	if err != nil || !over {
-		return err
+// ownerOf reports whether the operation that a thing names is over, and then returns its
+// organization, nil if there is none: in this order, since an operation that is running may be
+// about to make it.
+func (s *Repairer) ownerOf(ctx context.Context, opID, orgID string) (over bool, o *master.Organization, err error) {
+	if over, err = s.Master.Over(ctx, opID); err != nil || !over {
+		return over, nil, err
 	}
-	o, err := master.Found(s.Master.Organizations.Get(ctx, res.OrgID))
-	if err != nil {
+	o, err = master.Found(s.Master.Organizations.Get(ctx, orgID))
+	return over, o, err
+}
+
+func (s *Repairer) cleanReservation(ctx context.Context, res *master.Reservation) error {
+	over, o, err := s.ownerOf(ctx, res.Operation, res.OrgID)
+	if err != nil || !over {
 		return err
 	}
 	var a *master.Admin
@@ -71,11 +78,7 @@ func (s *Repairer) cleanReservation(ctx context.Context, res *master.Reservation
 }
 
 func (s *Repairer) cleanCollection(ctx context.Context, c *master.Collection) error {
-	over, err := s.Master.Over(ctx, c.Operation)
-	if err != nil || !over {
-		return err
-	}
-	o, err := master.Found(s.Master.Organizations.Get(ctx, c.OrgID))
+	over, o, err := s.ownerOf(ctx, c.Operation, c.OrgID)
 	if err != nil || judgeEntry(c, over, o, s.Now()) != useless {
 		return err
 	}
@@ -83,12 +86,8 @@ func (s *Repairer) cleanCollection(ctx context.Context, c *master.Collection) er
 }
 
 func (s *Repairer) cleanAdmin(ctx context.Context, a *master.Admin) error {
-	over, err := s.Master.Over(ctx, a.Operation)
+	over, o, err := s.ownerOf(ctx, a.Operation, a.OrgID)
 	if err != nil || !over {
-		return err
-	}
-	o, err := master.Found(s.Master.Organizations.Get(ctx, a.OrgID))
-	if err != nil {
 		return err
 	}
 	if adminStray(over, o) {
