@@ -41,6 +41,7 @@ func TestDeletionLeavesNoTrace(t *testing.T) {
 func TestNameAndAddressAreFreeWithTheAnswerToADeletion(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, w *world) {
+		w.longOnMongoDB()
 		acc := w.account("Acme")
 		for range 5 {
 			gone := w.do("DELETE", "/org/delete", "", acc.auth).is(200)

@@ -466,6 +466,7 @@ func TestIsolation(t *testing.T) {
 		}
 	}
 	onEachEngine(t, func(t *testing.T, w *world) {
+		w.longOnMongoDB()
 		red, blue := w.party(t, "Red"), w.party(t, "Blue")
 		for _, o := range operations {
 			f := trespasses[o.ID]
@@ -536,6 +537,7 @@ func TestCursorsThatWereNotGiven(t *testing.T) {
 	t.Parallel()
 	seed := seedOf(t)
 	onEachEngine(t, func(t *testing.T, w *world) {
+		w.longOnMongoDB()
 		r := rand.New(rand.NewPCG(seed, 0))
 		p := w.party(t, "Red")
 		refuse := func(what, query, cursor string) {

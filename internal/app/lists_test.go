@@ -292,6 +292,7 @@ func TestListsAreAsTheModelHasThem(t *testing.T) {
 	t.Parallel()
 	seed := seedOf(t)
 	onEachEngine(t, func(t *testing.T, w *world) {
+		w.longOnMongoDB()
 		rounds, lists := 12, 25
 		if w.uri != "" {
 			rounds, lists = 2, 15
@@ -421,6 +422,7 @@ func TestListsWhileOthersWrite(t *testing.T) {
 	t.Parallel()
 	seed := seedOf(t)
 	onEachEngine(t, func(t *testing.T, w *world) {
+		w.longOnMongoDB()
 		auth := w.account("Acme").auth
 		l := w.lister(rand.New(rand.NewPCG(seed, 0)), auth)
 		stays, lists, enough := 150, 40, int64(3)

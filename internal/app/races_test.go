@@ -69,6 +69,7 @@ func (w *world) creates(names, emails []string) []*http.Request {
 func TestOfRacingCreatesOfOneNameOneWins(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, w *world) {
+		w.longOnMongoDB()
 		names, emails := spellings(), []string{}
 		for range names {
 			emails = append(emails, newEmail())
@@ -107,6 +108,7 @@ func TestOfRacingCreatesOfOneNameOneWins(t *testing.T) {
 func TestOfRacingCreatesWithOneAddressOneWins(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, w *world) {
+		w.longOnMongoDB()
 		email, names, emails := newEmail(), []string{}, []string{}
 		for i := range 12 {
 			names, emails = append(names, "Racer "+string(rune('A'+i))), append(emails, email[:i]+strings.ToUpper(email[i:]))
@@ -134,6 +136,7 @@ func TestOfRacingCreatesWithOneAddressOneWins(t *testing.T) {
 func TestRacingUpdatesAreDoneOrRefused(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, w *world) {
+		w.longOnMongoDB()
 		acc := w.account("Acme")
 		var requests []*http.Request
 		for i := range 12 {

@@ -15,6 +15,7 @@ func getPath(name string) string {
 func TestNamesOfOneSlugKeepApart(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, w *world) {
+		w.longOnMongoDB()
 		byCollection := map[string]account{}
 		for _, name := range []string{"Acme Inc", "Acme, Inc.", "acme-inc", "Acmé Inc", "acme.inc", "ACME_INC", "acme inc.2"} {
 			acc := w.account(name)

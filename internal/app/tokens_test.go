@@ -147,6 +147,7 @@ func tampered(t *testing.T, header string) string {
 func TestTokensThatTheStorageDoesNotConfirmAreRefused(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, w *world) {
+		w.longOnMongoDB()
 		acme, globex := w.account("Acme"), w.account("Globex")
 		claims := claimsOf(t, acme)
 		for name, changes := range map[string]jwt.MapClaims{

@@ -51,6 +51,7 @@ func readExport(t *testing.T, body string) (e export) {
 func TestExportMissesNothing(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, w *world) {
+		w.longOnMongoDB()
 		acc := w.account("Acme")
 		bystanders, enough := 5000, int64(3)
 		if w.uri != "" { // slower

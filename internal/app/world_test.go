@@ -98,6 +98,15 @@ func eachEngine(t *testing.T, f func(*testing.T, *world)) {
 	})
 }
 
+// longOnMongoDB leaves the test to make test-long where it works with MongoDB: the server
+// that the tests bring takes ten times as long as the embedded engine.
+func (w *world) longOnMongoDB() {
+	w.t.Helper()
+	if w.uri != "" && testing.Short() {
+		w.t.Skip("takes long: make test-long")
+	}
+}
+
 // An answer is a response, read whole.
 type answer struct {
 	t      *testing.T

@@ -66,6 +66,9 @@ func TestHistoriesDuringMoves(t *testing.T) {
 		slow   bool
 	}{{"model", model, 60, false}, {"embedded", embeddedEngine, 16, false}, {"MongoDB", mongoEngine, 3, true}} {
 		t.Run(e.name, func(t *testing.T) {
+			if e.slow && testing.Short() {
+				t.Skip("takes long: make test-long")
+			}
 			for _, seed := range seedsFor(t, e.n) {
 				tr := &trial{t: t, seed: seed, engine: e.engine(t), moves: 3, slow: e.slow}
 				if !tr.alone() {
@@ -264,6 +267,9 @@ func historiesOfTwo(t *testing.T, late bool) {
 		slow   bool
 	}{{"model", model, 12, false}, {"embedded", embeddedEngine, 4, false}, {"MongoDB", mongoEngine, 1, true}} {
 		t.Run(e.name, func(t *testing.T) {
+			if e.slow && testing.Short() {
+				t.Skip("takes long: make test-long")
+			}
 			for _, seed := range seedsFor(t, e.n) {
 				tr := &trial{t: t, seed: seed, engine: e.engine(t), moves: 3, slow: e.slow, late: late}
 				if !tr.together() {

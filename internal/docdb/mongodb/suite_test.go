@@ -31,6 +31,15 @@ var standIn = docdbtest.Options{
 	},
 }
 
+// long are cases of thousands of documents each, which make test-long has time for.
+var long = []string{
+	"Find yields the documents of up to 1000 _ids, each once, in their order, 1 and 1.0 being one",
+	"paging by an index yields every document once, both ways, whatever the values",
+	"paging while others write yields every document that is there and unchanged once",
+	"every filter gives the same documents in every order",
+	"Find takes memory that does not grow with the number of documents",
+}
+
 // serverLimits is why a case is left out with every server.
 const serverLimits = "a document's keys are made by the server, which has limits of its own"
 
@@ -45,6 +54,11 @@ func TestContract(t *testing.T) {
 	}
 	skip := map[string]string{"a document of more keys than indexes may hold is refused with an IndexKeyError and changes nothing": serverLimits}
 	maps.Copy(skip, options.Skip)
+	if testing.Short() {
+		for _, name := range long {
+			skip[name] = "takes long: make test-long"
+		}
+	}
 	options.Skip = skip
 	docdbtest.Run(t, func(t *testing.T) docdb.Engine {
 		// A minute: the stand-in takes its time to drop a hundred MiB.
