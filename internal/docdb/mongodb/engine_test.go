@@ -1,6 +1,7 @@
 package mongodb_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -19,6 +20,7 @@ func TestMain(m *testing.M) { mongotest.Main(m) }
 // open opens an engine and closes it with the test.
 func open(t testing.TB, cfg mongodb.Config) *mongodb.Engine {
 	t.Helper()
+	cfg.Timeout, cfg.OpenTimeout = cmp.Or(cfg.Timeout, time.Minute), cmp.Or(cfg.OpenTimeout, time.Minute) // the machine may be busy
 	e, err := mongodb.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
