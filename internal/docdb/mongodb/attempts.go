@@ -54,6 +54,27 @@ var attemptMonitor = &event.CommandMonitor{
 	},
 }
 
+// joined is a monitor that tells two; the second may be nil, or lack a function.
+func joined(first, second *event.CommandMonitor) *event.CommandMonitor {
+	if second == nil {
+		return first
+	}
+	both := &event.CommandMonitor{Started: second.Started, Succeeded: first.Succeeded, Failed: first.Failed}
+	if second.Succeeded != nil {
+		both.Succeeded = func(ctx context.Context, e *event.CommandSucceededEvent) {
+			first.Succeeded(ctx, e)
+			second.Succeeded(ctx, e)
+		}
+	}
+	if second.Failed != nil {
+		both.Failed = func(ctx context.Context, e *event.CommandFailedEvent) {
+			first.Failed(ctx, e)
+			second.Failed(ctx, e)
+		}
+	}
+	return both
+}
+
 // writeCommands are those whose loss matters. Others (hello, saslStart) may run
 // under the same context while a connection is made.
 var writeCommands = map[string]bool{

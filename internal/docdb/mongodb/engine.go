@@ -48,6 +48,7 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/event"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
@@ -78,6 +79,9 @@ type Config struct {
 	// Linearizable makes Get use read concern "linearizable", where the
 	// deployment has it (a standalone server needs it not).
 	Linearizable bool
+	// Monitor, if not nil, is told of every command. Its events are the driver's, and may hold
+	// what clients have stored.
+	Monitor *event.CommandMonitor
 }
 
 // Engine is a docdb.Engine on a MongoDB deployment.

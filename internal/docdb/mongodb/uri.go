@@ -31,7 +31,7 @@ func clientOptions(cfg Config) (*options.ClientOptions, secrets, error) {
 	opts.SetWriteConcern(&writeconcern.WriteConcern{W: writeconcern.WCMajority, Journal: &journal})
 	opts.SetReadConcern(readconcern.Majority())
 	opts.SetReadPreference(readpref.Primary())
-	opts.SetMonitor(attemptMonitor)
+	opts.SetMonitor(joined(attemptMonitor, cfg.Monitor))
 	if cfg.AppName != "" {
 		opts.SetAppName(cfg.AppName)
 	}
