@@ -140,12 +140,14 @@ func (s *Store) createWorkflow(hash string) func(*operation.Execution) operation
 // Steps implements operation.Workflow.
 func (w *createWorkflow) Steps() []operation.Step {
 	return []operation.Step{
-		{Name: "reserve", Do: w.reserve},
-		{Name: "admin", Do: w.insertAdmin},
-		{Name: "organization", Do: w.insertOrganization},
-		{Name: "claim", Do: w.claim},
+		{Name: "reserve", Do: w.reserve, Joins: true},
+		{Name: "admin", Do: w.insertAdmin, Joins: true},
+		{Name: "organization", Do: w.insertOrganization, Joins: true},
+		{Name: "claim", Do: w.claim, Joins: true},
+		// Its checkpoint fails an owner that has stalled while another has undone the create: what
+		// that owner has inserted since is not to be made active.
 		{Name: "build", Do: w.build},
-		{Name: "enliven", Do: w.move.MarkLive},
+		{Name: "enliven", Do: w.move.MarkLive, Joins: true},
 		{Name: "activate", Do: w.activate},
 	}
 }

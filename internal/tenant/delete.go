@@ -74,13 +74,13 @@ func (s *Store) deleteWorkflow(x *operation.Execution) operation.Workflow {
 func (w *deleteWorkflow) Steps() []operation.Step {
 	return []operation.Step{
 		{Name: "attach", Do: w.attach, Accepts: true},
-		{Name: "drain", Do: w.move.Drain}, // so that no write comes after the drop
-		{Name: "collections", Do: w.dropCollections},
+		{Name: "drain", Do: w.move.Drain, Joins: true}, // so that no write comes after the drop
+		{Name: "collections", Do: w.dropCollections, Joins: true},
 		// Before the admins: a client that is told that its token is good no more finds the name free.
-		{Name: "reservations", Do: w.removeReservations},
-		{Name: "admins", Do: w.removeAdmins},
-		{Name: "organization", Do: w.removeOrganization},
-		{Name: "answers", Do: w.forgetKeys},
+		{Name: "reservations", Do: w.removeReservations, Joins: true},
+		{Name: "admins", Do: w.removeAdmins, Joins: true},
+		{Name: "organization", Do: w.removeOrganization, Joins: true},
+		{Name: "answers", Do: w.forgetKeys, Joins: true},
 		{Name: "operations", Do: w.removeOperations},
 	}
 }

@@ -135,20 +135,23 @@ func (s *Store) updateWorkflow(hash string) func(*operation.Execution) operation
 func (w *updateWorkflow) Steps() []operation.Step {
 	stays := !w.x.Op.Plan.Migrate
 	steps := []operation.Step{
-		{Name: "attach", Do: w.attach},
-		{Name: "reserve", Do: w.reserve},
+		{Name: "attach", Do: w.attach, Joins: true},
+		{Name: "reserve", Do: w.reserve, Joins: true},
+		// Its checkpoint keeps what the organization was, which the steps after the flip need.
 		{Name: "stage", Do: w.stage, Accepts: true},
-		{Name: move.ClaimStep, Do: w.move.Claim, Skip: stays},
-		{Name: "announce", Do: w.move.Announce, Skip: stays},
-		{Name: "build", Do: w.move.Build, Skip: stays},
-		{Name: master.CopyStep, Do: w.move.Copy, Skip: stays},
-		{Name: "catch up", Do: w.move.CatchUp, Skip: stays},
+		{Name: move.ClaimStep, Do: w.move.Claim, Skip: stays, Joins: true},
+		{Name: "announce", Do: w.move.Announce, Skip: stays, Joins: true},
+		{Name: "build", Do: w.move.Build, Skip: stays, Joins: true},
+		{Name: master.CopyStep, Do: w.move.Copy, Skip: stays, Joins: true},
+		{Name: "catch up", Do: w.move.CatchUp, Skip: stays, Joins: true},
 		{Name: "verify", Do: w.move.Verify, Skip: stays},
 		// From here on there is no way back once it is done, and nothing refuses.
-		{Name: move.FlipStep, Do: w.move.Flip},
-		{Name: move.CredentialsStep, Do: w.rotate},
-		{Name: "release", Do: w.releaseOld},
-		{Name: "enliven", Do: w.move.MarkLive, Skip: stays},
+		{Name: move.FlipStep, Do: w.move.Flip, Joins: true},
+		{Name: move.CredentialsStep, Do: w.rotate, Joins: true},
+		// The last before detach has a checkpoint: another update may begin with it, and the flip
+		// is not to be repeated then.
+		{Name: "release", Do: w.releaseOld, Joins: !stays},
+		{Name: "enliven", Do: w.move.MarkLive, Skip: stays, Joins: true},
 		{Name: "retire", Do: w.move.RetireSource, Skip: stays},
 		{Name: "detach", Do: w.detach},
 	}

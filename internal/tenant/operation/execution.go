@@ -131,18 +131,31 @@ func (x *Execution) advance(ctx context.Context) error {
 	case err != nil:
 		return x.Refuse(ctx, err)
 	}
-	accepts := x.steps[at].Accepts && x.accepted != nil
-	for _, next := range x.steps[at+1:] {
-		if next.Skip {
-			continue
-		}
-		err := x.Checkpoint(ctx, func(op *master.Operation) { op.Step = next.Name })
-		if err == nil && accepts {
-			x.accepted()
-		}
-		return err
+	next := x.after(at)
+	switch {
+	case next == len(x.steps):
+		return x.conclude(ctx, master.Succeeded)
+	case x.steps[at].Joins && time.Since(x.markedAt) <= markEvery:
+		x.Op.Step = x.steps[next].Name
+		return nil
 	}
-	return x.conclude(ctx, master.Succeeded)
+	return x.reach(ctx, at, next)
+}
+
+// after is the step after another, or the number of steps.
+func (x *Execution) after(at int) int {
+	for at++; at < len(x.steps) && x.steps[at].Skip; at++ {
+	}
+	return at
+}
+
+// reach makes the checkpoint between two steps.
+func (x *Execution) reach(ctx context.Context, at, next int) error {
+	err := x.Checkpoint(ctx, func(op *master.Operation) { op.Step = x.steps[next].Name })
+	if err == nil && x.steps[at].Accepts && x.accepted != nil {
+		x.accepted()
+	}
+	return err
 }
 
 func (x *Execution) position() int {

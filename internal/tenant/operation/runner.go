@@ -44,6 +44,10 @@ type Step struct {
 	Do   func(context.Context) error
 	// Skip leaves the step out.
 	Skip bool
+	// Joins has the step share the checkpoint after the next one, unless the last checkpoint is
+	// a while ago: after a crash in either, this one is repeated first. So it must be repeatable
+	// when the next has had its effect, and decide the same again.
+	Joins bool
 	// Accepts marks the step after which nothing in what was asked for can stand in
 	// the way any more.
 	Accepts bool
@@ -119,6 +123,7 @@ func (r *Runner) New(kind master.Kind, orgID string, p master.Plan, make func(*E
 	}}
 	x.bind(make)
 	x.Op.Step = x.steps[0].Name
+	x.markedAt = time.Now()
 	return x, nil
 }
 
