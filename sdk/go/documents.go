@@ -122,7 +122,7 @@ func documentOf[T any](resp *http.Response, err error) (*Document[T], error) {
 	}
 	doc, err := parseDocument[T](*raw)
 	if err != nil {
-		return nil, uncertainIf(resp.Request, err)
+		return nil, afterAnswer(resp.Request, err)
 	}
 	doc.Revision = revisionOf(resp.Header.Get("ETag"))
 	return doc, nil

@@ -6,6 +6,9 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/orgd/orgd/sdk/go/internal/problem"
+	"github.com/orgd/orgd/sdk/go/internal/transport"
 )
 
 // A Code is the contract's name for what went wrong, and an error that
@@ -147,4 +150,32 @@ func (e *Error) Unwrap() error {
 // String returns the input's place and what is wrong with it.
 func (f FieldError) String() string {
 	return strings.TrimSpace(f.Pointer + f.Parameter + " " + f.Detail)
+}
+
+// errorOf returns the error of an answer to a request of the contract's path.
+func errorOf(req *http.Request, path string, p *problem.Problem) *Error {
+	e := &Error{Path: path, Status: p.Status, Code: Code(p.Code), Detail: p.Detail,
+		RequestID: p.RequestID, OperationID: p.OperationID, RetryAfter: p.RetryAfter}
+	if req != nil {
+		e.Method = req.Method
+	}
+	for _, f := range p.Fields {
+		e.Fields = append(e.Fields, FieldError(f))
+	}
+	return e
+}
+
+// An uncertain is an error of a call that may have been carried out.
+type uncertain struct{ err error }
+
+func (e *uncertain) Error() string   { return e.err.Error() + " (it may have been done all the same)" }
+func (e *uncertain) Unwrap() []error { return []error{e.err, ErrOutcomeUnknown} }
+
+// afterAnswer returns the error of what goes wrong once an answer has come: a call that
+// changes something was carried out.
+func afterAnswer(req *http.Request, err error) error {
+	if transport.IsSafe(req) {
+		return err
+	}
+	return &uncertain{err}
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 
 	"github.com/orgd/orgd/sdk/go/client"
+	"github.com/orgd/orgd/sdk/go/internal/problem"
 )
 
 // ExportOptions say what to export, and how.
@@ -103,13 +104,8 @@ func exportTrailer(resp *http.Response) Trailer {
 	}
 }
 
-// brokenOff is what the last line of a stream says that the server could not bring
-// to its end.
+// brokenOff returns the error of a stream whose last line says that the server could not
+// complete it.
 func brokenOff(resp *http.Response, path string, code, detail *string) error {
-	e := &Error{Path: path, Status: resp.StatusCode, Code: Code(clip(text(code), maxExcerpt)), Detail: clip(text(detail), maxDetail),
-		RequestID: clip(resp.Header.Get("X-Request-Id"), maxExcerpt)}
-	if resp.Request != nil {
-		e.Method = resp.Request.Method
-	}
-	return fmt.Errorf("%w: %w", ErrIncomplete, e)
+	return fmt.Errorf("%w: %w", ErrIncomplete, errorOf(resp.Request, path, problem.OfStream(resp, text(code), text(detail))))
 }

@@ -9,6 +9,8 @@ import (
 	"net/http"
 
 	"github.com/orgd/orgd/sdk/go/client"
+	"github.com/orgd/orgd/sdk/go/internal/ndjson"
+	"github.com/orgd/orgd/sdk/go/internal/upload"
 )
 
 // What an import does with a document whose _id, or key in a unique index, is taken.
@@ -84,7 +86,7 @@ func (e LineError) Unwrap() error { return e.Code }
 // It is tried again only as long as nothing of r was read. When it fails, a Read of
 // r that is going on may end later; there is none after that.
 func (c *Client) Import(ctx context.Context, r io.Reader, o ImportOptions) (*ImportResult, error) {
-	return c.imports(ctx, newImportSource(copies(r)), o)
+	return c.imports(ctx, upload.NewSource(upload.Copy(r)), o)
 }
 
 // Import is [Client.Import] for a sequence of values.
@@ -102,20 +104,20 @@ func (d *Documents[T]) Import(ctx context.Context, docs iter.Seq[T], o ImportOpt
 // organization's [Documents.Export]. Its first error ends the import, which returns
 // it; documents before that may have been imported.
 func (d *Documents[T]) ImportFrom(ctx context.Context, docs iter.Seq2[T, error], o ImportOptions) (*ImportResult, error) {
-	return d.c.imports(ctx, newImportSource(encodes(docs)), o)
+	return d.c.imports(ctx, upload.NewSource(ndjson.Write(docs)), o)
 }
 
-func (c *Client) imports(ctx context.Context, source *importSource, o ImportOptions) (*ImportResult, error) {
-	defer source.close(errImportEnded)
-	defer source.closeWith(ctx)()
+func (c *Client) imports(ctx context.Context, source *upload.Source, o ImportOptions) (*ImportResult, error) {
+	defer source.Close(upload.ErrEnded)
+	defer source.CloseWith(ctx)()
 	params := &client.ImportDocumentsParams{}
 	if o.OnConflict != "" {
 		params.OnConflict = &o.OnConflict
 	}
 	const ndjson = "application/x-ndjson"
-	resp, err := c.api.ImportDocumentsWithBody(ctx, params, ndjson, source.body(), func(_ context.Context, req *http.Request) error {
-		req.GetBody = source.again
-		req.Header.Set("Expect", "100-continue") // who is refused at once has read nothing, and can be asked again
+	resp, err := c.api.ImportDocumentsWithBody(ctx, params, ndjson, source.Body(), func(_ context.Context, req *http.Request) error {
+		req.GetBody = source.Again
+		req.Header.Set("Expect", "100-continue") // a server that refuses the request at once has read nothing of the body, which can be sent again
 		return nil
 	})
 	if err != nil {
@@ -127,8 +129,8 @@ func (c *Client) imports(ctx context.Context, source *importSource, o ImportOpti
 }
 
 // because returns why an import failed: its source itself, if it did.
-func because(source *importSource, err error) error {
-	if failure := source.failure(); err != nil && failure != nil {
+func because(source *upload.Source, err error) error {
+	if failure := source.Failure(); err != nil && failure != nil {
 		return &uncertain{fmt.Errorf("orgd: read what to import: %w", failure)}
 	}
 	return err

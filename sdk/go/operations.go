@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/orgd/orgd/sdk/go/client"
+	"github.com/orgd/orgd/sdk/go/internal/problem"
+	"github.com/orgd/orgd/sdk/go/internal/transport"
 )
 
 const respondAsync = "respond-async"
@@ -18,11 +20,11 @@ const respondAsync = "respond-async"
 // [Client.WaitOperation]. New credentials come into force on the way; a client made
 // with [WithLogin] uses the old ones until then, and the new ones after that.
 func (c *Client) UpdateOrganizationAsync(ctx context.Context, u Update) (*Operation, error) {
-	s := c.config.session
-	change := s.expect(u.Email, u.Password)
+	s := c.config.doer.Session
+	change := s.Expect(u.Email, u.Password)
 	op, err := Decode[Operation](c.api.UpdateOrganization(ctx, &client.UpdateOrganizationParams{Prefer: pointer(respondAsync)}, u.body()))
 	if err != nil && !errors.Is(err, ErrOutcomeUnknown) {
-		s.settle(change, false)
+		s.Settle(change, false)
 	}
 	return op, err
 }
@@ -115,7 +117,7 @@ func (c *Client) WaitOperation(ctx context.Context, op Operation, progress func(
 		case OperationStateFailed:
 			return nil, &OperationError{op}
 		}
-		if err := sleep(ctx, max(wait, min(retryAfter(resp.Header), maxDelay))); err != nil {
+		if err := transport.Sleep(ctx, max(wait, min(problem.RetryAfter(resp.Header), transport.MaxDelay))); err != nil {
 			return nil, err
 		}
 	}
@@ -125,11 +127,3 @@ func (c *Client) WaitOperation(ctx context.Context, op Operation, progress func(
 // that has merely run out is another matter. Where its name and credentials have a
 // new organization already, that has no such operation.
 func isGone(err error) bool { return errors.Is(err, ErrTokenRevoked) || errors.Is(err, ErrNotFound) }
-
-// text is a string that may be missing.
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}

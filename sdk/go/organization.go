@@ -46,11 +46,11 @@ func (c *Client) GetOrganization(ctx context.Context, name string) (*Organizatio
 // with the new ones from then on. When the outcome is unknown, errors.Is(err,
 // [ErrOutcomeUnknown]), it finds out which are good when it next logs in.
 func (c *Client) UpdateOrganization(ctx context.Context, u Update) (*Organization, error) {
-	s := c.config.session
-	change := s.expect(u.Email, u.Password)
+	s := c.config.doer.Session
+	change := s.Expect(u.Email, u.Password)
 	resp, err := c.api.UpdateOrganization(ctx, nil, u.body())
 	if !errors.Is(err, ErrOutcomeUnknown) {
-		s.settle(change, err == nil) // it is done, whether or not the answer can be read
+		s.Settle(change, err == nil) // it is done, whether or not the answer can be read
 	}
 	return Decode[Organization](resp, err)
 }
@@ -69,13 +69,6 @@ func (u Update) body() client.OrganizationUpdate {
 		body.Migrate = pointer(false)
 	}
 	return body
-}
-
-func given(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
 }
 
 // String leaves the password out.

@@ -160,7 +160,7 @@ func treatmentOf(doc *openapi3.T, op *openapi3.Operation, path string) treatment
 // namedOperations returns the operations that the generated table names.
 func namedOperations(t *testing.T) (patterns []string) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(sdk, "operation_gen.go"))
+	text, err := os.ReadFile(filepath.Join(sdk, "internal", "policy", "table_gen.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func namedOperations(t *testing.T) (patterns []string) {
 		patterns = append(patterns, m[1])
 	}
 	if len(patterns) == 0 {
-		t.Fatal("operation_gen.go names no operation")
+		t.Fatal("table_gen.go names no operation")
 	}
 	return patterns
 }
@@ -231,7 +231,14 @@ func TestDependenciesStayLight(t *testing.T) {
 		"github.com/google/uuid",
 		"github.com/orgd/orgd/sdk/go",
 		"github.com/orgd/orgd/sdk/go/client",
+		"github.com/orgd/orgd/sdk/go/internal/credential",
+		"github.com/orgd/orgd/sdk/go/internal/extjson",
+		"github.com/orgd/orgd/sdk/go/internal/ndjson",
+		"github.com/orgd/orgd/sdk/go/internal/policy",
+		"github.com/orgd/orgd/sdk/go/internal/problem",
 		"github.com/orgd/orgd/sdk/go/internal/runtime",
+		"github.com/orgd/orgd/sdk/go/internal/transport",
+		"github.com/orgd/orgd/sdk/go/internal/upload",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("other packages than before; is it worth it?\n%s", diff)
