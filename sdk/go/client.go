@@ -20,8 +20,7 @@ type Client struct {
 }
 
 // New returns a client of the server at an address such as
-// "https://orgd.example", which may have a path when a proxy serves orgd under
-// one. Nothing is sent yet.
+// "https://orgd.example", with a path if a proxy adds one. New sends nothing.
 func New(baseURL string, opts ...Option) (*Client, error) {
 	base, err := transport.ParseBase(baseURL)
 	if err != nil {
@@ -44,9 +43,8 @@ func (c *Client) With(opts ...Option) (*Client, error) { return build(c.config, 
 // the contract. Its calls log in, try again and fail just as those of Client do:
 // an answer other than a success is an [*Error], never a response with a problem
 // in it. The methods whose names end in WithResponse read the whole answer; the
-// others leave its body to the caller, for [Decode], [Lines] or to copy it. A
-// request that comes with its own Authorization header, from a RequestEditorFn,
-// keeps it.
+// others leave its body to the caller, for [Decode], [Lines] or to copy it. An
+// Authorization header that a RequestEditorFn adds is kept.
 func (c *Client) API() *client.ClientWithResponses { return c.api }
 
 // String names the server.
@@ -56,20 +54,20 @@ func (c *Client) String() string { return "orgd.Client(" + c.config.doer.Base.St
 func (c *Client) GoString() string { return c.String() }
 
 // Login exchanges an e-mail address and a password for a token. It does not
-// change c: give [WithToken] or, to log in again by itself, [WithLogin] to New
-// or With.
+// change c: to use the token give [WithToken] to New or With; a client made with
+// [WithLogin] logs in on its own.
 func (c *Client) Login(ctx context.Context, email, password string) (*Token, error) {
 	return Decode[Token](c.api.Login(ctx, client.LoginRequest{Email: email, Password: password}))
 }
 
-// Live returns nil when the server's process answers. It asks once.
+// Live returns nil when the server's process answers. It sends one request.
 func (c *Client) Live(ctx context.Context) error {
 	_, err := Decode[client.Health](c.api.GetLiveness(ctx))
 	return err
 }
 
 // Ready returns nil when the server can serve requests, [ErrUnavailable] when
-// its storage does not answer. It asks once.
+// its storage does not answer. It sends one request.
 func (c *Client) Ready(ctx context.Context) error {
 	_, err := Decode[client.Health](c.api.GetReadiness(ctx))
 	return err
@@ -111,7 +109,7 @@ func (answerErrors) Problem(req *http.Request, path string, p *problem.Problem) 
 	return errorOf(req, path, p)
 }
 
-// Uncertain implements transport.Errors. An error that says so already stays as it is.
+// Uncertain implements transport.Errors. An ErrOutcomeUnknown stays as it is.
 func (answerErrors) Uncertain(err error) error {
 	if errors.Is(err, ErrOutcomeUnknown) {
 		return err

@@ -10,8 +10,8 @@ import (
 	"github.com/orgd/orgd/sdk/go/internal/problem"
 )
 
-// Decode reads an answer of one of [Client.API]'s methods that do not read it
-// themselves, and closes it:
+// Decode reads the answer of a method of [Client.API] that leaves it to the caller, and
+// closes it:
 //
 //	o, err := orgd.Decode[orgd.Organization](c.API().UpdateOrganization(ctx, body))
 func Decode[T any](resp *http.Response, err error) (*T, error) {

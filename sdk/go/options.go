@@ -26,9 +26,9 @@ type config struct {
 	token   credential.Secret
 }
 
-// WithLogin acts as an admin: the client logs in when it first needs a token
-// and again when that runs out or is revoked. Together with [WithToken] it
-// begins with that token. After an [Client.UpdateOrganization] that changes the
+// WithLogin makes the client act as an admin: it logs in when it first needs a token
+// and again when the token expires or is revoked. Together with [WithToken] it
+// begins with that token. After a [Client.UpdateOrganization] that changes the
 // e-mail address or the password the client uses the new one.
 func WithLogin(email, password string) Option {
 	return func(c *config) error {
@@ -40,7 +40,7 @@ func WithLogin(email, password string) Option {
 	}
 }
 
-// WithToken acts with an access_token of [Client.Login].
+// WithToken makes the client use an access_token of [Client.Login].
 func WithToken(token string) Option {
 	return func(c *config) error {
 		if !transport.IsHeaderText(token) {
@@ -87,8 +87,8 @@ func WithUserAgent(product string) Option {
 	}
 }
 
-// WithRetries says how often a call is tried again when that may help. The
-// default is 3; 0 is not at all.
+// WithRetries sets how often a call is tried again when that may help. The
+// default is 3; 0 means not at all.
 func WithRetries(n int) Option {
 	return func(c *config) error {
 		if n < 0 || n > maxRetries {
@@ -104,20 +104,20 @@ type CreateOption func(*create)
 
 type create struct{ key *string }
 
-// WithIdempotencyKey names the request, so that it is carried out once however
-// often it is sent within 24 hours: who sends it again gets the first one's
-// answer. The key is a random text of 1 to 255 visible ASCII characters, such as a
-// UUID, and belongs to that one request: with another it is
+// WithIdempotencyKey names the request, so that the server carries it out once
+// however often it is sent within 24 hours: a request that is sent again gets the
+// first answer. The key is a random text of 1 to 255 visible ASCII characters, such
+// as a UUID, and belongs to one request: with another the call fails with
 // [ErrIdempotencyKeyReused].
 //
-// The client draws a key for every call by itself, and uses it for its own
-// retries. One of your own serves to go on where a program that was stopped left
-// off: store the key before the call.
+// Without this option the client draws a key for every call, and uses it for its
+// retries. A key of your own lets a program that was stopped repeat the call safely:
+// store the key before the call.
 func WithIdempotencyKey(key string) CreateOption {
 	return func(c *create) { c.key = &key }
 }
 
-// keyOf returns the key of a call, nil if the client is to draw one.
+// keyOf returns the key of a call, nil if the client is to draw a key.
 func keyOf(opts []CreateOption) *string {
 	var c create
 	for _, o := range opts {

@@ -7,9 +7,10 @@ import (
 	"github.com/orgd/orgd/sdk/go/internal/extjson"
 )
 
-// A DocumentID is an _id, or a reference to one: 24 hexadecimal digits are an
-// ObjectId, anything else is a string, as in the server's paths. Have an empty one left
-// out of what Insert sends: `json:"_id,omitempty"`.
+// A DocumentID is an _id, or a reference to one: 24 hexadecimal digits mean an
+// ObjectId, anything else a string, as in the server's paths. A field for the _id of a
+// document to Insert needs `json:"_id,omitempty"`, so that an empty DocumentID is not
+// sent.
 type DocumentID string
 
 // MarshalJSON implements json.Marshaler.
@@ -25,9 +26,9 @@ func (id *DocumentID) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// An Int64 is an integer that is stored as one of 64 bits, whatever its size. A
-// plain int64 is sent whole, too, but comes back as an object where it is beyond 53
-// bits, which encoding/json then refuses.
+// An Int64 is an integer that is stored as an integer of 64 bits, whatever its value. A
+// plain int64 is sent whole, too, but beyond 53 bits it comes back as an object, which
+// encoding/json cannot read into an int64.
 type Int64 int64
 
 // MarshalJSON implements json.Marshaler.
@@ -43,7 +44,7 @@ func (n *Int64) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// A Float64 is stored as a double, also where it is whole, and may be infinite or
+// A Float64 is stored as a double, even if its value is whole, and may be infinite or
 // not a number.
 type Float64 float64
 
@@ -60,7 +61,7 @@ func (f *Float64) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// A Decimal is a decimal number of at most 34 digits, in text: "10.50".
+// A Decimal is a decimal number of at most 34 digits, as text: "10.50".
 type Decimal string
 
 // MarshalJSON implements json.Marshaler.
@@ -73,7 +74,7 @@ func (d *Decimal) UnmarshalJSON(raw []byte) error {
 	return extjson.Read(raw, "$numberDecimal", (*string)(d))
 }
 
-// A Date is a time that is stored as such, to the millisecond, and comes back in
+// A Date is a time that is stored as a date, to the millisecond, and comes back in
 // UTC. A plain time.Time would be stored as text.
 type Date struct{ time.Time }
 
@@ -90,7 +91,7 @@ func (d *Date) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// A Binary is bytes. A plain []byte would be stored as text, in base64.
+// A Binary is stored as bytes. A plain []byte would be stored as text, in base64.
 type Binary struct {
 	Subtype byte // 0: bytes of no kind in particular; 4: a UUID
 	Data    []byte
