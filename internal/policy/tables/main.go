@@ -84,7 +84,7 @@ var operations = map[string]Operation{
 
 func forTypeScript(all []policy.Operation) string {
 	credentials := map[policy.Credential]string{
-		policy.NoCredential: "nobody", policy.OptionalToken: "anybody", policy.Token: "tenant", policy.OperatorKey: "operator",
+		policy.NoCredential: "none", policy.OptionalToken: "optionalToken", policy.Token: "token", policy.OperatorKey: "operatorKey",
 	}
 	var b strings.Builder
 	b.WriteString(`// Generated from openapi.yaml by make generate. Do not edit.

@@ -109,7 +109,7 @@ type treatment struct {
 	key           bool   // it adds an Idempotency-Key
 }
 
-// treat sends requests past the generated client's methods, and looks at what comes out.
+// treat sends requests past the generated client's methods, and looks at what is sent.
 func treat(t *testing.T, method, path string) treatment {
 	t.Helper()
 	f := &fake{
@@ -173,8 +173,8 @@ func namedOperations(t *testing.T) (patterns []string) {
 	return patterns
 }
 
-// TestEveryOperationHasItsMethod: whatever the contract has is called somewhere in
-// the package, so that nobody needs Client.API for it.
+// TestEveryOperationHasItsMethod: the package calls every operation of the contract, so
+// that no program needs Client.API for it.
 func TestEveryOperationHasItsMethod(t *testing.T) {
 	called := map[string]bool{}
 	files, err := filepath.Glob(filepath.Join(sdk, "*.go"))
@@ -217,7 +217,7 @@ func hasKey(op *openapi3.Operation) bool {
 	return op.Parameters.GetByInAndName("header", "Idempotency-Key") != nil
 }
 
-// TestDependenciesStayLight: who imports this package does not import the
+// TestDependenciesStayLight: a program that imports the package does not import the
 // server.
 func TestDependenciesStayLight(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", "-f", `{{if not .Standard}}{{.ImportPath}}{{end}}`, "github.com/orgd/orgd/sdk/go").CombinedOutput()
