@@ -55,10 +55,19 @@ var mayImport = map[string][]string{
 	"internal/app/apptest":        {"internal/app"},
 	"internal/contracttest":       {""},
 	"internal/contracttest/gates": {},
-	"sdk/go":                      {"sdk/go/client"},
-	"sdk/go/client":               {"sdk/go/internal/runtime"},
-	"sdk/go/internal/runtime":     {},
-	"sdk/go/tests":                {},
+	"sdk/go": {"sdk/go/client", "sdk/go/internal/credential", "sdk/go/internal/extjson", "sdk/go/internal/ndjson",
+		"sdk/go/internal/problem", "sdk/go/internal/transport", "sdk/go/internal/upload"},
+	"sdk/go/internal/transport": {"sdk/go/client", "sdk/go/internal/credential", "sdk/go/internal/policy",
+		"sdk/go/internal/problem", "sdk/go/internal/upload"},
+	"sdk/go/internal/problem":    {"sdk/go/client", "sdk/go/internal/upload"},
+	"sdk/go/internal/credential": {},
+	"sdk/go/internal/extjson":    {},
+	"sdk/go/internal/ndjson":     {},
+	"sdk/go/internal/policy":     {},
+	"sdk/go/internal/upload":     {},
+	"sdk/go/client":              {"sdk/go/internal/runtime"},
+	"sdk/go/internal/runtime":    {},
+	"sdk/go/tests":               {},
 }
 
 // modules are where this repository's packages are, from here.
