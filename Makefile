@@ -111,7 +111,7 @@ generate: generate-typescript ## Generate gen/, sdk/go/client and the clients' t
 	$(TOOL) oapi-codegen -config sdk/go/client/config.yaml openapi.yaml
 	$(GO) run ./internal/policy/tables
 
-GENERATED = gen sdk/go/client sdk/go/operation_gen.go sdk/typescript/src/operations.gen.ts
+GENERATED = gen sdk/go/client sdk/go/internal/policy/table_gen.go sdk/typescript/src/operations.gen.ts
 
 .PHONY: check-generate
 check-generate: generate ## Fail if what is generated is not what openapi.yaml generates

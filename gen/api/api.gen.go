@@ -251,13 +251,13 @@ func (e ImportDocumentsParamsOnConflict) Valid() bool {
 	}
 }
 
-// CollectionName The collection that holds the organization's data: `org_` and the name in ASCII, with a suffix after a dot where
-// that alone would be another's or an earlier one.
+// CollectionName The collection that holds the organization's data: `org_` and the name in ASCII, with a suffix after a dot if an
+// earlier collection, of this or another organization, has that name.
 type CollectionName = string
 
 // DeletionReceipt What was deleted.
 type DeletionReceipt struct {
-	// Collections The collections that were dropped; none yet, if there is a `purge_after`.
+	// Collections The collections that were dropped; empty if there is a `purge_after`.
 	Collections []CollectionName `json:"collections"`
 
 	// DeletedAt RFC 3339, in UTC.
@@ -273,14 +273,14 @@ type DeletionReceipt struct {
 	// Example: Acme Inc
 	OrganizationName OrganizationName `json:"organization_name"`
 
-	// PurgeAfter When nothing will be left and nobody can restore it any more. Only with a time of grace.
+	// PurgeAfter When the time of grace ends and the organization can no longer be restored. Missing without a time of grace.
 	PurgeAfter *time.Time `json:"purge_after,omitempty"`
 }
 
-// Document A document in MongoDB Extended JSON v2: canonical, relaxed or mixed in requests, relaxed in answers, where an
-// integer beyond 53 bits is `{"$numberLong": "…"}` so that no reader of JSON loses its digits. Names keep their
-// order. Names at the top level do not begin with `_`, save `_id`; names at any level do not begin with `$`, save
-// those of types such as `$date`. At most 100 levels deep, and 16 MiB as BSON.
+// Document A document in MongoDB Extended JSON v2: canonical, relaxed or mixed in requests, relaxed in answers. In answers an
+// integer beyond 53 bits is `{"$numberLong": "…"}`, so that JSON readers do not lose digits. Names keep their order.
+// Names at the top level do not begin with `_`, except `_id`; names at any level do not begin with `$`, except those
+// of types such as `$date`. A document has at most 100 levels, and 16 MiB as BSON.
 type Document = json.RawMessage
 
 // DocumentList A page of documents.
@@ -288,33 +288,33 @@ type DocumentList struct {
 	// Items The documents.
 	Items []Document `json:"items"`
 
-	// NextCursor For the next page; not there when this is the last.
+	// NextCursor The `cursor` of the next page; missing on the last page.
 	NextCursor *string `json:"next_cursor,omitempty"`
 
-	// Total With `count=true`, how many documents fit the filter.
+	// Total With `count`, the number of documents that the filter selects.
 	Total *int64 `json:"total,omitempty"`
 }
 
-// DocumentQuery Which documents to list, and how. All of it may be left out.
+// DocumentQuery Which documents to list, and how. Every property may be left out.
 type DocumentQuery struct {
-	// Count Whether to count all documents that fit `filter`, into `total`.
+	// Count Whether `total` is to count all documents that `filter` selects.
 	Count *bool `json:"count,omitempty"`
 
-	// Cursor The `next_cursor` of the page before, with the same `filter` and `sort`. Without it, or empty, the first page.
+	// Cursor The `next_cursor` of the previous page, with the same `filter` and `sort`. Missing or empty: the first page.
 	Cursor *string `json:"cursor,omitempty"`
 
-	// Fields Only these paths of each document, with commas between, and `_id`. Without it, all.
+	// Fields The paths to return of each document, separated by commas, beside `_id`. Without it, all.
 	Fields *string `json:"fields,omitempty"`
 
-	// Filter Which documents, in MongoDB's form and in Extended JSON: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
-	// $and $or $not`, and dotted paths. At most 500 operators, and 1000 values of one `$in` or `$nin`.
+	// Filter A MongoDB filter in Extended JSON that selects documents: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
+	// $and $or $not`, and dotted paths. At most 500 operators, and 1000 values in one `$in` or `$nin`.
 	Filter *Filter `json:"filter,omitempty"`
 
-	// Limit How many to list at most.
+	// Limit The most documents to list.
 	Limit *int32 `json:"limit,omitempty"`
 
-	// Sort `_id`, or the path of an index, or several with commas as the index has them; `-` in front of a path is
-	// descending. Without it, `_id`.
+	// Sort The order: `_id`, or the paths of an index in the index's order, separated by commas; a `-` before a path
+	// means descending. Without it, `_id`.
 	Sort *string `json:"sort,omitempty"`
 }
 
@@ -323,45 +323,46 @@ type DocumentQuery struct {
 // Example: admin@acme.example
 type Email = string
 
-// ErrorCode What went wrong, for programs. More codes will come: treat one that you do not know by its status.
+// ErrorCode What went wrong, for programs. More codes will come: handle an unknown code by its status.
 // `malformed`: the request breaks the contract. `invalid`: a value is refused. `unauthenticated`: no token, or a
-// bad or expired one. `token_revoked`: the token was good and is not any more (credentials rotated, admin or
-// organization gone). `bad_credentials`: wrong e-mail address or password. `not_found`: no such thing.
-// `method_not_allowed`: not by this method. `name_taken`, `email_taken`: another has it.
-// `operation_in_progress`: the organization is being changed. `suspended`: the organization is suspended.
-// `organization_deleting`: the organization is deleted, or being deleted. `document_exists`: there is a document of
-// this `_id`. `duplicate_key`: another document has the same key in a unique index. `index_exists`: another index
-// has this name or these keys. `no_index`: no index has this order. `precondition_failed`: a document is not what
-// `If-Match` or `If-None-Match` asks for. `too_large`: a document has more than 16 MiB. `query_timeout`: a query
-// took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
-// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization, or
-// the server, may not have more.
-// `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
-// `storage_full`: the disk beneath the storage is full, nothing was done.
-// `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
+// bad or expired token. `token_revoked`: the token is no longer good (the credentials changed, or the admin or the
+// organization is gone). `bad_credentials`: the e-mail address or the password is wrong. `not_found`: what the
+// request names does not exist. `method_not_allowed`: the path does not take this method. `name_taken`: another
+// organization has the name. `email_taken`: another admin has the e-mail address. `operation_in_progress`: another
+// operation is changing the organization. `suspended`: the organization is suspended. `organization_deleting`: the
+// organization is deleted, or being deleted. `document_exists`: a document has this `_id` already. `duplicate_key`:
+// another document has the same key in a unique index. `index_exists`: another index has this name or these keys.
+// `no_index`: no index has this order. `precondition_failed`: the document does not fit `If-Match` or
+// `If-None-Match`. `too_large`: a document is larger than 16 MiB. `query_timeout`: the query took too long.
+// `body_too_large`: the body is larger than the operation allows. `unsupported_media_type`: the body is of a type
+// that the operation does not take. `idempotency_key_reused`, `idempotency_in_progress`: see `Idempotency-Key`.
+// `quota_exceeded`: the organization's quota, or the server's limit of organizations, has no room. `rate_limited`:
+// too many requests. `unavailable`: the storage does not answer, nothing was done. `storage_full`: the disk of the
+// storage is full, nothing was done. `outcome_unknown`: the storage stopped answering half-way, and the change may
+// have been made. `internal`: a fault of the server.
 type ErrorCode string
 
-// ExportQuery Which documents to export, and how. All of it may be left out.
+// ExportQuery Which documents to export, and how. Every property may be left out.
 type ExportQuery struct {
-	// Canonical Whether to write canonical Extended JSON, which tells every type of number apart. Else it is relaxed.
+	// Canonical Whether to write canonical Extended JSON, which keeps the type of every number, in place of relaxed.
 	Canonical *bool `json:"canonical,omitempty"`
 
-	// Filter Which documents, in MongoDB's form and in Extended JSON: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
-	// $and $or $not`, and dotted paths. At most 500 operators, and 1000 values of one `$in` or `$nin`.
+	// Filter A MongoDB filter in Extended JSON that selects documents: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
+	// $and $or $not`, and dotted paths. At most 500 operators, and 1000 values in one `$in` or `$nin`.
 	Filter *Filter `json:"filter,omitempty"`
 }
 
-// Filter Which documents, in MongoDB's form and in Extended JSON: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
-// $and $or $not`, and dotted paths. At most 500 operators, and 1000 values of one `$in` or `$nin`.
+// Filter A MongoDB filter in Extended JSON that selects documents: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
+// $and $or $not`, and dotted paths. At most 500 operators, and 1000 values in one `$in` or `$nin`.
 type Filter = json.RawMessage
 
 // Health The answer to a health check.
 type Health struct {
-	// Status Always ok; a failing check is a problem.
+	// Status Always `ok`; a check that fails is answered with a problem.
 	Status HealthStatus `json:"status"`
 }
 
-// HealthStatus Always ok; a failing check is a problem.
+// HealthStatus Always `ok`; a check that fails is answered with a problem.
 type HealthStatus string
 
 // ID A UUID.
@@ -372,41 +373,41 @@ type IDParameter = openapi_types.UUID
 
 // Index An index.
 type Index struct {
-	// Keys The keys, in their order.
+	// Keys The keys, in the order in which the index sorts by them.
 	Keys []IndexKey `json:"keys"`
 
 	// Name 1 to 64 letters, digits, `_` and `-`; not `_id_`.
 	Name IndexName `json:"name"`
 
-	// SizeBytes Its size; only with `GET /org/stats`, and where the storage tells.
+	// SizeBytes The size of the index, in bytes. Only in `GET /org/stats`, and only if the storage reports it.
 	SizeBytes *int64 `json:"size_bytes,omitempty"`
 
-	// Unique Whether a second document of equal keys is refused.
+	// Unique Whether a second document with equal keys is refused.
 	Unique bool `json:"unique"`
 }
 
 // IndexCreate A new index.
 type IndexCreate struct {
-	// Keys The keys, in their order.
+	// Keys The keys, in the order in which the index sorts by them.
 	Keys []IndexKey `json:"keys"`
 
 	// Name 1 to 64 letters, digits, `_` and `-`; not `_id_`.
 	Name IndexName `json:"name"`
 
-	// Unique Whether to refuse a second document of equal keys.
+	// Unique Whether to refuse a second document with equal keys.
 	Unique *bool `json:"unique,omitempty"`
 }
 
 // IndexKey One key of an index.
 type IndexKey struct {
-	// Order The direction, which matters to indexes of several keys.
+	// Order The direction. It matters only in indexes of several keys.
 	Order *IndexKeyOrder `json:"order,omitempty"`
 
-	// Path The path of a field, with dots to go into documents and arrays.
+	// Path The path of a field. Dots lead into documents and arrays.
 	Path string `json:"path"`
 }
 
-// IndexKeyOrder The direction, which matters to indexes of several keys.
+// IndexKeyOrder The direction. It matters only in indexes of several keys.
 type IndexKeyOrder string
 
 // IndexList All indexes.
@@ -438,72 +439,73 @@ type NewPassword = string
 
 // Operation A change of an organization.
 type Operation struct {
-	// BytesCopied The size of the documents copied so far.
+	// BytesCopied The size of the documents copied so far, in bytes.
 	BytesCopied int64 `json:"bytes_copied"`
 
-	// DocumentsCopied How many documents were copied so far.
+	// DocumentsCopied The number of documents copied so far.
 	DocumentsCopied int64 `json:"documents_copied"`
 
-	// DocumentsTotal How many there were when the copy began; 0 before that.
+	// DocumentsTotal The number of documents when the copy began; 0 before that.
 	DocumentsTotal int64 `json:"documents_total"`
 
 	// Error Why an operation failed. Nothing was changed.
 	Error *OperationError `json:"error,omitempty"`
 
-	// Eta About when it will be over. Only while it copies.
+	// Eta An estimate of when the operation will finish. Only while it copies.
 	Eta *time.Time `json:"eta,omitempty"`
 
-	// FinishedAt When it was over.
+	// FinishedAt When the operation finished. Missing while it is running.
 	FinishedAt *time.Time `json:"finished_at,omitempty"`
 
 	// ID A UUID.
 	ID ID `json:"id"`
 
-	// Kind What it does.
+	// Kind What the operation does to the organization.
 	Kind OperationKind `json:"kind"`
 
 	// StartedAt RFC 3339, in UTC.
 	StartedAt Time `json:"started_at"`
 
-	// State `running`: going on, or waiting for an instance of the server to take it up again. `succeeded`: all of it was
-	// done. `failed`: nothing was changed; `error` says why.
+	// State `running`: in progress, or waiting for an instance of the server to resume it. `succeeded`: all of it is done.
+	// `failed`: nothing was changed; `error` says why.
 	State OperationState `json:"state"`
 
-	// Step What it is doing, or did last. For people to read; the names change.
+	// Step The current step, or the last. For people to read; programs must not depend on the names.
 	Step string `json:"step"`
 
 	// UpdatedAt RFC 3339, in UTC.
 	UpdatedAt Time `json:"updated_at"`
 }
 
-// OperationKind What it does.
+// OperationKind What the operation does to the organization.
 type OperationKind string
 
-// OperationState `running`: going on, or waiting for an instance of the server to take it up again. `succeeded`: all of it was
-// done. `failed`: nothing was changed; `error` says why.
+// OperationState `running`: in progress, or waiting for an instance of the server to resume it. `succeeded`: all of it is done.
+// `failed`: nothing was changed; `error` says why.
 type OperationState string
 
 // OperationError Why an operation failed. Nothing was changed.
 type OperationError struct {
-	// Code What went wrong, for programs. More codes will come: treat one that you do not know by its status.
+	// Code What went wrong, for programs. More codes will come: handle an unknown code by its status.
 	// `malformed`: the request breaks the contract. `invalid`: a value is refused. `unauthenticated`: no token, or a
-	// bad or expired one. `token_revoked`: the token was good and is not any more (credentials rotated, admin or
-	// organization gone). `bad_credentials`: wrong e-mail address or password. `not_found`: no such thing.
-	// `method_not_allowed`: not by this method. `name_taken`, `email_taken`: another has it.
-	// `operation_in_progress`: the organization is being changed. `suspended`: the organization is suspended.
-	// `organization_deleting`: the organization is deleted, or being deleted. `document_exists`: there is a document of
-	// this `_id`. `duplicate_key`: another document has the same key in a unique index. `index_exists`: another index
-	// has this name or these keys. `no_index`: no index has this order. `precondition_failed`: a document is not what
-	// `If-Match` or `If-None-Match` asks for. `too_large`: a document has more than 16 MiB. `query_timeout`: a query
-	// took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
-	// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization, or
-	// the server, may not have more.
-	// `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
-	// `storage_full`: the disk beneath the storage is full, nothing was done.
-	// `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
+	// bad or expired token. `token_revoked`: the token is no longer good (the credentials changed, or the admin or the
+	// organization is gone). `bad_credentials`: the e-mail address or the password is wrong. `not_found`: what the
+	// request names does not exist. `method_not_allowed`: the path does not take this method. `name_taken`: another
+	// organization has the name. `email_taken`: another admin has the e-mail address. `operation_in_progress`: another
+	// operation is changing the organization. `suspended`: the organization is suspended. `organization_deleting`: the
+	// organization is deleted, or being deleted. `document_exists`: a document has this `_id` already. `duplicate_key`:
+	// another document has the same key in a unique index. `index_exists`: another index has this name or these keys.
+	// `no_index`: no index has this order. `precondition_failed`: the document does not fit `If-Match` or
+	// `If-None-Match`. `too_large`: a document is larger than 16 MiB. `query_timeout`: the query took too long.
+	// `body_too_large`: the body is larger than the operation allows. `unsupported_media_type`: the body is of a type
+	// that the operation does not take. `idempotency_key_reused`, `idempotency_in_progress`: see `Idempotency-Key`.
+	// `quota_exceeded`: the organization's quota, or the server's limit of organizations, has no room. `rate_limited`:
+	// too many requests. `unavailable`: the storage does not answer, nothing was done. `storage_full`: the disk of the
+	// storage is full, nothing was done. `outcome_unknown`: the storage stopped answering half-way, and the change may
+	// have been made. `internal`: a fault of the server.
 	Code ErrorCode `json:"code"`
 
-	// Detail What to do about it.
+	// Detail What to do about the error.
 	Detail string `json:"detail"`
 }
 
@@ -512,7 +514,7 @@ type OperationList struct {
 	// Items The operations.
 	Items []Operation `json:"items"`
 
-	// NextCursor The `cursor` of the next page; missing on the last.
+	// NextCursor The `cursor` of the next page; missing on the last page.
 	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
@@ -521,20 +523,20 @@ type OperatorOrganization struct {
 	// AdminID A UUID.
 	AdminID ID `json:"admin_id"`
 
-	// CollectionName The collection that holds the organization's data: `org_` and the name in ASCII, with a suffix after a dot where
-	// that alone would be another's or an earlier one.
+	// CollectionName The collection that holds the organization's data: `org_` and the name in ASCII, with a suffix after a dot if an
+	// earlier collection, of this or another organization, has that name.
 	CollectionName *CollectionName `json:"collection_name,omitempty"`
 
 	// CreatedAt RFC 3339, in UTC.
 	CreatedAt Time `json:"created_at"`
 
-	// Generation See `Organization`; 0 while it is being created.
+	// Generation See `Organization`; 0 while the organization is being created.
 	Generation int64 `json:"generation"`
 
 	// ID A UUID.
 	ID ID `json:"id"`
 
-	// Operation The id of the change that is going on, if one is.
+	// Operation The id of the operation that is running; missing if none is.
 	Operation *openapi_types.UUID `json:"operation,omitempty"`
 
 	// OrganizationName 1 to 100 characters, not counting white space at the ends; no control characters, line breaks or characters
@@ -544,14 +546,14 @@ type OperatorOrganization struct {
 	// Example: Acme Inc
 	OrganizationName OrganizationName `json:"organization_name"`
 
-	// PurgeAfter Until when it can be restored. Only when it is deleted, with a time of grace.
+	// PurgeAfter Until when the organization can be restored. Only in the time of grace after its deletion.
 	PurgeAfter *time.Time `json:"purge_after,omitempty"`
 
-	// Quota How much an organization may have, where the operator has set a limit.
+	// Quota How much an organization may have; missing where there is no limit.
 	Quota *Quota `json:"quota,omitempty"`
 
-	// State `provisioning`: being created. `active`: in use. `suspended`: refused to its own admins until the operator
-	// resumes it. `deleting`: being deleted, or deleted and not yet purged.
+	// State `provisioning`: being created. `active`: in use. `suspended`: its admins are refused until the operator resumes
+	// it. `deleting`: being deleted, or in the time of grace after its deletion.
 	State State `json:"state"`
 
 	// UpdatedAt RFC 3339, in UTC.
@@ -563,20 +565,20 @@ type Organization struct {
 	// AdminID A UUID.
 	AdminID ID `json:"admin_id"`
 
-	// CollectionName The collection that holds the organization's data: `org_` and the name in ASCII, with a suffix after a dot where
-	// that alone would be another's or an earlier one.
+	// CollectionName The collection that holds the organization's data: `org_` and the name in ASCII, with a suffix after a dot if an
+	// earlier collection, of this or another organization, has that name.
 	CollectionName CollectionName `json:"collection_name"`
 
 	// CreatedAt RFC 3339, in UTC.
 	CreatedAt Time `json:"created_at"`
 
-	// Generation 1 for the collection made with the organization, one more for every collection since.
+	// Generation The number of collections that the organization has had; each move into a fresh collection adds 1.
 	Generation int64 `json:"generation"`
 
 	// ID A UUID.
 	ID ID `json:"id"`
 
-	// Operation The id of the change that is going on, if one is.
+	// Operation The id of the operation that is running; missing if none is.
 	Operation *openapi_types.UUID `json:"operation,omitempty"`
 
 	// OrganizationName 1 to 100 characters, not counting white space at the ends; no control characters, line breaks or characters
@@ -586,11 +588,11 @@ type Organization struct {
 	// Example: Acme Inc
 	OrganizationName OrganizationName `json:"organization_name"`
 
-	// Quota How much an organization may have, where the operator has set a limit.
+	// Quota How much an organization may have; missing where there is no limit.
 	Quota *Quota `json:"quota,omitempty"`
 
-	// State `provisioning`: being created. `active`: in use. `suspended`: refused to its own admins until the operator
-	// resumes it. `deleting`: being deleted, or deleted and not yet purged.
+	// State `provisioning`: being created. `active`: in use. `suspended`: its admins are refused until the operator resumes
+	// it. `deleting`: being deleted, or in the time of grace after its deletion.
 	State State `json:"state"`
 
 	// UpdatedAt RFC 3339, in UTC.
@@ -622,7 +624,7 @@ type OrganizationList struct {
 	// Items The organizations.
 	Items []OperatorOrganization `json:"items"`
 
-	// NextCursor The `cursor` of the next page; missing on the last.
+	// NextCursor The `cursor` of the next page; missing on the last page.
 	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
@@ -632,25 +634,25 @@ type OrganizationList struct {
 // Example: Acme Inc
 type OrganizationName = string
 
-// OrganizationSummary What anybody may know of an organization; and, for its own admins, more.
+// OrganizationSummary An organization as any caller may see it; its own admins see more.
 type OrganizationSummary struct {
-	// AdminID Only with a token of the organization. Its first admin.
+	// AdminID The organization's first admin. Only with a token of the organization.
 	AdminID *openapi_types.UUID `json:"admin_id,omitempty"`
 
-	// CollectionName The collection that holds the organization's data: `org_` and the name in ASCII, with a suffix after a dot where
-	// that alone would be another's or an earlier one.
+	// CollectionName The collection that holds the organization's data: `org_` and the name in ASCII, with a suffix after a dot if an
+	// earlier collection, of this or another organization, has that name.
 	CollectionName CollectionName `json:"collection_name"`
 
 	// CreatedAt RFC 3339, in UTC.
 	CreatedAt Time `json:"created_at"`
 
-	// Generation Only with a token of the organization. See `Organization`.
+	// Generation See `Organization`. Only with a token of the organization.
 	Generation *int64 `json:"generation,omitempty"`
 
 	// ID A UUID.
 	ID ID `json:"id"`
 
-	// Operation Only with a token of the organization, while a change is going on. Its id.
+	// Operation The id of the operation that is running. Only with a token of the organization.
 	Operation *openapi_types.UUID `json:"operation,omitempty"`
 
 	// OrganizationName 1 to 100 characters, not counting white space at the ends; no control characters, line breaks or characters
@@ -660,18 +662,18 @@ type OrganizationSummary struct {
 	// Example: Acme Inc
 	OrganizationName OrganizationName `json:"organization_name"`
 
-	// Quota How much an organization may have, where the operator has set a limit.
+	// Quota How much an organization may have; missing where there is no limit.
 	Quota *Quota `json:"quota,omitempty"`
 
-	// State `provisioning`: being created. `active`: in use. `suspended`: refused to its own admins until the operator
-	// resumes it. `deleting`: being deleted, or deleted and not yet purged.
+	// State `provisioning`: being created. `active`: in use. `suspended`: its admins are refused until the operator resumes
+	// it. `deleting`: being deleted, or in the time of grace after its deletion.
 	State State `json:"state"`
 
-	// UpdatedAt Only with a token of the organization.
+	// UpdatedAt The time of the last change. Only with a token of the organization.
 	UpdatedAt *time.Time `json:"updated_at,omitempty"`
 }
 
-// OrganizationUpdate What to change; what is left out stays.
+// OrganizationUpdate The changes; a property that is left out stays as it is.
 type OrganizationUpdate struct {
 	// Email An e-mail address. Upper and lower case are the same.
 	//
@@ -694,56 +696,56 @@ type OrganizationUpdate struct {
 	Password *NewPassword `json:"password,omitempty"`
 }
 
-// Quota How much an organization may have, where the operator has set a limit.
+// Quota How much an organization may have; missing where there is no limit.
 type Quota struct {
-	// MaxBytes How many bytes its documents may have as BSON, and its indexes, together.
+	// MaxBytes The most bytes that its documents, as BSON, and its indexes may take together.
 	MaxBytes *int64 `json:"max_bytes,omitempty"`
 
-	// MaxDocuments How many documents.
+	// MaxDocuments The most documents that the organization may have.
 	MaxDocuments *int64 `json:"max_documents,omitempty"`
 }
 
-// QuotaUpdate How much an organization may have. What is left out, or null, has no limit.
+// QuotaUpdate How much an organization may have. A property that is left out, or null, means no limit.
 type QuotaUpdate struct {
-	// MaxBytes How many bytes its documents may have as BSON, and its indexes, together.
+	// MaxBytes The most bytes that its documents, as BSON, and its indexes may take together.
 	MaxBytes *int64 `json:"max_bytes,omitempty"`
 
-	// MaxDocuments How many documents.
+	// MaxDocuments The most documents that the organization may have.
 	MaxDocuments *int64 `json:"max_documents,omitempty"`
 }
 
-// State `provisioning`: being created. `active`: in use. `suspended`: refused to its own admins until the operator
-// resumes it. `deleting`: being deleted, or deleted and not yet purged.
+// State `provisioning`: being created. `active`: in use. `suspended`: its admins are refused until the operator resumes
+// it. `deleting`: being deleted, or in the time of grace after its deletion.
 type State string
 
 // Stats How much an organization has.
 type Stats struct {
-	// Bytes The size of all documents as BSON, before the storage compresses them.
+	// Bytes The size of all documents as BSON, in bytes, before the storage compresses them.
 	Bytes int64 `json:"bytes"`
 
-	// Documents How many documents.
+	// Documents The number of documents.
 	Documents int64 `json:"documents"`
 
-	// Generation That of the collection that was counted.
+	// Generation The generation of the collection that was counted; see `Organization`.
 	Generation int64 `json:"generation"`
 
-	// IndexBytes The size of all indexes, as the storage counts it. `bytes` and `index_bytes` together are what `max_bytes` of the
-	// quota is about.
+	// IndexBytes The size of all indexes, in bytes, as the storage counts it. `max_bytes` of the quota limits the sum of `bytes`
+	// and `index_bytes`.
 	IndexBytes *int64 `json:"index_bytes,omitempty"`
 
 	// Indexes The indexes, with their sizes.
 	Indexes []Index `json:"indexes"`
 
-	// Quota How much an organization may have, where the operator has set a limit.
+	// Quota How much an organization may have; missing where there is no limit.
 	Quota *Quota `json:"quota,omitempty"`
 }
 
 // Time RFC 3339, in UTC.
 type Time = time.Time
 
-// Token A bearer token and what it is good for.
+// Token A bearer token, with its lifetime, admin and organization.
 type Token struct {
-	// AccessToken To be sent as `Authorization: Bearer <access_token>`.
+	// AccessToken The token. Send it as `Authorization: Bearer <access_token>`.
 	AccessToken string `json:"access_token"`
 
 	// AdminID A UUID.
@@ -752,17 +754,17 @@ type Token struct {
 	// ExpiresAt RFC 3339, in UTC.
 	ExpiresAt Time `json:"expires_at"`
 
-	// ExpiresIn For how many seconds it is good from now.
+	// ExpiresIn The lifetime of the token from now, in seconds.
 	ExpiresIn int32 `json:"expires_in"`
 
 	// OrgID A UUID.
 	OrgID ID `json:"org_id"`
 
-	// TokenType Always Bearer.
+	// TokenType Always `Bearer`.
 	TokenType TokenTokenType `json:"token_type"`
 }
 
-// TokenTokenType Always Bearer.
+// TokenTokenType Always `Bearer`.
 type TokenTokenType string
 
 // Cursor defines model for Cursor.
@@ -788,114 +790,120 @@ type Prefer = string
 
 // ListOrganizationsParams defines parameters for ListOrganizations.
 type ListOrganizationsParams struct {
-	// State Only those in this state.
+	// State List only organizations in this state. Without it, all.
 	State *State `form:"state,omitempty" json:"state,omitempty"`
 
-	// Cursor The `next_cursor` of the page before. Without it, the first page.
+	// Cursor The `next_cursor` of the previous page. Without it, the first page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Limit How many to list at most.
+	// Limit The most items to list.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // CreateOrganizationParams defines parameters for CreateOrganization.
 type CreateOrganizationParams struct {
-	// IdempotencyKey Makes it safe to send the request again when no answer came, or a 5xx: it is carried out once, and whoever
-	// sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
-	// a UUID, for each request: with another request of the same organization, or when the organization that it made is
-	// deleted, it is refused (422 `idempotency_key_reused`). Where there is no token, the request is the very same body
-	// with the same key, from any address: a key of a stranger's, with another body, is another key. While the first is
-	// still being worked on the answer is 409 `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as
-	// good as new. How many keys are remembered is limited, for each organization and for strangers: a request with a
-	// new one is then refused (429 `rate_limited`), and one that is sent again is not.
+	// IdempotencyKey Makes it safe to send the request again when no answer came, or a 5xx: the request is carried out once, and when
+	// it is sent again within 24 hours it gets the same answer, with `Idempotency-Replayed: true`. Draw a random key,
+	// such as a UUID, for each request. A key that comes with another request of the same organization, or whose request
+	// created an organization that has been deleted since, is refused (422 `idempotency_key_reused`). A request without
+	// a token is the same request only if key and body are the same, from any address: the same key with another body
+	// counts as another key. While the first request is still running the answer is 409 `idempotency_in_progress`. A
+	// refusal (4xx, 507) is not kept, and its key can be used again. The server remembers a limited number of keys, for
+	// each organization and for requests without a token; beyond it a request with a new key is refused (429
+	// `rate_limited`), and a request that is sent again is not.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DeleteOrganizationParams defines parameters for DeleteOrganization.
 type DeleteOrganizationParams struct {
-	// Prefer `respond-async` asks for an answer that does not wait for the end (RFC 7240). Any other preference is ignored.
+	// Prefer `respond-async` asks for an answer that does not wait for the end of the operation (RFC 7240). Any other
+	// preference is ignored.
 	Prefer *Prefer `json:"Prefer,omitempty"`
 }
 
 // ListDocumentsParams defines parameters for ListDocuments.
 type ListDocumentsParams struct {
-	// Filter Which documents, in MongoDB's form and in Extended JSON: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
-	// $and $or $not`, and dotted paths. What no index helps with is looked for in all documents, in at most
-	// `QUERY_TIMEOUT`. For a longer one there is `POST /org/documents/query`.
+	// Filter A MongoDB filter in Extended JSON that selects the documents: equality, `$eq $ne $gt $gte $lt $lte $in $nin
+	// $exists $and $or $not`, and dotted paths. A filter without a fitting index is tried on all documents, for at
+	// most `QUERY_TIMEOUT`. For a longer filter use `POST /org/documents/query`.
 	Filter *string `form:"filter,omitempty" json:"filter,omitempty"`
 
-	// Sort `_id`, or the path of an index, or several with commas as the index has them; `-` in front of a path is
-	// descending. Without it, `_id`.
+	// Sort The order: `_id`, or the paths of an index in the index's order, separated by commas; a `-` before a path
+	// means descending. Without it, `_id`.
 	Sort *string `form:"sort,omitempty" json:"sort,omitempty"`
 
-	// Limit How many to list at most.
+	// Limit The most documents to list.
 	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next_cursor` of the page before, with the same `filter` and `sort`. Without it, or empty, the first page.
+	// Cursor The `next_cursor` of the previous page, with the same `filter` and `sort`. Missing or empty: the first page.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Fields Only these paths of each document, with commas between, and `_id`. Without it, all.
+	// Fields The paths to return of each document, separated by commas, beside `_id`. Without it, all.
 	Fields *string `form:"fields,omitempty" json:"fields,omitempty"`
 
-	// Count Whether to count all documents that fit `filter`, into `total`.
+	// Count Whether `total` is to count all documents that `filter` selects.
 	Count *bool `form:"count,omitempty" json:"count,omitempty"`
 }
 
 // CreateDocumentParams defines parameters for CreateDocument.
 type CreateDocumentParams struct {
-	// IdempotencyKey Makes it safe to send the request again when no answer came, or a 5xx: it is carried out once, and whoever
-	// sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
-	// a UUID, for each request: with another request of the same organization, or when the organization that it made is
-	// deleted, it is refused (422 `idempotency_key_reused`). Where there is no token, the request is the very same body
-	// with the same key, from any address: a key of a stranger's, with another body, is another key. While the first is
-	// still being worked on the answer is 409 `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as
-	// good as new. How many keys are remembered is limited, for each organization and for strangers: a request with a
-	// new one is then refused (429 `rate_limited`), and one that is sent again is not.
+	// IdempotencyKey Makes it safe to send the request again when no answer came, or a 5xx: the request is carried out once, and when
+	// it is sent again within 24 hours it gets the same answer, with `Idempotency-Replayed: true`. Draw a random key,
+	// such as a UUID, for each request. A key that comes with another request of the same organization, or whose request
+	// created an organization that has been deleted since, is refused (422 `idempotency_key_reused`). A request without
+	// a token is the same request only if key and body are the same, from any address: the same key with another body
+	// counts as another key. While the first request is still running the answer is 409 `idempotency_in_progress`. A
+	// refusal (4xx, 507) is not kept, and its key can be used again. The server remembers a limited number of keys, for
+	// each organization and for requests without a token; beyond it a request with a new key is refused (429
+	// `rate_limited`), and a request that is sent again is not.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DeleteDocumentParams defines parameters for DeleteDocument.
 type DeleteDocumentParams struct {
-	// IfMatch Only if the document is there and its `ETag` is one of these; `*`: if it is there. Else 412, and nothing is done.
+	// IfMatch The request is carried out only if the document exists and has one of these `ETag`s; `*`: only if it exists. Else
+	// 412, and nothing is done.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // PatchDocumentParams defines parameters for PatchDocument.
 type PatchDocumentParams struct {
-	// IfMatch Only if the document is there and its `ETag` is one of these; `*`: if it is there. Else 412, and nothing is done.
+	// IfMatch The request is carried out only if the document exists and has one of these `ETag`s; `*`: only if it exists. Else
+	// 412, and nothing is done.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // PutDocumentParams defines parameters for PutDocument.
 type PutDocumentParams struct {
-	// IfMatch Only if the document is there and its `ETag` is one of these; `*`: if it is there. Else 412, and nothing is done.
+	// IfMatch The request is carried out only if the document exists and has one of these `ETag`s; `*`: only if it exists. Else
+	// 412, and nothing is done.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
-	// IfNoneMatch `*`: only if there is no document of that `_id`. Else 412, and nothing is done.
+	// IfNoneMatch `*`: the request is carried out only if no document has this `_id`. Else 412, and nothing is done.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ExportDocumentsParams defines parameters for ExportDocuments.
 type ExportDocumentsParams struct {
-	// Filter Which documents; see `GET /org/documents`. There is no limit of time here. For a longer one there is
-	// `POST /org/export`.
+	// Filter A filter that selects the documents, as for `GET /org/documents`, but without a time limit. For a longer filter
+	// use `POST /org/export`.
 	Filter *string `form:"filter,omitempty" json:"filter,omitempty"`
 
-	// Canonical Whether to write canonical Extended JSON, which tells every type of number apart. Else it is relaxed.
+	// Canonical Whether to write canonical Extended JSON, which keeps the type of every number, in place of relaxed.
 	Canonical *bool `form:"canonical,omitempty" json:"canonical,omitempty"`
 }
 
 // GetOrganizationParams defines parameters for GetOrganization.
 type GetOrganizationParams struct {
-	// OrganizationName The name, in any spelling that is the same name.
+	// OrganizationName The organization's name, in any spelling that counts as the same name.
 	OrganizationName OrganizationName `form:"organization_name" json:"organization_name"`
 }
 
 // ImportDocumentsParams defines parameters for ImportDocuments.
 type ImportDocumentsParams struct {
-	// OnConflict What to do with a document whose `_id` or key in a unique index is taken. `fail`: refuse it. `skip`: leave
-	// what is there. `replace`: put it in the place of the one with its `_id`; if it is only a key that is taken,
-	// refuse it.
+	// OnConflict What to do with a document whose `_id`, or key in a unique index, another document has. `fail`: refuse the new
+	// document. `skip`: leave the new document out. `replace`: replace the document with the same `_id`; refuse the
+	// new document if only a key is taken.
 	OnConflict *ImportDocumentsParamsOnConflict `form:"on_conflict,omitempty" json:"on_conflict,omitempty"`
 }
 
@@ -904,16 +912,17 @@ type ImportDocumentsParamsOnConflict string
 
 // ListOperationsParams defines parameters for ListOperations.
 type ListOperationsParams struct {
-	// Cursor The `next_cursor` of the page before. Without it, the first page.
+	// Cursor The `next_cursor` of the previous page. Without it, the first page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Limit How many to list at most.
+	// Limit The most items to list.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // UpdateOrganizationParams defines parameters for UpdateOrganization.
 type UpdateOrganizationParams struct {
-	// Prefer `respond-async` asks for an answer that does not wait for the end (RFC 7240). Any other preference is ignored.
+	// Prefer `respond-async` asks for an answer that does not wait for the end of the operation (RFC 7240). Any other
+	// preference is ignored.
 	Prefer *Prefer `json:"Prefer,omitempty"`
 }
 
@@ -952,7 +961,7 @@ type ServerInterface interface {
 	// Login Log in
 	// (POST /admin/login)
 	Login(ctx echo.Context) error
-	// GetLiveness Is the process alive
+	// GetLiveness Check that the process is alive
 	// (GET /livez)
 	GetLiveness(ctx echo.Context) error
 	// ListOrganizations List all organizations
@@ -961,7 +970,7 @@ type ServerInterface interface {
 	// InspectOrganization Look up an organization by id
 	// (GET /operator/organizations/{id})
 	InspectOrganization(ctx echo.Context, id OrganizationID) error
-	// SetQuota Limit how much an organization may have
+	// SetQuota Set an organization's quota
 	// (PUT /operator/organizations/{id}/quota)
 	SetQuota(ctx echo.Context, id OrganizationID) error
 	// RestoreOrganization Restore a deleted organization
@@ -1021,19 +1030,19 @@ type ServerInterface interface {
 	// DeleteIndex Delete an index
 	// (DELETE /org/indexes/{name})
 	DeleteIndex(ctx echo.Context, name IndexName) error
-	// ListOperations List the organization's changes
+	// ListOperations List the organization's operations
 	// (GET /org/operations)
 	ListOperations(ctx echo.Context, params ListOperationsParams) error
-	// GetOperation See how a change gets on
+	// GetOperation Follow an operation
 	// (GET /org/operations/{id})
 	GetOperation(ctx echo.Context, id IDParameter) error
-	// GetStats See how much there is
+	// GetStats Count the documents and their size
 	// (GET /org/stats)
 	GetStats(ctx echo.Context) error
 	// UpdateOrganization Rename, rotate credentials, move the data to a fresh collection
 	// (PUT /org/update)
 	UpdateOrganization(ctx echo.Context, params UpdateOrganizationParams) error
-	// GetReadiness Can it serve requests
+	// GetReadiness Check that the server can serve requests
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
 }
@@ -2570,7 +2579,7 @@ type StrictServerInterface interface {
 	// Login Log in
 	// (POST /admin/login)
 	Login(ctx context.Context, request LoginRequestObject) (LoginResponseObject, error)
-	// GetLiveness Is the process alive
+	// GetLiveness Check that the process is alive
 	// (GET /livez)
 	GetLiveness(ctx context.Context, request GetLivenessRequestObject) (GetLivenessResponseObject, error)
 	// ListOrganizations List all organizations
@@ -2579,7 +2588,7 @@ type StrictServerInterface interface {
 	// InspectOrganization Look up an organization by id
 	// (GET /operator/organizations/{id})
 	InspectOrganization(ctx context.Context, request InspectOrganizationRequestObject) (InspectOrganizationResponseObject, error)
-	// SetQuota Limit how much an organization may have
+	// SetQuota Set an organization's quota
 	// (PUT /operator/organizations/{id}/quota)
 	SetQuota(ctx context.Context, request SetQuotaRequestObject) (SetQuotaResponseObject, error)
 	// RestoreOrganization Restore a deleted organization
@@ -2639,19 +2648,19 @@ type StrictServerInterface interface {
 	// DeleteIndex Delete an index
 	// (DELETE /org/indexes/{name})
 	DeleteIndex(ctx context.Context, request DeleteIndexRequestObject) (DeleteIndexResponseObject, error)
-	// ListOperations List the organization's changes
+	// ListOperations List the organization's operations
 	// (GET /org/operations)
 	ListOperations(ctx context.Context, request ListOperationsRequestObject) (ListOperationsResponseObject, error)
-	// GetOperation See how a change gets on
+	// GetOperation Follow an operation
 	// (GET /org/operations/{id})
 	GetOperation(ctx context.Context, request GetOperationRequestObject) (GetOperationResponseObject, error)
-	// GetStats See how much there is
+	// GetStats Count the documents and their size
 	// (GET /org/stats)
 	GetStats(ctx context.Context, request GetStatsRequestObject) (GetStatsResponseObject, error)
 	// UpdateOrganization Rename, rotate credentials, move the data to a fresh collection
 	// (PUT /org/update)
 	UpdateOrganization(ctx context.Context, request UpdateOrganizationRequestObject) (UpdateOrganizationResponseObject, error)
-	// GetReadiness Can it serve requests
+	// GetReadiness Check that the server can serve requests
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
 }

@@ -62,12 +62,11 @@ export class Api extends HeyApiClient {
      * Creates the organization, its first admin and its own, empty collection `org_<name>`. All or nothing: a refused
      * create leaves neither the name nor the e-mail address taken.
      *
-     * Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. Where
+     * Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. If
      * another organization's name leads to the same collection name, the collection gets a suffix.
      *
-     * Sign-ups are limited (429): attempts for each client address and each e-mail address, and those that come to
-     * something in all, of which a quarter may come from one provider's network. Where the server has as many
-     * organizations as it may have, the answer is 507.
+     * Sign-ups are limited (429): attempts by client address and by e-mail address, successful sign-ups in total, of
+     * which one provider's network may make a quarter. A server that has its maximum of organizations answers 507.
      *
      */
     public createOrganization<ThrowOnError extends boolean = true>(options: Options<CreateOrganizationData, ThrowOnError>): RequestResult<CreateOrganizationResponses, CreateOrganizationErrors, ThrowOnError> {
@@ -84,8 +83,9 @@ export class Api extends HeyApiClient {
     /**
      * Look up an organization by name
      *
-     * Open to all, without secrets. With a bearer token of the organization itself the answer also has
-     * `generation`, `admin_id`, `updated_at` and, while one runs, `operation`.
+     * Open to all callers; the answer has no secrets. With a bearer token of the organization itself the answer also
+     * has `generation`, `admin_id`, `updated_at`, `quota` if the operator has set a limit, and, while an operation
+     * runs, `operation`.
      *
      */
     public getOrganization<ThrowOnError extends boolean = true>(options: Options<GetOrganizationData, ThrowOnError>): RequestResult<GetOrganizationResponses, GetOrganizationErrors, ThrowOnError> {
@@ -103,17 +103,17 @@ export class Api extends HeyApiClient {
     /**
      * Rename, rotate credentials, move the data to a fresh collection
      *
-     * Changes what is given and leaves the rest. The organization's data moves into a fresh collection unless
-     * `migrate` is `false`; `{}` moves the data and changes nothing else.
+     * Changes the token's own organization: the properties that are given, and no others. The organization's data moves
+     * into a fresh collection unless `migrate` is `false`; `{}` moves the data and changes nothing else.
      *
-     * A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
-     * the one of this request included: log in again. A conflict (409) leaves everything as it was.
+     * A new `email` or `password` is for the calling admin, and ends every token issued to that admin before,
+     * including the token of this request: log in again. A conflict (409) changes nothing.
      *
-     * Moves are limited (429), for each organization. Where as many are under way as there may be, it waits for its turn,
-     * for ten seconds (503). With `migrate: false` there is no move.
+     * Moves are limited (429) by organization. When the server is running its maximum of moves, the request waits for
+     * its turn, up to ten seconds (503). With `migrate: false` there is no move.
      *
-     * With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
-     * Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
+     * With `Prefer: respond-async` the answer, 202, comes as soon as the update is accepted, and the update continues.
+     * Follow it with `GET /org/operations/{id}`; once new credentials are in force, with a new token.
      *
      */
     public updateOrganization<ThrowOnError extends boolean = true>(options: Options<UpdateOrganizationData, ThrowOnError>): RequestResult<UpdateOrganizationResponses, UpdateOrganizationErrors, ThrowOnError> {
@@ -136,15 +136,15 @@ export class Api extends HeyApiClient {
      * Delete the organization and every trace of it
      *
      * Deletes the token's own organization: its collection with all documents, its admins, its metadata. Its name and
-     * e-mail addresses are free again when the answer arrives. It cannot be undone.
+     * e-mail addresses are free again when the answer arrives. A deletion cannot be undone.
      *
-     * Where the operator has set a time of grace (`DELETE_GRACE`), all this happens when that is over, at the
-     * `purge_after` of the receipt. Until then nothing of the organization can be used, name and e-mail addresses
-     * stay taken, and the operator can restore it. Tokens from before are good no more: log in again.
+     * If the operator has set a time of grace (`DELETE_GRACE`), the data is deleted when that is over, at the
+     * `purge_after` of the receipt. Until then the organization cannot be used, its name and e-mail addresses stay
+     * taken, and the operator can restore it. Its tokens are revoked at once: after a restore its admins log in again.
      *
-     * With `Prefer: respond-async`, and without a time of grace, the answer is 202, and the deletion goes on. Until its
-     * last steps the token is good for `GET /org/operations/{id}`, and for nothing else; after them that answers 401
-     * `token_revoked`, too. No operation is left to say that it succeeded.
+     * With `Prefer: respond-async`, and without a time of grace, the answer is 202, and the deletion continues. Until
+     * its last steps the organization's tokens are good for `GET /org/operations` and `GET /org/operations/{id}`, and
+     * for nothing else; after them both answer 401 `token_revoked`. A deletion that has succeeded leaves no operation.
      *
      */
     public deleteOrganization<ThrowOnError extends boolean = true>(options?: Options<DeleteOrganizationData, ThrowOnError>): RequestResult<DeleteOrganizationResponses, DeleteOrganizationErrors, ThrowOnError> {
@@ -160,10 +160,10 @@ export class Api extends HeyApiClient {
     }
     
     /**
-     * List the organization's changes
+     * List the organization's operations
      *
-     * What was done to the token's own organization, and what is being done, the newest first: its creation and its
-     * updates, those that failed after they had begun included.
+     * The operations of the token's own organization, finished and running, the newest first: its creation, its
+     * updates, including those that failed after they were accepted, and its deletion while that is running.
      *
      */
     public listOperations<ThrowOnError extends boolean = true>(options?: Options<ListOperationsData, ThrowOnError>): RequestResult<ListOperationsResponses, ListOperationsErrors, ThrowOnError> {
@@ -179,10 +179,10 @@ export class Api extends HeyApiClient {
     }
     
     /**
-     * See how a change gets on
+     * Follow an operation
      *
-     * One operation of the token's own organization. Ask again, every second or so, until `state` is not `running`.
-     * When the operation is a deletion, it is over when this answers 401 `token_revoked`.
+     * One operation of the token's own organization. Ask again, about once a second, until `state` is not `running`.
+     * A deletion is finished when this request answers 401 `token_revoked`.
      *
      */
     public getOperation<ThrowOnError extends boolean = true>(options: Options<GetOperationData, ThrowOnError>): RequestResult<GetOperationResponses, GetOperationErrors, ThrowOnError> {
@@ -200,9 +200,9 @@ export class Api extends HeyApiClient {
     /**
      * List documents
      *
-     * A page of the organization's documents. Go on with `next_cursor` until there is none: a document that stays as it
-     * is comes exactly once, whatever is written meanwhile, and across a move of the data. A page may have fewer
-     * items than `limit` when documents are large.
+     * A page of the organization's documents. For the next page send `next_cursor` as `cursor`, until an answer has no
+     * `next_cursor`. A document that does not change meanwhile is listed exactly once, whatever else is written, and
+     * across a move of the data. A page may have fewer items than `limit` when documents are large.
      *
      */
     public listDocuments<ThrowOnError extends boolean = true>(options?: Options<ListDocumentsData, ThrowOnError>): RequestResult<ListDocumentsResponses, ListDocumentsErrors, ThrowOnError> {
@@ -220,8 +220,8 @@ export class Api extends HeyApiClient {
     /**
      * Create a document
      *
-     * Adds a document. Without an `_id` it gets an ObjectId. An `_id` has to be one that a path can name: an ObjectId,
-     * or a string that does not look like one.
+     * Adds a document. A document without an `_id` gets an ObjectId. An `_id` has to fit into a path: an ObjectId, or a
+     * string that does not look like an ObjectId.
      *
      */
     public createDocument<ThrowOnError extends boolean = true>(options: Options<CreateDocumentData, ThrowOnError>): RequestResult<CreateDocumentResponses, CreateDocumentErrors, ThrowOnError> {
@@ -243,9 +243,9 @@ export class Api extends HeyApiClient {
     /**
      * List documents by a query of any length
      *
-     * `GET /org/documents` with its parameters in the body, where there is room for long ones: 128 KiB in all. It
-     * changes nothing and may be sent again. `{}` is all documents. A `next_cursor` of the one may be used with the
-     * other, with the same `filter` and `sort`.
+     * `GET /org/documents` with its parameters in the body, which may be longer: 128 KiB in all. The request changes
+     * nothing and may be sent again. `{}` lists all documents. Both operations take each other's `next_cursor`, with
+     * the same `filter` and `sort`.
      *
      */
     public queryDocuments<ThrowOnError extends boolean = true>(options: Options<QueryDocumentsData, ThrowOnError>): RequestResult<QueryDocumentsResponses, QueryDocumentsErrors, ThrowOnError> {
@@ -267,7 +267,7 @@ export class Api extends HeyApiClient {
     /**
      * Delete a document
      *
-     * Removes the document of that `_id`.
+     * Deletes the document with this `_id`.
      */
     public deleteDocument<ThrowOnError extends boolean = true>(options: Options<DeleteDocumentData, ThrowOnError>): RequestResult<DeleteDocumentResponses, DeleteDocumentErrors, ThrowOnError> {
         return (options.client ?? this.client).delete<DeleteDocumentResponses, DeleteDocumentErrors, ThrowOnError>({
@@ -284,7 +284,7 @@ export class Api extends HeyApiClient {
     /**
      * Get a document
      *
-     * The document of that `_id`, in relaxed Extended JSON.
+     * The document with this `_id`, in relaxed Extended JSON.
      */
     public getDocument<ThrowOnError extends boolean = true>(options: Options<GetDocumentData, ThrowOnError>): RequestResult<GetDocumentResponses, GetDocumentErrors, ThrowOnError> {
         return (options.client ?? this.client).get<GetDocumentResponses, GetDocumentErrors, ThrowOnError>({
@@ -301,8 +301,9 @@ export class Api extends HeyApiClient {
     /**
      * Change a document in part
      *
-     * A JSON Merge Patch (RFC 7396): names in it replace those of the document, objects are merged, `null` removes. A
-     * value of a type of Extended JSON counts as one value. The `_id` cannot change.
+     * Applies a JSON Merge Patch (RFC 7396): its values replace the document's values of the same names, objects are
+     * merged, and `null` removes a name. An object that is a type of Extended JSON counts as one value. The `_id`
+     * cannot change.
      *
      */
     public patchDocument<ThrowOnError extends boolean = true>(options: Options<PatchDocumentData, ThrowOnError>): RequestResult<PatchDocumentResponses, PatchDocumentErrors, ThrowOnError> {
@@ -324,8 +325,8 @@ export class Api extends HeyApiClient {
     /**
      * Replace a document, or create it
      *
-     * Puts the document at that `_id`, whether there is one or not. An `_id` in the body has to be the same. With
-     * `If-Match` it only replaces, with `If-None-Match: *` it only creates.
+     * Stores the document with this `_id`, whether or not there was one. An `_id` in the body has to be the same. With
+     * `If-Match` the request only replaces, with `If-None-Match: *` it only creates.
      *
      */
     public putDocument<ThrowOnError extends boolean = true>(options: Options<PutDocumentData, ThrowOnError>): RequestResult<PutDocumentResponses, PutDocumentErrors, ThrowOnError> {
@@ -347,7 +348,7 @@ export class Api extends HeyApiClient {
     /**
      * List indexes
      *
-     * The indexes of the organization's collection by name, without the one on `_id`, which is always there.
+     * The indexes of the organization's collection, by name, except the index on `_id`, which always exists.
      */
     public listIndexes<ThrowOnError extends boolean = true>(options?: Options<ListIndexesData, ThrowOnError>): RequestResult<ListIndexesResponses, ListIndexesErrors, ThrowOnError> {
         return (options?.client ?? this.client).get<ListIndexesResponses, ListIndexesErrors, ThrowOnError>({
@@ -364,8 +365,9 @@ export class Api extends HeyApiClient {
     /**
      * Create an index
      *
-     * Adds an index and indexes what is there, which takes its time. MongoDB's rules hold for documents without the path,
-     * and for arrays. Creating the same index again changes nothing. Refused while the data is being moved.
+     * Creates an index over all documents; the more documents there are, the longer the request takes. Documents without
+     * the path, and arrays, are indexed by MongoDB's rules. Creating the same index again changes nothing. The request is
+     * refused (409) while the data is being moved.
      *
      */
     public createIndex<ThrowOnError extends boolean = true>(options: Options<CreateIndexData, ThrowOnError>): RequestResult<CreateIndexResponses, CreateIndexErrors, ThrowOnError> {
@@ -387,7 +389,7 @@ export class Api extends HeyApiClient {
     /**
      * Delete an index
      *
-     * Removes an index; the documents stay. Refused while the data is being moved.
+     * Deletes an index; the documents stay. The request is refused (409) while the data is being moved.
      */
     public deleteIndex<ThrowOnError extends boolean = true>(options: Options<DeleteIndexData, ThrowOnError>): RequestResult<DeleteIndexResponses, DeleteIndexErrors, ThrowOnError> {
         return (options.client ?? this.client).delete<DeleteIndexResponses, DeleteIndexErrors, ThrowOnError>({
@@ -402,10 +404,10 @@ export class Api extends HeyApiClient {
     }
     
     /**
-     * See how much there is
+     * Count the documents and their size
      *
-     * Counts the organization's documents and their size, which takes the longer the more there are, up to
-     * `QUERY_TIMEOUT`.
+     * How many documents the organization has, and their size. The more documents there are, the longer the request
+     * takes, up to `QUERY_TIMEOUT`.
      *
      */
     public getStats<ThrowOnError extends boolean = true>(options?: Options<GetStatsData, ThrowOnError>): RequestResult<GetStatsResponses, GetStatsErrors, ThrowOnError> {
@@ -423,17 +425,19 @@ export class Api extends HeyApiClient {
     /**
      * Import documents
      *
-     * Adds documents, one a line, in Extended JSON: what `GET /org/export` gives, for example. The body may be of any
+     * Adds documents, one a line, in Extended JSON, such as the answer of `GET /org/export`. The body may be of any
      * length; each line is a document of at most 16 MiB as BSON and 32 MiB as text, with any `_id` or none. Blank
-     * lines are passed over, and so is the last line of a whole export.
+     * lines are ignored, and so is the last line of a complete export.
      *
-     * The answer comes while the documents go. A line that is refused is an `error` line of the answer, and the others
-     * go on; `progress` comes once a second at most, and what it counts is durable. The last line is a `result`. If
-     * there is none, the connection broke: what the last `progress` counts is there, and some of the rest may be. If it
-     * says `complete: false`, it could not go on for the reason in `code`. Either way it can be sent again from the
-     * beginning, with `on_conflict=skip`, if its documents have an `_id`.
+     * The answer is sent while the body is read. For each refused line it has an `error` line, and the import continues.
+     * A `progress` line comes at most once a second, and the documents that it counts are durable. The last line is a
+     * `result`. If there is none, the connection broke: the documents that the last `progress` line counts are stored,
+     * and some of the rest may be. If the `result` says `complete: false`, the import stopped for the reason in `code`.
+     * In both cases the import can be sent again from the beginning, with `on_conflict=skip`, if its documents have an
+     * `_id`.
      *
-     * Send and read at the same time if you can. A connection on which nothing comes for 30 seconds is ended.
+     * Clients should send and read at the same time. The server closes a connection on which nothing arrives for 30
+     * seconds.
      *
      */
     public importDocuments<ThrowOnError extends boolean = true>(options?: Options<ImportDocumentsData, ThrowOnError>): RequestResult<ImportDocumentsResponses, ImportDocumentsErrors, ThrowOnError> {
@@ -456,14 +460,16 @@ export class Api extends HeyApiClient {
     /**
      * Export documents
      *
-     * All documents, or those that a filter selects, one a line, in the order of `_id`. The last line is
-     * `{"_trailer": {…}}`, which no document can be, since every document has an `_id`. If it is not there, or does not
-     * say `complete: true`, documents are missing.
+     * All documents, or those that a filter selects, one a line, ordered by `_id`. The last line is
+     * `{"_trailer": {…}}`, which cannot be a document, since every document has an `_id`. If that line is missing, or
+     * does not say `complete: true`, documents are missing.
      *
-     * A document that is there from beginning to end is in the export exactly once, whatever is written meanwhile, and
-     * across a move of the data. Of one that is changed it is some version of that time.
+     * A document that exists from the beginning of the export to its end is in the export exactly once, whatever is
+     * written meanwhile, and across a move of the data. A document that changes during the export is in it as it was at
+     * some time of the export.
      *
-     * The answer comes as fast as it is read. A connection on which nothing is read for 30 seconds is ended.
+     * The answer is sent as fast as the client reads it. The server closes a connection on which the client reads
+     * nothing for 30 seconds.
      *
      */
     public exportDocuments<ThrowOnError extends boolean = true>(options?: Options<ExportDocumentsData, ThrowOnError>): RequestResult<ExportDocumentsResponses, ExportDocumentsErrors, ThrowOnError> {
@@ -481,8 +487,8 @@ export class Api extends HeyApiClient {
     /**
      * Export documents by a filter of any length
      *
-     * `GET /org/export` with its parameters in the body, where there is room for a long filter: 128 KiB in all. It
-     * changes nothing and may be sent again. `{}` is all documents.
+     * `GET /org/export` with its parameters in the body, where the filter may be longer: 128 KiB in all. The request
+     * changes nothing and may be sent again. `{}` exports all documents.
      *
      */
     public exportQuery<ThrowOnError extends boolean = true>(options: Options<ExportQueryData, ThrowOnError>): RequestResult<ExportQueryResponses, ExportQueryErrors, ThrowOnError> {
@@ -504,12 +510,12 @@ export class Api extends HeyApiClient {
     /**
      * Log in
      *
-     * Exchanges an e-mail address and a password for a bearer token (JWT) that says `admin_id` and `org_id`. An
-     * unknown address and a wrong password read the same and take the same time.
+     * Exchanges an e-mail address and a password for a bearer token (JWT) that contains `admin_id` and `org_id`. An
+     * unknown address and a wrong password get the same answer after the same time.
      *
-     * Logins that fail are limited (429), for each client address and, from each network, for each e-mail address; one
-     * that succeeds uses nothing up. A refusal is told a second later. Where very many log in at once, networks take
-     * turns, and those that cannot have one within ten seconds are told so (503). See docs/limits.md.
+     * Failed logins are limited (429): by client address and, from each network, by e-mail address. A successful login
+     * does not count. A refusal (429, 503) is sent a second later. When very many clients log in at once, their networks take
+     * turns; a login that gets no turn within ten seconds is refused (503). See docs/limits.md.
      *
      */
     public login<ThrowOnError extends boolean = true>(options: Options<LoginData, ThrowOnError>): RequestResult<LoginResponses, LoginErrors, ThrowOnError> {
@@ -526,7 +532,7 @@ export class Api extends HeyApiClient {
     /**
      * List all organizations
      *
-     * Every organization of this service, the newest first, in all states or in one.
+     * All organizations of this service, or those in one state, the newest first.
      */
     public listOrganizations<ThrowOnError extends boolean = true>(options?: Options<ListOrganizationsData, ThrowOnError>): RequestResult<ListOrganizationsResponses, ListOrganizationsErrors, ThrowOnError> {
         return (options?.client ?? this.client).get<ListOrganizationsResponses, ListOrganizationsErrors, ThrowOnError>({
@@ -543,7 +549,7 @@ export class Api extends HeyApiClient {
     /**
      * Look up an organization by id
      *
-     * One organization, in whatever state it is.
+     * One organization, whatever its state.
      *
      */
     public inspectOrganization<ThrowOnError extends boolean = true>(options: Options<InspectOrganizationData, ThrowOnError>): RequestResult<InspectOrganizationResponses, InspectOrganizationErrors, ThrowOnError> {
@@ -561,8 +567,9 @@ export class Api extends HeyApiClient {
     /**
      * Suspend an organization
      *
-     * Its admins are refused, by 423, from their next request on, and cannot log in. Data, tokens and credentials stay
-     * as they are, and a change that is going on goes on. One that is suspended already stays so.
+     * Refuses the organization's admins (423) from their next request on; they cannot log in either. Data, tokens and
+     * credentials stay as they are, and a running operation continues. Suspending a suspended organization changes
+     * nothing.
      *
      */
     public suspendOrganization<ThrowOnError extends boolean = true>(options: Options<SuspendOrganizationData, ThrowOnError>): RequestResult<SuspendOrganizationResponses, SuspendOrganizationErrors, ThrowOnError> {
@@ -580,7 +587,7 @@ export class Api extends HeyApiClient {
     /**
      * Resume a suspended organization
      *
-     * Takes a suspension back: tokens that have not expired are good again. One that is active already stays so.
+     * Ends a suspension: tokens that have not expired are good again. Resuming an active organization changes nothing.
      *
      */
     public resumeOrganization<ThrowOnError extends boolean = true>(options: Options<ResumeOrganizationData, ThrowOnError>): RequestResult<ResumeOrganizationResponses, ResumeOrganizationErrors, ThrowOnError> {
@@ -598,9 +605,9 @@ export class Api extends HeyApiClient {
     /**
      * Restore a deleted organization
      *
-     * Brings an organization back that was deleted less than the time of grace (`DELETE_GRACE`) ago, to the state that
-     * it had, with all its data. Its admins have to log in again: the deletion has ended all sessions for good. After that
-     * time it answers 404. One that is not deleted stays as it is.
+     * Restores an organization that is in its time of grace (`DELETE_GRACE`) after a deletion, with all its data, to the
+     * state that it had. Its admins have to log in again: the deletion revoked all tokens. After the time of grace the
+     * answer is 404. Restoring an organization that is not deleted changes nothing.
      *
      */
     public restoreOrganization<ThrowOnError extends boolean = true>(options: Options<RestoreOrganizationData, ThrowOnError>): RequestResult<RestoreOrganizationResponses, RestoreOrganizationErrors, ThrowOnError> {
@@ -616,17 +623,17 @@ export class Api extends HeyApiClient {
     }
     
     /**
-     * Limit how much an organization may have
+     * Set an organization's quota
      *
-     * Sets how many documents the organization may have, and how many bytes they may take, with what its indexes hold of
-     * them; what is left out has no limit. It holds from the next write on: what would be more is refused by 507
-     * `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
-     * without making it larger, and deleted.
+     * Limits how many documents the organization may have, and how many bytes its documents and indexes may take
+     * together; a property that is left out means no limit. The quota holds from the next write on: a write, or an index,
+     * that would exceed it is refused (507 `quota_exceeded`). Existing data stays, even beyond the quota, and can be
+     * read, deleted, and changed without becoming larger.
      *
-     * With the embedded engine a quota is never exceeded, but for the moment in which an index is made that turns out to
-     * take too much, and is removed again. On MongoDB every instance of the server takes what there is
-     * from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
-     * exceeded by what the other instances write in that time, and by writes that bypass the service.
+     * With the embedded engine a quota is never exceeded, except while an index is built that turns out to be too large
+     * and is removed again. On MongoDB every instance of the server reads the database's statistics every few seconds,
+     * and between two readings knows only of its own writes: what other instances write in that time, and writes that
+     * bypass the service, may exceed a quota.
      *
      */
     public setQuota<ThrowOnError extends boolean = true>(options: Options<SetQuotaData, ThrowOnError>): RequestResult<SetQuotaResponses, SetQuotaErrors, ThrowOnError> {
@@ -646,21 +653,21 @@ export class Api extends HeyApiClient {
     }
     
     /**
-     * Is the process alive
+     * Check that the process is alive
      *
-     * Answers as long as the process can answer anything, while it starts too. Restart it if it does not.
+     * Answers as long as the process can answer at all, even while it starts. Restart a process that does not answer.
      */
     public getLiveness<ThrowOnError extends boolean = true>(options?: Options<GetLivenessData, ThrowOnError>): RequestResult<GetLivenessResponses, GetLivenessErrors, ThrowOnError> {
         return (options?.client ?? this.client).get<GetLivenessResponses, GetLivenessErrors, ThrowOnError>({ url: '/livez', ...options });
     }
     
     /**
-     * Can it serve requests
+     * Check that the server can serve requests
      *
-     * Answers 200 while the storage can be read and takes writes, else 503: with `storage_full` while writes are refused
-     * because the disk beneath is full, which is over when there is room (reads and deletions go on meanwhile), and
-     * with `unavailable` otherwise, as while it starts and stops, or has not been able for some time to tell the other
-     * instances that it is alive. Send requests elsewhere meanwhile.
+     * Answers 200 while the storage can be read and written, else 503. `storage_full`: the disk of the storage is full,
+     * so writes are refused until there is room again; reads and deletions continue. `unavailable`: the storage does not
+     * answer, the server is starting or stopping, or it has not been able for some time to tell the other instances that
+     * it is alive. Meanwhile, send requests to other instances.
      *
      */
     public getReadiness<ThrowOnError extends boolean = true>(options?: Options<GetReadinessData, ThrowOnError>): RequestResult<GetReadinessResponses, GetReadinessErrors, ThrowOnError> {

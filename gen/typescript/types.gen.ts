@@ -32,15 +32,15 @@ export type Id = string;
 export type IdParameter = string;
 
 /**
- * The collection that holds the organization's data: `org_` and the name in ASCII, with a suffix after a dot where
- * that alone would be another's or an earlier one.
+ * The collection that holds the organization's data: `org_` and the name in ASCII, with a suffix after a dot if an
+ * earlier collection, of this or another organization, has that name.
  *
  */
 export type CollectionName = string;
 
 /**
- * `provisioning`: being created. `active`: in use. `suspended`: refused to its own admins until the operator
- * resumes it. `deleting`: being deleted, or deleted and not yet purged.
+ * `provisioning`: being created. `active`: in use. `suspended`: its admins are refused until the operator resumes
+ * it. `deleting`: being deleted, or in the time of grace after its deletion.
  *
  */
 export type State = 'provisioning' | 'active' | 'suspended' | 'deleting';
@@ -60,7 +60,7 @@ export type OrganizationCreate = {
 };
 
 /**
- * What to change; what is left out stays.
+ * The changes; a property that is left out stays as it is.
  */
 export type OrganizationUpdate = {
     organization_name?: OrganizationName;
@@ -73,7 +73,7 @@ export type OrganizationUpdate = {
 };
 
 /**
- * What anybody may know of an organization; and, for its own admins, more.
+ * An organization as any caller may see it; its own admins see more.
  */
 export type OrganizationSummary = {
     id: Id;
@@ -82,19 +82,19 @@ export type OrganizationSummary = {
     state: State;
     created_at: Time;
     /**
-     * Only with a token of the organization. See `Organization`.
+     * See `Organization`. Only with a token of the organization.
      */
     generation?: number;
     /**
-     * Only with a token of the organization. Its first admin.
+     * The organization's first admin. Only with a token of the organization.
      */
     admin_id?: string;
     /**
-     * Only with a token of the organization.
+     * The time of the last change. Only with a token of the organization.
      */
     updated_at?: string;
     /**
-     * Only with a token of the organization, while a change is going on. Its id.
+     * The id of the operation that is running. Only with a token of the organization.
      */
     operation?: string;
     quota?: Quota;
@@ -109,43 +109,43 @@ export type Organization = {
     collection_name: CollectionName;
     state: State;
     /**
-     * 1 for the collection made with the organization, one more for every collection since.
+     * The number of collections that the organization has had; each move into a fresh collection adds 1.
      */
     generation: number;
     admin_id: Id;
     created_at: Time;
     updated_at: Time;
     /**
-     * The id of the change that is going on, if one is.
+     * The id of the operation that is running; missing if none is.
      */
     operation?: string;
     quota?: Quota;
 };
 
 /**
- * How much an organization may have, where the operator has set a limit.
+ * How much an organization may have; missing where there is no limit.
  */
 export type Quota = {
     /**
-     * How many documents.
+     * The most documents that the organization may have.
      */
     max_documents?: number;
     /**
-     * How many bytes its documents may have as BSON, and its indexes, together.
+     * The most bytes that its documents, as BSON, and its indexes may take together.
      */
     max_bytes?: number;
 };
 
 /**
- * How much an organization may have. What is left out, or null, has no limit.
+ * How much an organization may have. A property that is left out, or null, means no limit.
  */
 export type QuotaUpdate = {
     /**
-     * How many documents.
+     * The most documents that the organization may have.
      */
     max_documents?: number | null;
     /**
-     * How many bytes its documents may have as BSON, and its indexes, together.
+     * The most bytes that its documents, as BSON, and its indexes may take together.
      */
     max_bytes?: number | null;
 };
@@ -157,12 +157,13 @@ export type DeletionReceipt = {
     id: Id;
     organization_name: OrganizationName;
     /**
-     * The collections that were dropped; none yet, if there is a `purge_after`.
+     * The collections that were dropped; empty if there is a `purge_after`.
      */
     collections: Array<CollectionName>;
     deleted_at: Time;
     /**
-     * When nothing will be left and nobody can restore it any more. Only with a time of grace.
+     * When the time of grace ends and the organization can no longer be restored. Missing without a time of grace.
+     *
      */
     purge_after?: string;
 };
@@ -173,39 +174,39 @@ export type DeletionReceipt = {
 export type Operation = {
     id: Id;
     /**
-     * What it does.
+     * What the operation does to the organization.
      */
     kind: 'create' | 'update' | 'delete';
     /**
-     * `running`: going on, or waiting for an instance of the server to take it up again. `succeeded`: all of it was
-     * done. `failed`: nothing was changed; `error` says why.
+     * `running`: in progress, or waiting for an instance of the server to resume it. `succeeded`: all of it is done.
+     * `failed`: nothing was changed; `error` says why.
      *
      */
     state: 'running' | 'succeeded' | 'failed';
     /**
-     * What it is doing, or did last. For people to read; the names change.
+     * The current step, or the last. For people to read; programs must not depend on the names.
      */
     step: string;
     /**
-     * How many documents were copied so far.
+     * The number of documents copied so far.
      */
     documents_copied: number;
     /**
-     * How many there were when the copy began; 0 before that.
+     * The number of documents when the copy began; 0 before that.
      */
     documents_total: number;
     /**
-     * The size of the documents copied so far.
+     * The size of the documents copied so far, in bytes.
      */
     bytes_copied: number;
     started_at: Time;
     updated_at: Time;
     /**
-     * About when it will be over. Only while it copies.
+     * An estimate of when the operation will finish. Only while it copies.
      */
     eta?: string;
     /**
-     * When it was over.
+     * When the operation finished. Missing while it is running.
      */
     finished_at?: string;
     error?: OperationError;
@@ -217,7 +218,7 @@ export type Operation = {
 export type OperationError = {
     code: ErrorCode;
     /**
-     * What to do about it.
+     * What to do about the error.
      */
     detail: string;
 };
@@ -231,7 +232,7 @@ export type OperationList = {
      */
     items: Array<Operation>;
     /**
-     * The `cursor` of the next page; missing on the last.
+     * The `cursor` of the next page; missing on the last page.
      */
     next_cursor?: string;
 };
@@ -245,18 +246,18 @@ export type OperatorOrganization = {
     collection_name?: CollectionName;
     state: State;
     /**
-     * See `Organization`; 0 while it is being created.
+     * See `Organization`; 0 while the organization is being created.
      */
     generation: number;
     admin_id: Id;
     created_at: Time;
     updated_at: Time;
     /**
-     * The id of the change that is going on, if one is.
+     * The id of the operation that is running; missing if none is.
      */
     operation?: string;
     /**
-     * Until when it can be restored. Only when it is deleted, with a time of grace.
+     * Until when the organization can be restored. Only in the time of grace after its deletion.
      */
     purge_after?: string;
     quota?: Quota;
@@ -271,16 +272,16 @@ export type OrganizationList = {
      */
     items: Array<OperatorOrganization>;
     /**
-     * The `cursor` of the next page; missing on the last.
+     * The `cursor` of the next page; missing on the last page.
      */
     next_cursor?: string;
 };
 
 /**
- * A document in MongoDB Extended JSON v2: canonical, relaxed or mixed in requests, relaxed in answers, where an
- * integer beyond 53 bits is `{"$numberLong": "…"}` so that no reader of JSON loses its digits. Names keep their
- * order. Names at the top level do not begin with `_`, save `_id`; names at any level do not begin with `$`, save
- * those of types such as `$date`. At most 100 levels deep, and 16 MiB as BSON.
+ * A document in MongoDB Extended JSON v2: canonical, relaxed or mixed in requests, relaxed in answers. In answers an
+ * integer beyond 53 bits is `{"$numberLong": "…"}`, so that JSON readers do not lose digits. Names keep their order.
+ * Names at the top level do not begin with `_`, except `_id`; names at any level do not begin with `$`, except those
+ * of types such as `$date`. A document has at most 100 levels, and 16 MiB as BSON.
  *
  */
 export type Document = {
@@ -288,8 +289,8 @@ export type Document = {
 };
 
 /**
- * Which documents, in MongoDB's form and in Extended JSON: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
- * $and $or $not`, and dotted paths. At most 500 operators, and 1000 values of one `$in` or `$nin`.
+ * A MongoDB filter in Extended JSON that selects documents: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
+ * $and $or $not`, and dotted paths. At most 500 operators, and 1000 values in one `$in` or `$nin`.
  *
  */
 export type Filter = {
@@ -297,41 +298,42 @@ export type Filter = {
 };
 
 /**
- * Which documents to list, and how. All of it may be left out.
+ * Which documents to list, and how. Every property may be left out.
  */
 export type DocumentQuery = {
     filter?: Filter;
     /**
-     * `_id`, or the path of an index, or several with commas as the index has them; `-` in front of a path is
-     * descending. Without it, `_id`.
+     * The order: `_id`, or the paths of an index in the index's order, separated by commas; a `-` before a path
+     * means descending. Without it, `_id`.
      *
      */
     sort?: string;
     /**
-     * How many to list at most.
+     * The most documents to list.
      */
     limit?: number;
     /**
-     * The `next_cursor` of the page before, with the same `filter` and `sort`. Without it, or empty, the first page.
+     * The `next_cursor` of the previous page, with the same `filter` and `sort`. Missing or empty: the first page.
+     *
      */
     cursor?: string;
     /**
-     * Only these paths of each document, with commas between, and `_id`. Without it, all.
+     * The paths to return of each document, separated by commas, beside `_id`. Without it, all.
      */
     fields?: string;
     /**
-     * Whether to count all documents that fit `filter`, into `total`.
+     * Whether `total` is to count all documents that `filter` selects.
      */
     count?: boolean;
 };
 
 /**
- * Which documents to export, and how. All of it may be left out.
+ * Which documents to export, and how. Every property may be left out.
  */
 export type ExportQuery = {
     filter?: Filter;
     /**
-     * Whether to write canonical Extended JSON, which tells every type of number apart. Else it is relaxed.
+     * Whether to write canonical Extended JSON, which keeps the type of every number, in place of relaxed.
      */
     canonical?: boolean;
 };
@@ -345,11 +347,11 @@ export type DocumentList = {
      */
     items: Array<Document>;
     /**
-     * For the next page; not there when this is the last.
+     * The `cursor` of the next page; missing on the last page.
      */
     next_cursor?: string;
     /**
-     * With `count=true`, how many documents fit the filter.
+     * With `count`, the number of documents that the filter selects.
      */
     total?: number;
 };
@@ -366,7 +368,7 @@ export type ImportLine = ({
 } & ImportResult);
 
 /**
- * A line that was refused. Of a thousand it is said; the rest is only counted.
+ * A refused line. The answer names the first thousand; further refused lines are only counted.
  */
 export type ImportError = {
     /**
@@ -374,7 +376,7 @@ export type ImportError = {
      */
     type: 'error';
     /**
-     * Which line of the body, from 1, blank ones counted.
+     * The number of the line in the body, from 1, including blank lines.
      */
     line: number;
     code: ErrorCode;
@@ -383,13 +385,13 @@ export type ImportError = {
      */
     detail: string;
     /**
-     * Where in the line, as a JSON Pointer in a fragment: `#/email`.
+     * The place in the line, as a JSON Pointer in a fragment: `#/email`.
      */
     pointer?: string;
 };
 
 /**
- * How far it is. What is counted here is durable.
+ * How far the import is. The documents counted here are durable.
  */
 export type ImportProgress = {
     /**
@@ -397,29 +399,29 @@ export type ImportProgress = {
      */
     type: 'progress';
     /**
-     * How many lines were dealt with, blank ones not counted.
+     * The number of lines processed, without blank lines.
      */
     lines: number;
     /**
-     * How many documents were added.
+     * The number of documents added.
      */
     inserted: number;
     /**
-     * How many were put in the place of another.
+     * The number of documents that replaced another.
      */
     replaced: number;
     /**
-     * How many were left out because their place was taken.
+     * The number of documents left out because their `_id` or key was taken.
      */
     skipped: number;
     /**
-     * How many lines were refused.
+     * The number of lines refused.
      */
     failed: number;
 };
 
 /**
- * The last line.
+ * The last line, which says how the import ended.
  */
 export type ImportResult = {
     /**
@@ -427,40 +429,40 @@ export type ImportResult = {
      */
     type: 'result';
     /**
-     * How many lines were dealt with, blank ones not counted.
+     * The number of lines processed, without blank lines.
      */
     lines: number;
     /**
-     * How many documents were added.
+     * The number of documents added.
      */
     inserted: number;
     /**
-     * How many were put in the place of another.
+     * The number of documents that replaced another.
      */
     replaced: number;
     /**
-     * How many were left out because their place was taken.
+     * The number of documents left out because their `_id` or key was taken.
      */
     skipped: number;
     /**
-     * How many lines were refused.
+     * The number of lines refused.
      */
     failed: number;
     /**
-     * Whether every line was dealt with. If not, `code` says why. With `outcome_unknown` documents may have been added
-     * that are not counted, of at most a thousand lines behind those that are.
+     * Whether every line was processed. If not, `code` says why. With `outcome_unknown`, documents of up to a thousand
+     * lines after the counted ones may have been added, too.
      *
      */
     complete: boolean;
     code?: ErrorCode;
     /**
-     * What to do about it.
+     * What to do about the error.
      */
     detail?: string;
 };
 
 /**
- * A line of an export. A `Document`, or the last line, which has `_trailer` and nothing else.
+ * A line of an export, which is a `Document`; or the last line, which has `_trailer` and nothing else.
  */
 export type ExportLine = {
     _trailer?: ExportTrailer;
@@ -468,20 +470,20 @@ export type ExportLine = {
 };
 
 /**
- * What ends an export.
+ * The end of an export.
  */
 export type ExportTrailer = {
     /**
-     * How many lines with documents there are.
+     * The number of documents in the export.
      */
     documents: number;
     /**
-     * Whether these are all. If not, `code` says why.
+     * Whether the export has all documents. If not, `code` says why.
      */
     complete: boolean;
     code?: ErrorCode;
     /**
-     * What to do about it.
+     * What to do about the error.
      */
     detail?: string;
 };
@@ -496,11 +498,11 @@ export type IndexName = string;
  */
 export type IndexKey = {
     /**
-     * The path of a field, with dots to go into documents and arrays.
+     * The path of a field. Dots lead into documents and arrays.
      */
     path: string;
     /**
-     * The direction, which matters to indexes of several keys.
+     * The direction. It matters only in indexes of several keys.
      */
     order?: 'asc' | 'desc';
 };
@@ -511,11 +513,11 @@ export type IndexKey = {
 export type IndexCreate = {
     name: IndexName;
     /**
-     * The keys, in their order.
+     * The keys, in the order in which the index sorts by them.
      */
     keys: Array<IndexKey>;
     /**
-     * Whether to refuse a second document of equal keys.
+     * Whether to refuse a second document with equal keys.
      */
     unique?: boolean;
 };
@@ -526,15 +528,15 @@ export type IndexCreate = {
 export type Index = {
     name: IndexName;
     /**
-     * The keys, in their order.
+     * The keys, in the order in which the index sorts by them.
      */
     keys: Array<IndexKey>;
     /**
-     * Whether a second document of equal keys is refused.
+     * Whether a second document with equal keys is refused.
      */
     unique: boolean;
     /**
-     * Its size; only with `GET /org/stats`, and where the storage tells.
+     * The size of the index, in bytes. Only in `GET /org/stats`, and only if the storage reports it.
      */
     size_bytes?: number;
 };
@@ -554,22 +556,22 @@ export type IndexList = {
  */
 export type Stats = {
     /**
-     * How many documents.
+     * The number of documents.
      */
     documents: number;
     /**
-     * The size of all documents as BSON, before the storage compresses them.
+     * The size of all documents as BSON, in bytes, before the storage compresses them.
      */
     bytes: number;
     /**
-     * The size of all indexes, as the storage counts it. `bytes` and `index_bytes` together are what `max_bytes` of the
-     * quota is about.
+     * The size of all indexes, in bytes, as the storage counts it. `max_bytes` of the quota limits the sum of `bytes`
+     * and `index_bytes`.
      *
      */
     index_bytes?: number;
     quota?: Quota;
     /**
-     * That of the collection that was counted.
+     * The generation of the collection that was counted; see `Organization`.
      */
     generation: number;
     /**
@@ -593,19 +595,19 @@ export type LoginRequest = {
 };
 
 /**
- * A bearer token and what it is good for.
+ * A bearer token, with its lifetime, admin and organization.
  */
 export type Token = {
     /**
-     * To be sent as `Authorization: Bearer <access_token>`.
+     * The token. Send it as `Authorization: Bearer <access_token>`.
      */
     access_token: string;
     /**
-     * Always Bearer.
+     * Always `Bearer`.
      */
     token_type: 'Bearer';
     /**
-     * For how many seconds it is good from now.
+     * The lifetime of the token from now, in seconds.
      */
     expires_in: number;
     expires_at: Time;
@@ -618,7 +620,7 @@ export type Token = {
  */
 export type Health = {
     /**
-     * Always ok; a failing check is a problem.
+     * Always `ok`; a check that fails is answered with a problem.
      */
     status: 'ok';
 };
@@ -628,7 +630,7 @@ export type Health = {
  */
 export type Problem = {
     /**
-     * Always about:blank; act on `code`.
+     * Always `about:blank`. Act on `code`.
      */
     type: string;
     /**
@@ -640,20 +642,20 @@ export type Problem = {
      */
     status: number;
     /**
-     * What to do about it.
+     * What to do about the error.
      */
     detail?: string;
     code: ErrorCode;
     /**
-     * The same as X-Request-Id.
+     * The value of `X-Request-Id`.
      */
     request_id: string;
     /**
-     * The operation in the way, with operation_in_progress.
+     * With `operation_in_progress`, the operation that is changing the organization.
      */
     operation_id?: string;
     /**
-     * Which inputs are wrong.
+     * The inputs that are wrong.
      */
     errors?: Array<FieldError>;
 };
@@ -663,11 +665,11 @@ export type Problem = {
  */
 export type FieldError = {
     /**
-     * Where in the body, as a JSON Pointer in a fragment: `#/email`.
+     * The place in the body, as a JSON Pointer in a fragment: `#/email`. Missing if the input is not in the body.
      */
     pointer?: string;
     /**
-     * Which parameter of path or query, or which header, where it is not the body.
+     * The name of the path or query parameter, or of the header. Missing if the input is in the body.
      */
     parameter?: string;
     /**
@@ -677,62 +679,66 @@ export type FieldError = {
 };
 
 /**
- * What went wrong, for programs. More codes will come: treat one that you do not know by its status.
+ * What went wrong, for programs. More codes will come: handle an unknown code by its status.
  * `malformed`: the request breaks the contract. `invalid`: a value is refused. `unauthenticated`: no token, or a
- * bad or expired one. `token_revoked`: the token was good and is not any more (credentials rotated, admin or
- * organization gone). `bad_credentials`: wrong e-mail address or password. `not_found`: no such thing.
- * `method_not_allowed`: not by this method. `name_taken`, `email_taken`: another has it.
- * `operation_in_progress`: the organization is being changed. `suspended`: the organization is suspended.
- * `organization_deleting`: the organization is deleted, or being deleted. `document_exists`: there is a document of
- * this `_id`. `duplicate_key`: another document has the same key in a unique index. `index_exists`: another index
- * has this name or these keys. `no_index`: no index has this order. `precondition_failed`: a document is not what
- * `If-Match` or `If-None-Match` asks for. `too_large`: a document has more than 16 MiB. `query_timeout`: a query
- * took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
- * `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization, or
- * the server, may not have more.
- * `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
- * `storage_full`: the disk beneath the storage is full, nothing was done.
- * `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
+ * bad or expired token. `token_revoked`: the token is no longer good (the credentials changed, or the admin or the
+ * organization is gone). `bad_credentials`: the e-mail address or the password is wrong. `not_found`: what the
+ * request names does not exist. `method_not_allowed`: the path does not take this method. `name_taken`: another
+ * organization has the name. `email_taken`: another admin has the e-mail address. `operation_in_progress`: another
+ * operation is changing the organization. `suspended`: the organization is suspended. `organization_deleting`: the
+ * organization is deleted, or being deleted. `document_exists`: a document has this `_id` already. `duplicate_key`:
+ * another document has the same key in a unique index. `index_exists`: another index has this name or these keys.
+ * `no_index`: no index has this order. `precondition_failed`: the document does not fit `If-Match` or
+ * `If-None-Match`. `too_large`: a document is larger than 16 MiB. `query_timeout`: the query took too long.
+ * `body_too_large`: the body is larger than the operation allows. `unsupported_media_type`: the body is of a type
+ * that the operation does not take. `idempotency_key_reused`, `idempotency_in_progress`: see `Idempotency-Key`.
+ * `quota_exceeded`: the organization's quota, or the server's limit of organizations, has no room. `rate_limited`:
+ * too many requests. `unavailable`: the storage does not answer, nothing was done. `storage_full`: the disk of the
+ * storage is full, nothing was done. `outcome_unknown`: the storage stopped answering half-way, and the change may
+ * have been made. `internal`: a fault of the server.
  *
  */
 export type ErrorCode = 'malformed' | 'invalid' | 'unauthenticated' | 'token_revoked' | 'bad_credentials' | 'not_found' | 'method_not_allowed' | 'name_taken' | 'email_taken' | 'operation_in_progress' | 'suspended' | 'organization_deleting' | 'document_exists' | 'duplicate_key' | 'index_exists' | 'no_index' | 'precondition_failed' | 'too_large' | 'query_timeout' | 'body_too_large' | 'unsupported_media_type' | 'idempotency_key_reused' | 'idempotency_in_progress' | 'quota_exceeded' | 'rate_limited' | 'unavailable' | 'storage_full' | 'outcome_unknown' | 'internal';
 
 /**
- * Only if the document is there and its `ETag` is one of these; `*`: if it is there. Else 412, and nothing is done.
+ * The request is carried out only if the document exists and has one of these `ETag`s; `*`: only if it exists. Else
+ * 412, and nothing is done.
  *
  */
 export type IfMatch = string;
 
 /**
- * `*`: only if there is no document of that `_id`. Else 412, and nothing is done.
+ * `*`: the request is carried out only if no document has this `_id`. Else 412, and nothing is done.
  */
 export type IfNoneMatch = string;
 
 /**
- * The `next_cursor` of the page before. Without it, the first page.
+ * The `next_cursor` of the previous page. Without it, the first page.
  */
 export type Cursor = string;
 
 /**
- * How many to list at most.
+ * The most items to list.
  */
 export type Limit = number;
 
 /**
- * `respond-async` asks for an answer that does not wait for the end (RFC 7240). Any other preference is ignored.
+ * `respond-async` asks for an answer that does not wait for the end of the operation (RFC 7240). Any other
+ * preference is ignored.
  *
  */
 export type Prefer = string;
 
 /**
- * Makes it safe to send the request again when no answer came, or a 5xx: it is carried out once, and whoever
- * sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
- * a UUID, for each request: with another request of the same organization, or when the organization that it made is
- * deleted, it is refused (422 `idempotency_key_reused`). Where there is no token, the request is the very same body
- * with the same key, from any address: a key of a stranger's, with another body, is another key. While the first is
- * still being worked on the answer is 409 `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as
- * good as new. How many keys are remembered is limited, for each organization and for strangers: a request with a
- * new one is then refused (429 `rate_limited`), and one that is sent again is not.
+ * Makes it safe to send the request again when no answer came, or a 5xx: the request is carried out once, and when
+ * it is sent again within 24 hours it gets the same answer, with `Idempotency-Replayed: true`. Draw a random key,
+ * such as a UUID, for each request. A key that comes with another request of the same organization, or whose request
+ * created an organization that has been deleted since, is refused (422 `idempotency_key_reused`). A request without
+ * a token is the same request only if key and body are the same, from any address: the same key with another body
+ * counts as another key. While the first request is still running the answer is 409 `idempotency_in_progress`. A
+ * refusal (4xx, 507) is not kept, and its key can be used again. The server remembers a limited number of keys, for
+ * each organization and for requests without a token; beyond it a request with a new key is refused (429
+ * `rate_limited`), and a request that is sent again is not.
  *
  */
 export type IdempotencyKey = string;
@@ -746,14 +752,15 @@ export type CreateOrganizationData = {
     body: OrganizationCreate;
     headers?: {
         /**
-         * Makes it safe to send the request again when no answer came, or a 5xx: it is carried out once, and whoever
-         * sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
-         * a UUID, for each request: with another request of the same organization, or when the organization that it made is
-         * deleted, it is refused (422 `idempotency_key_reused`). Where there is no token, the request is the very same body
-         * with the same key, from any address: a key of a stranger's, with another body, is another key. While the first is
-         * still being worked on the answer is 409 `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as
-         * good as new. How many keys are remembered is limited, for each organization and for strangers: a request with a
-         * new one is then refused (429 `rate_limited`), and one that is sent again is not.
+         * Makes it safe to send the request again when no answer came, or a 5xx: the request is carried out once, and when
+         * it is sent again within 24 hours it gets the same answer, with `Idempotency-Replayed: true`. Draw a random key,
+         * such as a UUID, for each request. A key that comes with another request of the same organization, or whose request
+         * created an organization that has been deleted since, is refused (422 `idempotency_key_reused`). A request without
+         * a token is the same request only if key and body are the same, from any address: the same key with another body
+         * counts as another key. While the first request is still running the answer is 409 `idempotency_in_progress`. A
+         * refusal (4xx, 507) is not kept, and its key can be used again. The server remembers a limited number of keys, for
+         * each organization and for requests without a token; beyond it a request with a new key is refused (429
+         * `rate_limited`), and a request that is sent again is not.
          *
          */
         'Idempotency-Key'?: string;
@@ -769,13 +776,13 @@ export type CreateOrganizationErrors = {
      */
     400: Problem;
     /**
-     * `name_taken` or `email_taken`: another has it. `idempotency_in_progress`: the request that the `Idempotency-Key`
-     * came with first is still being worked on. Nothing was changed.
+     * `name_taken`: another organization has the name. `email_taken`: another admin has the e-mail address.
+     * `idempotency_in_progress`: the first request with this `Idempotency-Key` is still running. Nothing was changed.
      *
      */
     409: Problem;
     /**
-     * The body is larger than this operation takes.
+     * The body is larger than the operation allows.
      */
     413: Problem;
     /**
@@ -783,32 +790,31 @@ export type CreateOrganizationErrors = {
      */
     415: Problem;
     /**
-     * The request fits the contract but a value is refused; `errors` says which. `idempotency_key_reused`: the
-     * `Idempotency-Key` came with another request before. Nothing was done.
+     * `invalid`: the request fits the contract, but a value is refused; `errors` says which. `idempotency_key_reused`:
+     * the `Idempotency-Key` was used for another request before. Nothing was done.
      *
      */
     422: Problem;
     /**
-     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
+     * There were too many attempts, or too many requests of one kind, or, with `RATE_LIMIT_ORGANIZATION`, too many
+     * requests for the organization's documents, or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
-     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
-     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
-     * answers again.
+     * request; nothing was done. `storage_full`: the disk of the storage is full; nothing was done, and requests that
+     * take room are refused until the operator has made some, while reads and deletions continue. `outcome_unknown`: the
+     * storage stopped answering half-way; the server finishes or undoes the change as soon as the storage answers again.
      *
      */
     503: Problem;
     /**
-     * The server has as many organizations as it may have. Nothing was done.
+     * The server has reached its limit of organizations. Nothing was done.
      */
     507: Problem;
 };
@@ -817,7 +823,7 @@ export type CreateOrganizationError = CreateOrganizationErrors[keyof CreateOrgan
 
 export type CreateOrganizationResponses = {
     /**
-     * The organization is there and active.
+     * The organization is created and active.
      */
     201: Organization;
 };
@@ -829,7 +835,7 @@ export type GetOrganizationData = {
     path?: never;
     query: {
         /**
-         * The name, in any spelling that is the same name.
+         * The organization's name, in any spelling that counts as the same name.
          */
         organization_name: OrganizationName;
     };
@@ -842,15 +848,15 @@ export type GetOrganizationErrors = {
      */
     400: Problem;
     /**
-     * There is no token, or one that is no longer good. Log in again.
+     * The request has no token, or its token is bad, expired or revoked. Log in again.
      */
     401: Problem;
     /**
-     * There is no such thing, or none that the caller may know of.
+     * What the request names does not exist, or the caller may not know of it.
      */
     404: Problem;
     /**
-     * The request fits the contract but a value is refused; `errors` says which. Nothing was done.
+     * The request fits the contract, but a value is refused; `errors` says which. Nothing was done.
      */
     422: Problem;
     /**
@@ -858,21 +864,20 @@ export type GetOrganizationErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
+     * There were too many attempts, or too many requests of one kind, or, with `RATE_LIMIT_ORGANIZATION`, too many
+     * requests for the organization's documents, or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
-     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
-     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
-     * answers again.
+     * request; nothing was done. `storage_full`: the disk of the storage is full; nothing was done, and requests that
+     * take room are refused until the operator has made some, while reads and deletions continue. `outcome_unknown`: the
+     * storage stopped answering half-way; the server finishes or undoes the change as soon as the storage answers again.
      *
      */
     503: Problem;
@@ -893,7 +898,8 @@ export type UpdateOrganizationData = {
     body: OrganizationUpdate;
     headers?: {
         /**
-         * `respond-async` asks for an answer that does not wait for the end (RFC 7240). Any other preference is ignored.
+         * `respond-async` asks for an answer that does not wait for the end of the operation (RFC 7240). Any other
+         * preference is ignored.
          *
          */
         Prefer?: string;
@@ -909,17 +915,17 @@ export type UpdateOrganizationErrors = {
      */
     400: Problem;
     /**
-     * There is no token, or one that is no longer good. Log in again.
+     * The request has no token, or its token is bad, expired or revoked. Log in again.
      */
     401: Problem;
     /**
-     * `name_taken` or `email_taken`: another has it. `operation_in_progress`: the organization is being changed;
-     * `operation_id` says by what. Nothing was changed.
+     * `name_taken`: another organization has the name. `email_taken`: another admin has the e-mail address.
+     * `operation_in_progress`: another operation, `operation_id`, is changing the organization. Nothing was changed.
      *
      */
     409: Problem;
     /**
-     * The body is larger than this operation takes.
+     * The body is larger than the operation allows.
      */
     413: Problem;
     /**
@@ -927,7 +933,7 @@ export type UpdateOrganizationErrors = {
      */
     415: Problem;
     /**
-     * The request fits the contract but a value is refused; `errors` says which. Nothing was done.
+     * The request fits the contract, but a value is refused; `errors` says which. Nothing was done.
      */
     422: Problem;
     /**
@@ -935,21 +941,20 @@ export type UpdateOrganizationErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
+     * There were too many attempts, or too many requests of one kind, or, with `RATE_LIMIT_ORGANIZATION`, too many
+     * requests for the organization's documents, or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
-     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
-     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
-     * answers again.
+     * request; nothing was done. `storage_full`: the disk of the storage is full; nothing was done, and requests that
+     * take room are refused until the operator has made some, while reads and deletions continue. `outcome_unknown`: the
+     * storage stopped answering half-way; the server finishes or undoes the change as soon as the storage answers again.
      *
      */
     503: Problem;
@@ -959,11 +964,11 @@ export type UpdateOrganizationError = UpdateOrganizationErrors[keyof UpdateOrgan
 
 export type UpdateOrganizationResponses = {
     /**
-     * Done; the organization as it is now.
+     * The update is done; this is the organization as it is now.
      */
     200: Organization;
     /**
-     * It has begun, nothing is in its way, and it goes on.
+     * The operation is accepted, and continues.
      */
     202: Operation;
 };
@@ -974,7 +979,8 @@ export type DeleteOrganizationData = {
     body?: never;
     headers?: {
         /**
-         * `respond-async` asks for an answer that does not wait for the end (RFC 7240). Any other preference is ignored.
+         * `respond-async` asks for an answer that does not wait for the end of the operation (RFC 7240). Any other
+         * preference is ignored.
          *
          */
         Prefer?: string;
@@ -990,11 +996,11 @@ export type DeleteOrganizationErrors = {
      */
     400: Problem;
     /**
-     * There is no token, or one that is no longer good. Log in again.
+     * The request has no token, or its token is bad, expired or revoked. Log in again.
      */
     401: Problem;
     /**
-     * The organization is being changed; `operation_id` says by what. Nothing was done.
+     * An operation, `operation_id`, is changing the organization. Nothing was done.
      */
     409: Problem;
     /**
@@ -1002,15 +1008,14 @@ export type DeleteOrganizationErrors = {
      */
     423: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
-     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
-     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
-     * answers again.
+     * request; nothing was done. `storage_full`: the disk of the storage is full; nothing was done, and requests that
+     * take room are refused until the operator has made some, while reads and deletions continue. `outcome_unknown`: the
+     * storage stopped answering half-way; the server finishes or undoes the change as soon as the storage answers again.
      *
      */
     503: Problem;
@@ -1020,11 +1025,11 @@ export type DeleteOrganizationError = DeleteOrganizationErrors[keyof DeleteOrgan
 
 export type DeleteOrganizationResponses = {
     /**
-     * Nothing is left; or, with `purge_after`, the time of grace has begun.
+     * The organization is deleted or, with `purge_after`, its time of grace has begun.
      */
     200: DeletionReceipt;
     /**
-     * It has begun, nothing is in its way, and it goes on.
+     * The operation is accepted, and continues.
      */
     202: Operation;
 };
@@ -1036,11 +1041,11 @@ export type ListOperationsData = {
     path?: never;
     query?: {
         /**
-         * The `next_cursor` of the page before. Without it, the first page.
+         * The `next_cursor` of the previous page. Without it, the first page.
          */
         cursor?: string;
         /**
-         * How many to list at most.
+         * The most items to list.
          */
         limit?: number;
     };
@@ -1053,11 +1058,11 @@ export type ListOperationsErrors = {
      */
     400: Problem;
     /**
-     * There is no token, or one that is no longer good. Log in again.
+     * The request has no token, or its token is bad, expired or revoked. Log in again.
      */
     401: Problem;
     /**
-     * The request fits the contract but a value is refused; `errors` says which. Nothing was done.
+     * The request fits the contract, but a value is refused; `errors` says which. Nothing was done.
      */
     422: Problem;
     /**
@@ -1065,15 +1070,14 @@ export type ListOperationsErrors = {
      */
     423: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
-     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
-     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
-     * answers again.
+     * request; nothing was done. `storage_full`: the disk of the storage is full; nothing was done, and requests that
+     * take room are refused until the operator has made some, while reads and deletions continue. `outcome_unknown`: the
+     * storage stopped answering half-way; the server finishes or undoes the change as soon as the storage answers again.
      *
      */
     503: Problem;
@@ -1108,11 +1112,11 @@ export type GetOperationErrors = {
      */
     400: Problem;
     /**
-     * There is no token, or one that is no longer good. Log in again.
+     * The request has no token, or its token is bad, expired or revoked. Log in again.
      */
     401: Problem;
     /**
-     * There is no such thing, or none that the caller may know of.
+     * What the request names does not exist, or the caller may not know of it.
      */
     404: Problem;
     /**
@@ -1120,15 +1124,14 @@ export type GetOperationErrors = {
      */
     423: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
-     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
-     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
-     * answers again.
+     * request; nothing was done. `storage_full`: the disk of the storage is full; nothing was done, and requests that
+     * take room are refused until the operator has made some, while reads and deletions continue. `outcome_unknown`: the
+     * storage stopped answering half-way; the server finishes or undoes the change as soon as the storage answers again.
      *
      */
     503: Problem;
@@ -1150,33 +1153,33 @@ export type ListDocumentsData = {
     path?: never;
     query?: {
         /**
-         * Which documents, in MongoDB's form and in Extended JSON: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
-         * $and $or $not`, and dotted paths. What no index helps with is looked for in all documents, in at most
-         * `QUERY_TIMEOUT`. For a longer one there is `POST /org/documents/query`.
+         * A MongoDB filter in Extended JSON that selects the documents: equality, `$eq $ne $gt $gte $lt $lte $in $nin
+         * $exists $and $or $not`, and dotted paths. A filter without a fitting index is tried on all documents, for at
+         * most `QUERY_TIMEOUT`. For a longer filter use `POST /org/documents/query`.
          *
          */
         filter?: string;
         /**
-         * `_id`, or the path of an index, or several with commas as the index has them; `-` in front of a path is
-         * descending. Without it, `_id`.
+         * The order: `_id`, or the paths of an index in the index's order, separated by commas; a `-` before a path
+         * means descending. Without it, `_id`.
          *
          */
         sort?: string;
         /**
-         * How many to list at most.
+         * The most documents to list.
          */
         limit?: number;
         /**
-         * The `next_cursor` of the page before, with the same `filter` and `sort`. Without it, or empty, the first page.
+         * The `next_cursor` of the previous page, with the same `filter` and `sort`. Missing or empty: the first page.
          *
          */
         cursor?: string;
         /**
-         * Only these paths of each document, with commas between, and `_id`. Without it, all.
+         * The paths to return of each document, separated by commas, beside `_id`. Without it, all.
          */
         fields?: string;
         /**
-         * Whether to count all documents that fit `filter`, into `total`.
+         * Whether `total` is to count all documents that `filter` selects.
          */
         count?: boolean;
     };
@@ -1185,17 +1188,17 @@ export type ListDocumentsData = {
 
 export type ListDocumentsErrors = {
     /**
-     * The query breaks the contract; `errors` says where. `no_index`: no index has this order; `detail` says which
-     * would.
+     * `malformed`: the query breaks the contract; `errors` says where. `no_index`: no index has the order of `sort`;
+     * `detail` says which index to create.
      *
      */
     400: Problem;
     /**
-     * There is no token, or one that is no longer good. Log in again.
+     * The request has no token, or its token is bad, expired or revoked. Log in again.
      */
     401: Problem;
     /**
-     * The request fits the contract but a value is refused; `errors` says which. Nothing was done.
+     * The request fits the contract, but a value is refused; `errors` says which. Nothing was done.
      */
     422: Problem;
     /**
@@ -1203,18 +1206,18 @@ export type ListDocumentsErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
+     * There were too many attempts, or too many requests of one kind, or, with `RATE_LIMIT_ORGANIZATION`, too many
+     * requests for the organization's documents, or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
-     * `query_timeout`: it took longer than `QUERY_TIMEOUT`; an index helps, or asking for less. `unavailable`: the storage
-     * does not answer, the server is starting or stopping, or it has no memory left for the request.
+     * `query_timeout`: the query took longer than `QUERY_TIMEOUT`; ask for less, or create an index. `unavailable`: the
+     * storage does not answer, the server is starting or stopping, or it has no memory left for the request.
      *
      */
     503: Problem;
@@ -1235,14 +1238,15 @@ export type CreateDocumentData = {
     body: Document;
     headers?: {
         /**
-         * Makes it safe to send the request again when no answer came, or a 5xx: it is carried out once, and whoever
-         * sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
-         * a UUID, for each request: with another request of the same organization, or when the organization that it made is
-         * deleted, it is refused (422 `idempotency_key_reused`). Where there is no token, the request is the very same body
-         * with the same key, from any address: a key of a stranger's, with another body, is another key. While the first is
-         * still being worked on the answer is 409 `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as
-         * good as new. How many keys are remembered is limited, for each organization and for strangers: a request with a
-         * new one is then refused (429 `rate_limited`), and one that is sent again is not.
+         * Makes it safe to send the request again when no answer came, or a 5xx: the request is carried out once, and when
+         * it is sent again within 24 hours it gets the same answer, with `Idempotency-Replayed: true`. Draw a random key,
+         * such as a UUID, for each request. A key that comes with another request of the same organization, or whose request
+         * created an organization that has been deleted since, is refused (422 `idempotency_key_reused`). A request without
+         * a token is the same request only if key and body are the same, from any address: the same key with another body
+         * counts as another key. While the first request is still running the answer is 409 `idempotency_in_progress`. A
+         * refusal (4xx, 507) is not kept, and its key can be used again. The server remembers a limited number of keys, for
+         * each organization and for requests without a token; beyond it a request with a new key is refused (429
+         * `rate_limited`), and a request that is sent again is not.
          *
          */
         'Idempotency-Key'?: string;
@@ -1258,18 +1262,18 @@ export type CreateDocumentErrors = {
      */
     400: Problem;
     /**
-     * There is no token, or one that is no longer good. Log in again.
+     * The request has no token, or its token is bad, expired or revoked. Log in again.
      */
     401: Problem;
     /**
-     * `document_exists`: there is a document of this `_id`. `duplicate_key`: another has the same key in a unique index.
-     * `idempotency_in_progress`: the request that the `Idempotency-Key` came with first is still being worked on.
-     * Nothing was changed.
+     * `document_exists`: a document has this `_id` already. `duplicate_key`: another document has the same key in a
+     * unique index. `idempotency_in_progress`: the first request with this `Idempotency-Key` is still running. Nothing
+     * was changed.
      *
      */
     409: Problem;
     /**
-     * `too_large`: the document has more than 16 MiB as BSON. `body_too_large`: its text has more than 32 MiB.
+     * `too_large`: the document is larger than 16 MiB as BSON. `body_too_large`: its text is larger than 32 MiB.
      *
      */
     413: Problem;
@@ -1278,8 +1282,8 @@ export type CreateDocumentErrors = {
      */
     415: Problem;
     /**
-     * The request fits the contract but a value is refused; `errors` says which. `idempotency_key_reused`: the
-     * `Idempotency-Key` came with another request before. Nothing was done.
+     * `invalid`: the request fits the contract, but a value is refused; `errors` says which. `idempotency_key_reused`:
+     * the `Idempotency-Key` was used for another request before. Nothing was done.
      *
      */
     422: Problem;
@@ -1288,26 +1292,25 @@ export type CreateDocumentErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
+     * There were too many attempts, or too many requests of one kind, or, with `RATE_LIMIT_ORGANIZATION`, too many
+     * requests for the organization's documents, or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
-     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
-     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
-     * answers again.
+     * request; nothing was done. `storage_full`: the disk of the storage is full; nothing was done, and requests that
+     * take room are refused until the operator has made some, while reads and deletions continue. `outcome_unknown`: the
+     * storage stopped answering half-way; the server finishes or undoes the change as soon as the storage answers again.
      *
      */
     503: Problem;
     /**
-     * The organization may not have more than it has. Nothing was done.
+     * The organization's quota has no room for the change. Nothing was done.
      */
     507: Problem;
 };
@@ -1316,7 +1319,7 @@ export type CreateDocumentError = CreateDocumentErrors[keyof CreateDocumentError
 
 export type CreateDocumentResponses = {
     /**
-     * It is there.
+     * The document is created.
      */
     201: Document;
 };
@@ -1332,17 +1335,17 @@ export type QueryDocumentsData = {
 
 export type QueryDocumentsErrors = {
     /**
-     * The query breaks the contract; `errors` says where. `no_index`: no index has this order; `detail` says which
-     * would.
+     * `malformed`: the query breaks the contract; `errors` says where. `no_index`: no index has the order of `sort`;
+     * `detail` says which index to create.
      *
      */
     400: Problem;
     /**
-     * There is no token, or one that is no longer good. Log in again.
+     * The request has no token, or its token is bad, expired or revoked. Log in again.
      */
     401: Problem;
     /**
-     * The body is larger than this operation takes.
+     * The body is larger than the operation allows.
      */
     413: Problem;
     /**
@@ -1350,7 +1353,7 @@ export type QueryDocumentsErrors = {
      */
     415: Problem;
     /**
-     * The request fits the contract but a value is refused; `errors` says which. Nothing was done.
+     * The request fits the contract, but a value is refused; `errors` says which. Nothing was done.
      */
     422: Problem;
     /**
@@ -1358,18 +1361,18 @@ export type QueryDocumentsErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
+     * There were too many attempts, or too many requests of one kind, or, with `RATE_LIMIT_ORGANIZATION`, too many
+     * requests for the organization's documents, or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
-     * `query_timeout`: it took longer than `QUERY_TIMEOUT`; an index helps, or asking for less. `unavailable`: the storage
-     * does not answer, the server is starting or stopping, or it has no memory left for the request.
+     * `query_timeout`: the query took longer than `QUERY_TIMEOUT`; ask for less, or create an index. `unavailable`: the
+     * storage does not answer, the server is starting or stopping, or it has no memory left for the request.
      *
      */
     503: Problem;
@@ -1390,14 +1393,15 @@ export type DeleteDocumentData = {
     body?: never;
     headers?: {
         /**
-         * Only if the document is there and its `ETag` is one of these; `*`: if it is there. Else 412, and nothing is done.
+         * The request is carried out only if the document exists and has one of these `ETag`s; `*`: only if it exists. Else
+         * 412, and nothing is done.
          *
          */
         'If-Match'?: string;
     };
     path: {
         /**
-         * The document's `_id`. 24 hexadecimal digits are an ObjectId, anything else is a string.
+         * The document's `_id`. 24 hexadecimal digits mean an ObjectId, anything else a string.
          */
         id: string;
     };
@@ -1411,15 +1415,15 @@ export type DeleteDocumentErrors = {
      */
     400: Problem;
     /**
-     * There is no token, or one that is no longer good. Log in again.
+     * The request has no token, or its token is bad, expired or revoked. Log in again.
      */
     401: Problem;
     /**
-     * There is no such thing, or none that the caller may know of.
+     * What the request names does not exist, or the caller may not know of it.
      */
     404: Problem;
     /**
-     * The document is not what `If-Match` or `If-None-Match` asks for. Nothing was changed.
+     * The document does not fit `If-Match` or `If-None-Match`. Nothing was changed.
      */
     412: Problem;
     /**
@@ -1427,21 +1431,20 @@ export type DeleteDocumentErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
+     * There were too many attempts, or too many requests of one kind, or, with `RATE_LIMIT_ORGANIZATION`, too many
+     * requests for the organization's documents, or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
-     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
-     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
-     * answers again.
+     * request; nothing was done. `storage_full`: the disk of the storage is full; nothing was done, and requests that
+     * take room are refused until the operator has made some, while reads and deletions continue. `outcome_unknown`: the
+     * storage stopped answering half-way; the server finishes or undoes the change as soon as the storage answers again.
      *
      */
     503: Problem;
@@ -1451,7 +1454,7 @@ export type DeleteDocumentError = DeleteDocumentErrors[keyof DeleteDocumentError
 
 export type DeleteDocumentResponses = {
     /**
-     * It is gone.
+     * The document is deleted.
      */
     204: void;
 };
@@ -1462,7 +1465,7 @@ export type GetDocumentData = {
     body?: never;
     path: {
         /**
-         * The document's `_id`. 24 hexadecimal digits are an ObjectId, anything else is a string.
+         * The document's `_id`. 24 hexadecimal digits mean an ObjectId, anything else a string.
          */
         id: string;
     };
@@ -1476,11 +1479,11 @@ export type GetDocumentErrors = {
      */
     400: Problem;
     /**
-     * There is no token, or one that is no longer good. Log in again.
+     * The request has no token, or its token is bad, expired or revoked. Log in again.
      */
     401: Problem;
     /**
-     * There is no such thing, or none that the caller may know of.
+     * What the request names does not exist, or the caller may not know of it.
      */
     404: Problem;
     /**
@@ -1488,21 +1491,20 @@ export type GetDocumentErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
+     * There were too many attempts, or too many requests of one kind, or, with `RATE_LIMIT_ORGANIZATION`, too many
+     * requests for the organization's documents, or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
-     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
-     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
-     * answers again.
+     * request; nothing was done. `storage_full`: the disk of the storage is full; nothing was done, and requests that
+     * take room are refused until the operator has made some, while reads and deletions continue. `outcome_unknown`: the
+     * storage stopped answering half-way; the server finishes or undoes the change as soon as the storage answers again.
      *
      */
     503: Problem;
@@ -1523,14 +1525,15 @@ export type PatchDocumentData = {
     body: Document;
     headers?: {
         /**
-         * Only if the document is there and its `ETag` is one of these; `*`: if it is there. Else 412, and nothing is done.
+         * The request is carried out only if the document exists and has one of these `ETag`s; `*`: only if it exists. Else
+         * 412, and nothing is done.
          *
          */
         'If-Match'?: string;
     };
     path: {
         /**
-         * The document's `_id`. 24 hexadecimal digits are an ObjectId, anything else is a string.
+         * The document's `_id`. 24 hexadecimal digits mean an ObjectId, anything else a string.
          */
         id: string;
     };
@@ -1544,25 +1547,25 @@ export type PatchDocumentErrors = {
      */
     400: Problem;
     /**
-     * There is no token, or one that is no longer good. Log in again.
+     * The request has no token, or its token is bad, expired or revoked. Log in again.
      */
     401: Problem;
     /**
-     * There is no such thing, or none that the caller may know of.
+     * What the request names does not exist, or the caller may not know of it.
      */
     404: Problem;
     /**
-     * `document_exists`: there is a document of this `_id`. `duplicate_key`: another has the same key in a unique index.
-     * Nothing was changed.
+     * `document_exists`: a document has this `_id` already. `duplicate_key`: another document has the same key in a
+     * unique index. Nothing was changed.
      *
      */
     409: Problem;
     /**
-     * The document is not what `If-Match` or `If-None-Match` asks for. Nothing was changed.
+     * The document does not fit `If-Match` or `If-None-Match`. Nothing was changed.
      */
     412: Problem;
     /**
-     * `too_large`: the document has more than 16 MiB as BSON. `body_too_large`: its text has more than 32 MiB.
+     * `too_large`: the document is larger than 16 MiB as BSON. `body_too_large`: its text is larger than 32 MiB.
      *
      */
     413: Problem;
@@ -1571,7 +1574,7 @@ export type PatchDocumentErrors = {
      */
     415: Problem;
     /**
-     * The request fits the contract but a value is refused; `errors` says which. Nothing was done.
+     * The request fits the contract, but a value is refused; `errors` says which. Nothing was done.
      */
     422: Problem;
     /**
@@ -1579,26 +1582,25 @@ export type PatchDocumentErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
+     * There were too many attempts, or too many requests of one kind, or, with `RATE_LIMIT_ORGANIZATION`, too many
+     * requests for the organization's documents, or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
-     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
-     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
-     * answers again.
+     * request; nothing was done. `storage_full`: the disk of the storage is full; nothing was done, and requests that
+     * take room are refused until the operator has made some, while reads and deletions continue. `outcome_unknown`: the
+     * storage stopped answering half-way; the server finishes or undoes the change as soon as the storage answers again.
      *
      */
     503: Problem;
     /**
-     * The organization may not have more than it has. Nothing was done.
+     * The organization's quota has no room for the change. Nothing was done.
      */
     507: Problem;
 };
@@ -1618,18 +1620,19 @@ export type PutDocumentData = {
     body: Document;
     headers?: {
         /**
-         * Only if the document is there and its `ETag` is one of these; `*`: if it is there. Else 412, and nothing is done.
+         * The request is carried out only if the document exists and has one of these `ETag`s; `*`: only if it exists. Else
+         * 412, and nothing is done.
          *
          */
         'If-Match'?: string;
         /**
-         * `*`: only if there is no document of that `_id`. Else 412, and nothing is done.
+         * `*`: the request is carried out only if no document has this `_id`. Else 412, and nothing is done.
          */
         'If-None-Match'?: string;
     };
     path: {
         /**
-         * The document's `_id`. 24 hexadecimal digits are an ObjectId, anything else is a string.
+         * The document's `_id`. 24 hexadecimal digits mean an ObjectId, anything else a string.
          */
         id: string;
     };
@@ -1643,21 +1646,21 @@ export type PutDocumentErrors = {
      */
     400: Problem;
     /**
-     * There is no token, or one that is no longer good. Log in again.
+     * The request has no token, or its token is bad, expired or revoked. Log in again.
      */
     401: Problem;
     /**
-     * `document_exists`: there is a document of this `_id`. `duplicate_key`: another has the same key in a unique index.
-     * Nothing was changed.
+     * `document_exists`: a document has this `_id` already. `duplicate_key`: another document has the same key in a
+     * unique index. Nothing was changed.
      *
      */
     409: Problem;
     /**
-     * The document is not what `If-Match` or `If-None-Match` asks for. Nothing was changed.
+     * The document does not fit `If-Match` or `If-None-Match`. Nothing was changed.
      */
     412: Problem;
     /**
-     * `too_large`: the document has more than 16 MiB as BSON. `body_too_large`: its text has more than 32 MiB.
+     * `too_large`: the document is larger than 16 MiB as BSON. `body_too_large`: its text is larger than 32 MiB.
      *
      */
     413: Problem;
@@ -1666,7 +1669,7 @@ export type PutDocumentErrors = {
      */
     415: Problem;
     /**
-     * The request fits the contract but a value is refused; `errors` says which. Nothing was done.
+     * The request fits the contract, but a value is refused; `errors` says which. Nothing was done.
      */
     422: Problem;
     /**
@@ -1674,26 +1677,25 @@ export type PutDocumentErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
+     * There were too many attempts, or too many requests of one kind, or, with `RATE_LIMIT_ORGANIZATION`, too many
+     * requests for the organization's documents, or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
-     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
-     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
-     * answers again.
+     * request; nothing was done. `storage_full`: the disk of the storage is full; nothing was done, and requests that
+     * take room are refused until the operator has made some, while reads and deletions continue. `outcome_unknown`: the
+     * storage stopped answering half-way; the server finishes or undoes the change as soon as the storage answers again.
      *
      */
     503: Problem;
     /**
-     * The organization may not have more than it has. Nothing was done.
+     * The organization's quota has no room for the change. Nothing was done.
      */
     507: Problem;
 };
@@ -1702,11 +1704,11 @@ export type PutDocumentError = PutDocumentErrors[keyof PutDocumentErrors];
 
 export type PutDocumentResponses = {
     /**
-     * It is replaced.
+     * The document is replaced.
      */
     200: Document;
     /**
-     * It is new.
+     * The document is created.
      */
     201: Document;
 };
@@ -1726,7 +1728,7 @@ export type ListIndexesErrors = {
      */
     400: Problem;
     /**
-     * There is no token, or one that is no longer good. Log in again.
+     * The request has no token, or its token is bad, expired or revoked. Log in again.
      */
     401: Problem;
     /**
@@ -1734,21 +1736,20 @@ export type ListIndexesErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
+     * There were too many attempts, or too many requests of one kind, or, with `RATE_LIMIT_ORGANIZATION`, too many
+     * requests for the organization's documents, or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
-     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
-     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
-     * answers again.
+     * request; nothing was done. `storage_full`: the disk of the storage is full; nothing was done, and requests that
+     * take room are refused until the operator has made some, while reads and deletions continue. `outcome_unknown`: the
+     * storage stopped answering half-way; the server finishes or undoes the change as soon as the storage answers again.
      *
      */
     503: Problem;
@@ -1778,18 +1779,18 @@ export type CreateIndexErrors = {
      */
     400: Problem;
     /**
-     * There is no token, or one that is no longer good. Log in again.
+     * The request has no token, or its token is bad, expired or revoked. Log in again.
      */
     401: Problem;
     /**
-     * `index_exists`: another index has this name or these keys. `duplicate_key`: documents that are there have the same key
-     * in this unique index. `operation_in_progress`: the data is being moved; `operation_id` says by what. Nothing was
+     * `index_exists`: another index has this name or these keys. `duplicate_key`: two documents have the same key, so the
+     * index cannot be unique. `operation_in_progress`: the operation `operation_id` is moving the data. Nothing was
      * changed.
      *
      */
     409: Problem;
     /**
-     * The body is larger than this operation takes.
+     * The body is larger than the operation allows.
      */
     413: Problem;
     /**
@@ -1797,7 +1798,7 @@ export type CreateIndexErrors = {
      */
     415: Problem;
     /**
-     * The request fits the contract but a value is refused; `errors` says which. Nothing was done.
+     * The request fits the contract, but a value is refused; `errors` says which. Nothing was done.
      */
     422: Problem;
     /**
@@ -1805,26 +1806,25 @@ export type CreateIndexErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
+     * There were too many attempts, or too many requests of one kind, or, with `RATE_LIMIT_ORGANIZATION`, too many
+     * requests for the organization's documents, or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
-     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
-     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
-     * answers again.
+     * request; nothing was done. `storage_full`: the disk of the storage is full; nothing was done, and requests that
+     * take room are refused until the operator has made some, while reads and deletions continue. `outcome_unknown`: the
+     * storage stopped answering half-way; the server finishes or undoes the change as soon as the storage answers again.
      *
      */
     503: Problem;
     /**
-     * The organization may not have more than it has. Nothing was done.
+     * The organization's quota has no room for the change. Nothing was done.
      */
     507: Problem;
 };
@@ -1833,7 +1833,7 @@ export type CreateIndexError = CreateIndexErrors[keyof CreateIndexErrors];
 
 export type CreateIndexResponses = {
     /**
-     * It is there.
+     * The index is built, or was there already.
      */
     201: Index;
 };
@@ -1858,15 +1858,15 @@ export type DeleteIndexErrors = {
      */
     400: Problem;
     /**
-     * There is no token, or one that is no longer good. Log in again.
+     * The request has no token, or its token is bad, expired or revoked. Log in again.
      */
     401: Problem;
     /**
-     * There is no such thing, or none that the caller may know of.
+     * What the request names does not exist, or the caller may not know of it.
      */
     404: Problem;
     /**
-     * The organization is being changed; `operation_id` says by what. Nothing was done.
+     * An operation, `operation_id`, is changing the organization. Nothing was done.
      */
     409: Problem;
     /**
@@ -1874,21 +1874,20 @@ export type DeleteIndexErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
+     * There were too many attempts, or too many requests of one kind, or, with `RATE_LIMIT_ORGANIZATION`, too many
+     * requests for the organization's documents, or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
-     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
-     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
-     * answers again.
+     * request; nothing was done. `storage_full`: the disk of the storage is full; nothing was done, and requests that
+     * take room are refused until the operator has made some, while reads and deletions continue. `outcome_unknown`: the
+     * storage stopped answering half-way; the server finishes or undoes the change as soon as the storage answers again.
      *
      */
     503: Problem;
@@ -1898,7 +1897,7 @@ export type DeleteIndexError = DeleteIndexErrors[keyof DeleteIndexErrors];
 
 export type DeleteIndexResponses = {
     /**
-     * It is gone.
+     * The index is deleted.
      */
     204: void;
 };
@@ -1918,7 +1917,7 @@ export type GetStatsErrors = {
      */
     400: Problem;
     /**
-     * There is no token, or one that is no longer good. Log in again.
+     * The request has no token, or its token is bad, expired or revoked. Log in again.
      */
     401: Problem;
     /**
@@ -1926,18 +1925,18 @@ export type GetStatsErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
+     * There were too many attempts, or too many requests of one kind, or, with `RATE_LIMIT_ORGANIZATION`, too many
+     * requests for the organization's documents, or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
-     * `query_timeout`: it took longer than `QUERY_TIMEOUT`; an index helps, or asking for less. `unavailable`: the storage
-     * does not answer, the server is starting or stopping, or it has no memory left for the request.
+     * `query_timeout`: the query took longer than `QUERY_TIMEOUT`; ask for less, or create an index. `unavailable`: the
+     * storage does not answer, the server is starting or stopping, or it has no memory left for the request.
      *
      */
     503: Problem;
@@ -1947,7 +1946,7 @@ export type GetStatsError = GetStatsErrors[keyof GetStatsErrors];
 
 export type GetStatsResponses = {
     /**
-     * How much there is.
+     * The organization's statistics.
      */
     200: Stats;
 };
@@ -1956,15 +1955,15 @@ export type GetStatsResponse = GetStatsResponses[keyof GetStatsResponses];
 
 export type ImportDocumentsData = {
     /**
-     * Documents, one a line. Without any, there is nothing to do.
+     * The documents, one a line. Without a body, nothing is imported.
      */
     body?: Blob | File;
     path?: never;
     query?: {
         /**
-         * What to do with a document whose `_id` or key in a unique index is taken. `fail`: refuse it. `skip`: leave
-         * what is there. `replace`: put it in the place of the one with its `_id`; if it is only a key that is taken,
-         * refuse it.
+         * What to do with a document whose `_id`, or key in a unique index, another document has. `fail`: refuse the new
+         * document. `skip`: leave the new document out. `replace`: replace the document with the same `_id`; refuse the
+         * new document if only a key is taken.
          *
          */
         on_conflict?: 'fail' | 'skip' | 'replace';
@@ -1978,7 +1977,7 @@ export type ImportDocumentsErrors = {
      */
     400: Problem;
     /**
-     * There is no token, or one that is no longer good. Log in again.
+     * The request has no token, or its token is bad, expired or revoked. Log in again.
      */
     401: Problem;
     /**
@@ -1990,21 +1989,20 @@ export type ImportDocumentsErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
+     * There were too many attempts, or too many requests of one kind, or, with `RATE_LIMIT_ORGANIZATION`, too many
+     * requests for the organization's documents, or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
-     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
-     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
-     * answers again.
+     * request; nothing was done. `storage_full`: the disk of the storage is full; nothing was done, and requests that
+     * take room are refused until the operator has made some, while reads and deletions continue. `outcome_unknown`: the
+     * storage stopped answering half-way; the server finishes or undoes the change as soon as the storage answers again.
      *
      */
     503: Problem;
@@ -2014,7 +2012,7 @@ export type ImportDocumentsError = ImportDocumentsErrors[keyof ImportDocumentsEr
 
 export type ImportDocumentsResponses = {
     /**
-     * How it goes, one `ImportLine` a line.
+     * The progress of the import, one `ImportLine` a line.
      */
     200: string;
 };
@@ -2026,13 +2024,13 @@ export type ExportDocumentsData = {
     path?: never;
     query?: {
         /**
-         * Which documents; see `GET /org/documents`. There is no limit of time here. For a longer one there is
-         * `POST /org/export`.
+         * A filter that selects the documents, as for `GET /org/documents`, but without a time limit. For a longer filter
+         * use `POST /org/export`.
          *
          */
         filter?: string;
         /**
-         * Whether to write canonical Extended JSON, which tells every type of number apart. Else it is relaxed.
+         * Whether to write canonical Extended JSON, which keeps the type of every number, in place of relaxed.
          */
         canonical?: boolean;
     };
@@ -2041,13 +2039,13 @@ export type ExportDocumentsData = {
 
 export type ExportDocumentsErrors = {
     /**
-     * The query breaks the contract; `errors` says where. `no_index`: no index has this order; `detail` says which
-     * would.
+     * `malformed`: the query breaks the contract; `errors` says where. `no_index`: no index has the order of `sort`;
+     * `detail` says which index to create.
      *
      */
     400: Problem;
     /**
-     * There is no token, or one that is no longer good. Log in again.
+     * The request has no token, or its token is bad, expired or revoked. Log in again.
      */
     401: Problem;
     /**
@@ -2055,21 +2053,20 @@ export type ExportDocumentsErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
+     * There were too many attempts, or too many requests of one kind, or, with `RATE_LIMIT_ORGANIZATION`, too many
+     * requests for the organization's documents, or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
-     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
-     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
-     * answers again.
+     * request; nothing was done. `storage_full`: the disk of the storage is full; nothing was done, and requests that
+     * take room are refused until the operator has made some, while reads and deletions continue. `outcome_unknown`: the
+     * storage stopped answering half-way; the server finishes or undoes the change as soon as the storage answers again.
      *
      */
     503: Problem;
@@ -2095,17 +2092,17 @@ export type ExportQueryData = {
 
 export type ExportQueryErrors = {
     /**
-     * The query breaks the contract; `errors` says where. `no_index`: no index has this order; `detail` says which
-     * would.
+     * `malformed`: the query breaks the contract; `errors` says where. `no_index`: no index has the order of `sort`;
+     * `detail` says which index to create.
      *
      */
     400: Problem;
     /**
-     * There is no token, or one that is no longer good. Log in again.
+     * The request has no token, or its token is bad, expired or revoked. Log in again.
      */
     401: Problem;
     /**
-     * The body is larger than this operation takes.
+     * The body is larger than the operation allows.
      */
     413: Problem;
     /**
@@ -2117,21 +2114,20 @@ export type ExportQueryErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
+     * There were too many attempts, or too many requests of one kind, or, with `RATE_LIMIT_ORGANIZATION`, too many
+     * requests for the organization's documents, or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
-     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
-     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
-     * answers again.
+     * request; nothing was done. `storage_full`: the disk of the storage is full; nothing was done, and requests that
+     * take room are refused until the operator has made some, while reads and deletions continue. `outcome_unknown`: the
+     * storage stopped answering half-way; the server finishes or undoes the change as soon as the storage answers again.
      *
      */
     503: Problem;
@@ -2165,7 +2161,7 @@ export type LoginErrors = {
      */
     401: Problem;
     /**
-     * The body is larger than this operation takes.
+     * The body is larger than the operation allows.
      */
     413: Problem;
     /**
@@ -2177,21 +2173,20 @@ export type LoginErrors = {
      */
     423: Problem;
     /**
-     * Too many attempts; or too many requests of one kind; or, with `RATE_LIMIT_ORGANIZATION`, for the organization's
-     * documents; or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
+     * There were too many attempts, or too many requests of one kind, or, with `RATE_LIMIT_ORGANIZATION`, too many
+     * requests for the organization's documents, or too many with an `Idempotency-Key` within 24 hours. Nothing was done.
      *
      */
     429: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
-     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
-     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
-     * answers again.
+     * request; nothing was done. `storage_full`: the disk of the storage is full; nothing was done, and requests that
+     * take room are refused until the operator has made some, while reads and deletions continue. `outcome_unknown`: the
+     * storage stopped answering half-way; the server finishes or undoes the change as soon as the storage answers again.
      *
      */
     503: Problem;
@@ -2213,15 +2208,15 @@ export type ListOrganizationsData = {
     path?: never;
     query?: {
         /**
-         * Only those in this state.
+         * List only organizations in this state. Without it, all.
          */
         state?: State;
         /**
-         * The `next_cursor` of the page before. Without it, the first page.
+         * The `next_cursor` of the previous page. Without it, the first page.
          */
         cursor?: string;
         /**
-         * How many to list at most.
+         * The most items to list.
          */
         limit?: number;
     };
@@ -2234,27 +2229,26 @@ export type ListOrganizationsErrors = {
      */
     400: Problem;
     /**
-     * There is no operator's key, or a wrong one.
+     * The request has no operator's key, or a wrong key.
      */
     401: Problem;
     /**
-     * There is no such thing, or none that the caller may know of.
+     * What the request names does not exist, or the caller may not know of it.
      */
     404: Problem;
     /**
-     * The request fits the contract but a value is refused; `errors` says which. Nothing was done.
+     * The request fits the contract, but a value is refused; `errors` says which. Nothing was done.
      */
     422: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
-     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
-     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
-     * answers again.
+     * request; nothing was done. `storage_full`: the disk of the storage is full; nothing was done, and requests that
+     * take room are refused until the operator has made some, while reads and deletions continue. `outcome_unknown`: the
+     * storage stopped answering half-way; the server finishes or undoes the change as soon as the storage answers again.
      *
      */
     503: Problem;
@@ -2289,23 +2283,22 @@ export type InspectOrganizationErrors = {
      */
     400: Problem;
     /**
-     * There is no operator's key, or a wrong one.
+     * The request has no operator's key, or a wrong key.
      */
     401: Problem;
     /**
-     * There is no such thing, or none that the caller may know of.
+     * What the request names does not exist, or the caller may not know of it.
      */
     404: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
-     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
-     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
-     * answers again.
+     * request; nothing was done. `storage_full`: the disk of the storage is full; nothing was done, and requests that
+     * take room are refused until the operator has made some, while reads and deletions continue. `outcome_unknown`: the
+     * storage stopped answering half-way; the server finishes or undoes the change as soon as the storage answers again.
      *
      */
     503: Problem;
@@ -2340,29 +2333,28 @@ export type SuspendOrganizationErrors = {
      */
     400: Problem;
     /**
-     * There is no operator's key, or a wrong one.
+     * The request has no operator's key, or a wrong key.
      */
     401: Problem;
     /**
-     * There is no such thing, or none that the caller may know of.
+     * What the request names does not exist, or the caller may not know of it.
      */
     404: Problem;
     /**
-     * `organization_deleting`: the organization is deleted, or being deleted. `operation_in_progress`: it is still being
-     * created; `operation_id` says by what. Nothing was done.
+     * `organization_deleting`: the organization is deleted, or being deleted. `operation_in_progress`: the operation
+     * `operation_id` is still creating the organization. Nothing was done.
      *
      */
     409: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
-     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
-     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
-     * answers again.
+     * request; nothing was done. `storage_full`: the disk of the storage is full; nothing was done, and requests that
+     * take room are refused until the operator has made some, while reads and deletions continue. `outcome_unknown`: the
+     * storage stopped answering half-way; the server finishes or undoes the change as soon as the storage answers again.
      *
      */
     503: Problem;
@@ -2397,29 +2389,28 @@ export type ResumeOrganizationErrors = {
      */
     400: Problem;
     /**
-     * There is no operator's key, or a wrong one.
+     * The request has no operator's key, or a wrong key.
      */
     401: Problem;
     /**
-     * There is no such thing, or none that the caller may know of.
+     * What the request names does not exist, or the caller may not know of it.
      */
     404: Problem;
     /**
-     * `organization_deleting`: the organization is deleted, or being deleted. `operation_in_progress`: it is still being
-     * created; `operation_id` says by what. Nothing was done.
+     * `organization_deleting`: the organization is deleted, or being deleted. `operation_in_progress`: the operation
+     * `operation_id` is still creating the organization. Nothing was done.
      *
      */
     409: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
-     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
-     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
-     * answers again.
+     * request; nothing was done. `storage_full`: the disk of the storage is full; nothing was done, and requests that
+     * take room are refused until the operator has made some, while reads and deletions continue. `outcome_unknown`: the
+     * storage stopped answering half-way; the server finishes or undoes the change as soon as the storage answers again.
      *
      */
     503: Problem;
@@ -2454,29 +2445,28 @@ export type RestoreOrganizationErrors = {
      */
     400: Problem;
     /**
-     * There is no operator's key, or a wrong one.
+     * The request has no operator's key, or a wrong key.
      */
     401: Problem;
     /**
-     * There is no such thing, or none that the caller may know of.
+     * What the request names does not exist, or the caller may not know of it.
      */
     404: Problem;
     /**
-     * `organization_deleting`: the organization is deleted, or being deleted. `operation_in_progress`: it is still being
-     * created; `operation_id` says by what. Nothing was done.
+     * `organization_deleting`: the organization is deleted, or being deleted. `operation_in_progress`: the operation
+     * `operation_id` is still creating the organization. Nothing was done.
      *
      */
     409: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
-     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
-     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
-     * answers again.
+     * request; nothing was done. `storage_full`: the disk of the storage is full; nothing was done, and requests that
+     * take room are refused until the operator has made some, while reads and deletions continue. `outcome_unknown`: the
+     * storage stopped answering half-way; the server finishes or undoes the change as soon as the storage answers again.
      *
      */
     503: Problem;
@@ -2511,15 +2501,15 @@ export type SetQuotaErrors = {
      */
     400: Problem;
     /**
-     * There is no operator's key, or a wrong one.
+     * The request has no operator's key, or a wrong key.
      */
     401: Problem;
     /**
-     * There is no such thing, or none that the caller may know of.
+     * What the request names does not exist, or the caller may not know of it.
      */
     404: Problem;
     /**
-     * The body is larger than this operation takes.
+     * The body is larger than the operation allows.
      */
     413: Problem;
     /**
@@ -2527,15 +2517,14 @@ export type SetQuotaErrors = {
      */
     415: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
-     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
-     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
-     * answers again.
+     * request; nothing was done. `storage_full`: the disk of the storage is full; nothing was done, and requests that
+     * take room are refused until the operator has made some, while reads and deletions continue. `outcome_unknown`: the
+     * storage stopped answering half-way; the server finishes or undoes the change as soon as the storage answers again.
      *
      */
     503: Problem;
@@ -2565,7 +2554,7 @@ export type GetLivenessErrors = {
      */
     400: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
 };
@@ -2574,7 +2563,7 @@ export type GetLivenessError = GetLivenessErrors[keyof GetLivenessErrors];
 
 export type GetLivenessResponses = {
     /**
-     * Alive.
+     * The process is alive.
      */
     200: Health;
 };
@@ -2594,15 +2583,14 @@ export type GetReadinessErrors = {
      */
     400: Problem;
     /**
-     * A fault of the server; its log has the details under `request_id`.
+     * The server has a fault; its log has the details under `request_id`.
      */
     500: Problem;
     /**
      * `unavailable`: the storage does not answer, the server is starting or stopping, or it has no memory left for the
-     * request; nothing was done. `storage_full`: the disk beneath the storage is full, and what takes room is refused
-     * until the operator of the service has made some; nothing was done, and reads and deletions go on.
-     * `outcome_unknown`: the storage stopped answering half-way; the change will be finished or undone as soon as it
-     * answers again.
+     * request; nothing was done. `storage_full`: the disk of the storage is full; nothing was done, and requests that
+     * take room are refused until the operator has made some, while reads and deletions continue. `outcome_unknown`: the
+     * storage stopped answering half-way; the server finishes or undoes the change as soon as the storage answers again.
      *
      */
     503: Problem;
@@ -2612,7 +2600,7 @@ export type GetReadinessError = GetReadinessErrors[keyof GetReadinessErrors];
 
 export type GetReadinessResponses = {
     /**
-     * Ready.
+     * The server can serve requests.
      */
     200: Health;
 };

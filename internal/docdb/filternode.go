@@ -1,9 +1,7 @@
 package docdb
 
 import (
-	"encoding/binary"
-	"strconv"
-
+	"github.com/orgd/orgd/internal/bsonappend"
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
@@ -58,19 +56,16 @@ func conjunction(nodes []*node) *node {
 
 // appendTo appends the node as a filter document.
 func (n *node) appendTo(dst []byte) []byte {
-	start := len(dst)
-	dst = append(dst, 0, 0, 0, 0)
+	dst, start := bsonappend.Begin(dst)
 	switch {
 	case n.op == opAnd && len(n.nodes) == 0: // an empty document selects all
 	case n.op == opAnd || n.op == opOr:
 		dst = n.appendOperator(dst)
 	default:
-		dst = appendName(dst, bson.TypeEmbeddedDocument, n.path.name)
-		inner := len(dst)
-		dst = n.appendOperator(append(dst, 0, 0, 0, 0))
-		dst = closeDocument(dst, inner)
+		inner, at := bsonappend.Begin(bsonappend.Header(dst, bson.TypeEmbeddedDocument, n.path.name))
+		dst = bsonappend.End(n.appendOperator(inner), at)
 	}
-	return closeDocument(dst, start)
+	return bsonappend.End(dst, start)
 }
 
 // appendOperator appends the element {$op: operand}.
@@ -78,53 +73,26 @@ func (n *node) appendOperator(dst []byte) []byte {
 	name := operatorNames[n.op]
 	switch n.op {
 	case opAnd, opOr:
-		dst = appendName(dst, bson.TypeArray, name)
-		start := len(dst)
-		dst = append(dst, 0, 0, 0, 0)
+		dst, start := bsonappend.Begin(bsonappend.Header(dst, bson.TypeArray, name))
 		for i, kid := range n.nodes {
-			dst = kid.appendTo(appendIndex(dst, bson.TypeEmbeddedDocument, i))
+			dst = kid.appendTo(bsonappend.Index(dst, bson.TypeEmbeddedDocument, i))
 		}
-		return closeDocument(dst, start)
+		return bsonappend.End(dst, start)
 	case opNot:
-		dst = appendName(dst, bson.TypeEmbeddedDocument, name)
-		start := len(dst)
-		dst = append(dst, 0, 0, 0, 0)
+		dst, start := bsonappend.Begin(bsonappend.Header(dst, bson.TypeEmbeddedDocument, name))
 		for _, kid := range n.nodes {
 			dst = kid.appendOperator(dst)
 		}
-		return closeDocument(dst, start)
+		return bsonappend.End(dst, start)
 	case opIn, opNin:
-		dst = appendName(dst, bson.TypeArray, name)
-		start := len(dst)
-		dst = append(dst, 0, 0, 0, 0)
+		dst, start := bsonappend.Begin(bsonappend.Header(dst, bson.TypeArray, name))
 		for i, v := range n.in {
-			dst = append(appendIndex(dst, v.Type, i), v.Value...)
+			dst = append(bsonappend.Index(dst, v.Type, i), v.Value...)
 		}
-		return closeDocument(dst, start)
+		return bsonappend.End(dst, start)
 	case opExists:
-		dst = appendName(dst, bson.TypeBoolean, name)
-		if n.yes {
-			return append(dst, 1)
-		}
-		return append(dst, 0)
+		return bsonappend.Boolean(bsonappend.Header(dst, bson.TypeBoolean, name), n.yes)
 	default:
-		return append(appendName(dst, n.value.Type, name), n.value.Value...)
+		return bsonappend.Element(dst, name, n.value)
 	}
-}
-
-// appendName appends the type and the name of an element.
-func appendName(dst []byte, t bson.Type, name string) []byte {
-	return append(append(append(dst, byte(t)), name...), 0)
-}
-
-// closeDocument ends the document that began at start and sets its length.
-func closeDocument(dst []byte, start int) []byte {
-	dst = append(dst, 0)
-	binary.LittleEndian.PutUint32(dst[start:], uint32(len(dst)-start))
-	return dst
-}
-
-// appendIndex appends the type and the name of an array's element.
-func appendIndex(dst []byte, t bson.Type, i int) []byte {
-	return append(strconv.AppendInt(append(dst, byte(t)), int64(i), 10), 0)
 }

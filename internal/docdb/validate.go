@@ -1,11 +1,11 @@
 package docdb
 
 import (
-	"encoding/binary"
 	"fmt"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/orgd/orgd/internal/bsonappend"
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
@@ -33,13 +33,7 @@ func ID(doc bson.Raw) bson.RawValue {
 
 // StringID returns the _id that is the string s.
 func StringID(s string) bson.RawValue {
-	return bson.RawValue{Type: bson.TypeString, Value: appendString(make([]byte, 0, len(s)+5), s)}
-}
-
-// appendString appends a BSON string.
-func appendString(dst []byte, s string) []byte {
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(s)+1))
-	return append(append(dst, s...), 0)
+	return bson.RawValue{Type: bson.TypeString, Value: bsonappend.String(make([]byte, 0, len(s)+5), s)}
 }
 
 // Validate checks the rules of the package comment's section Documents:

@@ -2,28 +2,11 @@ package extjson
 
 import (
 	"cmp"
-	"encoding/binary"
 	"strconv"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
-
-func (p *parser) numberDecimal() (bson.Type, error) {
-	const what = "a $numberDecimal: a decimal of at most 34 digits as a string"
-	s, err := p.want(what)
-	if err != nil {
-		return 0, err
-	}
-	d, ok := parseDecimal(string(s))
-	if !ok {
-		return 0, p.fail("is not %s", what)
-	}
-	high, low := d.GetBytes()
-	p.dst = binary.LittleEndian.AppendUint64(p.dst, low)
-	p.dst = binary.LittleEndian.AppendUint64(p.dst, high)
-	return bson.TypeDecimal128, nil
-}
 
 // shortDecimal is the length of the longest text of a Decimal128 that has no zeros to
 // spare: a sign, 34 digits with a point among them, an exponent.

@@ -1,7 +1,7 @@
 // Package extjson turns MongoDB Extended JSON v2 into BSON and back, without loss:
 // the order of names is kept, and so is every number.
 //
-// It stands in for the driver's own reader, which loses what it does not expect
+// It replaces the driver's own reader, which loses what it does not expect
 // (a name given twice, half a surrogate pair, the digits of an integer beyond 64
 // bits, an unknown type's name), and needs reflection; what it reads and writes
 // the driver reads and writes alike, which the tests hold it to.

@@ -16,22 +16,22 @@ import (
 type Stream struct {
 	// Canonical is for canonical Extended JSON. Else it is relaxed.
 	Canonical bool
-	// Flush takes what is there, and returns where to go on, most often the same
-	// memory. An error of it ends the document.
+	// Flush takes the text so far, and returns the slice to which the rest is appended,
+	// most often the same memory. Its error ends the document.
 	Flush func([]byte) ([]byte, error)
 }
 
 const (
-	// flushAt is how much there has to be to be flushed.
+	// flushAt is from how many bytes on the text is flushed.
 	flushAt = 64 << 10
-	// wholeBytes is up to what size a value, or a piece of a text, is written at once.
+	// wholeBytes is the size up to which a value, or a piece of a string, is written at once.
 	wholeBytes = 16 << 10
-	// MaxStreamed is about how much is held of a document that is streamed.
+	// MaxStreamed is about how many bytes of a streamed document's text are in memory.
 	MaxStreamed = flushAt + 6*wholeBytes
 )
 
-// Append appends a document as the functions Append and AppendCanonical do. What is
-// less than 64 KiB is left for the caller to flush.
+// Append appends a document as the functions Append and AppendCanonical do. The last text,
+// of less than 64 KiB, is left for the caller to flush.
 func (s Stream) Append(dst []byte, doc bson.Raw) ([]byte, error) {
 	return s.value(dst, bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: doc}, 1)
 }
@@ -61,7 +61,8 @@ func (s Stream) value(dst []byte, v bson.RawValue, depth int) (_ []byte, err err
 	return s.rare(dst, v)
 }
 
-// fields writes a document or an array. Deeper than orgd stores any it is written whole.
+// fields writes a document or an array. What is deeper than docdb.MaxDepth, which orgd does
+// not store, is written whole.
 func (s Stream) fields(dst []byte, v bson.RawValue, depth int) (_ []byte, err error) {
 	if depth > docdb.MaxDepth {
 		return s.Flush(appendWhole(dst, v, s.Canonical))
@@ -143,7 +144,7 @@ func (s Stream) code(dst, value []byte, depth int) ([]byte, error) {
 	return append(dst, '}'), err
 }
 
-// rare writes what has a long text in front, and something short behind it.
+// rare writes the types that have a long string in front, and something short behind it.
 func (s Stream) rare(dst []byte, v bson.RawValue) ([]byte, error) {
 	switch v.Type {
 	case bson.TypeRegex:

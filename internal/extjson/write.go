@@ -14,8 +14,8 @@ import (
 	"github.com/orgd/orgd/internal/docdb"
 )
 
-// Append appends a document in relaxed Extended JSON: what JSON has a form for is
-// in that form. An integer beyond 53 bits is in canonical form, since most readers of
+// Append appends a document in relaxed Extended JSON: a value for which JSON has a form
+// is in that form. An integer beyond 53 bits is in canonical form, since most readers of
 // JSON have nothing but doubles, and would lose its last digits. The document must
 // be well-formed; a string in it that is not UTF-8, which orgd does not write, gets
 // replacement characters.
@@ -36,8 +36,8 @@ func appendDocument(dst []byte, doc bson.Raw, canonical bool) []byte {
 }
 
 // appendNested appends a document, an array, or code with a scope. It keeps the levels in a
-// list, and does not call itself: others than orgd may have stored documents deeper than
-// docdb.MaxDepth, and those are served as well.
+// list, and does not call itself: programs other than orgd may have stored documents deeper
+// than docdb.MaxDepth, and those are served as well.
 func appendNested(dst []byte, whole bson.RawValue, canonical bool) []byte {
 	var room [4]level
 	around, comma := room[:0], false
@@ -185,7 +185,7 @@ func appendDouble(dst []byte, f float64, canonical bool) []byte {
 	return appendFinite(dst, f)
 }
 
-// appendFinite writes a double so that it reads back as one: 1 as 1.0.
+// appendFinite writes a double so that it reads back as a double: 1 as 1.0.
 func appendFinite(dst []byte, f float64) []byte {
 	format := byte('f')
 	if abs := math.Abs(f); abs != 0 && (abs < 1e-6 || abs >= 1e21) {

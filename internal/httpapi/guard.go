@@ -91,7 +91,7 @@ func (a *API) checkRequest(op *operation, ec echo.Context) error {
 		if err := callOf(ec).memory.take(jsonRoom * len(body)); err != nil {
 			return err
 		}
-		if e := checkJSON(body, requestJSON.withExtended(op.extended)); e != nil {
+		if e := checkJSON(body, op.extended); e != nil {
 			// What is not JSON cannot be held against a schema.
 			return &requestError{kind: malformed, fields: append(wrong, *e)}
 		}

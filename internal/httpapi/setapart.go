@@ -40,18 +40,3 @@ func putBack(value any, apart map[string]json.RawMessage) any {
 	}
 	return value
 }
-
-// withExtended is the rules for a body with such properties.
-func (r jsonRules) withExtended(names []string) jsonRules {
-	r.extended = names
-	return r
-}
-
-// extended scans a value that has rules of its own.
-func (s *jsonScanner) extended() *fieldError {
-	rules, depth := s.rules, s.depth
-	s.rules, s.depth = jsonRules{maxDepth: rules.maxDepth, at: pointer(s.path...)}, 0
-	err := s.value()
-	s.rules, s.depth = rules, depth
-	return err
-}

@@ -1,13 +1,16 @@
 package orgd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"strings"
+	"time"
 
 	"github.com/orgd/orgd/sdk/go/client"
+	"github.com/orgd/orgd/sdk/go/internal/credential"
+	"github.com/orgd/orgd/sdk/go/internal/problem"
+	"github.com/orgd/orgd/sdk/go/internal/transport"
 )
 
 // A Client speaks to one orgd server. It is safe for use by many goroutines.
@@ -16,26 +19,16 @@ type Client struct {
 	api    *client.ClientWithResponses
 }
 
-// config is what the options set. A client of a client has a copy.
-type config struct {
-	base        *url.URL // its path ends with a slash
-	http        *http.Client
-	userAgent   string
-	retries     int
-	operatorKey secret
-	session     *session // nil: anonymous
-	ownSession  bool     // session is of these options, not of the client they began with
-}
-
 // New returns a client of the server at an address such as
-// "https://orgd.example", which may have a path when a proxy serves orgd under
-// one. Nothing is sent yet.
+// "https://orgd.example", with a path if a proxy adds one. New sends nothing.
 func New(baseURL string, opts ...Option) (*Client, error) {
-	base, err := parseBase(baseURL)
+	base, err := transport.ParseBase(baseURL)
 	if err != nil {
 		return nil, err
 	}
-	return build(config{base: base, http: newHTTPClient(), userAgent: version(), retries: defaultRetries}, opts)
+	return build(config{doer: transport.Doer{
+		Base: base, HTTP: transport.NewHTTPClient(), UserAgent: transport.Version(), Retries: defaultRetries, Errors: answerErrors{},
+	}}, opts)
 }
 
 // With returns a client of the same server that differs in the options given
@@ -50,70 +43,76 @@ func (c *Client) With(opts ...Option) (*Client, error) { return build(c.config, 
 // the contract. Its calls log in, try again and fail just as those of Client do:
 // an answer other than a success is an [*Error], never a response with a problem
 // in it. The methods whose names end in WithResponse read the whole answer; the
-// others leave its body to the caller, for [Decode], [Lines] or to copy it. A
-// request that comes with its own Authorization header, from a RequestEditorFn,
-// keeps it.
+// others leave its body to the caller, for [Decode], [Lines] or to copy it. An
+// Authorization header that a RequestEditorFn adds is kept.
 func (c *Client) API() *client.ClientWithResponses { return c.api }
 
 // String names the server.
-func (c *Client) String() string { return "orgd.Client(" + c.config.base.String() + ")" }
+func (c *Client) String() string { return "orgd.Client(" + c.config.doer.Base.String() + ")" }
 
 // GoString is String, so that no verb of package fmt shows more.
 func (c *Client) GoString() string { return c.String() }
 
+// Login exchanges an e-mail address and a password for a token. It does not
+// change c: to use the token give [WithToken] to New or With; a client made with
+// [WithLogin] logs in on its own.
+func (c *Client) Login(ctx context.Context, email, password string) (*Token, error) {
+	return Decode[Token](c.api.Login(ctx, client.LoginRequest{Email: email, Password: password}))
+}
+
+// Live returns nil when the server's process answers. It sends one request.
+func (c *Client) Live(ctx context.Context) error {
+	_, err := Decode[client.Health](c.api.GetLiveness(ctx))
+	return err
+}
+
+// Ready returns nil when the server can serve requests, [ErrUnavailable] when
+// its storage does not answer. It sends one request.
+func (c *Client) Ready(ctx context.Context) error {
+	_, err := Decode[client.Health](c.api.GetReadiness(ctx))
+	return err
+}
+
 func build(cfg config, opts []Option) (*Client, error) {
-	cfg.ownSession = false
 	for _, o := range opts {
 		if err := o(&cfg); err != nil {
 			return nil, err
 		}
 	}
-	api, err := client.NewClientWithResponses(cfg.base.String(), client.WithHTTPClient(&doer{cfg}))
+	c := &Client{}
+	if cfg.account.Email != "" || cfg.token != nil {
+		cfg.doer.Session = credential.NewSession(cfg.account, cfg.token, c.login, ErrBadCredentials)
+		cfg.account, cfg.token = credential.Account{}, nil
+	}
+	api, err := client.NewClientWithResponses(cfg.doer.Base.String(), client.WithHTTPClient(&cfg.doer))
 	if err != nil {
 		return nil, fmt.Errorf("orgd: %w", err)
 	}
-	c := &Client{cfg, api}
-	if cfg.ownSession {
-		cfg.session.login = c.Login
-	}
+	c.config, c.api = cfg, api
 	return c, nil
 }
 
-// parseBase reads an address. Its errors leave the address out: people write
-// passwords into them.
-func parseBase(address string) (*url.URL, error) {
-	base, err := url.Parse(address)
-	if invalid, ok := asType[*url.Error](err); ok {
-		err = invalid.Err
+// login is the session's Login.
+func (c *Client) login(ctx context.Context, email, password string) (credential.Token, error) {
+	t, err := c.Login(ctx, email, password)
+	if err != nil {
+		return credential.Token{}, err
 	}
-	switch {
-	case err != nil:
-		return nil, errors.New("orgd: the server's address is not a URL")
-	case base.Scheme != "http" && base.Scheme != "https" || base.Hostname() == "":
-		return nil, errors.New("orgd: the server's address does not begin with http:// or https:// and a host")
-	case base.User != nil:
-		return nil, errors.New("orgd: credentials do not belong in the server's address; use WithLogin or WithToken")
-	case base.RawQuery != "" || base.Fragment != "":
-		return nil, errors.New("orgd: the server's address has a query or a fragment")
-	}
-	if !strings.HasSuffix(base.Path, "/") {
-		base = base.JoinPath("/")
-	}
-	return base, nil
+	return credential.Token{Text: t.AccessToken, Lifetime: time.Duration(t.ExpiresIn) * time.Second}, nil
 }
 
-// newHTTPClient returns http.DefaultClient, with more connections to the one
-// host it is for.
-func newHTTPClient() *http.Client {
-	c := &http.Client{CheckRedirect: dontFollow}
-	if t, ok := http.DefaultTransport.(*http.Transport); ok {
-		t = t.Clone()
-		t.MaxIdleConnsPerHost = t.MaxIdleConns
-		c.Transport = t
-	}
-	return c
+// answerErrors implements transport.Errors by the package's own errors.
+type answerErrors struct{}
+
+// Problem implements transport.Errors.
+func (answerErrors) Problem(req *http.Request, path string, p *problem.Problem) error {
+	return errorOf(req, path, p)
 }
 
-// dontFollow: what net/http repeats at the new address includes bodies with
-// passwords, and the token where only port or scheme differ.
-func dontFollow(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+// Uncertain implements transport.Errors. An ErrOutcomeUnknown stays as it is.
+func (answerErrors) Uncertain(err error) error {
+	if errors.Is(err, ErrOutcomeUnknown) {
+		return err
+	}
+	return &uncertain{err}
+}

@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// A Condition says when a call that changes a document may: else it is
-// [ErrPreconditionFailed], and nothing is done.
+// A Condition restricts a call that changes a document. If the document does not
+// meet it, the call fails with [ErrPreconditionFailed] and changes nothing.
 type Condition func(*conditions)
 
 type conditions struct{ match, noneMatch *string }
 
-// IfMatch: only if the document still is of one of these revisions.
+// IfMatch requires that the document still has one of these revisions.
 func IfMatch(revisions ...string) Condition {
 	tags := make([]string, len(revisions))
 	for i, r := range revisions {
@@ -21,14 +21,14 @@ func IfMatch(revisions ...string) Condition {
 	return func(c *conditions) { c.match = &all }
 }
 
-// IfPresent: only if there is a document of that id.
+// IfPresent requires that a document with the id exists.
 func IfPresent() Condition { return func(c *conditions) { c.match = pointer("*") } }
 
-// IfAbsent: only if there is no document of that id. For [Documents.Put].
+// IfAbsent requires that no document with the id exists. It is for [Documents.Put].
 func IfAbsent() Condition { return func(c *conditions) { c.noneMatch = pointer("*") } }
 
-// conditionsOf refuses what would not be a condition at all: with an empty one the
-// server would do as if there were none.
+// conditionsOf joins conditions. It refuses an empty one, which the server would take
+// for no condition.
 func conditionsOf(all []Condition, absent bool) (conditions, error) {
 	var c conditions
 	for _, set := range all {
@@ -43,6 +43,6 @@ func conditionsOf(all []Condition, absent bool) (conditions, error) {
 	return c, nil
 }
 
-// revisionOf takes the quotes off an ETag, and the mark of a proxy that has
-// compressed the answer.
+// revisionOf returns the revision of an ETag, without its quotes and without the mark of
+// a proxy that has compressed the answer.
 func revisionOf(etag string) string { return strings.Trim(strings.TrimPrefix(etag, "W/"), `"`) }

@@ -11,34 +11,34 @@ import (
 	"github.com/orgd/orgd/sdk/go/client"
 )
 
-// Documents are those of the client's own organization, as values of type T: a
-// struct or a map, by the rules of encoding/json. T need not have a field for _id.
-// See "Values" in the package's documentation for what JSON has no form for.
+// Documents are the documents of the client's own organization, as values of type T:
+// a struct or a map, by the rules of encoding/json. T need not have a field for _id.
+// For types that JSON lacks see "Values" in the package's documentation.
 type Documents[T any] struct{ c *Client }
 
 // DocumentsOf returns the documents of a client's organization as values of type T.
 // Different types may be used at the same time.
 func DocumentsOf[T any](c *Client) *Documents[T] { return &Documents[T]{c} }
 
-// String is that of the client.
+// String names the server.
 func (d *Documents[T]) String() string { return d.c.String() }
 
 // GoString is String.
 func (d *Documents[T]) GoString() string { return d.String() }
 
-// A Document is a value and where it is stored.
+// A Document is a stored value with its id and revision.
 type Document[T any] struct {
-	// ID is its _id, for Get and the like: an ObjectId's 24 hexadecimal digits, or a
-	// string. It is empty for one that was imported with an _id of another type.
+	// ID is the document's _id, for Get and other methods: an ObjectId's 24 hexadecimal
+	// digits, or a string. It is empty if the document was imported with an _id of
+	// another type.
 	ID string
-	// Revision is another one after every write, for IfMatch. Documents of a list
-	// have none.
+	// Revision is for IfMatch; every write changes it. Documents of a list have none.
 	Revision string
 	Value    T
 }
 
-// Insert adds a document. Without an _id it gets an ObjectId; with one that is taken
-// it is [ErrDocumentExists].
+// Insert adds a document. A document without an _id gets an ObjectId; if its _id is
+// taken, Insert fails with [ErrDocumentExists].
 func (d *Documents[T]) Insert(ctx context.Context, v T, opts ...CreateOption) (*Document[T], error) {
 	body, err := encode(v)
 	if err != nil {
@@ -56,9 +56,9 @@ func (d *Documents[T]) Get(ctx context.Context, id string) (*Document[T], error)
 	return documentOf[T](d.c.api.GetDocument(ctx, id))
 }
 
-// Put replaces the document of an id, or creates it; with [IfMatch] or [IfPresent]
+// Put replaces the document with an id, or creates it; with [IfMatch] or [IfPresent]
 // it only replaces, with [IfAbsent] it only creates. An _id in v has to be the same.
-// What T has no field for is gone afterwards: see [Documents.Patch].
+// Names of the document for which T has no field are lost: see [Documents.Patch].
 func (d *Documents[T]) Put(ctx context.Context, id string, v T, when ...Condition) (*Document[T], error) {
 	body, err := encode(v)
 	if err != nil {
@@ -72,9 +72,10 @@ func (d *Documents[T]) Put(ctx context.Context, id string, v T, when ...Conditio
 	return documentOf[T](d.c.api.PutDocumentWithBody(ctx, id, params, "application/json", bytes.NewReader(body)))
 }
 
-// Patch changes a document in part, by a JSON Merge Patch (RFC 7396): names in it
-// replace those of the document, objects are merged, null removes. The rest stays as
-// it is, what T has no field for included. A patch is a struct or a map:
+// Patch changes a document in part, by a JSON Merge Patch (RFC 7396): its values
+// replace those of the same names, objects are merged, null removes a name. The rest
+// of the document stays as it is, including names for which T has no field. A patch is
+// a struct or a map:
 //
 //	docs.Patch(ctx, "ada", map[string]any{"city": "London", "age": nil})
 func (d *Documents[T]) Patch(ctx context.Context, id string, patch any, when ...Condition) (*Document[T], error) {
@@ -90,7 +91,7 @@ func (d *Documents[T]) Patch(ctx context.Context, id string, patch any, when ...
 	return documentOf[T](d.c.api.PatchDocumentWithBody(ctx, id, params, "application/merge-patch+json", bytes.NewReader(body)))
 }
 
-// Delete removes a document, or is [ErrNotFound].
+// Delete removes a document, or fails with [ErrNotFound].
 func (d *Documents[T]) Delete(ctx context.Context, id string, when ...Condition) error {
 	cond, err := prepare(id, when, false)
 	if err != nil {
@@ -106,7 +107,7 @@ func prepare(id string, when []Condition, absent bool) (conditions, error) {
 	return conditionsOf(when, absent)
 }
 
-// checkID refuses what would make another path of the request.
+// checkID refuses ids that would change the request's path.
 func checkID(id string) error {
 	if id == "" || id == "." || id == ".." {
 		return fmt.Errorf("orgd: %q is not an id that a path can name", id)
@@ -122,7 +123,7 @@ func documentOf[T any](resp *http.Response, err error) (*Document[T], error) {
 	}
 	doc, err := parseDocument[T](*raw)
 	if err != nil {
-		return nil, uncertainIf(resp.Request, err)
+		return nil, afterAnswer(resp.Request, err)
 	}
 	doc.Revision = revisionOf(resp.Header.Get("ETag"))
 	return doc, nil
@@ -137,7 +138,7 @@ func parseDocument[T any](raw []byte) (*Document[T], error) {
 		return nil, fmt.Errorf("orgd: read a document: %w", err)
 	}
 	var id DocumentID
-	if id.UnmarshalJSON(named.ID) == nil { // else it is one that no path names
+	if id.UnmarshalJSON(named.ID) == nil { // else the _id does not fit into a path
 		doc.ID = string(id)
 	}
 	return &doc, nil

@@ -6,6 +6,9 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/orgd/orgd/sdk/go/internal/problem"
+	"github.com/orgd/orgd/sdk/go/internal/transport"
 )
 
 // A Code is the contract's name for what went wrong, and an error that
@@ -26,62 +29,61 @@ const (
 	ErrTokenRevoked Code = "token_revoked"
 	// ErrBadCredentials: a wrong e-mail address or password.
 	ErrBadCredentials Code = "bad_credentials"
-	// ErrNotFound: there is no such thing.
+	// ErrNotFound: what the request names does not exist.
 	ErrNotFound Code = "not_found"
-	// ErrMethodNotAllowed: not by this method.
+	// ErrMethodNotAllowed: the path does not take this method.
 	ErrMethodNotAllowed Code = "method_not_allowed"
 	// ErrNameTaken: another organization has the name.
 	ErrNameTaken Code = "name_taken"
 	// ErrEmailTaken: another admin has the e-mail address.
 	ErrEmailTaken Code = "email_taken"
-	// ErrOperationInProgress: the organization is being changed, by
-	// [Error.OperationID].
+	// ErrOperationInProgress: another operation, [Error.OperationID], is changing the
+	// organization.
 	ErrOperationInProgress Code = "operation_in_progress"
 	// ErrSuspended: the organization is suspended; the operator can resume it.
 	ErrSuspended Code = "suspended"
 	// ErrOrganizationDeleting: the organization is deleted, or being deleted.
 	ErrOrganizationDeleting Code = "organization_deleting"
-	// ErrDocumentExists: there is a document of this _id.
+	// ErrDocumentExists: a document has this _id already.
 	ErrDocumentExists Code = "document_exists"
 	// ErrDuplicateKey: another document has the same key in a unique index.
 	ErrDuplicateKey Code = "duplicate_key"
 	// ErrIndexExists: another index has this name or these keys.
 	ErrIndexExists Code = "index_exists"
-	// ErrNoIndex: no index has the order that was asked for; [Error.Detail] says
-	// which would.
+	// ErrNoIndex: no index has the requested order; [Error.Detail] says which index to
+	// create.
 	ErrNoIndex Code = "no_index"
-	// ErrPreconditionFailed: the document is not what [IfMatch], [IfPresent] or
-	// [IfAbsent] asks for: somebody else was there first.
+	// ErrPreconditionFailed: the document does not meet [IfMatch], [IfPresent] or
+	// [IfAbsent]; another client may have changed it.
 	ErrPreconditionFailed Code = "precondition_failed"
-	// ErrTooLarge: the document has more than 16 MiB.
+	// ErrTooLarge: the document is larger than 16 MiB.
 	ErrTooLarge Code = "too_large"
 	// ErrQueryTimeout: the query took longer than the server allows. Ask for less,
 	// or create an index.
 	ErrQueryTimeout Code = "query_timeout"
-	// ErrBodyTooLarge: the request's body is larger than the operation takes.
+	// ErrBodyTooLarge: the request's body is larger than the operation allows.
 	ErrBodyTooLarge Code = "body_too_large"
 	// ErrUnsupportedMediaType: the request's body is of the wrong type.
 	ErrUnsupportedMediaType Code = "unsupported_media_type"
-	// ErrIdempotencyKeyReused: the key of [WithIdempotencyKey] came with another
+	// ErrIdempotencyKeyReused: the key of [WithIdempotencyKey] was used for another
 	// request before.
 	ErrIdempotencyKeyReused Code = "idempotency_key_reused"
-	// ErrIdempotencyInProgress: the request that the key came with first is still
-	// being worked on.
+	// ErrIdempotencyInProgress: the first request with the key is still running.
 	ErrIdempotencyInProgress Code = "idempotency_in_progress"
-	// ErrQuotaExceeded: the organization may not have more than it has; nothing
-	// was done.
+	// ErrQuotaExceeded: the organization's quota, or the server's limit of
+	// organizations, has no room; nothing was done.
 	ErrQuotaExceeded Code = "quota_exceeded"
 	// ErrRateLimited: too many attempts; nothing was done. See
 	// [Error.RetryAfter].
 	ErrRateLimited Code = "rate_limited"
 	// ErrUnavailable: the server's storage does not answer; nothing was done.
 	ErrUnavailable Code = "unavailable"
-	// ErrStorageFull: the disk beneath the server's storage is full; nothing was done, and
-	// nothing will be until somebody has made room. Reads and deletions go on.
+	// ErrStorageFull: the disk of the server's storage is full; nothing was done. Writes
+	// fail until the operator has made room; reads and deletions continue.
 	ErrStorageFull Code = "storage_full"
-	// ErrOutcomeUnknown: the call may have been carried out. Any error of a call
-	// that changes something is also this one unless it is certain that nothing
-	// was done.
+	// ErrOutcomeUnknown: the call may have been carried out. Every error of a call
+	// that changes something is also ErrOutcomeUnknown, unless it is certain that
+	// nothing was done.
 	ErrOutcomeUnknown Code = "outcome_unknown"
 	// ErrInternal: a fault of the server, whose log has the details under
 	// [Error.RequestID].
@@ -91,22 +93,21 @@ const (
 // Error returns the code itself.
 func (c Code) Error() string { return string(c) }
 
-// An Error is an answer that is not a success. It holds no secrets: should the
-// answer repeat the request's token or password, they are cut out.
+// An Error is an answer that is not a success. It has no secrets: if the answer
+// repeats the request's token or password, they are cut out.
 type Error struct {
 	Method string
 	Path   string // of the contract, without the query
 	Status int    // of HTTP
 
-	// Code is empty when the answer is not one of orgd's, but for instance a
-	// proxy's page.
+	// Code is empty if the answer is not orgd's but, for instance, a proxy's page.
 	Code   Code
 	Detail string // for people
 	Fields []FieldError
 
 	RequestID   string // under which the server's log has the details
 	OperationID string // the operation in the way, with ErrOperationInProgress
-	// RetryAfter is for how long the server asks to wait; 0 when it does not.
+	// RetryAfter is the time that the server asks to wait; 0 if it does not ask.
 	RetryAfter time.Duration
 }
 
@@ -147,4 +148,32 @@ func (e *Error) Unwrap() error {
 // String returns the input's place and what is wrong with it.
 func (f FieldError) String() string {
 	return strings.TrimSpace(f.Pointer + f.Parameter + " " + f.Detail)
+}
+
+// errorOf returns the error of an answer to a request of the contract's path.
+func errorOf(req *http.Request, path string, p *problem.Problem) *Error {
+	e := &Error{Path: path, Status: p.Status, Code: Code(p.Code), Detail: p.Detail,
+		RequestID: p.RequestID, OperationID: p.OperationID, RetryAfter: p.RetryAfter}
+	if req != nil {
+		e.Method = req.Method
+	}
+	for _, f := range p.Fields {
+		e.Fields = append(e.Fields, FieldError(f))
+	}
+	return e
+}
+
+// An uncertain is an error of a call that may have been carried out.
+type uncertain struct{ err error }
+
+func (e *uncertain) Error() string   { return e.err.Error() + " (it may have been done all the same)" }
+func (e *uncertain) Unwrap() []error { return []error{e.err, ErrOutcomeUnknown} }
+
+// afterAnswer returns the error of what goes wrong once an answer has come: a call that
+// changes something was carried out.
+func afterAnswer(req *http.Request, err error) error {
+	if transport.IsSafe(req) {
+		return err
+	}
+	return &uncertain{err}
 }

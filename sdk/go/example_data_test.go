@@ -26,7 +26,7 @@ func newAdmin(ctx context.Context, name string) *orgd.Client {
 	return c
 }
 
-// A Person is a document. An _id of one's own may be left out.
+// A Person is a document. Without an _id it gets an ObjectId.
 type Person struct {
 	ID   orgd.DocumentID `json:"_id,omitempty"`
 	Name string          `json:"name"`
@@ -34,7 +34,7 @@ type Person struct {
 	Born orgd.Date       `json:"born,omitzero"`
 }
 
-// Documents as values of a type of one's own.
+// Documents as values of a program's own type.
 func ExampleDocumentsOf() {
 	ctx := context.Background()
 	people := orgd.DocumentsOf[Person](newAdmin(ctx, "Dunder"))
@@ -60,8 +60,8 @@ func ExampleDocumentsOf() {
 	// true
 }
 
-// Two who change the same document: the second learns of it, and changes what the
-// first has left.
+// Two clients change the same document: the second is refused, since it has not seen the
+// first change.
 func ExampleIfMatch() {
 	ctx := context.Background()
 	visits := orgd.DocumentsOf[struct {
@@ -73,16 +73,16 @@ func ExampleIfMatch() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	for _, who := range []string{"first", "second"} { // both have read the same
+	for _, client := range []string{"first", "second"} { // both have read the same revision
 		_, err := visits.Patch(ctx, doc.ID, map[string]int{"n": doc.Value.N + 1}, orgd.IfMatch(doc.Revision))
-		fmt.Println(who, errors.Is(err, orgd.ErrPreconditionFailed))
+		fmt.Println(client, errors.Is(err, orgd.ErrPreconditionFailed))
 	}
 	// Output:
 	// first false
 	// second true
 }
 
-// A list goes on over all pages.
+// A list over all its pages.
 func ExampleDocuments_List() {
 	ctx := context.Background()
 	c := newAdmin(ctx, "Stark")
@@ -112,7 +112,7 @@ func ExampleDocuments_List() {
 	// 1
 }
 
-// Values go out as they are produced; what is refused does not stop the others.
+// Values are sent as they are produced; a refused document does not stop the others.
 func ExampleDocuments_Import() {
 	ctx := context.Background()
 	people := orgd.DocumentsOf[Person](newAdmin(ctx, "Wayne"))
@@ -132,7 +132,7 @@ func ExampleDocuments_Import() {
 	// line 2: document_exists: There is a document with this _id.
 }
 
-// From one organization into another, without a file between them.
+// Documents go from one organization into another, without a file in between.
 func ExampleDocuments_ImportFrom() {
 	ctx := context.Background()
 	from := orgd.DocumentsOf[map[string]any](newAdmin(ctx, "Tyrell"))
@@ -148,7 +148,7 @@ func ExampleDocuments_ImportFrom() {
 	// Output: 1
 }
 
-// A backup, to a file or whatever else is an io.Writer.
+// A backup, to a file or any other io.Writer.
 func ExampleClient_Export() {
 	ctx := context.Background()
 	c := newAdmin(ctx, "Cyberdyne")
@@ -165,7 +165,7 @@ func ExampleClient_Export() {
 	// Output: 1 {"_id":"t800","model":101}
 }
 
-// A move that goes on behind the scenes.
+// An update that continues while the program does other things.
 func ExampleClient_WaitOperation() {
 	ctx := context.Background()
 	c := newAdmin(ctx, "Aperture")
@@ -183,7 +183,7 @@ func ExampleClient_WaitOperation() {
 	// Output: update succeeded
 }
 
-// What an organization may have, and what becomes of one that pays no more.
+// The operator sets a quota, and suspends an organization.
 func ExampleOperator() {
 	ctx := context.Background()
 	c := newAdmin(ctx, "Soylent")
@@ -207,7 +207,7 @@ func ExampleOperator() {
 	// Output: true
 }
 
-// A unique index on what is there already.
+// A unique index over existing documents.
 func ExampleClient_CreateIndex() {
 	ctx := context.Background()
 	c := newAdmin(ctx, "Oscorp")

@@ -15,7 +15,7 @@ import (
 	"github.com/orgd/orgd/sdk/go/client"
 )
 
-// From nothing to an organization that has been renamed and deleted.
+// An organization is created, renamed and deleted.
 func Example() {
 	ctx := context.Background()
 	c, err := orgd.New(serverURL)
@@ -50,7 +50,7 @@ func Example() {
 	// Acme Corporation is gone, and so are 1 collections
 }
 
-// Errors are told apart by their code; the rest is in the Error.
+// The code tells errors apart; an Error has the details.
 func ExampleError() {
 	c, err := orgd.New(serverURL)
 	if err != nil {
@@ -73,9 +73,9 @@ func ExampleError() {
 	// 400 #/password
 }
 
-// A call that changes something and fails: may it be made again?
+// A call that changes something has failed: is it safe to repeat it?
 func ExampleCode() {
-	// Stands for a proxy before orgd that loses patience.
+	// The server stands for a proxy before orgd that does not wait for the answer.
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "upstream timed out", http.StatusGatewayTimeout)
 	}))
@@ -100,7 +100,7 @@ func ExampleCode() {
 	// look whether it is there: orgd: POST /org/create: 504 Gateway Timeout: not an answer of orgd (text/plain): upstream timed out (it may have been done all the same)
 }
 
-// Anybody may look an organization up; its admins see more.
+// Any caller may look an organization up; its admins see more.
 func ExampleClient_GetOrganization() {
 	ctx := context.Background()
 	c, err := orgd.New(serverURL, orgd.WithLogin("admin@globex.example", "correct horse battery"))
@@ -124,7 +124,7 @@ func ExampleClient_GetOrganization() {
 	// true
 }
 
-// A changed password is used from then on.
+// After a change of the password the client uses the new one.
 func ExampleClient_UpdateOrganization() {
 	ctx := context.Background()
 	c, err := orgd.New(serverURL, orgd.WithLogin("admin@umbrella.example", "correct horse battery"))
@@ -147,7 +147,7 @@ func ExampleClient_UpdateOrganization() {
 	// Umbrella Group 2
 }
 
-// Every operation of the contract, also those that Client has no method for.
+// An operation of the contract through the generated client.
 func ExampleClient_API() {
 	c, err := orgd.New(serverURL)
 	if err != nil {
@@ -161,8 +161,8 @@ func ExampleClient_API() {
 	// Output: ok
 }
 
-// A list, page after page. The pages here are a map's; those of a server come
-// from a method of Client.API.
+// A list, page after page. Here the pages are in a map; a server's pages come from a
+// method of Client.API.
 func ExamplePages() {
 	pages := map[string][]string{"": {"a", "b"}, "page 2": {"c"}}
 	next := map[string]string{"": "page 2"}
@@ -181,8 +181,8 @@ func ExamplePages() {
 	// c
 }
 
-// A stream that says at its end how many values it had, and that breaks off
-// before.
+// A stream whose last line says how many values it had, and that breaks off before
+// that line.
 func ExampleLines() {
 	resp := &http.Response{Body: io.NopCloser(strings.NewReader("{\"n\":1}\n{\"n\":2}\n"))}
 	trailer := func(line []byte) (count int64, ok bool, err error) {
@@ -190,7 +190,7 @@ func ExampleLines() {
 			Count *int64 `json:"$count"`
 		}
 		if err := json.Unmarshal(line, &t); err != nil || t.Count == nil {
-			return 0, false, nil // the loop says what is wrong with the line
+			return 0, false, nil // Lines reports what is wrong with the line
 		}
 		return *t.Count, true, nil
 	}

@@ -11,27 +11,28 @@ import (
 	"net/http"
 
 	"github.com/orgd/orgd/sdk/go/client"
+	"github.com/orgd/orgd/sdk/go/internal/problem"
 )
 
 // ExportOptions say what to export, and how.
 type ExportOptions struct {
 	Filter    any  // which documents: see Query. nil: all
-	Canonical bool // tell every type of number apart
+	Canonical bool // keep the type of every number
 }
 
-// Export writes all documents, or those of a filter, in Extended JSON, one a line,
-// and returns how many. It holds no more than one of them in memory. One that is
-// there from beginning to end is written exactly once, whatever is written to the
-// organization meanwhile.
+// Export writes all documents, or those that a filter selects, in Extended JSON, one a
+// line, and returns how many. It holds no more than one document in memory. A document
+// that exists from the beginning of the export to its end is written exactly once,
+// whatever else is written to the organization meanwhile.
 //
-// An export that breaks off is [ErrIncomplete]: the lines that there are are good, but
-// they are not all. [Client.Import] takes them back.
+// An export that breaks off fails with [ErrIncomplete]: the lines written are good, but
+// documents are missing. [Client.Import] reads what Export writes.
 func (c *Client) Export(ctx context.Context, w io.Writer, o ExportOptions) (int64, error) {
 	out := bufio.NewWriterSize(w, 64<<10)
 	var n int64
 	for line, err := range exported[json.RawMessage](ctx, c, o) {
 		if err != nil {
-			_ = out.Flush() // what came is good
+			_ = out.Flush() // the lines that came are good
 			return n, err
 		}
 		if _, err := out.Write(append(line, '\n')); err != nil {
@@ -45,8 +46,8 @@ func (c *Client) Export(ctx context.Context, w io.Writer, o ExportOptions) (int6
 	return n, nil
 }
 
-// Export is [Client.Export] for a loop over values. Every loop is an export of its
-// own. The server ends one that takes nothing for 30 seconds.
+// Export is [Client.Export] for a loop over values. Every loop is a new export. The
+// server ends an export of which the loop takes nothing for 30 seconds.
 func (d *Documents[T]) Export(ctx context.Context, o ExportOptions) iter.Seq2[T, error] {
 	return exported[T](ctx, d.c, o)
 }
@@ -63,7 +64,7 @@ func exported[T any](ctx context.Context, c *Client, o ExportOptions) iter.Seq2[
 	}
 }
 
-// askForExport is [Client.ask] of an export.
+// askForExport requests an export, with the filter where Client.ask has it.
 func (c *Client) askForExport(ctx context.Context, o ExportOptions) (*http.Response, error) {
 	filter, err := encodeFilter(o.Filter)
 	if err != nil {
@@ -103,13 +104,8 @@ func exportTrailer(resp *http.Response) Trailer {
 	}
 }
 
-// brokenOff is what the last line of a stream says that the server could not bring
-// to its end.
+// brokenOff returns the error of a stream whose last line says that the server could not
+// complete it.
 func brokenOff(resp *http.Response, path string, code, detail *string) error {
-	e := &Error{Path: path, Status: resp.StatusCode, Code: Code(clip(text(code), maxExcerpt)), Detail: clip(text(detail), maxDetail),
-		RequestID: clip(resp.Header.Get("X-Request-Id"), maxExcerpt)}
-	if resp.Request != nil {
-		e.Method = resp.Request.Method
-	}
-	return fmt.Errorf("%w: %w", ErrIncomplete, e)
+	return fmt.Errorf("%w: %w", ErrIncomplete, errorOf(resp.Request, path, problem.OfStream(resp, text(code), text(detail))))
 }

@@ -9,13 +9,16 @@ import (
 	"net/http"
 
 	"github.com/orgd/orgd/sdk/go/client"
+	"github.com/orgd/orgd/sdk/go/internal/ndjson"
+	"github.com/orgd/orgd/sdk/go/internal/upload"
 )
 
-// What an import does with a document whose _id, or key in a unique index, is taken.
+// What an import does with a document whose _id, or key in a unique index, another
+// document has.
 const (
-	OnConflictFail    = client.OnConflictFail    // refuse it
-	OnConflictSkip    = client.OnConflictSkip    // leave what is there
-	OnConflictReplace = client.OnConflictReplace // put it in the place of the one with its _id
+	OnConflictFail    = client.OnConflictFail    // refuse the new document
+	OnConflictSkip    = client.OnConflictSkip    // leave the new document out
+	OnConflictReplace = client.OnConflictReplace // replace the document with the same _id
 )
 
 // ImportOptions say how to import.
@@ -25,9 +28,9 @@ type ImportOptions struct {
 	Progress func(ImportProgress)
 }
 
-// An ImportProgress says how far an import is. What it counts is durable.
+// An ImportProgress says how far an import is. The documents it counts are durable.
 type ImportProgress struct {
-	Lines    int64 `json:"lines"` // dealt with: the sum of the others
+	Lines    int64 `json:"lines"` // processed: the sum of the others
 	Inserted int64 `json:"inserted"`
 	Replaced int64 `json:"replaced"`
 	Skipped  int64 `json:"skipped"`
@@ -37,10 +40,10 @@ type ImportProgress struct {
 // An ImportResult says what became of an import.
 type ImportResult struct {
 	ImportProgress
-	Refused []LineError // the first thousand of those that Failed counts
+	Refused []LineError // the first thousand of the documents that Failed counts
 }
 
-// Err returns the refusals as one error; nil if there was none.
+// Err returns the refusals as one error, nil if there was no refusal.
 func (r *ImportResult) Err() error {
 	if r.Failed == 0 {
 		return nil
@@ -51,10 +54,9 @@ func (r *ImportResult) Err() error {
 	return fmt.Errorf("orgd: %d documents were refused; the first: %w", r.Failed, r.Refused[0])
 }
 
-// A LineError is a document that an import refused; the others went on. errors.Is
-// finds its code.
+// A LineError is a document that an import refused. errors.Is finds its code.
 type LineError struct {
-	Line    int64 // from 1: which of the documents, or which line of the text
+	Line    int64 // the number of the document, or of the line of the text, from 1
 	Code    Code
 	Detail  string
 	Pointer string // where in the document: "#/email"
@@ -73,18 +75,19 @@ func (e LineError) Error() string {
 func (e LineError) Unwrap() error { return e.Code }
 
 // Import adds documents in Extended JSON, one a line, such as those of
-// [Client.Export], of any number: they are sent as they are read, and none is kept.
+// [Client.Export]. There may be any number: they are sent as they are read, and none is
+// kept.
 //
-// Single documents that are refused are no error: they are in the result, see
-// [ImportResult.Err]. An import that broke off is [ErrIncomplete], with a result that
-// says how far it certainly came; unless the server knows better, errors.Is(err,
-// [ErrOutcomeUnknown]), some of the rest may be there, too. If the documents have an
-// _id it can be made again from the beginning, with [OnConflictSkip].
+// A document that is refused is not an error of Import: it is in the result, see
+// [ImportResult.Err]. An import that breaks off fails with [ErrIncomplete], and the
+// result says which documents are certainly stored; if the error is also
+// [ErrOutcomeUnknown], some of the rest may be stored, too. If the documents have an
+// _id, the import can be repeated from the beginning, with [OnConflictSkip].
 //
-// It is tried again only as long as nothing of r was read. When it fails, a Read of
-// r that is going on may end later; there is none after that.
+// Import is tried again only as long as nothing of r was read. When it returns an
+// error, a Read of r may still be in progress; no other follows.
 func (c *Client) Import(ctx context.Context, r io.Reader, o ImportOptions) (*ImportResult, error) {
-	return c.imports(ctx, newImportSource(copies(r)), o)
+	return c.imports(ctx, upload.NewSource(upload.Copy(r)), o)
 }
 
 // Import is [Client.Import] for a sequence of values.
@@ -98,24 +101,25 @@ func (d *Documents[T]) Import(ctx context.Context, docs iter.Seq[T], o ImportOpt
 	}, o)
 }
 
-// ImportFrom is Import from a sequence that may fail, such as that of another
-// organization's [Documents.Export]. Its first error ends the import, which returns
-// it; documents before that may have been imported.
+// ImportFrom is Import from a sequence that may fail, such as another organization's
+// [Documents.Export]. The sequence's first error ends the import and is returned;
+// documents before it may have been imported.
 func (d *Documents[T]) ImportFrom(ctx context.Context, docs iter.Seq2[T, error], o ImportOptions) (*ImportResult, error) {
-	return d.c.imports(ctx, newImportSource(encodes(docs)), o)
+	return d.c.imports(ctx, upload.NewSource(ndjson.Write(docs)), o)
 }
 
-func (c *Client) imports(ctx context.Context, source *importSource, o ImportOptions) (*ImportResult, error) {
-	defer source.close(errImportEnded)
-	defer source.closeWith(ctx)()
+func (c *Client) imports(ctx context.Context, source *upload.Source, o ImportOptions) (*ImportResult, error) {
+	defer source.Close(upload.ErrEnded)
+	defer source.CloseWith(ctx)()
 	params := &client.ImportDocumentsParams{}
 	if o.OnConflict != "" {
 		params.OnConflict = &o.OnConflict
 	}
 	const ndjson = "application/x-ndjson"
-	resp, err := c.api.ImportDocumentsWithBody(ctx, params, ndjson, source.body(), func(_ context.Context, req *http.Request) error {
-		req.GetBody = source.again
-		req.Header.Set("Expect", "100-continue") // who is refused at once has read nothing, and can be asked again
+	resp, err := c.api.ImportDocumentsWithBody(ctx, params, ndjson, source.Body(), func(_ context.Context, req *http.Request) error {
+		req.GetBody = source.Again
+		// A request that the server refuses at once then has sent nothing of its body, and can be sent again.
+		req.Header.Set("Expect", "100-continue")
 		return nil
 	})
 	if err != nil {
@@ -126,15 +130,15 @@ func (c *Client) imports(ctx context.Context, source *importSource, o ImportOpti
 	return result, because(source, err)
 }
 
-// because returns why an import failed: its source itself, if it did.
-func because(source *importSource, err error) error {
-	if failure := source.failure(); err != nil && failure != nil {
+// because returns why an import failed, which is its source's error if that failed.
+func because(source *upload.Source, err error) error {
+	if failure := source.Failure(); err != nil && failure != nil {
 		return &uncertain{fmt.Errorf("orgd: read what to import: %w", failure)}
 	}
 	return err
 }
 
-// An importLine is one of the answer's, of any type.
+// An importLine is a line of the answer, of any type.
 type importLine struct {
 	Type    string  `json:"type"`
 	Line    int64   `json:"line"`
@@ -147,7 +151,7 @@ type importLine struct {
 
 const maxRefused = 1000 // the contract's
 
-// readImport reads the answer.
+// readImport reads the answer to an import.
 func readImport(resp *http.Response, progress func(ImportProgress)) (*ImportResult, error) {
 	result := &ImportResult{}
 	for line, err := range Lines[importLine](resp, nil) {
@@ -174,7 +178,7 @@ func readImport(resp *http.Response, progress func(ImportProgress)) (*ImportResu
 	return result, unfinished(errors.New("it ends without its last line"))
 }
 
-// unfinished is for an answer that nothing can be read from any more.
+// unfinished returns the error of an import whose answer broke off.
 func unfinished(err error) error {
 	if !errors.Is(err, ErrIncomplete) {
 		err = fmt.Errorf("%w: %w", ErrIncomplete, err)

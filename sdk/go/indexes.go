@@ -7,17 +7,17 @@ import (
 	"github.com/orgd/orgd/sdk/go/client"
 )
 
-// A NewIndex is an index to be.
+// A NewIndex is an index to create.
 type NewIndex struct {
 	Name string // 1 to 64 letters, digits, _ and -
-	// Keys are the paths of its fields, in their order, with a "-" in front of those
-	// that descend: "city", "-address.since".
+	// Keys are the paths of the index, in its order; a "-" before a path means
+	// descending: "city", "-address.since".
 	Keys   []string
-	Unique bool // refuse a second document of equal keys: ErrDuplicateKey
+	Unique bool // refuse a second document with equal keys: ErrDuplicateKey
 }
 
-// Indexes returns the indexes of the organization's documents by name, without the
-// one on _id.
+// Indexes returns the indexes of the organization's documents by name, except the index
+// on _id.
 func (c *Client) Indexes(ctx context.Context) ([]Index, error) {
 	list, err := Decode[client.IndexList](c.api.ListIndexes(ctx))
 	if err != nil {
@@ -26,10 +26,10 @@ func (c *Client) Indexes(ctx context.Context) ([]Index, error) {
 	return list.Items, nil
 }
 
-// CreateIndex adds an index and indexes what is there, which takes its time. The
-// same index again changes nothing; another of its name or keys is
-// [ErrIndexExists]. A unique one on documents that break it is [ErrDuplicateKey], and
-// nothing is changed.
+// CreateIndex creates an index over all documents; the more documents there are, the
+// longer it takes. Creating the same index again changes nothing. If another index has
+// the name or the keys, it fails with [ErrIndexExists]; if the index is unique and two
+// documents have the same key, with [ErrDuplicateKey].
 func (c *Client) CreateIndex(ctx context.Context, n NewIndex) (*Index, error) {
 	body := client.IndexCreate{Name: n.Name, Unique: &n.Unique}
 	for _, key := range n.Keys {

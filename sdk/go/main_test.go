@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Where an orgd serves the examples, and the key of its operator: the module in tests,
-// which has all other tests, too, starts one and runs them.
+// The address of an orgd for the examples, and its operator's key. The module in tests,
+// which has all other tests, starts that orgd and runs the examples.
 var (
 	serverURL   = os.Getenv("ORGD_TEST_URL")
 	operatorKey = os.Getenv("ORGD_TEST_OPERATOR_KEY")

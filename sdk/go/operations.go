@@ -9,27 +9,29 @@ import (
 	"time"
 
 	"github.com/orgd/orgd/sdk/go/client"
+	"github.com/orgd/orgd/sdk/go/internal/problem"
+	"github.com/orgd/orgd/sdk/go/internal/transport"
 )
 
 const respondAsync = "respond-async"
 
-// UpdateOrganizationAsync is [Client.UpdateOrganization] that does not wait for the
-// end: it returns as soon as nothing is in the way, and the rest goes on. See
-// [Client.WaitOperation]. New credentials come into force on the way; a client made
-// with [WithLogin] uses the old ones until then, and the new ones after that.
+// UpdateOrganizationAsync is [Client.UpdateOrganization] without the wait for the end:
+// it returns as soon as the server has accepted the update, which continues. See
+// [Client.WaitOperation]. New credentials come into force during the update; a client
+// made with [WithLogin] uses the old ones until then, and the new ones after that.
 func (c *Client) UpdateOrganizationAsync(ctx context.Context, u Update) (*Operation, error) {
-	s := c.config.session
-	change := s.expect(u.Email, u.Password)
+	s := c.config.doer.Session
+	change := s.Expect(u.Email, u.Password)
 	op, err := Decode[Operation](c.api.UpdateOrganization(ctx, &client.UpdateOrganizationParams{Prefer: pointer(respondAsync)}, u.body()))
 	if err != nil && !errors.Is(err, ErrOutcomeUnknown) {
-		s.settle(change, false)
+		s.Settle(change, false)
 	}
 	return op, err
 }
 
-// DeleteOrganizationAsync is [Client.DeleteOrganization] that does not wait for the
-// end: see [Client.WaitOperation]. Where the operator has set a time of grace there
-// is nothing to wait for, and the result is a receipt in place of an operation.
+// DeleteOrganizationAsync is [Client.DeleteOrganization] without the wait for the end:
+// see [Client.WaitOperation]. If the operator has set a time of grace there is nothing
+// to wait for, and the result is a receipt in place of an operation.
 func (c *Client) DeleteOrganizationAsync(ctx context.Context) (*Operation, *DeletionReceipt, error) {
 	resp, err := c.api.DeleteOrganization(ctx, &client.DeleteOrganizationParams{Prefer: pointer(respondAsync)})
 	if err == nil && resp.StatusCode != http.StatusAccepted {
@@ -45,8 +47,8 @@ func (c *Client) GetOperation(ctx context.Context, id ID) (*Operation, error) {
 	return Decode[Operation](c.api.GetOperation(ctx, id))
 }
 
-// Operations goes through what was done to the client's own organization, and what
-// is being done, the newest first.
+// Operations goes through the operations of the client's own organization, finished and
+// running, the newest first.
 func (c *Client) Operations(ctx context.Context) iter.Seq2[Operation, error] {
 	return Pages(ctx, func(ctx context.Context, cursor string) ([]Operation, string, error) {
 		page, err := Decode[client.OperationList](c.api.ListOperations(ctx, &client.ListOperationsParams{Cursor: given(cursor)}))
@@ -57,8 +59,8 @@ func (c *Client) Operations(ctx context.Context) iter.Seq2[Operation, error] {
 	})
 }
 
-// An OperationError is an operation that has failed: nothing was changed. Its code
-// is what errors.Is finds.
+// An OperationError is the error of an operation that has failed and changed nothing.
+// errors.Is finds its code.
 type OperationError struct{ Operation Operation }
 
 // Error implements error.
@@ -85,15 +87,15 @@ const (
 	maxPoll   = time.Second
 )
 
-// WaitOperation waits for the end of an operation, and returns it as it was then, or
-// an [*OperationError] if it has failed. In the meantime it calls progress, unless
-// that is nil, each time it has asked: at once, after 0.1 seconds, then less often,
-// up to once a second.
+// WaitOperation waits until an operation has finished and returns it, or an
+// [*OperationError] if it has failed. It asks the server at once, after 0.1 seconds,
+// then less and less often, down to once a second, and calls progress, unless that is
+// nil, with each answer.
 //
-// Of op it needs the ID, and the Kind if that is a deletion: when a deletion is over
-// the server refuses the token, and no operation is left, so the result is op with
-// the state succeeded. The operation goes on when the wait ends early, because of
-// the context or of a server that does not answer: wait again.
+// Of op it needs the ID and, for a deletion, the Kind: a deletion that has succeeded
+// leaves no operation, and its token is refused, so the result is op with the state
+// succeeded. If the wait ends early, because of the context or of a server that does
+// not answer, the operation continues: wait again.
 func (c *Client) WaitOperation(ctx context.Context, op Operation, progress func(Operation)) (*Operation, error) {
 	for wait := firstPoll; ; wait = min(2*wait, maxPoll) {
 		resp, err := c.api.GetOperation(ctx, op.ID)
@@ -115,21 +117,13 @@ func (c *Client) WaitOperation(ctx context.Context, op Operation, progress func(
 		case OperationStateFailed:
 			return nil, &OperationError{op}
 		}
-		if err := sleep(ctx, max(wait, min(retryAfter(resp.Header), maxDelay))); err != nil {
+		if err := transport.Sleep(ctx, max(wait, min(problem.RetryAfter(resp.Header), transport.MaxDelay))); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// isGone reports whether an error says that the organization is no more. A token
-// that has merely run out is another matter. Where its name and credentials have a
-// new organization already, that has no such operation.
+// isGone reports whether an error says that the organization is gone, which an expired
+// token does not. If a new organization has its name and credentials already, the error
+// is that the new one has no such operation.
 func isGone(err error) bool { return errors.Is(err, ErrTokenRevoked) || errors.Is(err, ErrNotFound) }
-
-// text is a string that may be missing.
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}

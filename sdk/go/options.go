@@ -3,8 +3,10 @@ package orgd
 import (
 	"errors"
 	"net/http"
-	"runtime/debug"
 	"strings"
+
+	"github.com/orgd/orgd/sdk/go/internal/credential"
+	"github.com/orgd/orgd/sdk/go/internal/transport"
 )
 
 // An Option is a setting of a [Client], for [New] and [Client.With].
@@ -15,41 +17,36 @@ const (
 	maxRetries     = 100
 )
 
-// A secret is text that no verb of package fmt shows, wherever it is stored.
-type secret func() string
-
-func hide(text string) secret { return func() string { return text } }
-
-// reveal returns the text; nil has none.
-func (s secret) reveal() string {
-	if s == nil {
-		return ""
-	}
-	return s()
+// config is what the options set. With begins with a copy of the client's.
+type config struct {
+	doer transport.Doer
+	// account and token, unless they are empty, get a session of their own: options of
+	// Client.With do not change the session of the client that they began with.
+	account credential.Account
+	token   credential.Secret
 }
 
-// WithLogin acts as an admin: the client logs in when it first needs a token
-// and again when that runs out or is revoked. Together with [WithToken] it
-// begins with that token. After an [Client.UpdateOrganization] that changes the
+// WithLogin makes the client act as an admin: it logs in when it first needs a token
+// and again when the token expires or is revoked. Together with [WithToken] it
+// begins with that token. After a [Client.UpdateOrganization] that changes the
 // e-mail address or the password the client uses the new one.
 func WithLogin(email, password string) Option {
 	return func(c *config) error {
 		if email == "" || password == "" {
 			return errors.New("orgd: WithLogin needs an e-mail address and a password")
 		}
-		s := c.tenant()
-		s.email, s.password = email, hide(password)
+		c.account = credential.Account{Email: email, Password: credential.Hide(password)}
 		return nil
 	}
 }
 
-// WithToken acts with an access_token of [Client.Login].
+// WithToken makes the client use an access_token of [Client.Login].
 func WithToken(token string) Option {
 	return func(c *config) error {
-		if !isHeaderText(token) {
+		if !transport.IsHeaderText(token) {
 			return errors.New("orgd: WithToken: not a token")
 		}
-		c.tenant().token = hide(token)
+		c.token = credential.Hide(token)
 		return nil
 	}
 }
@@ -58,10 +55,10 @@ func WithToken(token string) Option {
 // paths that begin with /operator/, and with no others.
 func WithOperatorKey(key string) Option {
 	return func(c *config) error {
-		if !isHeaderText(key) {
+		if !transport.IsHeaderText(key) {
 			return errors.New("orgd: WithOperatorKey: not a key that a header can carry")
 		}
-		c.operatorKey = hide(key)
+		c.doer.OperatorKey = credential.Hide(key)
 		return nil
 	}
 }
@@ -73,9 +70,7 @@ func WithHTTPClient(h *http.Client) Option {
 		if h == nil {
 			return errors.New("orgd: WithHTTPClient: it is nil")
 		}
-		own := *h
-		own.CheckRedirect = dontFollow
-		c.http = &own
+		c.doer.HTTP = transport.WithoutRedirects(h)
 		return nil
 	}
 }
@@ -84,51 +79,49 @@ func WithHTTPClient(h *http.Client) Option {
 // package's in the User-Agent header.
 func WithUserAgent(product string) Option {
 	return func(c *config) error {
-		if !isHeaderText(strings.ReplaceAll(product, " ", "_")) {
+		if !transport.IsHeaderText(strings.ReplaceAll(product, " ", "_")) {
 			return errors.New("orgd: WithUserAgent: not a name that a header can carry")
 		}
-		c.userAgent = product + " " + version()
+		c.doer.UserAgent = product + " " + transport.Version()
 		return nil
 	}
 }
 
-// WithRetries says how often a call is tried again when that may help. The
-// default is 3; 0 is not at all.
+// WithRetries sets how often a call is tried again when that may help. The
+// default is 3; 0 means not at all.
 func WithRetries(n int) Option {
 	return func(c *config) error {
 		if n < 0 || n > maxRetries {
 			return errors.New("orgd: WithRetries: not from 0 to 100")
 		}
-		c.retries = n
+		c.doer.Retries = n
 		return nil
 	}
 }
 
-// tenant returns the session that these options describe. Options of
-// Client.With do not change the session of the client they began with.
-func (c *config) tenant() *session {
-	if !c.ownSession {
-		c.session, c.ownSession = &session{}, true
-	}
-	return c.session
+// A CreateOption is a setting of one call that creates something.
+type CreateOption func(*create)
+
+type create struct{ key *string }
+
+// WithIdempotencyKey names the request, so that the server carries it out once
+// however often it is sent within 24 hours: a request that is sent again gets the
+// first answer. The key is a random text of 1 to 255 visible ASCII characters, such
+// as a UUID, and belongs to one request: with another the call fails with
+// [ErrIdempotencyKeyReused].
+//
+// Without this option the client draws a key for every call, and uses it for its
+// retries. A key of your own lets a program that was stopped repeat the call safely:
+// store the key before the call.
+func WithIdempotencyKey(key string) CreateOption {
+	return func(c *create) { c.key = &key }
 }
 
-// isHeaderText reports whether s is visible ASCII without spaces.
-func isHeaderText(s string) bool {
-	return s != "" && strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
-}
-
-// version names this package and, in a program that was built with modules,
-// its version.
-func version() string {
-	const module = "github.com/orgd/orgd/sdk/go"
-	v := "devel"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, m := range append(info.Deps, &info.Main) {
-			if m.Path == module && isHeaderText(m.Version) && m.Version != "(devel)" {
-				v = m.Version
-			}
-		}
+// keyOf returns the key of a call, nil if the client is to draw a key.
+func keyOf(opts []CreateOption) *string {
+	var c create
+	for _, o := range opts {
+		o(&c)
 	}
-	return "orgd-go/" + v
+	return c.key
 }

@@ -6,11 +6,10 @@ import (
 	"iter"
 )
 
-// Pages goes through a list that the server gives a page at a time. It calls
-// fetch with an empty cursor for the first page and then with the cursor that
-// came with the last one, until that is empty. An error ends the loop, as its
-// last pair; so does a cursor that comes twice in a row, which would go on for
-// ever.
+// Pages goes through a list that the server returns a page at a time. It calls
+// fetch with an empty cursor for the first page, and then with the next cursor of the
+// page before, until that is empty. An error ends the loop, as its last pair; so does
+// a cursor that comes twice in a row, with which the loop would never end.
 //
 //	for item, err := range orgd.Pages(ctx, fetch) {
 //		if err != nil {
@@ -40,7 +39,7 @@ func Pages[T any](ctx context.Context, fetch func(ctx context.Context, cursor st
 				return
 			}
 			if next == cursor {
-				yield(zero, errors.New("orgd: the list does not go on: its cursor came twice"))
+				yield(zero, errors.New("orgd: the list does not advance: its cursor came twice"))
 				return
 			}
 			cursor = next

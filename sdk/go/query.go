@@ -11,36 +11,39 @@ import (
 	"github.com/orgd/orgd/sdk/go/client"
 )
 
-// A Query says which documents to list, and how. The zero Query is all of them, by
+// A Query says which documents to list, and how. The zero Query lists all documents, by
 // _id.
 type Query struct {
-	// Filter has MongoDB's form: a map, a struct, or a string or json.RawMessage
-	// with Extended JSON, of up to some 128 KiB. nil is all documents.
+	// Filter is a MongoDB filter: a map, a struct, or a string or json.RawMessage
+	// with Extended JSON, of up to about 128 KiB. nil selects all documents.
 	Filter any
-	// Sort are the paths of an index, in its order, with a "-" in front of those that
-	// descend; or "_id", or "-_id". Without such an index it is ErrNoIndex.
+	// Sort has the paths of an index, in its order, where a "-" before a path means
+	// descending; or "_id", or "-_id". Without such an index the query fails with
+	// ErrNoIndex.
 	Sort []string
-	// Fields are the only paths to get of each document, beside _id. Empty: all.
+	// Fields are the paths to return of each document, beside _id. Empty: all.
 	Fields []string
-	// Limit is how many documents to list in all. 0: no limit.
+	// Limit is the most documents to list in all. 0: no limit.
 	Limit int
-	// PageSize is how many to ask for at a time, at most 1000. 0: the server's 100.
+	// PageSize is the most documents of a page, up to 1000. 0: the server's 100.
 	PageSize int
-	// Cursor is the Next of a page with the same Filter and Sort, to go on there.
+	// Cursor is the Next of a page with the same Filter and Sort; the list begins
+	// after that page.
 	Cursor string
 }
 
 // A Page is a part of a list.
 type Page[T any] struct {
 	Items []Document[T]
-	Next  string // the Cursor of the page behind it; empty: this is the last
-	// Total is how many documents fit the filter, with [Documents.PageAndTotal].
+	Next  string // the Cursor of the next page; empty on the last page
+	// Total is the number of documents that the filter selects, with
+	// [Documents.PageAndTotal].
 	Total int64
 }
 
-// List goes through the documents of a query, page after page: one that stays as it
-// is comes exactly once, whatever is written meanwhile, and across a move of the
-// data.
+// List goes through the documents of a query, page after page. A document that does
+// not change meanwhile comes exactly once, whatever else is written, and across a move
+// of the data.
 //
 //	for doc, err := range docs.List(ctx, orgd.Query{Filter: map[string]any{"city": "London"}}) {
 //		if err != nil {
@@ -66,25 +69,25 @@ func (d *Documents[T]) List(ctx context.Context, q Query) iter.Seq2[Document[T],
 			if !yield(doc, err) || err != nil {
 				return
 			}
-			if left--; left == 0 { // from 0, where there is no limit, it goes down for ever
+			if left--; left == 0 { // without a limit, left begins at 0 and never comes back to it
 				return
 			}
 		}
 	}
 }
 
-// Page returns one page of a query. It may have fewer documents than were asked for
-// and not be the last: see [Page.Next].
+// Page returns one page of a query. A page may have fewer documents than its size
+// without being the last: see [Page.Next].
 func (d *Documents[T]) Page(ctx context.Context, q Query) (*Page[T], error) {
 	return d.page(ctx, q, nil)
 }
 
-// PageAndTotal is Page that counts all documents that fit the filter, too.
+// PageAndTotal is Page, and counts all documents that the filter selects.
 func (d *Documents[T]) PageAndTotal(ctx context.Context, q Query) (*Page[T], error) {
 	return d.page(ctx, q, pointer(true))
 }
 
-// Count returns how many documents fit a filter; see [Query.Filter].
+// Count returns how many documents a filter selects; see [Query.Filter].
 func (d *Documents[T]) Count(ctx context.Context, filter any) (int64, error) {
 	q := Query{Filter: filter, Fields: []string{"_id"}, PageSize: 1}
 	page, err := DocumentsOf[struct{}](d.c).PageAndTotal(ctx, q)
@@ -113,8 +116,8 @@ func (d *Documents[T]) page(ctx context.Context, q Query, count *bool) (*Page[T]
 	return page, nil
 }
 
-// ask asks for a page: in the URL what is short, as servers of before know it, and
-// else in a body.
+// ask requests a page. Short parameters are in the URL, as older servers expect; if one
+// is long, they are in the body.
 func (c *Client) ask(ctx context.Context, q Query, count *bool) (*http.Response, error) {
 	filter, err := encodeFilter(q.Filter)
 	if err != nil {
@@ -135,11 +138,11 @@ func (c *Client) ask(ctx context.Context, q Query, count *bool) (*http.Response,
 	})
 }
 
-// short reports whether a parameter goes into a URL: the contract's bound is as many
-// characters, which have a byte or more.
+// short reports whether a parameter fits into the URL. The contract's bound is 1024
+// characters, of at least a byte each.
 func short(parameter string) bool { return len(parameter) <= 1024 }
 
-// bodyFilter returns a filter as a body has it.
+// bodyFilter returns a filter for a request's body.
 func bodyFilter(text *string) (*client.Filter, error) {
 	if text == nil {
 		return nil, nil
@@ -167,7 +170,7 @@ func (q Query) size() *int32 {
 	return pointer(int32(max(min(size, maxPage), -1))) // the server says what is wrong with less than 1
 }
 
-// encodeFilter returns a filter as the contract's parameter.
+// encodeFilter returns a filter as the text of a query parameter.
 func encodeFilter(filter any) (*string, error) {
 	switch f := filter.(type) {
 	case nil:

@@ -11,21 +11,20 @@ import (
 type (
 	// An Organization as its own admins see it.
 	Organization = client.Organization
-	// An OrganizationSummary is what anybody may know of an organization, and,
-	// for its own admins, more.
+	// An OrganizationSummary is an organization as any caller may see it; its own
+	// admins see more.
 	OrganizationSummary = client.OrganizationSummary
 	// A DeletionReceipt says what was deleted.
 	DeletionReceipt = client.DeletionReceipt
-	// A Token is a bearer token and what it is good for.
+	// A Token is a bearer token, with its lifetime, admin and organization.
 	Token = client.Token
 	// An ID is a UUID. Its String method gives the form with hyphens.
 	ID = client.ID
-	// An Operation is a change of an organization that goes on, or went on,
-	// behind the scenes.
+	// An Operation is a change of an organization, running or finished.
 	Operation = client.Operation
 	// An OperatorOrganization is an organization as the operator sees it.
 	OperatorOrganization = client.OperatorOrganization
-	// A Quota is how much an organization may have; what is nil has no limit.
+	// A Quota limits how much an organization may have; nil means no limit.
 	Quota = client.Quota
 	// An Index of an organization's documents.
 	Index = client.Index

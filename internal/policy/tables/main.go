@@ -31,7 +31,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile("sdk/go/operation_gen.go", source, 0o644); err != nil {
+	if err := os.WriteFile("sdk/go/internal/policy/table_gen.go", source, 0o644); err != nil {
 		return err
 	}
 	return os.WriteFile("sdk/typescript/src/operations.gen.ts", []byte(forTypeScript(all)), 0o644)
@@ -40,38 +40,43 @@ func run() error {
 // isPage reports whether the generated clients leave an operation out: pages are for people.
 func isPage(o policy.Operation) bool { return slices.Contains(o.Spec.Tags, "docs") }
 
-// marks are what is true of an operation, by the names that both tables have for it.
-func marks(o policy.Operation) (names []string) {
-	for _, m := range []struct {
+// trueFields returns the fields that are true of an operation, as both tables have them after its
+// credential; spell makes a field's name that of the table's language.
+func trueFields(o policy.Operation, spell func(string) string) string {
+	var b strings.Builder
+	for _, f := range []struct {
 		name string
 		is   bool
 	}{
-		{"safe", o.Safe}, {"repeatable", o.Repeatable}, {"keyed", o.Keyed()}, {"once", o.Probe},
+		{"Safe", o.Safe}, {"Repeatable", o.Repeatable}, {"Keyed", o.Keyed()}, {"Once", o.Probe},
 	} {
-		if m.is {
-			names = append(names, ", "+m.name+": true")
+		if f.is {
+			b.WriteString(", " + spell(f.name) + ": true")
 		}
 	}
-	return names
+	return b.String()
 }
+
+// exported spells a name for another package of Go.
+func exported(name string) string { return name }
 
 var parameter = regexp.MustCompile(`\{\w+\}`)
 
 func forGo(all []policy.Operation) string {
 	credentials := map[policy.Credential]string{
-		policy.NoCredential: "ofNobody", policy.OptionalToken: "ofAnybody", policy.Token: "ofTenant", policy.OperatorKey: "ofOperator",
+		policy.NoCredential: "NoCredential", policy.OptionalToken: "OptionalToken", policy.Token: "Token", policy.OperatorKey: "OperatorKey",
 	}
 	var b strings.Builder
 	b.WriteString(`// Code generated from openapi.yaml by make generate. DO NOT EDIT.
 
-package orgd
+package policy
 
 // operations has the contract's by method and path, a * standing for a path parameter.
-var operations = map[string]operation{
+var operations = map[string]Operation{
 `)
 	for _, o := range all {
-		fmt.Fprintf(&b, "\t%q: {credential: %s%s},\n", o.Method+" "+parameter.ReplaceAllString(o.Path, "*"),
-			credentials[o.Credential], strings.Join(marks(o), ""))
+		fmt.Fprintf(&b, "\t%q: {Credential: %s%s},\n", o.Method+" "+parameter.ReplaceAllString(o.Path, "*"),
+			credentials[o.Credential], trueFields(o, exported))
 	}
 	b.WriteString("}\n")
 	return b.String()
@@ -79,7 +84,7 @@ var operations = map[string]operation{
 
 func forTypeScript(all []policy.Operation) string {
 	credentials := map[policy.Credential]string{
-		policy.NoCredential: "nobody", policy.OptionalToken: "anybody", policy.Token: "tenant", policy.OperatorKey: "operator",
+		policy.NoCredential: "none", policy.OptionalToken: "optionalToken", policy.Token: "token", policy.OperatorKey: "operatorKey",
 	}
 	var b strings.Builder
 	b.WriteString(`// Generated from openapi.yaml by make generate. Do not edit.
@@ -89,7 +94,7 @@ import type { Operation } from './operation.js';
 export const operations = {
 `)
 	for _, o := range all {
-		fmt.Fprintf(&b, "  '%s %s': { credential: '%s'%s },\n", o.Method, o.Path, credentials[o.Credential], strings.Join(marks(o), ""))
+		fmt.Fprintf(&b, "  '%s %s': { credential: '%s'%s },\n", o.Method, o.Path, credentials[o.Credential], trueFields(o, strings.ToLower))
 	}
 	b.WriteString("} satisfies Record<string, Operation>;\n")
 	return b.String()

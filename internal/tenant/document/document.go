@@ -5,12 +5,12 @@ package document
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/orgd/orgd/internal/bsonappend"
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
 )
@@ -40,10 +40,10 @@ const RevisionField = "_rev"
 // Stored returns the document as it is stored: the hidden field comes after the
 // _id.
 func Stored(id bson.RawValue, body bson.Raw, rev bson.ObjectID) bson.Raw {
-	doc := make([]byte, 4, len(body)+len(id.Value)+len("_id")+len(RevisionField)+len(rev)+10)
-	doc = appendField(doc, []byte("_id"), id)
-	doc = appendField(doc, []byte(RevisionField), bson.RawValue{Type: bson.TypeObjectID, Value: rev[:]})
-	return finishDocument(appendOthers(doc, body, "_id"), 0)
+	doc, at := bsonappend.Begin(make([]byte, 0, len(body)+len(id.Value)+len("_id")+len(RevisionField)+len(rev)+10))
+	doc = bsonappend.Element(doc, "_id", id)
+	doc = bsonappend.Element(doc, RevisionField, bson.RawValue{Type: bson.TypeObjectID, Value: rev[:]})
+	return bsonappend.End(appendOthers(doc, body, "_id"), at)
 }
 
 // AsStored is Stored, and what a client sees of that. It shares the body's memory.
@@ -66,7 +66,8 @@ func FromStored(doc bson.Raw) (d Document) {
 
 // BodyOf returns the body of a stored document, for less than FromStored does.
 func BodyOf(doc bson.Raw) bson.Raw {
-	return finishDocument(appendOthers(make([]byte, 4, len(doc)), doc, RevisionField), 0)
+	body, at := bsonappend.Begin(make([]byte, 0, len(doc)))
+	return bsonappend.End(appendOthers(body, doc, RevisionField), at)
 }
 
 // FromStoredInTurn is FromStored for a document that may be large.
@@ -102,15 +103,6 @@ func RevisionOf(doc bson.Raw) (revision string, rev bson.RawValue) {
 	return NoRevision, rev
 }
 
-// appendName appends the type and the name of a field.
-func appendName(dst []byte, kind bson.Type, name []byte) []byte {
-	return append(append(append(dst, byte(kind)), name...), 0)
-}
-
-func appendField(dst, name []byte, v bson.RawValue) []byte {
-	return append(appendName(dst, v.Type, name), v.Value...)
-}
-
 // appendOthers appends a document's fields, save those of a name.
 func appendOthers(dst []byte, doc bson.Raw, but string) []byte {
 	elements := docdb.Elements(doc)
@@ -125,13 +117,6 @@ func appendOthers(dst []byte, doc bson.Raw, but string) []byte {
 		}
 		elements = rest
 	}
-}
-
-// finishDocument ends the document that begins at start with room for its length.
-func finishDocument(dst []byte, start int) bson.Raw {
-	dst = append(dst, 0)
-	binary.LittleEndian.PutUint32(dst[start:], uint32(len(dst)-start))
-	return dst
 }
 
 // Unchanged is the condition that the stored document is still the one read.

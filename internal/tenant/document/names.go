@@ -6,6 +6,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/orgd/orgd/internal/bsonappend"
 	"github.com/orgd/orgd/internal/docdb"
 )
 
@@ -87,8 +88,8 @@ func WithID(body bson.Raw, id bson.RawValue) bson.Raw {
 	if given := body.Lookup("_id"); given.Type != 0 {
 		id = given
 	}
-	out := make([]byte, 4, len(body)+len(id.Value)+len("_id")+7)
-	return finishDocument(appendOthers(appendField(out, []byte("_id"), id), body, "_id"), 0)
+	out, at := bsonappend.Begin(make([]byte, 0, len(body)+len(id.Value)+len("_id")+7))
+	return bsonappend.End(appendOthers(bsonappend.Element(out, "_id", id), body, "_id"), at)
 }
 
 // Hint writes an index of these keys as a client would ask for it.

@@ -7,6 +7,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/orgd/orgd/internal/bsonappend"
 	"github.com/orgd/orgd/internal/docdb"
 )
 
@@ -22,8 +23,7 @@ func MergePatch(target, patch bson.Raw) bson.Raw {
 // still allowed. Of a name that the target has twice, which no orgd has written, the
 // change takes the place of all.
 func appendMerged(dst []byte, target, patch bson.Raw, depth int) bson.Raw {
-	start := len(dst)
-	dst = append(dst, 0, 0, 0, 0)
+	dst, start := bsonappend.Begin(dst)
 	changes := namesOf(patch)
 	elements := docdb.Elements(target)
 	kept := elements // from the first field that is not yet copied
@@ -47,7 +47,7 @@ func appendMerged(dst []byte, target, patch bson.Raw, depth int) bson.Raw {
 			dst = appendChange(dst, name, bson.RawValue{}, change, depth)
 		}
 	}
-	return finishDocument(dst, start)
+	return bsonappend.End(dst, start)
 }
 
 // appendChange appends what becomes of one field. What is deeper than any document may
@@ -57,13 +57,13 @@ func appendChange(dst, name []byte, old, change bson.RawValue, depth int) []byte
 	case change.Type == bson.TypeNull:
 		return dst
 	case change.Type != bson.TypeEmbeddedDocument || depth == 1:
-		return appendField(dst, name, change)
+		return bsonappend.Element(dst, name, change)
 	}
 	target := bson.Raw(nil)
 	if old.Type == bson.TypeEmbeddedDocument {
 		target = old.Value
 	}
-	return appendMerged(appendName(dst, change.Type, name), target, change.Value, depth-1)
+	return appendMerged(bsonappend.Header(dst, change.Type, name), target, change.Value, depth-1)
 }
 
 // namesOf finds the fields of a document.
@@ -124,8 +124,8 @@ func (p Projection) Apply(dst []byte, doc bson.Raw) bson.Raw {
 // how many levels, itself included, are still allowed. Nothing is found deeper than any
 // document may be.
 func (p Projection) appendFields(dst []byte, fields bson.Raw, array bool, depth int) bson.Raw {
-	start, kept := len(dst), 0
-	dst = append(dst, 0, 0, 0, 0)
+	dst, start := bsonappend.Begin(dst)
+	kept := 0
 	var digits [20]byte
 	for name, v := range docdb.Fields(fields) {
 		inner := p
@@ -138,15 +138,15 @@ func (p Projection) appendFields(dst []byte, fields bson.Raw, array bool, depth 
 		}
 		switch {
 		case inner == nil:
-			dst = appendField(withRoom(dst, len(name)+len(v.Value)+2), name, v)
+			dst = bsonappend.Element(withRoom(dst, len(name)+len(v.Value)+2), name, v)
 		case (v.Type == bson.TypeEmbeddedDocument || v.Type == bson.TypeArray) && depth > 1:
-			dst = inner.appendFields(appendName(dst, v.Type, name), v.Value, v.Type == bson.TypeArray, depth-1)
+			dst = inner.appendFields(bsonappend.Header(dst, v.Type, name), v.Value, v.Type == bson.TypeArray, depth-1)
 		default:
 			continue
 		}
 		kept++
 	}
-	return finishDocument(dst, start)
+	return bsonappend.End(dst, start)
 }
 
 // withRoom makes room for n bytes, in longer steps than append takes.

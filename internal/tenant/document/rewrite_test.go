@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"pgregory.net/rapid"
 
+	"github.com/orgd/orgd/internal/bsonappend"
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/docdbtest"
 )
@@ -159,11 +160,12 @@ func deep(levels int, value any) bson.Raw {
 
 // wide is a document of so many fields, with names from first on.
 func wide(first, fields int) bson.Raw {
-	out := appendField(make([]byte, 4), []byte("_id"), docdb.StringID("x"))
+	out, at := bsonappend.Begin(nil)
+	out = bsonappend.Element(out, "_id", docdb.StringID("x"))
 	for i := range fields {
-		out = appendField(out, strconv.AppendInt(nil, int64(first+i), 36), bson.RawValue{Type: bson.TypeBoolean, Value: []byte{1}})
+		out = bsonappend.Element(out, strconv.AppendInt(nil, int64(first+i), 36), bson.RawValue{Type: bson.TypeBoolean, Value: []byte{1}})
 	}
-	return finishDocument(out, 0)
+	return bsonappend.End(out, at)
 }
 
 // TestRewritingIsBounded: what it takes grows with what there is, and not with that

@@ -255,13 +255,13 @@ func (e ImportDocumentsParamsOnConflict) Valid() bool {
 	}
 }
 
-// CollectionName The collection that holds the organization's data: `org_` and the name in ASCII, with a suffix after a dot where
-// that alone would be another's or an earlier one.
+// CollectionName The collection that holds the organization's data: `org_` and the name in ASCII, with a suffix after a dot if an
+// earlier collection, of this or another organization, has that name.
 type CollectionName = string
 
 // DeletionReceipt What was deleted.
 type DeletionReceipt struct {
-	// Collections The collections that were dropped; none yet, if there is a `purge_after`.
+	// Collections The collections that were dropped; empty if there is a `purge_after`.
 	Collections []CollectionName `json:"collections"`
 
 	// DeletedAt RFC 3339, in UTC.
@@ -277,14 +277,14 @@ type DeletionReceipt struct {
 	// Example: Acme Inc
 	OrganizationName OrganizationName `json:"organization_name"`
 
-	// PurgeAfter When nothing will be left and nobody can restore it any more. Only with a time of grace.
+	// PurgeAfter When the time of grace ends and the organization can no longer be restored. Missing without a time of grace.
 	PurgeAfter *time.Time `json:"purge_after,omitempty"`
 }
 
-// Document A document in MongoDB Extended JSON v2: canonical, relaxed or mixed in requests, relaxed in answers, where an
-// integer beyond 53 bits is `{"$numberLong": "…"}` so that no reader of JSON loses its digits. Names keep their
-// order. Names at the top level do not begin with `_`, save `_id`; names at any level do not begin with `$`, save
-// those of types such as `$date`. At most 100 levels deep, and 16 MiB as BSON.
+// Document A document in MongoDB Extended JSON v2: canonical, relaxed or mixed in requests, relaxed in answers. In answers an
+// integer beyond 53 bits is `{"$numberLong": "…"}`, so that JSON readers do not lose digits. Names keep their order.
+// Names at the top level do not begin with `_`, except `_id`; names at any level do not begin with `$`, except those
+// of types such as `$date`. A document has at most 100 levels, and 16 MiB as BSON.
 type Document = json.RawMessage
 
 // DocumentList A page of documents.
@@ -292,33 +292,33 @@ type DocumentList struct {
 	// Items The documents.
 	Items []Document `json:"items"`
 
-	// NextCursor For the next page; not there when this is the last.
+	// NextCursor The `cursor` of the next page; missing on the last page.
 	NextCursor *string `json:"next_cursor,omitempty"`
 
-	// Total With `count=true`, how many documents fit the filter.
+	// Total With `count`, the number of documents that the filter selects.
 	Total *int64 `json:"total,omitempty"`
 }
 
-// DocumentQuery Which documents to list, and how. All of it may be left out.
+// DocumentQuery Which documents to list, and how. Every property may be left out.
 type DocumentQuery struct {
-	// Count Whether to count all documents that fit `filter`, into `total`.
+	// Count Whether `total` is to count all documents that `filter` selects.
 	Count *bool `json:"count,omitempty"`
 
-	// Cursor The `next_cursor` of the page before, with the same `filter` and `sort`. Without it, or empty, the first page.
+	// Cursor The `next_cursor` of the previous page, with the same `filter` and `sort`. Missing or empty: the first page.
 	Cursor *string `json:"cursor,omitempty"`
 
-	// Fields Only these paths of each document, with commas between, and `_id`. Without it, all.
+	// Fields The paths to return of each document, separated by commas, beside `_id`. Without it, all.
 	Fields *string `json:"fields,omitempty"`
 
-	// Filter Which documents, in MongoDB's form and in Extended JSON: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
-	// $and $or $not`, and dotted paths. At most 500 operators, and 1000 values of one `$in` or `$nin`.
+	// Filter A MongoDB filter in Extended JSON that selects documents: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
+	// $and $or $not`, and dotted paths. At most 500 operators, and 1000 values in one `$in` or `$nin`.
 	Filter *Filter `json:"filter,omitempty"`
 
-	// Limit How many to list at most.
+	// Limit The most documents to list.
 	Limit *int32 `json:"limit,omitempty"`
 
-	// Sort `_id`, or the path of an index, or several with commas as the index has them; `-` in front of a path is
-	// descending. Without it, `_id`.
+	// Sort The order: `_id`, or the paths of an index in the index's order, separated by commas; a `-` before a path
+	// means descending. Without it, `_id`.
 	Sort *string `json:"sort,omitempty"`
 }
 
@@ -327,31 +327,32 @@ type DocumentQuery struct {
 // Example: admin@acme.example
 type Email = string
 
-// ErrorCode What went wrong, for programs. More codes will come: treat one that you do not know by its status.
+// ErrorCode What went wrong, for programs. More codes will come: handle an unknown code by its status.
 // `malformed`: the request breaks the contract. `invalid`: a value is refused. `unauthenticated`: no token, or a
-// bad or expired one. `token_revoked`: the token was good and is not any more (credentials rotated, admin or
-// organization gone). `bad_credentials`: wrong e-mail address or password. `not_found`: no such thing.
-// `method_not_allowed`: not by this method. `name_taken`, `email_taken`: another has it.
-// `operation_in_progress`: the organization is being changed. `suspended`: the organization is suspended.
-// `organization_deleting`: the organization is deleted, or being deleted. `document_exists`: there is a document of
-// this `_id`. `duplicate_key`: another document has the same key in a unique index. `index_exists`: another index
-// has this name or these keys. `no_index`: no index has this order. `precondition_failed`: a document is not what
-// `If-Match` or `If-None-Match` asks for. `too_large`: a document has more than 16 MiB. `query_timeout`: a query
-// took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
-// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization, or
-// the server, may not have more.
-// `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
-// `storage_full`: the disk beneath the storage is full, nothing was done.
-// `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
+// bad or expired token. `token_revoked`: the token is no longer good (the credentials changed, or the admin or the
+// organization is gone). `bad_credentials`: the e-mail address or the password is wrong. `not_found`: what the
+// request names does not exist. `method_not_allowed`: the path does not take this method. `name_taken`: another
+// organization has the name. `email_taken`: another admin has the e-mail address. `operation_in_progress`: another
+// operation is changing the organization. `suspended`: the organization is suspended. `organization_deleting`: the
+// organization is deleted, or being deleted. `document_exists`: a document has this `_id` already. `duplicate_key`:
+// another document has the same key in a unique index. `index_exists`: another index has this name or these keys.
+// `no_index`: no index has this order. `precondition_failed`: the document does not fit `If-Match` or
+// `If-None-Match`. `too_large`: a document is larger than 16 MiB. `query_timeout`: the query took too long.
+// `body_too_large`: the body is larger than the operation allows. `unsupported_media_type`: the body is of a type
+// that the operation does not take. `idempotency_key_reused`, `idempotency_in_progress`: see `Idempotency-Key`.
+// `quota_exceeded`: the organization's quota, or the server's limit of organizations, has no room. `rate_limited`:
+// too many requests. `unavailable`: the storage does not answer, nothing was done. `storage_full`: the disk of the
+// storage is full, nothing was done. `outcome_unknown`: the storage stopped answering half-way, and the change may
+// have been made. `internal`: a fault of the server.
 type ErrorCode string
 
-// ExportQuery Which documents to export, and how. All of it may be left out.
+// ExportQuery Which documents to export, and how. Every property may be left out.
 type ExportQuery struct {
-	// Canonical Whether to write canonical Extended JSON, which tells every type of number apart. Else it is relaxed.
+	// Canonical Whether to write canonical Extended JSON, which keeps the type of every number, in place of relaxed.
 	Canonical *bool `json:"canonical,omitempty"`
 
-	// Filter Which documents, in MongoDB's form and in Extended JSON: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
-	// $and $or $not`, and dotted paths. At most 500 operators, and 1000 values of one `$in` or `$nin`.
+	// Filter A MongoDB filter in Extended JSON that selects documents: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
+	// $and $or $not`, and dotted paths. At most 500 operators, and 1000 values in one `$in` or `$nin`.
 	Filter *Filter `json:"filter,omitempty"`
 }
 
@@ -360,24 +361,24 @@ type FieldError struct {
 	// Detail What is wrong.
 	Detail string `json:"detail"`
 
-	// Parameter Which parameter of path or query, or which header, where it is not the body.
+	// Parameter The name of the path or query parameter, or of the header. Missing if the input is in the body.
 	Parameter *string `json:"parameter,omitempty"`
 
-	// Pointer Where in the body, as a JSON Pointer in a fragment: `#/email`.
+	// Pointer The place in the body, as a JSON Pointer in a fragment: `#/email`. Missing if the input is not in the body.
 	Pointer *string `json:"pointer,omitempty"`
 }
 
-// Filter Which documents, in MongoDB's form and in Extended JSON: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
-// $and $or $not`, and dotted paths. At most 500 operators, and 1000 values of one `$in` or `$nin`.
+// Filter A MongoDB filter in Extended JSON that selects documents: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
+// $and $or $not`, and dotted paths. At most 500 operators, and 1000 values in one `$in` or `$nin`.
 type Filter = json.RawMessage
 
 // Health The answer to a health check.
 type Health struct {
-	// Status Always ok; a failing check is a problem.
+	// Status Always `ok`; a check that fails is answered with a problem.
 	Status HealthStatus `json:"status"`
 }
 
-// HealthStatus Always ok; a failing check is a problem.
+// HealthStatus Always `ok`; a check that fails is answered with a problem.
 type HealthStatus string
 
 // ID A UUID.
@@ -388,41 +389,41 @@ type IDParameter = uuid.UUID
 
 // Index An index.
 type Index struct {
-	// Keys The keys, in their order.
+	// Keys The keys, in the order in which the index sorts by them.
 	Keys []IndexKey `json:"keys"`
 
 	// Name 1 to 64 letters, digits, `_` and `-`; not `_id_`.
 	Name IndexName `json:"name"`
 
-	// SizeBytes Its size; only with `GET /org/stats`, and where the storage tells.
+	// SizeBytes The size of the index, in bytes. Only in `GET /org/stats`, and only if the storage reports it.
 	SizeBytes *int64 `json:"size_bytes,omitempty"`
 
-	// Unique Whether a second document of equal keys is refused.
+	// Unique Whether a second document with equal keys is refused.
 	Unique bool `json:"unique"`
 }
 
 // IndexCreate A new index.
 type IndexCreate struct {
-	// Keys The keys, in their order.
+	// Keys The keys, in the order in which the index sorts by them.
 	Keys []IndexKey `json:"keys"`
 
 	// Name 1 to 64 letters, digits, `_` and `-`; not `_id_`.
 	Name IndexName `json:"name"`
 
-	// Unique Whether to refuse a second document of equal keys.
+	// Unique Whether to refuse a second document with equal keys.
 	Unique *bool `json:"unique,omitempty"`
 }
 
 // IndexKey One key of an index.
 type IndexKey struct {
-	// Order The direction, which matters to indexes of several keys.
+	// Order The direction. It matters only in indexes of several keys.
 	Order *IndexKeyOrder `json:"order,omitempty"`
 
-	// Path The path of a field, with dots to go into documents and arrays.
+	// Path The path of a field. Dots lead into documents and arrays.
 	Path string `json:"path"`
 }
 
-// IndexKeyOrder The direction, which matters to indexes of several keys.
+// IndexKeyOrder The direction. It matters only in indexes of several keys.
 type IndexKeyOrder string
 
 // IndexList All indexes.
@@ -454,72 +455,73 @@ type NewPassword = string
 
 // Operation A change of an organization.
 type Operation struct {
-	// BytesCopied The size of the documents copied so far.
+	// BytesCopied The size of the documents copied so far, in bytes.
 	BytesCopied int64 `json:"bytes_copied"`
 
-	// DocumentsCopied How many documents were copied so far.
+	// DocumentsCopied The number of documents copied so far.
 	DocumentsCopied int64 `json:"documents_copied"`
 
-	// DocumentsTotal How many there were when the copy began; 0 before that.
+	// DocumentsTotal The number of documents when the copy began; 0 before that.
 	DocumentsTotal int64 `json:"documents_total"`
 
 	// Error Why an operation failed. Nothing was changed.
 	Error *OperationError `json:"error,omitempty"`
 
-	// Eta About when it will be over. Only while it copies.
+	// Eta An estimate of when the operation will finish. Only while it copies.
 	Eta *time.Time `json:"eta,omitempty"`
 
-	// FinishedAt When it was over.
+	// FinishedAt When the operation finished. Missing while it is running.
 	FinishedAt *time.Time `json:"finished_at,omitempty"`
 
 	// ID A UUID.
 	ID ID `json:"id"`
 
-	// Kind What it does.
+	// Kind What the operation does to the organization.
 	Kind OperationKind `json:"kind"`
 
 	// StartedAt RFC 3339, in UTC.
 	StartedAt Time `json:"started_at"`
 
-	// State `running`: going on, or waiting for an instance of the server to take it up again. `succeeded`: all of it was
-	// done. `failed`: nothing was changed; `error` says why.
+	// State `running`: in progress, or waiting for an instance of the server to resume it. `succeeded`: all of it is done.
+	// `failed`: nothing was changed; `error` says why.
 	State OperationState `json:"state"`
 
-	// Step What it is doing, or did last. For people to read; the names change.
+	// Step The current step, or the last. For people to read; programs must not depend on the names.
 	Step string `json:"step"`
 
 	// UpdatedAt RFC 3339, in UTC.
 	UpdatedAt Time `json:"updated_at"`
 }
 
-// OperationKind What it does.
+// OperationKind What the operation does to the organization.
 type OperationKind string
 
-// OperationState `running`: going on, or waiting for an instance of the server to take it up again. `succeeded`: all of it was
-// done. `failed`: nothing was changed; `error` says why.
+// OperationState `running`: in progress, or waiting for an instance of the server to resume it. `succeeded`: all of it is done.
+// `failed`: nothing was changed; `error` says why.
 type OperationState string
 
 // OperationError Why an operation failed. Nothing was changed.
 type OperationError struct {
-	// Code What went wrong, for programs. More codes will come: treat one that you do not know by its status.
+	// Code What went wrong, for programs. More codes will come: handle an unknown code by its status.
 	// `malformed`: the request breaks the contract. `invalid`: a value is refused. `unauthenticated`: no token, or a
-	// bad or expired one. `token_revoked`: the token was good and is not any more (credentials rotated, admin or
-	// organization gone). `bad_credentials`: wrong e-mail address or password. `not_found`: no such thing.
-	// `method_not_allowed`: not by this method. `name_taken`, `email_taken`: another has it.
-	// `operation_in_progress`: the organization is being changed. `suspended`: the organization is suspended.
-	// `organization_deleting`: the organization is deleted, or being deleted. `document_exists`: there is a document of
-	// this `_id`. `duplicate_key`: another document has the same key in a unique index. `index_exists`: another index
-	// has this name or these keys. `no_index`: no index has this order. `precondition_failed`: a document is not what
-	// `If-Match` or `If-None-Match` asks for. `too_large`: a document has more than 16 MiB. `query_timeout`: a query
-	// took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
-	// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization, or
-	// the server, may not have more.
-	// `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
-	// `storage_full`: the disk beneath the storage is full, nothing was done.
-	// `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
+	// bad or expired token. `token_revoked`: the token is no longer good (the credentials changed, or the admin or the
+	// organization is gone). `bad_credentials`: the e-mail address or the password is wrong. `not_found`: what the
+	// request names does not exist. `method_not_allowed`: the path does not take this method. `name_taken`: another
+	// organization has the name. `email_taken`: another admin has the e-mail address. `operation_in_progress`: another
+	// operation is changing the organization. `suspended`: the organization is suspended. `organization_deleting`: the
+	// organization is deleted, or being deleted. `document_exists`: a document has this `_id` already. `duplicate_key`:
+	// another document has the same key in a unique index. `index_exists`: another index has this name or these keys.
+	// `no_index`: no index has this order. `precondition_failed`: the document does not fit `If-Match` or
+	// `If-None-Match`. `too_large`: a document is larger than 16 MiB. `query_timeout`: the query took too long.
+	// `body_too_large`: the body is larger than the operation allows. `unsupported_media_type`: the body is of a type
+	// that the operation does not take. `idempotency_key_reused`, `idempotency_in_progress`: see `Idempotency-Key`.
+	// `quota_exceeded`: the organization's quota, or the server's limit of organizations, has no room. `rate_limited`:
+	// too many requests. `unavailable`: the storage does not answer, nothing was done. `storage_full`: the disk of the
+	// storage is full, nothing was done. `outcome_unknown`: the storage stopped answering half-way, and the change may
+	// have been made. `internal`: a fault of the server.
 	Code ErrorCode `json:"code"`
 
-	// Detail What to do about it.
+	// Detail What to do about the error.
 	Detail string `json:"detail"`
 }
 
@@ -528,7 +530,7 @@ type OperationList struct {
 	// Items The operations.
 	Items []Operation `json:"items"`
 
-	// NextCursor The `cursor` of the next page; missing on the last.
+	// NextCursor The `cursor` of the next page; missing on the last page.
 	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
@@ -537,20 +539,20 @@ type OperatorOrganization struct {
 	// AdminID A UUID.
 	AdminID ID `json:"admin_id"`
 
-	// CollectionName The collection that holds the organization's data: `org_` and the name in ASCII, with a suffix after a dot where
-	// that alone would be another's or an earlier one.
+	// CollectionName The collection that holds the organization's data: `org_` and the name in ASCII, with a suffix after a dot if an
+	// earlier collection, of this or another organization, has that name.
 	CollectionName *CollectionName `json:"collection_name,omitempty"`
 
 	// CreatedAt RFC 3339, in UTC.
 	CreatedAt Time `json:"created_at"`
 
-	// Generation See `Organization`; 0 while it is being created.
+	// Generation See `Organization`; 0 while the organization is being created.
 	Generation int64 `json:"generation"`
 
 	// ID A UUID.
 	ID ID `json:"id"`
 
-	// Operation The id of the change that is going on, if one is.
+	// Operation The id of the operation that is running; missing if none is.
 	Operation *uuid.UUID `json:"operation,omitempty"`
 
 	// OrganizationName 1 to 100 characters, not counting white space at the ends; no control characters, line breaks or characters
@@ -560,14 +562,14 @@ type OperatorOrganization struct {
 	// Example: Acme Inc
 	OrganizationName OrganizationName `json:"organization_name"`
 
-	// PurgeAfter Until when it can be restored. Only when it is deleted, with a time of grace.
+	// PurgeAfter Until when the organization can be restored. Only in the time of grace after its deletion.
 	PurgeAfter *time.Time `json:"purge_after,omitempty"`
 
-	// Quota How much an organization may have, where the operator has set a limit.
+	// Quota How much an organization may have; missing where there is no limit.
 	Quota *Quota `json:"quota,omitempty"`
 
-	// State `provisioning`: being created. `active`: in use. `suspended`: refused to its own admins until the operator
-	// resumes it. `deleting`: being deleted, or deleted and not yet purged.
+	// State `provisioning`: being created. `active`: in use. `suspended`: its admins are refused until the operator resumes
+	// it. `deleting`: being deleted, or in the time of grace after its deletion.
 	State State `json:"state"`
 
 	// UpdatedAt RFC 3339, in UTC.
@@ -579,20 +581,20 @@ type Organization struct {
 	// AdminID A UUID.
 	AdminID ID `json:"admin_id"`
 
-	// CollectionName The collection that holds the organization's data: `org_` and the name in ASCII, with a suffix after a dot where
-	// that alone would be another's or an earlier one.
+	// CollectionName The collection that holds the organization's data: `org_` and the name in ASCII, with a suffix after a dot if an
+	// earlier collection, of this or another organization, has that name.
 	CollectionName CollectionName `json:"collection_name"`
 
 	// CreatedAt RFC 3339, in UTC.
 	CreatedAt Time `json:"created_at"`
 
-	// Generation 1 for the collection made with the organization, one more for every collection since.
+	// Generation The number of collections that the organization has had; each move into a fresh collection adds 1.
 	Generation int64 `json:"generation"`
 
 	// ID A UUID.
 	ID ID `json:"id"`
 
-	// Operation The id of the change that is going on, if one is.
+	// Operation The id of the operation that is running; missing if none is.
 	Operation *uuid.UUID `json:"operation,omitempty"`
 
 	// OrganizationName 1 to 100 characters, not counting white space at the ends; no control characters, line breaks or characters
@@ -602,11 +604,11 @@ type Organization struct {
 	// Example: Acme Inc
 	OrganizationName OrganizationName `json:"organization_name"`
 
-	// Quota How much an organization may have, where the operator has set a limit.
+	// Quota How much an organization may have; missing where there is no limit.
 	Quota *Quota `json:"quota,omitempty"`
 
-	// State `provisioning`: being created. `active`: in use. `suspended`: refused to its own admins until the operator
-	// resumes it. `deleting`: being deleted, or deleted and not yet purged.
+	// State `provisioning`: being created. `active`: in use. `suspended`: its admins are refused until the operator resumes
+	// it. `deleting`: being deleted, or in the time of grace after its deletion.
 	State State `json:"state"`
 
 	// UpdatedAt RFC 3339, in UTC.
@@ -638,7 +640,7 @@ type OrganizationList struct {
 	// Items The organizations.
 	Items []OperatorOrganization `json:"items"`
 
-	// NextCursor The `cursor` of the next page; missing on the last.
+	// NextCursor The `cursor` of the next page; missing on the last page.
 	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
@@ -648,25 +650,25 @@ type OrganizationList struct {
 // Example: Acme Inc
 type OrganizationName = string
 
-// OrganizationSummary What anybody may know of an organization; and, for its own admins, more.
+// OrganizationSummary An organization as any caller may see it; its own admins see more.
 type OrganizationSummary struct {
-	// AdminID Only with a token of the organization. Its first admin.
+	// AdminID The organization's first admin. Only with a token of the organization.
 	AdminID *uuid.UUID `json:"admin_id,omitempty"`
 
-	// CollectionName The collection that holds the organization's data: `org_` and the name in ASCII, with a suffix after a dot where
-	// that alone would be another's or an earlier one.
+	// CollectionName The collection that holds the organization's data: `org_` and the name in ASCII, with a suffix after a dot if an
+	// earlier collection, of this or another organization, has that name.
 	CollectionName CollectionName `json:"collection_name"`
 
 	// CreatedAt RFC 3339, in UTC.
 	CreatedAt Time `json:"created_at"`
 
-	// Generation Only with a token of the organization. See `Organization`.
+	// Generation See `Organization`. Only with a token of the organization.
 	Generation *int64 `json:"generation,omitempty"`
 
 	// ID A UUID.
 	ID ID `json:"id"`
 
-	// Operation Only with a token of the organization, while a change is going on. Its id.
+	// Operation The id of the operation that is running. Only with a token of the organization.
 	Operation *uuid.UUID `json:"operation,omitempty"`
 
 	// OrganizationName 1 to 100 characters, not counting white space at the ends; no control characters, line breaks or characters
@@ -676,18 +678,18 @@ type OrganizationSummary struct {
 	// Example: Acme Inc
 	OrganizationName OrganizationName `json:"organization_name"`
 
-	// Quota How much an organization may have, where the operator has set a limit.
+	// Quota How much an organization may have; missing where there is no limit.
 	Quota *Quota `json:"quota,omitempty"`
 
-	// State `provisioning`: being created. `active`: in use. `suspended`: refused to its own admins until the operator
-	// resumes it. `deleting`: being deleted, or deleted and not yet purged.
+	// State `provisioning`: being created. `active`: in use. `suspended`: its admins are refused until the operator resumes
+	// it. `deleting`: being deleted, or in the time of grace after its deletion.
 	State State `json:"state"`
 
-	// UpdatedAt Only with a token of the organization.
+	// UpdatedAt The time of the last change. Only with a token of the organization.
 	UpdatedAt *time.Time `json:"updated_at,omitempty"`
 }
 
-// OrganizationUpdate What to change; what is left out stays.
+// OrganizationUpdate The changes; a property that is left out stays as it is.
 type OrganizationUpdate struct {
 	// Email An e-mail address. Upper and lower case are the same.
 	//
@@ -712,34 +714,35 @@ type OrganizationUpdate struct {
 
 // Problem An error (RFC 9457).
 type Problem struct {
-	// Code What went wrong, for programs. More codes will come: treat one that you do not know by its status.
+	// Code What went wrong, for programs. More codes will come: handle an unknown code by its status.
 	// `malformed`: the request breaks the contract. `invalid`: a value is refused. `unauthenticated`: no token, or a
-	// bad or expired one. `token_revoked`: the token was good and is not any more (credentials rotated, admin or
-	// organization gone). `bad_credentials`: wrong e-mail address or password. `not_found`: no such thing.
-	// `method_not_allowed`: not by this method. `name_taken`, `email_taken`: another has it.
-	// `operation_in_progress`: the organization is being changed. `suspended`: the organization is suspended.
-	// `organization_deleting`: the organization is deleted, or being deleted. `document_exists`: there is a document of
-	// this `_id`. `duplicate_key`: another document has the same key in a unique index. `index_exists`: another index
-	// has this name or these keys. `no_index`: no index has this order. `precondition_failed`: a document is not what
-	// `If-Match` or `If-None-Match` asks for. `too_large`: a document has more than 16 MiB. `query_timeout`: a query
-	// took too long. `body_too_large`, `unsupported_media_type`: as they say. `idempotency_key_reused`,
-	// `idempotency_in_progress`: see `Idempotency-Key`. `quota_exceeded`: the organization, or
-	// the server, may not have more.
-	// `rate_limited`: too many attempts. `unavailable`: the storage does not answer, nothing was done.
-	// `storage_full`: the disk beneath the storage is full, nothing was done.
-	// `outcome_unknown`: it stopped answering half-way. `internal`: a fault of the server.
+	// bad or expired token. `token_revoked`: the token is no longer good (the credentials changed, or the admin or the
+	// organization is gone). `bad_credentials`: the e-mail address or the password is wrong. `not_found`: what the
+	// request names does not exist. `method_not_allowed`: the path does not take this method. `name_taken`: another
+	// organization has the name. `email_taken`: another admin has the e-mail address. `operation_in_progress`: another
+	// operation is changing the organization. `suspended`: the organization is suspended. `organization_deleting`: the
+	// organization is deleted, or being deleted. `document_exists`: a document has this `_id` already. `duplicate_key`:
+	// another document has the same key in a unique index. `index_exists`: another index has this name or these keys.
+	// `no_index`: no index has this order. `precondition_failed`: the document does not fit `If-Match` or
+	// `If-None-Match`. `too_large`: a document is larger than 16 MiB. `query_timeout`: the query took too long.
+	// `body_too_large`: the body is larger than the operation allows. `unsupported_media_type`: the body is of a type
+	// that the operation does not take. `idempotency_key_reused`, `idempotency_in_progress`: see `Idempotency-Key`.
+	// `quota_exceeded`: the organization's quota, or the server's limit of organizations, has no room. `rate_limited`:
+	// too many requests. `unavailable`: the storage does not answer, nothing was done. `storage_full`: the disk of the
+	// storage is full, nothing was done. `outcome_unknown`: the storage stopped answering half-way, and the change may
+	// have been made. `internal`: a fault of the server.
 	Code ErrorCode `json:"code"`
 
-	// Detail What to do about it.
+	// Detail What to do about the error.
 	Detail *string `json:"detail,omitempty"`
 
-	// Errors Which inputs are wrong.
+	// Errors The inputs that are wrong.
 	Errors *[]FieldError `json:"errors,omitempty"`
 
-	// OperationID The operation in the way, with operation_in_progress.
+	// OperationID With `operation_in_progress`, the operation that is changing the organization.
 	OperationID *uuid.UUID `json:"operation_id,omitempty"`
 
-	// RequestID The same as X-Request-Id.
+	// RequestID The value of `X-Request-Id`.
 	RequestID string `json:"request_id"`
 
 	// Status The HTTP status.
@@ -748,60 +751,60 @@ type Problem struct {
 	// Title The status in words.
 	Title string `json:"title"`
 
-	// Type Always about:blank; act on `code`.
+	// Type Always `about:blank`. Act on `code`.
 	Type string `json:"type"`
 }
 
-// Quota How much an organization may have, where the operator has set a limit.
+// Quota How much an organization may have; missing where there is no limit.
 type Quota struct {
-	// MaxBytes How many bytes its documents may have as BSON, and its indexes, together.
+	// MaxBytes The most bytes that its documents, as BSON, and its indexes may take together.
 	MaxBytes *int64 `json:"max_bytes,omitempty"`
 
-	// MaxDocuments How many documents.
+	// MaxDocuments The most documents that the organization may have.
 	MaxDocuments *int64 `json:"max_documents,omitempty"`
 }
 
-// QuotaUpdate How much an organization may have. What is left out, or null, has no limit.
+// QuotaUpdate How much an organization may have. A property that is left out, or null, means no limit.
 type QuotaUpdate struct {
-	// MaxBytes How many bytes its documents may have as BSON, and its indexes, together.
+	// MaxBytes The most bytes that its documents, as BSON, and its indexes may take together.
 	MaxBytes *int64 `json:"max_bytes,omitempty"`
 
-	// MaxDocuments How many documents.
+	// MaxDocuments The most documents that the organization may have.
 	MaxDocuments *int64 `json:"max_documents,omitempty"`
 }
 
-// State `provisioning`: being created. `active`: in use. `suspended`: refused to its own admins until the operator
-// resumes it. `deleting`: being deleted, or deleted and not yet purged.
+// State `provisioning`: being created. `active`: in use. `suspended`: its admins are refused until the operator resumes
+// it. `deleting`: being deleted, or in the time of grace after its deletion.
 type State string
 
 // Stats How much an organization has.
 type Stats struct {
-	// Bytes The size of all documents as BSON, before the storage compresses them.
+	// Bytes The size of all documents as BSON, in bytes, before the storage compresses them.
 	Bytes int64 `json:"bytes"`
 
-	// Documents How many documents.
+	// Documents The number of documents.
 	Documents int64 `json:"documents"`
 
-	// Generation That of the collection that was counted.
+	// Generation The generation of the collection that was counted; see `Organization`.
 	Generation int64 `json:"generation"`
 
-	// IndexBytes The size of all indexes, as the storage counts it. `bytes` and `index_bytes` together are what `max_bytes` of the
-	// quota is about.
+	// IndexBytes The size of all indexes, in bytes, as the storage counts it. `max_bytes` of the quota limits the sum of `bytes`
+	// and `index_bytes`.
 	IndexBytes *int64 `json:"index_bytes,omitempty"`
 
 	// Indexes The indexes, with their sizes.
 	Indexes []Index `json:"indexes"`
 
-	// Quota How much an organization may have, where the operator has set a limit.
+	// Quota How much an organization may have; missing where there is no limit.
 	Quota *Quota `json:"quota,omitempty"`
 }
 
 // Time RFC 3339, in UTC.
 type Time = time.Time
 
-// Token A bearer token and what it is good for.
+// Token A bearer token, with its lifetime, admin and organization.
 type Token struct {
-	// AccessToken To be sent as `Authorization: Bearer <access_token>`.
+	// AccessToken The token. Send it as `Authorization: Bearer <access_token>`.
 	AccessToken string `json:"access_token"`
 
 	// AdminID A UUID.
@@ -810,17 +813,17 @@ type Token struct {
 	// ExpiresAt RFC 3339, in UTC.
 	ExpiresAt Time `json:"expires_at"`
 
-	// ExpiresIn For how many seconds it is good from now.
+	// ExpiresIn The lifetime of the token from now, in seconds.
 	ExpiresIn int32 `json:"expires_in"`
 
 	// OrgID A UUID.
 	OrgID ID `json:"org_id"`
 
-	// TokenType Always Bearer.
+	// TokenType Always `Bearer`.
 	TokenType TokenTokenType `json:"token_type"`
 }
 
-// TokenTokenType Always Bearer.
+// TokenTokenType Always `Bearer`.
 type TokenTokenType string
 
 // Cursor defines model for Cursor.
@@ -930,114 +933,120 @@ type WrongState = Problem
 
 // ListOrganizationsParams defines parameters for ListOrganizations.
 type ListOrganizationsParams struct {
-	// State Only those in this state.
+	// State List only organizations in this state. Without it, all.
 	State *State `form:"state,omitempty" json:"state,omitempty"`
 
-	// Cursor The `next_cursor` of the page before. Without it, the first page.
+	// Cursor The `next_cursor` of the previous page. Without it, the first page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Limit How many to list at most.
+	// Limit The most items to list.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // CreateOrganizationParams defines parameters for CreateOrganization.
 type CreateOrganizationParams struct {
-	// IdempotencyKey Makes it safe to send the request again when no answer came, or a 5xx: it is carried out once, and whoever
-	// sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
-	// a UUID, for each request: with another request of the same organization, or when the organization that it made is
-	// deleted, it is refused (422 `idempotency_key_reused`). Where there is no token, the request is the very same body
-	// with the same key, from any address: a key of a stranger's, with another body, is another key. While the first is
-	// still being worked on the answer is 409 `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as
-	// good as new. How many keys are remembered is limited, for each organization and for strangers: a request with a
-	// new one is then refused (429 `rate_limited`), and one that is sent again is not.
+	// IdempotencyKey Makes it safe to send the request again when no answer came, or a 5xx: the request is carried out once, and when
+	// it is sent again within 24 hours it gets the same answer, with `Idempotency-Replayed: true`. Draw a random key,
+	// such as a UUID, for each request. A key that comes with another request of the same organization, or whose request
+	// created an organization that has been deleted since, is refused (422 `idempotency_key_reused`). A request without
+	// a token is the same request only if key and body are the same, from any address: the same key with another body
+	// counts as another key. While the first request is still running the answer is 409 `idempotency_in_progress`. A
+	// refusal (4xx, 507) is not kept, and its key can be used again. The server remembers a limited number of keys, for
+	// each organization and for requests without a token; beyond it a request with a new key is refused (429
+	// `rate_limited`), and a request that is sent again is not.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DeleteOrganizationParams defines parameters for DeleteOrganization.
 type DeleteOrganizationParams struct {
-	// Prefer `respond-async` asks for an answer that does not wait for the end (RFC 7240). Any other preference is ignored.
+	// Prefer `respond-async` asks for an answer that does not wait for the end of the operation (RFC 7240). Any other
+	// preference is ignored.
 	Prefer *Prefer `json:"Prefer,omitempty"`
 }
 
 // ListDocumentsParams defines parameters for ListDocuments.
 type ListDocumentsParams struct {
-	// Filter Which documents, in MongoDB's form and in Extended JSON: equality, `$eq $ne $gt $gte $lt $lte $in $nin $exists
-	// $and $or $not`, and dotted paths. What no index helps with is looked for in all documents, in at most
-	// `QUERY_TIMEOUT`. For a longer one there is `POST /org/documents/query`.
+	// Filter A MongoDB filter in Extended JSON that selects the documents: equality, `$eq $ne $gt $gte $lt $lte $in $nin
+	// $exists $and $or $not`, and dotted paths. A filter without a fitting index is tried on all documents, for at
+	// most `QUERY_TIMEOUT`. For a longer filter use `POST /org/documents/query`.
 	Filter *string `form:"filter,omitempty" json:"filter,omitempty"`
 
-	// Sort `_id`, or the path of an index, or several with commas as the index has them; `-` in front of a path is
-	// descending. Without it, `_id`.
+	// Sort The order: `_id`, or the paths of an index in the index's order, separated by commas; a `-` before a path
+	// means descending. Without it, `_id`.
 	Sort *string `form:"sort,omitempty" json:"sort,omitempty"`
 
-	// Limit How many to list at most.
+	// Limit The most documents to list.
 	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next_cursor` of the page before, with the same `filter` and `sort`. Without it, or empty, the first page.
+	// Cursor The `next_cursor` of the previous page, with the same `filter` and `sort`. Missing or empty: the first page.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Fields Only these paths of each document, with commas between, and `_id`. Without it, all.
+	// Fields The paths to return of each document, separated by commas, beside `_id`. Without it, all.
 	Fields *string `form:"fields,omitempty" json:"fields,omitempty"`
 
-	// Count Whether to count all documents that fit `filter`, into `total`.
+	// Count Whether `total` is to count all documents that `filter` selects.
 	Count *bool `form:"count,omitempty" json:"count,omitempty"`
 }
 
 // CreateDocumentParams defines parameters for CreateDocument.
 type CreateDocumentParams struct {
-	// IdempotencyKey Makes it safe to send the request again when no answer came, or a 5xx: it is carried out once, and whoever
-	// sends it again within 24 hours gets the same answer, with `Idempotency-Replayed: true`. Draw a random key, such as
-	// a UUID, for each request: with another request of the same organization, or when the organization that it made is
-	// deleted, it is refused (422 `idempotency_key_reused`). Where there is no token, the request is the very same body
-	// with the same key, from any address: a key of a stranger's, with another body, is another key. While the first is
-	// still being worked on the answer is 409 `idempotency_in_progress`. A refusal (4xx, 507) is not kept: the key is as
-	// good as new. How many keys are remembered is limited, for each organization and for strangers: a request with a
-	// new one is then refused (429 `rate_limited`), and one that is sent again is not.
+	// IdempotencyKey Makes it safe to send the request again when no answer came, or a 5xx: the request is carried out once, and when
+	// it is sent again within 24 hours it gets the same answer, with `Idempotency-Replayed: true`. Draw a random key,
+	// such as a UUID, for each request. A key that comes with another request of the same organization, or whose request
+	// created an organization that has been deleted since, is refused (422 `idempotency_key_reused`). A request without
+	// a token is the same request only if key and body are the same, from any address: the same key with another body
+	// counts as another key. While the first request is still running the answer is 409 `idempotency_in_progress`. A
+	// refusal (4xx, 507) is not kept, and its key can be used again. The server remembers a limited number of keys, for
+	// each organization and for requests without a token; beyond it a request with a new key is refused (429
+	// `rate_limited`), and a request that is sent again is not.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DeleteDocumentParams defines parameters for DeleteDocument.
 type DeleteDocumentParams struct {
-	// IfMatch Only if the document is there and its `ETag` is one of these; `*`: if it is there. Else 412, and nothing is done.
+	// IfMatch The request is carried out only if the document exists and has one of these `ETag`s; `*`: only if it exists. Else
+	// 412, and nothing is done.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // PatchDocumentParams defines parameters for PatchDocument.
 type PatchDocumentParams struct {
-	// IfMatch Only if the document is there and its `ETag` is one of these; `*`: if it is there. Else 412, and nothing is done.
+	// IfMatch The request is carried out only if the document exists and has one of these `ETag`s; `*`: only if it exists. Else
+	// 412, and nothing is done.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // PutDocumentParams defines parameters for PutDocument.
 type PutDocumentParams struct {
-	// IfMatch Only if the document is there and its `ETag` is one of these; `*`: if it is there. Else 412, and nothing is done.
+	// IfMatch The request is carried out only if the document exists and has one of these `ETag`s; `*`: only if it exists. Else
+	// 412, and nothing is done.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
-	// IfNoneMatch `*`: only if there is no document of that `_id`. Else 412, and nothing is done.
+	// IfNoneMatch `*`: the request is carried out only if no document has this `_id`. Else 412, and nothing is done.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ExportDocumentsParams defines parameters for ExportDocuments.
 type ExportDocumentsParams struct {
-	// Filter Which documents; see `GET /org/documents`. There is no limit of time here. For a longer one there is
-	// `POST /org/export`.
+	// Filter A filter that selects the documents, as for `GET /org/documents`, but without a time limit. For a longer filter
+	// use `POST /org/export`.
 	Filter *string `form:"filter,omitempty" json:"filter,omitempty"`
 
-	// Canonical Whether to write canonical Extended JSON, which tells every type of number apart. Else it is relaxed.
+	// Canonical Whether to write canonical Extended JSON, which keeps the type of every number, in place of relaxed.
 	Canonical *bool `form:"canonical,omitempty" json:"canonical,omitempty"`
 }
 
 // GetOrganizationParams defines parameters for GetOrganization.
 type GetOrganizationParams struct {
-	// OrganizationName The name, in any spelling that is the same name.
+	// OrganizationName The organization's name, in any spelling that counts as the same name.
 	OrganizationName OrganizationName `form:"organization_name" json:"organization_name"`
 }
 
 // ImportDocumentsParams defines parameters for ImportDocuments.
 type ImportDocumentsParams struct {
-	// OnConflict What to do with a document whose `_id` or key in a unique index is taken. `fail`: refuse it. `skip`: leave
-	// what is there. `replace`: put it in the place of the one with its `_id`; if it is only a key that is taken,
-	// refuse it.
+	// OnConflict What to do with a document whose `_id`, or key in a unique index, another document has. `fail`: refuse the new
+	// document. `skip`: leave the new document out. `replace`: replace the document with the same `_id`; refuse the
+	// new document if only a key is taken.
 	OnConflict *ImportDocumentsParamsOnConflict `form:"on_conflict,omitempty" json:"on_conflict,omitempty"`
 }
 
@@ -1046,16 +1055,17 @@ type ImportDocumentsParamsOnConflict string
 
 // ListOperationsParams defines parameters for ListOperations.
 type ListOperationsParams struct {
-	// Cursor The `next_cursor` of the page before. Without it, the first page.
+	// Cursor The `next_cursor` of the previous page. Without it, the first page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Limit How many to list at most.
+	// Limit The most items to list.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // UpdateOrganizationParams defines parameters for UpdateOrganization.
 type UpdateOrganizationParams struct {
-	// Prefer `respond-async` asks for an answer that does not wait for the end (RFC 7240). Any other preference is ignored.
+	// Prefer `respond-async` asks for an answer that does not wait for the end of the operation (RFC 7240). Any other
+	// preference is ignored.
 	Prefer *Prefer `json:"Prefer,omitempty"`
 }
 
@@ -1165,12 +1175,12 @@ type ClientInterface interface {
 
 	// LoginWithBody Log in
 	//
-	// Exchanges an e-mail address and a password for a bearer token (JWT) that says `admin_id` and `org_id`. An
-	// unknown address and a wrong password read the same and take the same time.
+	// Exchanges an e-mail address and a password for a bearer token (JWT) that contains `admin_id` and `org_id`. An
+	// unknown address and a wrong password get the same answer after the same time.
 	//
-	// Logins that fail are limited (429), for each client address and, from each network, for each e-mail address; one
-	// that succeeds uses nothing up. A refusal is told a second later. Where very many log in at once, networks take
-	// turns, and those that cannot have one within ten seconds are told so (503). See docs/limits.md.
+	// Failed logins are limited (429): by client address and, from each network, by e-mail address. A successful login
+	// does not count. A refusal (429, 503) is sent a second later. When very many clients log in at once, their networks take
+	// turns; a login that gets no turn within ten seconds is refused (503). See docs/limits.md.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1179,67 +1189,67 @@ type ClientInterface interface {
 
 	// Login Log in
 	//
-	// Exchanges an e-mail address and a password for a bearer token (JWT) that says `admin_id` and `org_id`. An
-	// unknown address and a wrong password read the same and take the same time.
+	// Exchanges an e-mail address and a password for a bearer token (JWT) that contains `admin_id` and `org_id`. An
+	// unknown address and a wrong password get the same answer after the same time.
 	//
-	// Logins that fail are limited (429), for each client address and, from each network, for each e-mail address; one
-	// that succeeds uses nothing up. A refusal is told a second later. Where very many log in at once, networks take
-	// turns, and those that cannot have one within ten seconds are told so (503). See docs/limits.md.
+	// Failed logins are limited (429): by client address and, from each network, by e-mail address. A successful login
+	// does not count. A refusal (429, 503) is sent a second later. When very many clients log in at once, their networks take
+	// turns; a login that gets no turn within ten seconds is refused (503). See docs/limits.md.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /admin/login (the `Login` operationId).
 	Login(ctx context.Context, body LoginJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetLiveness Is the process alive
+	// GetLiveness Check that the process is alive
 	//
-	// Answers as long as the process can answer anything, while it starts too. Restart it if it does not.
+	// Answers as long as the process can answer at all, even while it starts. Restart a process that does not answer.
 	//
 	// Corresponds with GET /livez (the `GetLiveness` operationId).
 	GetLiveness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListOrganizations List all organizations
 	//
-	// Every organization of this service, the newest first, in all states or in one.
+	// All organizations of this service, or those in one state, the newest first.
 	//
 	// Corresponds with GET /operator/organizations (the `ListOrganizations` operationId).
 	ListOrganizations(ctx context.Context, params *ListOrganizationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// InspectOrganization Look up an organization by id
 	//
-	// One organization, in whatever state it is.
+	// One organization, whatever its state.
 	//
 	// Corresponds with GET /operator/organizations/{id} (the `InspectOrganization` operationId).
 	InspectOrganization(ctx context.Context, id OrganizationID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SetQuotaWithBody Limit how much an organization may have
+	// SetQuotaWithBody Set an organization's quota
 	//
-	// Sets how many documents the organization may have, and how many bytes they may take, with what its indexes hold of
-	// them; what is left out has no limit. It holds from the next write on: what would be more is refused by 507
-	// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
-	// without making it larger, and deleted.
+	// Limits how many documents the organization may have, and how many bytes its documents and indexes may take
+	// together; a property that is left out means no limit. The quota holds from the next write on: a write, or an index,
+	// that would exceed it is refused (507 `quota_exceeded`). Existing data stays, even beyond the quota, and can be
+	// read, deleted, and changed without becoming larger.
 	//
-	// With the embedded engine a quota is never exceeded, but for the moment in which an index is made that turns out to
-	// take too much, and is removed again. On MongoDB every instance of the server takes what there is
-	// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
-	// exceeded by what the other instances write in that time, and by writes that bypass the service.
+	// With the embedded engine a quota is never exceeded, except while an index is built that turns out to be too large
+	// and is removed again. On MongoDB every instance of the server reads the database's statistics every few seconds,
+	// and between two readings knows only of its own writes: what other instances write in that time, and writes that
+	// bypass the service, may exceed a quota.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /operator/organizations/{id}/quota (the `SetQuota` operationId).
 	SetQuotaWithBody(ctx context.Context, id OrganizationID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SetQuota Limit how much an organization may have
+	// SetQuota Set an organization's quota
 	//
-	// Sets how many documents the organization may have, and how many bytes they may take, with what its indexes hold of
-	// them; what is left out has no limit. It holds from the next write on: what would be more is refused by 507
-	// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
-	// without making it larger, and deleted.
+	// Limits how many documents the organization may have, and how many bytes its documents and indexes may take
+	// together; a property that is left out means no limit. The quota holds from the next write on: a write, or an index,
+	// that would exceed it is refused (507 `quota_exceeded`). Existing data stays, even beyond the quota, and can be
+	// read, deleted, and changed without becoming larger.
 	//
-	// With the embedded engine a quota is never exceeded, but for the moment in which an index is made that turns out to
-	// take too much, and is removed again. On MongoDB every instance of the server takes what there is
-	// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
-	// exceeded by what the other instances write in that time, and by writes that bypass the service.
+	// With the embedded engine a quota is never exceeded, except while an index is built that turns out to be too large
+	// and is removed again. On MongoDB every instance of the server reads the database's statistics every few seconds,
+	// and between two readings knows only of its own writes: what other instances write in that time, and writes that
+	// bypass the service, may exceed a quota.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1248,24 +1258,25 @@ type ClientInterface interface {
 
 	// RestoreOrganization Restore a deleted organization
 	//
-	// Brings an organization back that was deleted less than the time of grace (`DELETE_GRACE`) ago, to the state that
-	// it had, with all its data. Its admins have to log in again: the deletion has ended all sessions for good. After that
-	// time it answers 404. One that is not deleted stays as it is.
+	// Restores an organization that is in its time of grace (`DELETE_GRACE`) after a deletion, with all its data, to the
+	// state that it had. Its admins have to log in again: the deletion revoked all tokens. After the time of grace the
+	// answer is 404. Restoring an organization that is not deleted changes nothing.
 	//
 	// Corresponds with POST /operator/organizations/{id}/restore (the `RestoreOrganization` operationId).
 	RestoreOrganization(ctx context.Context, id OrganizationID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ResumeOrganization Resume a suspended organization
 	//
-	// Takes a suspension back: tokens that have not expired are good again. One that is active already stays so.
+	// Ends a suspension: tokens that have not expired are good again. Resuming an active organization changes nothing.
 	//
 	// Corresponds with POST /operator/organizations/{id}/resume (the `ResumeOrganization` operationId).
 	ResumeOrganization(ctx context.Context, id OrganizationID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SuspendOrganization Suspend an organization
 	//
-	// Its admins are refused, by 423, from their next request on, and cannot log in. Data, tokens and credentials stay
-	// as they are, and a change that is going on goes on. One that is suspended already stays so.
+	// Refuses the organization's admins (423) from their next request on; they cannot log in either. Data, tokens and
+	// credentials stay as they are, and a running operation continues. Suspending a suspended organization changes
+	// nothing.
 	//
 	// Corresponds with POST /operator/organizations/{id}/suspend (the `SuspendOrganization` operationId).
 	SuspendOrganization(ctx context.Context, id OrganizationID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1275,12 +1286,11 @@ type ClientInterface interface {
 	// Creates the organization, its first admin and its own, empty collection `org_<name>`. All or nothing: a refused
 	// create leaves neither the name nor the e-mail address taken.
 	//
-	// Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. Where
+	// Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. If
 	// another organization's name leads to the same collection name, the collection gets a suffix.
 	//
-	// Sign-ups are limited (429): attempts for each client address and each e-mail address, and those that come to
-	// something in all, of which a quarter may come from one provider's network. Where the server has as many
-	// organizations as it may have, the answer is 507.
+	// Sign-ups are limited (429): attempts by client address and by e-mail address, successful sign-ups in total, of
+	// which one provider's network may make a quarter. A server that has its maximum of organizations answers 507.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1292,12 +1302,11 @@ type ClientInterface interface {
 	// Creates the organization, its first admin and its own, empty collection `org_<name>`. All or nothing: a refused
 	// create leaves neither the name nor the e-mail address taken.
 	//
-	// Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. Where
+	// Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. If
 	// another organization's name leads to the same collection name, the collection gets a suffix.
 	//
-	// Sign-ups are limited (429): attempts for each client address and each e-mail address, and those that come to
-	// something in all, of which a quarter may come from one provider's network. Where the server has as many
-	// organizations as it may have, the answer is 507.
+	// Sign-ups are limited (429): attempts by client address and by e-mail address, successful sign-ups in total, of
+	// which one provider's network may make a quarter. A server that has its maximum of organizations answers 507.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1307,32 +1316,32 @@ type ClientInterface interface {
 	// DeleteOrganization Delete the organization and every trace of it
 	//
 	// Deletes the token's own organization: its collection with all documents, its admins, its metadata. Its name and
-	// e-mail addresses are free again when the answer arrives. It cannot be undone.
+	// e-mail addresses are free again when the answer arrives. A deletion cannot be undone.
 	//
-	// Where the operator has set a time of grace (`DELETE_GRACE`), all this happens when that is over, at the
-	// `purge_after` of the receipt. Until then nothing of the organization can be used, name and e-mail addresses
-	// stay taken, and the operator can restore it. Tokens from before are good no more: log in again.
+	// If the operator has set a time of grace (`DELETE_GRACE`), the data is deleted when that is over, at the
+	// `purge_after` of the receipt. Until then the organization cannot be used, its name and e-mail addresses stay
+	// taken, and the operator can restore it. Its tokens are revoked at once: after a restore its admins log in again.
 	//
-	// With `Prefer: respond-async`, and without a time of grace, the answer is 202, and the deletion goes on. Until its
-	// last steps the token is good for `GET /org/operations/{id}`, and for nothing else; after them that answers 401
-	// `token_revoked`, too. No operation is left to say that it succeeded.
+	// With `Prefer: respond-async`, and without a time of grace, the answer is 202, and the deletion continues. Until
+	// its last steps the organization's tokens are good for `GET /org/operations` and `GET /org/operations/{id}`, and
+	// for nothing else; after them both answer 401 `token_revoked`. A deletion that has succeeded leaves no operation.
 	//
 	// Corresponds with DELETE /org/delete (the `DeleteOrganization` operationId).
 	DeleteOrganization(ctx context.Context, params *DeleteOrganizationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListDocuments List documents
 	//
-	// A page of the organization's documents. Go on with `next_cursor` until there is none: a document that stays as it
-	// is comes exactly once, whatever is written meanwhile, and across a move of the data. A page may have fewer
-	// items than `limit` when documents are large.
+	// A page of the organization's documents. For the next page send `next_cursor` as `cursor`, until an answer has no
+	// `next_cursor`. A document that does not change meanwhile is listed exactly once, whatever else is written, and
+	// across a move of the data. A page may have fewer items than `limit` when documents are large.
 	//
 	// Corresponds with GET /org/documents (the `ListDocuments` operationId).
 	ListDocuments(ctx context.Context, params *ListDocumentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateDocumentWithBody Create a document
 	//
-	// Adds a document. Without an `_id` it gets an ObjectId. An `_id` has to be one that a path can name: an ObjectId,
-	// or a string that does not look like one.
+	// Adds a document. A document without an `_id` gets an ObjectId. An `_id` has to fit into a path: an ObjectId, or a
+	// string that does not look like an ObjectId.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1341,8 +1350,8 @@ type ClientInterface interface {
 
 	// CreateDocument Create a document
 	//
-	// Adds a document. Without an `_id` it gets an ObjectId. An `_id` has to be one that a path can name: an ObjectId,
-	// or a string that does not look like one.
+	// Adds a document. A document without an `_id` gets an ObjectId. An `_id` has to fit into a path: an ObjectId, or a
+	// string that does not look like an ObjectId.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1351,9 +1360,9 @@ type ClientInterface interface {
 
 	// QueryDocumentsWithBody List documents by a query of any length
 	//
-	// `GET /org/documents` with its parameters in the body, where there is room for long ones: 128 KiB in all. It
-	// changes nothing and may be sent again. `{}` is all documents. A `next_cursor` of the one may be used with the
-	// other, with the same `filter` and `sort`.
+	// `GET /org/documents` with its parameters in the body, which may be longer: 128 KiB in all. The request changes
+	// nothing and may be sent again. `{}` lists all documents. Both operations take each other's `next_cursor`, with
+	// the same `filter` and `sort`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1362,9 +1371,9 @@ type ClientInterface interface {
 
 	// QueryDocuments List documents by a query of any length
 	//
-	// `GET /org/documents` with its parameters in the body, where there is room for long ones: 128 KiB in all. It
-	// changes nothing and may be sent again. `{}` is all documents. A `next_cursor` of the one may be used with the
-	// other, with the same `filter` and `sort`.
+	// `GET /org/documents` with its parameters in the body, which may be longer: 128 KiB in all. The request changes
+	// nothing and may be sent again. `{}` lists all documents. Both operations take each other's `next_cursor`, with
+	// the same `filter` and `sort`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1373,22 +1382,23 @@ type ClientInterface interface {
 
 	// DeleteDocument Delete a document
 	//
-	// Removes the document of that `_id`.
+	// Deletes the document with this `_id`.
 	//
 	// Corresponds with DELETE /org/documents/{id} (the `DeleteDocument` operationId).
 	DeleteDocument(ctx context.Context, id string, params *DeleteDocumentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetDocument Get a document
 	//
-	// The document of that `_id`, in relaxed Extended JSON.
+	// The document with this `_id`, in relaxed Extended JSON.
 	//
 	// Corresponds with GET /org/documents/{id} (the `GetDocument` operationId).
 	GetDocument(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PatchDocumentWithBody Change a document in part
 	//
-	// A JSON Merge Patch (RFC 7396): names in it replace those of the document, objects are merged, `null` removes. A
-	// value of a type of Extended JSON counts as one value. The `_id` cannot change.
+	// Applies a JSON Merge Patch (RFC 7396): its values replace the document's values of the same names, objects are
+	// merged, and `null` removes a name. An object that is a type of Extended JSON counts as one value. The `_id`
+	// cannot change.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1397,8 +1407,9 @@ type ClientInterface interface {
 
 	// PatchDocumentWithApplicationMergePatchPlusJSONBody Change a document in part
 	//
-	// A JSON Merge Patch (RFC 7396): names in it replace those of the document, objects are merged, `null` removes. A
-	// value of a type of Extended JSON counts as one value. The `_id` cannot change.
+	// Applies a JSON Merge Patch (RFC 7396): its values replace the document's values of the same names, objects are
+	// merged, and `null` removes a name. An object that is a type of Extended JSON counts as one value. The `_id`
+	// cannot change.
 	//
 	// Takes a body of the `application/merge-patch+json` content type.
 	//
@@ -1407,8 +1418,8 @@ type ClientInterface interface {
 
 	// PutDocumentWithBody Replace a document, or create it
 	//
-	// Puts the document at that `_id`, whether there is one or not. An `_id` in the body has to be the same. With
-	// `If-Match` it only replaces, with `If-None-Match: *` it only creates.
+	// Stores the document with this `_id`, whether or not there was one. An `_id` in the body has to be the same. With
+	// `If-Match` the request only replaces, with `If-None-Match: *` it only creates.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1417,8 +1428,8 @@ type ClientInterface interface {
 
 	// PutDocument Replace a document, or create it
 	//
-	// Puts the document at that `_id`, whether there is one or not. An `_id` in the body has to be the same. With
-	// `If-Match` it only replaces, with `If-None-Match: *` it only creates.
+	// Stores the document with this `_id`, whether or not there was one. An `_id` in the body has to be the same. With
+	// `If-Match` the request only replaces, with `If-None-Match: *` it only creates.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1427,22 +1438,24 @@ type ClientInterface interface {
 
 	// ExportDocuments Export documents
 	//
-	// All documents, or those that a filter selects, one a line, in the order of `_id`. The last line is
-	// `{"_trailer": {…}}`, which no document can be, since every document has an `_id`. If it is not there, or does not
-	// say `complete: true`, documents are missing.
+	// All documents, or those that a filter selects, one a line, ordered by `_id`. The last line is
+	// `{"_trailer": {…}}`, which cannot be a document, since every document has an `_id`. If that line is missing, or
+	// does not say `complete: true`, documents are missing.
 	//
-	// A document that is there from beginning to end is in the export exactly once, whatever is written meanwhile, and
-	// across a move of the data. Of one that is changed it is some version of that time.
+	// A document that exists from the beginning of the export to its end is in the export exactly once, whatever is
+	// written meanwhile, and across a move of the data. A document that changes during the export is in it as it was at
+	// some time of the export.
 	//
-	// The answer comes as fast as it is read. A connection on which nothing is read for 30 seconds is ended.
+	// The answer is sent as fast as the client reads it. The server closes a connection on which the client reads
+	// nothing for 30 seconds.
 	//
 	// Corresponds with GET /org/export (the `ExportDocuments` operationId).
 	ExportDocuments(ctx context.Context, params *ExportDocumentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ExportQueryWithBody Export documents by a filter of any length
 	//
-	// `GET /org/export` with its parameters in the body, where there is room for a long filter: 128 KiB in all. It
-	// changes nothing and may be sent again. `{}` is all documents.
+	// `GET /org/export` with its parameters in the body, where the filter may be longer: 128 KiB in all. The request
+	// changes nothing and may be sent again. `{}` exports all documents.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1451,8 +1464,8 @@ type ClientInterface interface {
 
 	// ExportQuery Export documents by a filter of any length
 	//
-	// `GET /org/export` with its parameters in the body, where there is room for a long filter: 128 KiB in all. It
-	// changes nothing and may be sent again. `{}` is all documents.
+	// `GET /org/export` with its parameters in the body, where the filter may be longer: 128 KiB in all. The request
+	// changes nothing and may be sent again. `{}` exports all documents.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1461,25 +1474,28 @@ type ClientInterface interface {
 
 	// GetOrganization Look up an organization by name
 	//
-	// Open to all, without secrets. With a bearer token of the organization itself the answer also has
-	// `generation`, `admin_id`, `updated_at` and, while one runs, `operation`.
+	// Open to all callers; the answer has no secrets. With a bearer token of the organization itself the answer also
+	// has `generation`, `admin_id`, `updated_at`, `quota` if the operator has set a limit, and, while an operation
+	// runs, `operation`.
 	//
 	// Corresponds with GET /org/get (the `GetOrganization` operationId).
 	GetOrganization(ctx context.Context, params *GetOrganizationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ImportDocumentsWithBody Import documents
 	//
-	// Adds documents, one a line, in Extended JSON: what `GET /org/export` gives, for example. The body may be of any
+	// Adds documents, one a line, in Extended JSON, such as the answer of `GET /org/export`. The body may be of any
 	// length; each line is a document of at most 16 MiB as BSON and 32 MiB as text, with any `_id` or none. Blank
-	// lines are passed over, and so is the last line of a whole export.
+	// lines are ignored, and so is the last line of a complete export.
 	//
-	// The answer comes while the documents go. A line that is refused is an `error` line of the answer, and the others
-	// go on; `progress` comes once a second at most, and what it counts is durable. The last line is a `result`. If
-	// there is none, the connection broke: what the last `progress` counts is there, and some of the rest may be. If it
-	// says `complete: false`, it could not go on for the reason in `code`. Either way it can be sent again from the
-	// beginning, with `on_conflict=skip`, if its documents have an `_id`.
+	// The answer is sent while the body is read. For each refused line it has an `error` line, and the import continues.
+	// A `progress` line comes at most once a second, and the documents that it counts are durable. The last line is a
+	// `result`. If there is none, the connection broke: the documents that the last `progress` line counts are stored,
+	// and some of the rest may be. If the `result` says `complete: false`, the import stopped for the reason in `code`.
+	// In both cases the import can be sent again from the beginning, with `on_conflict=skip`, if its documents have an
+	// `_id`.
 	//
-	// Send and read at the same time if you can. A connection on which nothing comes for 30 seconds is ended.
+	// Clients should send and read at the same time. The server closes a connection on which nothing arrives for 30
+	// seconds.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1488,15 +1504,16 @@ type ClientInterface interface {
 
 	// ListIndexes List indexes
 	//
-	// The indexes of the organization's collection by name, without the one on `_id`, which is always there.
+	// The indexes of the organization's collection, by name, except the index on `_id`, which always exists.
 	//
 	// Corresponds with GET /org/indexes (the `ListIndexes` operationId).
 	ListIndexes(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateIndexWithBody Create an index
 	//
-	// Adds an index and indexes what is there, which takes its time. MongoDB's rules hold for documents without the path,
-	// and for arrays. Creating the same index again changes nothing. Refused while the data is being moved.
+	// Creates an index over all documents; the more documents there are, the longer the request takes. Documents without
+	// the path, and arrays, are indexed by MongoDB's rules. Creating the same index again changes nothing. The request is
+	// refused (409) while the data is being moved.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1505,8 +1522,9 @@ type ClientInterface interface {
 
 	// CreateIndex Create an index
 	//
-	// Adds an index and indexes what is there, which takes its time. MongoDB's rules hold for documents without the path,
-	// and for arrays. Creating the same index again changes nothing. Refused while the data is being moved.
+	// Creates an index over all documents; the more documents there are, the longer the request takes. Documents without
+	// the path, and arrays, are indexed by MongoDB's rules. Creating the same index again changes nothing. The request is
+	// refused (409) while the data is being moved.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1515,48 +1533,48 @@ type ClientInterface interface {
 
 	// DeleteIndex Delete an index
 	//
-	// Removes an index; the documents stay. Refused while the data is being moved.
+	// Deletes an index; the documents stay. The request is refused (409) while the data is being moved.
 	//
 	// Corresponds with DELETE /org/indexes/{name} (the `DeleteIndex` operationId).
 	DeleteIndex(ctx context.Context, name IndexName, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListOperations List the organization's changes
+	// ListOperations List the organization's operations
 	//
-	// What was done to the token's own organization, and what is being done, the newest first: its creation and its
-	// updates, those that failed after they had begun included.
+	// The operations of the token's own organization, finished and running, the newest first: its creation, its
+	// updates, including those that failed after they were accepted, and its deletion while that is running.
 	//
 	// Corresponds with GET /org/operations (the `ListOperations` operationId).
 	ListOperations(ctx context.Context, params *ListOperationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetOperation See how a change gets on
+	// GetOperation Follow an operation
 	//
-	// One operation of the token's own organization. Ask again, every second or so, until `state` is not `running`.
-	// When the operation is a deletion, it is over when this answers 401 `token_revoked`.
+	// One operation of the token's own organization. Ask again, about once a second, until `state` is not `running`.
+	// A deletion is finished when this request answers 401 `token_revoked`.
 	//
 	// Corresponds with GET /org/operations/{id} (the `GetOperation` operationId).
 	GetOperation(ctx context.Context, id IDParameter, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetStats See how much there is
+	// GetStats Count the documents and their size
 	//
-	// Counts the organization's documents and their size, which takes the longer the more there are, up to
-	// `QUERY_TIMEOUT`.
+	// How many documents the organization has, and their size. The more documents there are, the longer the request
+	// takes, up to `QUERY_TIMEOUT`.
 	//
 	// Corresponds with GET /org/stats (the `GetStats` operationId).
 	GetStats(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateOrganizationWithBody Rename, rotate credentials, move the data to a fresh collection
 	//
-	// Changes what is given and leaves the rest. The organization's data moves into a fresh collection unless
-	// `migrate` is `false`; `{}` moves the data and changes nothing else.
+	// Changes the token's own organization: the properties that are given, and no others. The organization's data moves
+	// into a fresh collection unless `migrate` is `false`; `{}` moves the data and changes nothing else.
 	//
-	// A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
-	// the one of this request included: log in again. A conflict (409) leaves everything as it was.
+	// A new `email` or `password` is for the calling admin, and ends every token issued to that admin before,
+	// including the token of this request: log in again. A conflict (409) changes nothing.
 	//
-	// Moves are limited (429), for each organization. Where as many are under way as there may be, it waits for its turn,
-	// for ten seconds (503). With `migrate: false` there is no move.
+	// Moves are limited (429) by organization. When the server is running its maximum of moves, the request waits for
+	// its turn, up to ten seconds (503). With `migrate: false` there is no move.
 	//
-	// With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
-	// Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
+	// With `Prefer: respond-async` the answer, 202, comes as soon as the update is accepted, and the update continues.
+	// Follow it with `GET /org/operations/{id}`; once new credentials are in force, with a new token.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1565,29 +1583,29 @@ type ClientInterface interface {
 
 	// UpdateOrganization Rename, rotate credentials, move the data to a fresh collection
 	//
-	// Changes what is given and leaves the rest. The organization's data moves into a fresh collection unless
-	// `migrate` is `false`; `{}` moves the data and changes nothing else.
+	// Changes the token's own organization: the properties that are given, and no others. The organization's data moves
+	// into a fresh collection unless `migrate` is `false`; `{}` moves the data and changes nothing else.
 	//
-	// A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
-	// the one of this request included: log in again. A conflict (409) leaves everything as it was.
+	// A new `email` or `password` is for the calling admin, and ends every token issued to that admin before,
+	// including the token of this request: log in again. A conflict (409) changes nothing.
 	//
-	// Moves are limited (429), for each organization. Where as many are under way as there may be, it waits for its turn,
-	// for ten seconds (503). With `migrate: false` there is no move.
+	// Moves are limited (429) by organization. When the server is running its maximum of moves, the request waits for
+	// its turn, up to ten seconds (503). With `migrate: false` there is no move.
 	//
-	// With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
-	// Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
+	// With `Prefer: respond-async` the answer, 202, comes as soon as the update is accepted, and the update continues.
+	// Follow it with `GET /org/operations/{id}`; once new credentials are in force, with a new token.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /org/update (the `UpdateOrganization` operationId).
 	UpdateOrganization(ctx context.Context, params *UpdateOrganizationParams, body UpdateOrganizationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetReadiness Can it serve requests
+	// GetReadiness Check that the server can serve requests
 	//
-	// Answers 200 while the storage can be read and takes writes, else 503: with `storage_full` while writes are refused
-	// because the disk beneath is full, which is over when there is room (reads and deletions go on meanwhile), and
-	// with `unavailable` otherwise, as while it starts and stops, or has not been able for some time to tell the other
-	// instances that it is alive. Send requests elsewhere meanwhile.
+	// Answers 200 while the storage can be read and written, else 503. `storage_full`: the disk of the storage is full,
+	// so writes are refused until there is room again; reads and deletions continue. `unavailable`: the storage does not
+	// answer, the server is starting or stopping, or it has not been able for some time to tell the other instances that
+	// it is alive. Meanwhile, send requests to other instances.
 	//
 	// Corresponds with GET /readyz (the `GetReadiness` operationId).
 	GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1595,12 +1613,12 @@ type ClientInterface interface {
 
 // LoginWithBody Log in
 //
-// Exchanges an e-mail address and a password for a bearer token (JWT) that says `admin_id` and `org_id`. An
-// unknown address and a wrong password read the same and take the same time.
+// Exchanges an e-mail address and a password for a bearer token (JWT) that contains `admin_id` and `org_id`. An
+// unknown address and a wrong password get the same answer after the same time.
 //
-// Logins that fail are limited (429), for each client address and, from each network, for each e-mail address; one
-// that succeeds uses nothing up. A refusal is told a second later. Where very many log in at once, networks take
-// turns, and those that cannot have one within ten seconds are told so (503). See docs/limits.md.
+// Failed logins are limited (429): by client address and, from each network, by e-mail address. A successful login
+// does not count. A refusal (429, 503) is sent a second later. When very many clients log in at once, their networks take
+// turns; a login that gets no turn within ten seconds is refused (503). See docs/limits.md.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1619,12 +1637,12 @@ func (c *Client) LoginWithBody(ctx context.Context, contentType string, body io.
 
 // Login Log in
 //
-// Exchanges an e-mail address and a password for a bearer token (JWT) that says `admin_id` and `org_id`. An
-// unknown address and a wrong password read the same and take the same time.
+// Exchanges an e-mail address and a password for a bearer token (JWT) that contains `admin_id` and `org_id`. An
+// unknown address and a wrong password get the same answer after the same time.
 //
-// Logins that fail are limited (429), for each client address and, from each network, for each e-mail address; one
-// that succeeds uses nothing up. A refusal is told a second later. Where very many log in at once, networks take
-// turns, and those that cannot have one within ten seconds are told so (503). See docs/limits.md.
+// Failed logins are limited (429): by client address and, from each network, by e-mail address. A successful login
+// does not count. A refusal (429, 503) is sent a second later. When very many clients log in at once, their networks take
+// turns; a login that gets no turn within ten seconds is refused (503). See docs/limits.md.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1641,9 +1659,9 @@ func (c *Client) Login(ctx context.Context, body LoginJSONRequestBody, reqEditor
 	return c.Client.Do(req)
 }
 
-// GetLiveness Is the process alive
+// GetLiveness Check that the process is alive
 //
-// Answers as long as the process can answer anything, while it starts too. Restart it if it does not.
+// Answers as long as the process can answer at all, even while it starts. Restart a process that does not answer.
 //
 // Corresponds with GET /livez (the `GetLiveness` operationId).
 func (c *Client) GetLiveness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1660,7 +1678,7 @@ func (c *Client) GetLiveness(ctx context.Context, reqEditors ...RequestEditorFn)
 
 // ListOrganizations List all organizations
 //
-// Every organization of this service, the newest first, in all states or in one.
+// All organizations of this service, or those in one state, the newest first.
 //
 // Corresponds with GET /operator/organizations (the `ListOrganizations` operationId).
 func (c *Client) ListOrganizations(ctx context.Context, params *ListOrganizationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1677,7 +1695,7 @@ func (c *Client) ListOrganizations(ctx context.Context, params *ListOrganization
 
 // InspectOrganization Look up an organization by id
 //
-// One organization, in whatever state it is.
+// One organization, whatever its state.
 //
 // Corresponds with GET /operator/organizations/{id} (the `InspectOrganization` operationId).
 func (c *Client) InspectOrganization(ctx context.Context, id OrganizationID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1692,17 +1710,17 @@ func (c *Client) InspectOrganization(ctx context.Context, id OrganizationID, req
 	return c.Client.Do(req)
 }
 
-// SetQuotaWithBody Limit how much an organization may have
+// SetQuotaWithBody Set an organization's quota
 //
-// Sets how many documents the organization may have, and how many bytes they may take, with what its indexes hold of
-// them; what is left out has no limit. It holds from the next write on: what would be more is refused by 507
-// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
-// without making it larger, and deleted.
+// Limits how many documents the organization may have, and how many bytes its documents and indexes may take
+// together; a property that is left out means no limit. The quota holds from the next write on: a write, or an index,
+// that would exceed it is refused (507 `quota_exceeded`). Existing data stays, even beyond the quota, and can be
+// read, deleted, and changed without becoming larger.
 //
-// With the embedded engine a quota is never exceeded, but for the moment in which an index is made that turns out to
-// take too much, and is removed again. On MongoDB every instance of the server takes what there is
-// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
-// exceeded by what the other instances write in that time, and by writes that bypass the service.
+// With the embedded engine a quota is never exceeded, except while an index is built that turns out to be too large
+// and is removed again. On MongoDB every instance of the server reads the database's statistics every few seconds,
+// and between two readings knows only of its own writes: what other instances write in that time, and writes that
+// bypass the service, may exceed a quota.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1719,17 +1737,17 @@ func (c *Client) SetQuotaWithBody(ctx context.Context, id OrganizationID, conten
 	return c.Client.Do(req)
 }
 
-// SetQuota Limit how much an organization may have
+// SetQuota Set an organization's quota
 //
-// Sets how many documents the organization may have, and how many bytes they may take, with what its indexes hold of
-// them; what is left out has no limit. It holds from the next write on: what would be more is refused by 507
-// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
-// without making it larger, and deleted.
+// Limits how many documents the organization may have, and how many bytes its documents and indexes may take
+// together; a property that is left out means no limit. The quota holds from the next write on: a write, or an index,
+// that would exceed it is refused (507 `quota_exceeded`). Existing data stays, even beyond the quota, and can be
+// read, deleted, and changed without becoming larger.
 //
-// With the embedded engine a quota is never exceeded, but for the moment in which an index is made that turns out to
-// take too much, and is removed again. On MongoDB every instance of the server takes what there is
-// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
-// exceeded by what the other instances write in that time, and by writes that bypass the service.
+// With the embedded engine a quota is never exceeded, except while an index is built that turns out to be too large
+// and is removed again. On MongoDB every instance of the server reads the database's statistics every few seconds,
+// and between two readings knows only of its own writes: what other instances write in that time, and writes that
+// bypass the service, may exceed a quota.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1748,9 +1766,9 @@ func (c *Client) SetQuota(ctx context.Context, id OrganizationID, body SetQuotaJ
 
 // RestoreOrganization Restore a deleted organization
 //
-// Brings an organization back that was deleted less than the time of grace (`DELETE_GRACE`) ago, to the state that
-// it had, with all its data. Its admins have to log in again: the deletion has ended all sessions for good. After that
-// time it answers 404. One that is not deleted stays as it is.
+// Restores an organization that is in its time of grace (`DELETE_GRACE`) after a deletion, with all its data, to the
+// state that it had. Its admins have to log in again: the deletion revoked all tokens. After the time of grace the
+// answer is 404. Restoring an organization that is not deleted changes nothing.
 //
 // Corresponds with POST /operator/organizations/{id}/restore (the `RestoreOrganization` operationId).
 func (c *Client) RestoreOrganization(ctx context.Context, id OrganizationID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1767,7 +1785,7 @@ func (c *Client) RestoreOrganization(ctx context.Context, id OrganizationID, req
 
 // ResumeOrganization Resume a suspended organization
 //
-// Takes a suspension back: tokens that have not expired are good again. One that is active already stays so.
+// Ends a suspension: tokens that have not expired are good again. Resuming an active organization changes nothing.
 //
 // Corresponds with POST /operator/organizations/{id}/resume (the `ResumeOrganization` operationId).
 func (c *Client) ResumeOrganization(ctx context.Context, id OrganizationID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1784,8 +1802,9 @@ func (c *Client) ResumeOrganization(ctx context.Context, id OrganizationID, reqE
 
 // SuspendOrganization Suspend an organization
 //
-// Its admins are refused, by 423, from their next request on, and cannot log in. Data, tokens and credentials stay
-// as they are, and a change that is going on goes on. One that is suspended already stays so.
+// Refuses the organization's admins (423) from their next request on; they cannot log in either. Data, tokens and
+// credentials stay as they are, and a running operation continues. Suspending a suspended organization changes
+// nothing.
 //
 // Corresponds with POST /operator/organizations/{id}/suspend (the `SuspendOrganization` operationId).
 func (c *Client) SuspendOrganization(ctx context.Context, id OrganizationID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1805,12 +1824,11 @@ func (c *Client) SuspendOrganization(ctx context.Context, id OrganizationID, req
 // Creates the organization, its first admin and its own, empty collection `org_<name>`. All or nothing: a refused
 // create leaves neither the name nor the e-mail address taken.
 //
-// Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. Where
+// Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. If
 // another organization's name leads to the same collection name, the collection gets a suffix.
 //
-// Sign-ups are limited (429): attempts for each client address and each e-mail address, and those that come to
-// something in all, of which a quarter may come from one provider's network. Where the server has as many
-// organizations as it may have, the answer is 507.
+// Sign-ups are limited (429): attempts by client address and by e-mail address, successful sign-ups in total, of
+// which one provider's network may make a quarter. A server that has its maximum of organizations answers 507.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1832,12 +1850,11 @@ func (c *Client) CreateOrganizationWithBody(ctx context.Context, params *CreateO
 // Creates the organization, its first admin and its own, empty collection `org_<name>`. All or nothing: a refused
 // create leaves neither the name nor the e-mail address taken.
 //
-// Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. Where
+// Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. If
 // another organization's name leads to the same collection name, the collection gets a suffix.
 //
-// Sign-ups are limited (429): attempts for each client address and each e-mail address, and those that come to
-// something in all, of which a quarter may come from one provider's network. Where the server has as many
-// organizations as it may have, the answer is 507.
+// Sign-ups are limited (429): attempts by client address and by e-mail address, successful sign-ups in total, of
+// which one provider's network may make a quarter. A server that has its maximum of organizations answers 507.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1857,15 +1874,15 @@ func (c *Client) CreateOrganization(ctx context.Context, params *CreateOrganizat
 // DeleteOrganization Delete the organization and every trace of it
 //
 // Deletes the token's own organization: its collection with all documents, its admins, its metadata. Its name and
-// e-mail addresses are free again when the answer arrives. It cannot be undone.
+// e-mail addresses are free again when the answer arrives. A deletion cannot be undone.
 //
-// Where the operator has set a time of grace (`DELETE_GRACE`), all this happens when that is over, at the
-// `purge_after` of the receipt. Until then nothing of the organization can be used, name and e-mail addresses
-// stay taken, and the operator can restore it. Tokens from before are good no more: log in again.
+// If the operator has set a time of grace (`DELETE_GRACE`), the data is deleted when that is over, at the
+// `purge_after` of the receipt. Until then the organization cannot be used, its name and e-mail addresses stay
+// taken, and the operator can restore it. Its tokens are revoked at once: after a restore its admins log in again.
 //
-// With `Prefer: respond-async`, and without a time of grace, the answer is 202, and the deletion goes on. Until its
-// last steps the token is good for `GET /org/operations/{id}`, and for nothing else; after them that answers 401
-// `token_revoked`, too. No operation is left to say that it succeeded.
+// With `Prefer: respond-async`, and without a time of grace, the answer is 202, and the deletion continues. Until
+// its last steps the organization's tokens are good for `GET /org/operations` and `GET /org/operations/{id}`, and
+// for nothing else; after them both answer 401 `token_revoked`. A deletion that has succeeded leaves no operation.
 //
 // Corresponds with DELETE /org/delete (the `DeleteOrganization` operationId).
 func (c *Client) DeleteOrganization(ctx context.Context, params *DeleteOrganizationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1882,9 +1899,9 @@ func (c *Client) DeleteOrganization(ctx context.Context, params *DeleteOrganizat
 
 // ListDocuments List documents
 //
-// A page of the organization's documents. Go on with `next_cursor` until there is none: a document that stays as it
-// is comes exactly once, whatever is written meanwhile, and across a move of the data. A page may have fewer
-// items than `limit` when documents are large.
+// A page of the organization's documents. For the next page send `next_cursor` as `cursor`, until an answer has no
+// `next_cursor`. A document that does not change meanwhile is listed exactly once, whatever else is written, and
+// across a move of the data. A page may have fewer items than `limit` when documents are large.
 //
 // Corresponds with GET /org/documents (the `ListDocuments` operationId).
 func (c *Client) ListDocuments(ctx context.Context, params *ListDocumentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1901,8 +1918,8 @@ func (c *Client) ListDocuments(ctx context.Context, params *ListDocumentsParams,
 
 // CreateDocumentWithBody Create a document
 //
-// Adds a document. Without an `_id` it gets an ObjectId. An `_id` has to be one that a path can name: an ObjectId,
-// or a string that does not look like one.
+// Adds a document. A document without an `_id` gets an ObjectId. An `_id` has to fit into a path: an ObjectId, or a
+// string that does not look like an ObjectId.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1921,8 +1938,8 @@ func (c *Client) CreateDocumentWithBody(ctx context.Context, params *CreateDocum
 
 // CreateDocument Create a document
 //
-// Adds a document. Without an `_id` it gets an ObjectId. An `_id` has to be one that a path can name: an ObjectId,
-// or a string that does not look like one.
+// Adds a document. A document without an `_id` gets an ObjectId. An `_id` has to fit into a path: an ObjectId, or a
+// string that does not look like an ObjectId.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1941,9 +1958,9 @@ func (c *Client) CreateDocument(ctx context.Context, params *CreateDocumentParam
 
 // QueryDocumentsWithBody List documents by a query of any length
 //
-// `GET /org/documents` with its parameters in the body, where there is room for long ones: 128 KiB in all. It
-// changes nothing and may be sent again. `{}` is all documents. A `next_cursor` of the one may be used with the
-// other, with the same `filter` and `sort`.
+// `GET /org/documents` with its parameters in the body, which may be longer: 128 KiB in all. The request changes
+// nothing and may be sent again. `{}` lists all documents. Both operations take each other's `next_cursor`, with
+// the same `filter` and `sort`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1962,9 +1979,9 @@ func (c *Client) QueryDocumentsWithBody(ctx context.Context, contentType string,
 
 // QueryDocuments List documents by a query of any length
 //
-// `GET /org/documents` with its parameters in the body, where there is room for long ones: 128 KiB in all. It
-// changes nothing and may be sent again. `{}` is all documents. A `next_cursor` of the one may be used with the
-// other, with the same `filter` and `sort`.
+// `GET /org/documents` with its parameters in the body, which may be longer: 128 KiB in all. The request changes
+// nothing and may be sent again. `{}` lists all documents. Both operations take each other's `next_cursor`, with
+// the same `filter` and `sort`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1983,7 +2000,7 @@ func (c *Client) QueryDocuments(ctx context.Context, body QueryDocumentsJSONRequ
 
 // DeleteDocument Delete a document
 //
-// Removes the document of that `_id`.
+// Deletes the document with this `_id`.
 //
 // Corresponds with DELETE /org/documents/{id} (the `DeleteDocument` operationId).
 func (c *Client) DeleteDocument(ctx context.Context, id string, params *DeleteDocumentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2000,7 +2017,7 @@ func (c *Client) DeleteDocument(ctx context.Context, id string, params *DeleteDo
 
 // GetDocument Get a document
 //
-// The document of that `_id`, in relaxed Extended JSON.
+// The document with this `_id`, in relaxed Extended JSON.
 //
 // Corresponds with GET /org/documents/{id} (the `GetDocument` operationId).
 func (c *Client) GetDocument(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2017,8 +2034,9 @@ func (c *Client) GetDocument(ctx context.Context, id string, reqEditors ...Reque
 
 // PatchDocumentWithBody Change a document in part
 //
-// A JSON Merge Patch (RFC 7396): names in it replace those of the document, objects are merged, `null` removes. A
-// value of a type of Extended JSON counts as one value. The `_id` cannot change.
+// Applies a JSON Merge Patch (RFC 7396): its values replace the document's values of the same names, objects are
+// merged, and `null` removes a name. An object that is a type of Extended JSON counts as one value. The `_id`
+// cannot change.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2037,8 +2055,9 @@ func (c *Client) PatchDocumentWithBody(ctx context.Context, id string, params *P
 
 // PatchDocumentWithApplicationMergePatchPlusJSONBody Change a document in part
 //
-// A JSON Merge Patch (RFC 7396): names in it replace those of the document, objects are merged, `null` removes. A
-// value of a type of Extended JSON counts as one value. The `_id` cannot change.
+// Applies a JSON Merge Patch (RFC 7396): its values replace the document's values of the same names, objects are
+// merged, and `null` removes a name. An object that is a type of Extended JSON counts as one value. The `_id`
+// cannot change.
 //
 // Takes a body of the `application/merge-patch+json` content type.
 //
@@ -2057,8 +2076,8 @@ func (c *Client) PatchDocumentWithApplicationMergePatchPlusJSONBody(ctx context.
 
 // PutDocumentWithBody Replace a document, or create it
 //
-// Puts the document at that `_id`, whether there is one or not. An `_id` in the body has to be the same. With
-// `If-Match` it only replaces, with `If-None-Match: *` it only creates.
+// Stores the document with this `_id`, whether or not there was one. An `_id` in the body has to be the same. With
+// `If-Match` the request only replaces, with `If-None-Match: *` it only creates.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2077,8 +2096,8 @@ func (c *Client) PutDocumentWithBody(ctx context.Context, id string, params *Put
 
 // PutDocument Replace a document, or create it
 //
-// Puts the document at that `_id`, whether there is one or not. An `_id` in the body has to be the same. With
-// `If-Match` it only replaces, with `If-None-Match: *` it only creates.
+// Stores the document with this `_id`, whether or not there was one. An `_id` in the body has to be the same. With
+// `If-Match` the request only replaces, with `If-None-Match: *` it only creates.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2097,14 +2116,16 @@ func (c *Client) PutDocument(ctx context.Context, id string, params *PutDocument
 
 // ExportDocuments Export documents
 //
-// All documents, or those that a filter selects, one a line, in the order of `_id`. The last line is
-// `{"_trailer": {…}}`, which no document can be, since every document has an `_id`. If it is not there, or does not
-// say `complete: true`, documents are missing.
+// All documents, or those that a filter selects, one a line, ordered by `_id`. The last line is
+// `{"_trailer": {…}}`, which cannot be a document, since every document has an `_id`. If that line is missing, or
+// does not say `complete: true`, documents are missing.
 //
-// A document that is there from beginning to end is in the export exactly once, whatever is written meanwhile, and
-// across a move of the data. Of one that is changed it is some version of that time.
+// A document that exists from the beginning of the export to its end is in the export exactly once, whatever is
+// written meanwhile, and across a move of the data. A document that changes during the export is in it as it was at
+// some time of the export.
 //
-// The answer comes as fast as it is read. A connection on which nothing is read for 30 seconds is ended.
+// The answer is sent as fast as the client reads it. The server closes a connection on which the client reads
+// nothing for 30 seconds.
 //
 // Corresponds with GET /org/export (the `ExportDocuments` operationId).
 func (c *Client) ExportDocuments(ctx context.Context, params *ExportDocumentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2121,8 +2142,8 @@ func (c *Client) ExportDocuments(ctx context.Context, params *ExportDocumentsPar
 
 // ExportQueryWithBody Export documents by a filter of any length
 //
-// `GET /org/export` with its parameters in the body, where there is room for a long filter: 128 KiB in all. It
-// changes nothing and may be sent again. `{}` is all documents.
+// `GET /org/export` with its parameters in the body, where the filter may be longer: 128 KiB in all. The request
+// changes nothing and may be sent again. `{}` exports all documents.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2141,8 +2162,8 @@ func (c *Client) ExportQueryWithBody(ctx context.Context, contentType string, bo
 
 // ExportQuery Export documents by a filter of any length
 //
-// `GET /org/export` with its parameters in the body, where there is room for a long filter: 128 KiB in all. It
-// changes nothing and may be sent again. `{}` is all documents.
+// `GET /org/export` with its parameters in the body, where the filter may be longer: 128 KiB in all. The request
+// changes nothing and may be sent again. `{}` exports all documents.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2161,8 +2182,9 @@ func (c *Client) ExportQuery(ctx context.Context, body ExportQueryJSONRequestBod
 
 // GetOrganization Look up an organization by name
 //
-// Open to all, without secrets. With a bearer token of the organization itself the answer also has
-// `generation`, `admin_id`, `updated_at` and, while one runs, `operation`.
+// Open to all callers; the answer has no secrets. With a bearer token of the organization itself the answer also
+// has `generation`, `admin_id`, `updated_at`, `quota` if the operator has set a limit, and, while an operation
+// runs, `operation`.
 //
 // Corresponds with GET /org/get (the `GetOrganization` operationId).
 func (c *Client) GetOrganization(ctx context.Context, params *GetOrganizationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2179,17 +2201,19 @@ func (c *Client) GetOrganization(ctx context.Context, params *GetOrganizationPar
 
 // ImportDocumentsWithBody Import documents
 //
-// Adds documents, one a line, in Extended JSON: what `GET /org/export` gives, for example. The body may be of any
+// Adds documents, one a line, in Extended JSON, such as the answer of `GET /org/export`. The body may be of any
 // length; each line is a document of at most 16 MiB as BSON and 32 MiB as text, with any `_id` or none. Blank
-// lines are passed over, and so is the last line of a whole export.
+// lines are ignored, and so is the last line of a complete export.
 //
-// The answer comes while the documents go. A line that is refused is an `error` line of the answer, and the others
-// go on; `progress` comes once a second at most, and what it counts is durable. The last line is a `result`. If
-// there is none, the connection broke: what the last `progress` counts is there, and some of the rest may be. If it
-// says `complete: false`, it could not go on for the reason in `code`. Either way it can be sent again from the
-// beginning, with `on_conflict=skip`, if its documents have an `_id`.
+// The answer is sent while the body is read. For each refused line it has an `error` line, and the import continues.
+// A `progress` line comes at most once a second, and the documents that it counts are durable. The last line is a
+// `result`. If there is none, the connection broke: the documents that the last `progress` line counts are stored,
+// and some of the rest may be. If the `result` says `complete: false`, the import stopped for the reason in `code`.
+// In both cases the import can be sent again from the beginning, with `on_conflict=skip`, if its documents have an
+// `_id`.
 //
-// Send and read at the same time if you can. A connection on which nothing comes for 30 seconds is ended.
+// Clients should send and read at the same time. The server closes a connection on which nothing arrives for 30
+// seconds.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2208,7 +2232,7 @@ func (c *Client) ImportDocumentsWithBody(ctx context.Context, params *ImportDocu
 
 // ListIndexes List indexes
 //
-// The indexes of the organization's collection by name, without the one on `_id`, which is always there.
+// The indexes of the organization's collection, by name, except the index on `_id`, which always exists.
 //
 // Corresponds with GET /org/indexes (the `ListIndexes` operationId).
 func (c *Client) ListIndexes(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2225,8 +2249,9 @@ func (c *Client) ListIndexes(ctx context.Context, reqEditors ...RequestEditorFn)
 
 // CreateIndexWithBody Create an index
 //
-// Adds an index and indexes what is there, which takes its time. MongoDB's rules hold for documents without the path,
-// and for arrays. Creating the same index again changes nothing. Refused while the data is being moved.
+// Creates an index over all documents; the more documents there are, the longer the request takes. Documents without
+// the path, and arrays, are indexed by MongoDB's rules. Creating the same index again changes nothing. The request is
+// refused (409) while the data is being moved.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2245,8 +2270,9 @@ func (c *Client) CreateIndexWithBody(ctx context.Context, contentType string, bo
 
 // CreateIndex Create an index
 //
-// Adds an index and indexes what is there, which takes its time. MongoDB's rules hold for documents without the path,
-// and for arrays. Creating the same index again changes nothing. Refused while the data is being moved.
+// Creates an index over all documents; the more documents there are, the longer the request takes. Documents without
+// the path, and arrays, are indexed by MongoDB's rules. Creating the same index again changes nothing. The request is
+// refused (409) while the data is being moved.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2265,7 +2291,7 @@ func (c *Client) CreateIndex(ctx context.Context, body CreateIndexJSONRequestBod
 
 // DeleteIndex Delete an index
 //
-// Removes an index; the documents stay. Refused while the data is being moved.
+// Deletes an index; the documents stay. The request is refused (409) while the data is being moved.
 //
 // Corresponds with DELETE /org/indexes/{name} (the `DeleteIndex` operationId).
 func (c *Client) DeleteIndex(ctx context.Context, name IndexName, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2280,10 +2306,10 @@ func (c *Client) DeleteIndex(ctx context.Context, name IndexName, reqEditors ...
 	return c.Client.Do(req)
 }
 
-// ListOperations List the organization's changes
+// ListOperations List the organization's operations
 //
-// What was done to the token's own organization, and what is being done, the newest first: its creation and its
-// updates, those that failed after they had begun included.
+// The operations of the token's own organization, finished and running, the newest first: its creation, its
+// updates, including those that failed after they were accepted, and its deletion while that is running.
 //
 // Corresponds with GET /org/operations (the `ListOperations` operationId).
 func (c *Client) ListOperations(ctx context.Context, params *ListOperationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2298,10 +2324,10 @@ func (c *Client) ListOperations(ctx context.Context, params *ListOperationsParam
 	return c.Client.Do(req)
 }
 
-// GetOperation See how a change gets on
+// GetOperation Follow an operation
 //
-// One operation of the token's own organization. Ask again, every second or so, until `state` is not `running`.
-// When the operation is a deletion, it is over when this answers 401 `token_revoked`.
+// One operation of the token's own organization. Ask again, about once a second, until `state` is not `running`.
+// A deletion is finished when this request answers 401 `token_revoked`.
 //
 // Corresponds with GET /org/operations/{id} (the `GetOperation` operationId).
 func (c *Client) GetOperation(ctx context.Context, id IDParameter, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2316,10 +2342,10 @@ func (c *Client) GetOperation(ctx context.Context, id IDParameter, reqEditors ..
 	return c.Client.Do(req)
 }
 
-// GetStats See how much there is
+// GetStats Count the documents and their size
 //
-// Counts the organization's documents and their size, which takes the longer the more there are, up to
-// `QUERY_TIMEOUT`.
+// How many documents the organization has, and their size. The more documents there are, the longer the request
+// takes, up to `QUERY_TIMEOUT`.
 //
 // Corresponds with GET /org/stats (the `GetStats` operationId).
 func (c *Client) GetStats(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2336,17 +2362,17 @@ func (c *Client) GetStats(ctx context.Context, reqEditors ...RequestEditorFn) (*
 
 // UpdateOrganizationWithBody Rename, rotate credentials, move the data to a fresh collection
 //
-// Changes what is given and leaves the rest. The organization's data moves into a fresh collection unless
-// `migrate` is `false`; `{}` moves the data and changes nothing else.
+// Changes the token's own organization: the properties that are given, and no others. The organization's data moves
+// into a fresh collection unless `migrate` is `false`; `{}` moves the data and changes nothing else.
 //
-// A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
-// the one of this request included: log in again. A conflict (409) leaves everything as it was.
+// A new `email` or `password` is for the calling admin, and ends every token issued to that admin before,
+// including the token of this request: log in again. A conflict (409) changes nothing.
 //
-// Moves are limited (429), for each organization. Where as many are under way as there may be, it waits for its turn,
-// for ten seconds (503). With `migrate: false` there is no move.
+// Moves are limited (429) by organization. When the server is running its maximum of moves, the request waits for
+// its turn, up to ten seconds (503). With `migrate: false` there is no move.
 //
-// With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
-// Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
+// With `Prefer: respond-async` the answer, 202, comes as soon as the update is accepted, and the update continues.
+// Follow it with `GET /org/operations/{id}`; once new credentials are in force, with a new token.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2365,17 +2391,17 @@ func (c *Client) UpdateOrganizationWithBody(ctx context.Context, params *UpdateO
 
 // UpdateOrganization Rename, rotate credentials, move the data to a fresh collection
 //
-// Changes what is given and leaves the rest. The organization's data moves into a fresh collection unless
-// `migrate` is `false`; `{}` moves the data and changes nothing else.
+// Changes the token's own organization: the properties that are given, and no others. The organization's data moves
+// into a fresh collection unless `migrate` is `false`; `{}` moves the data and changes nothing else.
 //
-// A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
-// the one of this request included: log in again. A conflict (409) leaves everything as it was.
+// A new `email` or `password` is for the calling admin, and ends every token issued to that admin before,
+// including the token of this request: log in again. A conflict (409) changes nothing.
 //
-// Moves are limited (429), for each organization. Where as many are under way as there may be, it waits for its turn,
-// for ten seconds (503). With `migrate: false` there is no move.
+// Moves are limited (429) by organization. When the server is running its maximum of moves, the request waits for
+// its turn, up to ten seconds (503). With `migrate: false` there is no move.
 //
-// With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
-// Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
+// With `Prefer: respond-async` the answer, 202, comes as soon as the update is accepted, and the update continues.
+// Follow it with `GET /org/operations/{id}`; once new credentials are in force, with a new token.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2392,12 +2418,12 @@ func (c *Client) UpdateOrganization(ctx context.Context, params *UpdateOrganizat
 	return c.Client.Do(req)
 }
 
-// GetReadiness Can it serve requests
+// GetReadiness Check that the server can serve requests
 //
-// Answers 200 while the storage can be read and takes writes, else 503: with `storage_full` while writes are refused
-// because the disk beneath is full, which is over when there is room (reads and deletions go on meanwhile), and
-// with `unavailable` otherwise, as while it starts and stops, or has not been able for some time to tell the other
-// instances that it is alive. Send requests elsewhere meanwhile.
+// Answers 200 while the storage can be read and written, else 503. `storage_full`: the disk of the storage is full,
+// so writes are refused until there is room again; reads and deletions continue. `unavailable`: the storage does not
+// answer, the server is starting or stopping, or it has not been able for some time to tell the other instances that
+// it is alive. Meanwhile, send requests to other instances.
 //
 // Corresponds with GET /readyz (the `GetReadiness` operationId).
 func (c *Client) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3832,12 +3858,12 @@ type ClientWithResponsesInterface interface {
 
 	// LoginWithBodyWithResponse Log in
 	//
-	// Exchanges an e-mail address and a password for a bearer token (JWT) that says `admin_id` and `org_id`. An
-	// unknown address and a wrong password read the same and take the same time.
+	// Exchanges an e-mail address and a password for a bearer token (JWT) that contains `admin_id` and `org_id`. An
+	// unknown address and a wrong password get the same answer after the same time.
 	//
-	// Logins that fail are limited (429), for each client address and, from each network, for each e-mail address; one
-	// that succeeds uses nothing up. A refusal is told a second later. Where very many log in at once, networks take
-	// turns, and those that cannot have one within ten seconds are told so (503). See docs/limits.md.
+	// Failed logins are limited (429): by client address and, from each network, by e-mail address. A successful login
+	// does not count. A refusal (429, 503) is sent a second later. When very many clients log in at once, their networks take
+	// turns; a login that gets no turn within ten seconds is refused (503). See docs/limits.md.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3846,21 +3872,21 @@ type ClientWithResponsesInterface interface {
 
 	// LoginWithResponse Log in
 	//
-	// Exchanges an e-mail address and a password for a bearer token (JWT) that says `admin_id` and `org_id`. An
-	// unknown address and a wrong password read the same and take the same time.
+	// Exchanges an e-mail address and a password for a bearer token (JWT) that contains `admin_id` and `org_id`. An
+	// unknown address and a wrong password get the same answer after the same time.
 	//
-	// Logins that fail are limited (429), for each client address and, from each network, for each e-mail address; one
-	// that succeeds uses nothing up. A refusal is told a second later. Where very many log in at once, networks take
-	// turns, and those that cannot have one within ten seconds are told so (503). See docs/limits.md.
+	// Failed logins are limited (429): by client address and, from each network, by e-mail address. A successful login
+	// does not count. A refusal (429, 503) is sent a second later. When very many clients log in at once, their networks take
+	// turns; a login that gets no turn within ten seconds is refused (503). See docs/limits.md.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /admin/login (the `Login` operationId).
 	LoginWithResponse(ctx context.Context, body LoginJSONRequestBody, reqEditors ...RequestEditorFn) (*LoginResult, error)
 
-	// GetLivenessWithResponse Is the process alive
+	// GetLivenessWithResponse Check that the process is alive
 	//
-	// Answers as long as the process can answer anything, while it starts too. Restart it if it does not.
+	// Answers as long as the process can answer at all, even while it starts. Restart a process that does not answer.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3869,7 +3895,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListOrganizationsWithResponse List all organizations
 	//
-	// Every organization of this service, the newest first, in all states or in one.
+	// All organizations of this service, or those in one state, the newest first.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3878,41 +3904,41 @@ type ClientWithResponsesInterface interface {
 
 	// InspectOrganizationWithResponse Look up an organization by id
 	//
-	// One organization, in whatever state it is.
+	// One organization, whatever its state.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /operator/organizations/{id} (the `InspectOrganization` operationId).
 	InspectOrganizationWithResponse(ctx context.Context, id OrganizationID, reqEditors ...RequestEditorFn) (*InspectOrganizationResult, error)
 
-	// SetQuotaWithBodyWithResponse Limit how much an organization may have
+	// SetQuotaWithBodyWithResponse Set an organization's quota
 	//
-	// Sets how many documents the organization may have, and how many bytes they may take, with what its indexes hold of
-	// them; what is left out has no limit. It holds from the next write on: what would be more is refused by 507
-	// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
-	// without making it larger, and deleted.
+	// Limits how many documents the organization may have, and how many bytes its documents and indexes may take
+	// together; a property that is left out means no limit. The quota holds from the next write on: a write, or an index,
+	// that would exceed it is refused (507 `quota_exceeded`). Existing data stays, even beyond the quota, and can be
+	// read, deleted, and changed without becoming larger.
 	//
-	// With the embedded engine a quota is never exceeded, but for the moment in which an index is made that turns out to
-	// take too much, and is removed again. On MongoDB every instance of the server takes what there is
-	// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
-	// exceeded by what the other instances write in that time, and by writes that bypass the service.
+	// With the embedded engine a quota is never exceeded, except while an index is built that turns out to be too large
+	// and is removed again. On MongoDB every instance of the server reads the database's statistics every few seconds,
+	// and between two readings knows only of its own writes: what other instances write in that time, and writes that
+	// bypass the service, may exceed a quota.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /operator/organizations/{id}/quota (the `SetQuota` operationId).
 	SetQuotaWithBodyWithResponse(ctx context.Context, id OrganizationID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetQuotaResult, error)
 
-	// SetQuotaWithResponse Limit how much an organization may have
+	// SetQuotaWithResponse Set an organization's quota
 	//
-	// Sets how many documents the organization may have, and how many bytes they may take, with what its indexes hold of
-	// them; what is left out has no limit. It holds from the next write on: what would be more is refused by 507
-	// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
-	// without making it larger, and deleted.
+	// Limits how many documents the organization may have, and how many bytes its documents and indexes may take
+	// together; a property that is left out means no limit. The quota holds from the next write on: a write, or an index,
+	// that would exceed it is refused (507 `quota_exceeded`). Existing data stays, even beyond the quota, and can be
+	// read, deleted, and changed without becoming larger.
 	//
-	// With the embedded engine a quota is never exceeded, but for the moment in which an index is made that turns out to
-	// take too much, and is removed again. On MongoDB every instance of the server takes what there is
-	// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
-	// exceeded by what the other instances write in that time, and by writes that bypass the service.
+	// With the embedded engine a quota is never exceeded, except while an index is built that turns out to be too large
+	// and is removed again. On MongoDB every instance of the server reads the database's statistics every few seconds,
+	// and between two readings knows only of its own writes: what other instances write in that time, and writes that
+	// bypass the service, may exceed a quota.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3921,9 +3947,9 @@ type ClientWithResponsesInterface interface {
 
 	// RestoreOrganizationWithResponse Restore a deleted organization
 	//
-	// Brings an organization back that was deleted less than the time of grace (`DELETE_GRACE`) ago, to the state that
-	// it had, with all its data. Its admins have to log in again: the deletion has ended all sessions for good. After that
-	// time it answers 404. One that is not deleted stays as it is.
+	// Restores an organization that is in its time of grace (`DELETE_GRACE`) after a deletion, with all its data, to the
+	// state that it had. Its admins have to log in again: the deletion revoked all tokens. After the time of grace the
+	// answer is 404. Restoring an organization that is not deleted changes nothing.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3932,7 +3958,7 @@ type ClientWithResponsesInterface interface {
 
 	// ResumeOrganizationWithResponse Resume a suspended organization
 	//
-	// Takes a suspension back: tokens that have not expired are good again. One that is active already stays so.
+	// Ends a suspension: tokens that have not expired are good again. Resuming an active organization changes nothing.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3941,8 +3967,9 @@ type ClientWithResponsesInterface interface {
 
 	// SuspendOrganizationWithResponse Suspend an organization
 	//
-	// Its admins are refused, by 423, from their next request on, and cannot log in. Data, tokens and credentials stay
-	// as they are, and a change that is going on goes on. One that is suspended already stays so.
+	// Refuses the organization's admins (423) from their next request on; they cannot log in either. Data, tokens and
+	// credentials stay as they are, and a running operation continues. Suspending a suspended organization changes
+	// nothing.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3954,12 +3981,11 @@ type ClientWithResponsesInterface interface {
 	// Creates the organization, its first admin and its own, empty collection `org_<name>`. All or nothing: a refused
 	// create leaves neither the name nor the e-mail address taken.
 	//
-	// Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. Where
+	// Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. If
 	// another organization's name leads to the same collection name, the collection gets a suffix.
 	//
-	// Sign-ups are limited (429): attempts for each client address and each e-mail address, and those that come to
-	// something in all, of which a quarter may come from one provider's network. Where the server has as many
-	// organizations as it may have, the answer is 507.
+	// Sign-ups are limited (429): attempts by client address and by e-mail address, successful sign-ups in total, of
+	// which one provider's network may make a quarter. A server that has its maximum of organizations answers 507.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3971,12 +3997,11 @@ type ClientWithResponsesInterface interface {
 	// Creates the organization, its first admin and its own, empty collection `org_<name>`. All or nothing: a refused
 	// create leaves neither the name nor the e-mail address taken.
 	//
-	// Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. Where
+	// Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. If
 	// another organization's name leads to the same collection name, the collection gets a suffix.
 	//
-	// Sign-ups are limited (429): attempts for each client address and each e-mail address, and those that come to
-	// something in all, of which a quarter may come from one provider's network. Where the server has as many
-	// organizations as it may have, the answer is 507.
+	// Sign-ups are limited (429): attempts by client address and by e-mail address, successful sign-ups in total, of
+	// which one provider's network may make a quarter. A server that has its maximum of organizations answers 507.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3986,15 +4011,15 @@ type ClientWithResponsesInterface interface {
 	// DeleteOrganizationWithResponse Delete the organization and every trace of it
 	//
 	// Deletes the token's own organization: its collection with all documents, its admins, its metadata. Its name and
-	// e-mail addresses are free again when the answer arrives. It cannot be undone.
+	// e-mail addresses are free again when the answer arrives. A deletion cannot be undone.
 	//
-	// Where the operator has set a time of grace (`DELETE_GRACE`), all this happens when that is over, at the
-	// `purge_after` of the receipt. Until then nothing of the organization can be used, name and e-mail addresses
-	// stay taken, and the operator can restore it. Tokens from before are good no more: log in again.
+	// If the operator has set a time of grace (`DELETE_GRACE`), the data is deleted when that is over, at the
+	// `purge_after` of the receipt. Until then the organization cannot be used, its name and e-mail addresses stay
+	// taken, and the operator can restore it. Its tokens are revoked at once: after a restore its admins log in again.
 	//
-	// With `Prefer: respond-async`, and without a time of grace, the answer is 202, and the deletion goes on. Until its
-	// last steps the token is good for `GET /org/operations/{id}`, and for nothing else; after them that answers 401
-	// `token_revoked`, too. No operation is left to say that it succeeded.
+	// With `Prefer: respond-async`, and without a time of grace, the answer is 202, and the deletion continues. Until
+	// its last steps the organization's tokens are good for `GET /org/operations` and `GET /org/operations/{id}`, and
+	// for nothing else; after them both answer 401 `token_revoked`. A deletion that has succeeded leaves no operation.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4003,9 +4028,9 @@ type ClientWithResponsesInterface interface {
 
 	// ListDocumentsWithResponse List documents
 	//
-	// A page of the organization's documents. Go on with `next_cursor` until there is none: a document that stays as it
-	// is comes exactly once, whatever is written meanwhile, and across a move of the data. A page may have fewer
-	// items than `limit` when documents are large.
+	// A page of the organization's documents. For the next page send `next_cursor` as `cursor`, until an answer has no
+	// `next_cursor`. A document that does not change meanwhile is listed exactly once, whatever else is written, and
+	// across a move of the data. A page may have fewer items than `limit` when documents are large.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4014,8 +4039,8 @@ type ClientWithResponsesInterface interface {
 
 	// CreateDocumentWithBodyWithResponse Create a document
 	//
-	// Adds a document. Without an `_id` it gets an ObjectId. An `_id` has to be one that a path can name: an ObjectId,
-	// or a string that does not look like one.
+	// Adds a document. A document without an `_id` gets an ObjectId. An `_id` has to fit into a path: an ObjectId, or a
+	// string that does not look like an ObjectId.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4024,8 +4049,8 @@ type ClientWithResponsesInterface interface {
 
 	// CreateDocumentWithResponse Create a document
 	//
-	// Adds a document. Without an `_id` it gets an ObjectId. An `_id` has to be one that a path can name: an ObjectId,
-	// or a string that does not look like one.
+	// Adds a document. A document without an `_id` gets an ObjectId. An `_id` has to fit into a path: an ObjectId, or a
+	// string that does not look like an ObjectId.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4034,9 +4059,9 @@ type ClientWithResponsesInterface interface {
 
 	// QueryDocumentsWithBodyWithResponse List documents by a query of any length
 	//
-	// `GET /org/documents` with its parameters in the body, where there is room for long ones: 128 KiB in all. It
-	// changes nothing and may be sent again. `{}` is all documents. A `next_cursor` of the one may be used with the
-	// other, with the same `filter` and `sort`.
+	// `GET /org/documents` with its parameters in the body, which may be longer: 128 KiB in all. The request changes
+	// nothing and may be sent again. `{}` lists all documents. Both operations take each other's `next_cursor`, with
+	// the same `filter` and `sort`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4045,9 +4070,9 @@ type ClientWithResponsesInterface interface {
 
 	// QueryDocumentsWithResponse List documents by a query of any length
 	//
-	// `GET /org/documents` with its parameters in the body, where there is room for long ones: 128 KiB in all. It
-	// changes nothing and may be sent again. `{}` is all documents. A `next_cursor` of the one may be used with the
-	// other, with the same `filter` and `sort`.
+	// `GET /org/documents` with its parameters in the body, which may be longer: 128 KiB in all. The request changes
+	// nothing and may be sent again. `{}` lists all documents. Both operations take each other's `next_cursor`, with
+	// the same `filter` and `sort`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4056,7 +4081,7 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteDocumentWithResponse Delete a document
 	//
-	// Removes the document of that `_id`.
+	// Deletes the document with this `_id`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4065,7 +4090,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetDocumentWithResponse Get a document
 	//
-	// The document of that `_id`, in relaxed Extended JSON.
+	// The document with this `_id`, in relaxed Extended JSON.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4074,8 +4099,9 @@ type ClientWithResponsesInterface interface {
 
 	// PatchDocumentWithBodyWithResponse Change a document in part
 	//
-	// A JSON Merge Patch (RFC 7396): names in it replace those of the document, objects are merged, `null` removes. A
-	// value of a type of Extended JSON counts as one value. The `_id` cannot change.
+	// Applies a JSON Merge Patch (RFC 7396): its values replace the document's values of the same names, objects are
+	// merged, and `null` removes a name. An object that is a type of Extended JSON counts as one value. The `_id`
+	// cannot change.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4084,8 +4110,9 @@ type ClientWithResponsesInterface interface {
 
 	// PatchDocumentWithApplicationMergePatchPlusJSONBodyWithResponse Change a document in part
 	//
-	// A JSON Merge Patch (RFC 7396): names in it replace those of the document, objects are merged, `null` removes. A
-	// value of a type of Extended JSON counts as one value. The `_id` cannot change.
+	// Applies a JSON Merge Patch (RFC 7396): its values replace the document's values of the same names, objects are
+	// merged, and `null` removes a name. An object that is a type of Extended JSON counts as one value. The `_id`
+	// cannot change.
 	//
 	// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4094,8 +4121,8 @@ type ClientWithResponsesInterface interface {
 
 	// PutDocumentWithBodyWithResponse Replace a document, or create it
 	//
-	// Puts the document at that `_id`, whether there is one or not. An `_id` in the body has to be the same. With
-	// `If-Match` it only replaces, with `If-None-Match: *` it only creates.
+	// Stores the document with this `_id`, whether or not there was one. An `_id` in the body has to be the same. With
+	// `If-Match` the request only replaces, with `If-None-Match: *` it only creates.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4104,8 +4131,8 @@ type ClientWithResponsesInterface interface {
 
 	// PutDocumentWithResponse Replace a document, or create it
 	//
-	// Puts the document at that `_id`, whether there is one or not. An `_id` in the body has to be the same. With
-	// `If-Match` it only replaces, with `If-None-Match: *` it only creates.
+	// Stores the document with this `_id`, whether or not there was one. An `_id` in the body has to be the same. With
+	// `If-Match` the request only replaces, with `If-None-Match: *` it only creates.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4114,14 +4141,16 @@ type ClientWithResponsesInterface interface {
 
 	// ExportDocumentsWithResponse Export documents
 	//
-	// All documents, or those that a filter selects, one a line, in the order of `_id`. The last line is
-	// `{"_trailer": {…}}`, which no document can be, since every document has an `_id`. If it is not there, or does not
-	// say `complete: true`, documents are missing.
+	// All documents, or those that a filter selects, one a line, ordered by `_id`. The last line is
+	// `{"_trailer": {…}}`, which cannot be a document, since every document has an `_id`. If that line is missing, or
+	// does not say `complete: true`, documents are missing.
 	//
-	// A document that is there from beginning to end is in the export exactly once, whatever is written meanwhile, and
-	// across a move of the data. Of one that is changed it is some version of that time.
+	// A document that exists from the beginning of the export to its end is in the export exactly once, whatever is
+	// written meanwhile, and across a move of the data. A document that changes during the export is in it as it was at
+	// some time of the export.
 	//
-	// The answer comes as fast as it is read. A connection on which nothing is read for 30 seconds is ended.
+	// The answer is sent as fast as the client reads it. The server closes a connection on which the client reads
+	// nothing for 30 seconds.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4130,8 +4159,8 @@ type ClientWithResponsesInterface interface {
 
 	// ExportQueryWithBodyWithResponse Export documents by a filter of any length
 	//
-	// `GET /org/export` with its parameters in the body, where there is room for a long filter: 128 KiB in all. It
-	// changes nothing and may be sent again. `{}` is all documents.
+	// `GET /org/export` with its parameters in the body, where the filter may be longer: 128 KiB in all. The request
+	// changes nothing and may be sent again. `{}` exports all documents.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4140,8 +4169,8 @@ type ClientWithResponsesInterface interface {
 
 	// ExportQueryWithResponse Export documents by a filter of any length
 	//
-	// `GET /org/export` with its parameters in the body, where there is room for a long filter: 128 KiB in all. It
-	// changes nothing and may be sent again. `{}` is all documents.
+	// `GET /org/export` with its parameters in the body, where the filter may be longer: 128 KiB in all. The request
+	// changes nothing and may be sent again. `{}` exports all documents.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4150,8 +4179,9 @@ type ClientWithResponsesInterface interface {
 
 	// GetOrganizationWithResponse Look up an organization by name
 	//
-	// Open to all, without secrets. With a bearer token of the organization itself the answer also has
-	// `generation`, `admin_id`, `updated_at` and, while one runs, `operation`.
+	// Open to all callers; the answer has no secrets. With a bearer token of the organization itself the answer also
+	// has `generation`, `admin_id`, `updated_at`, `quota` if the operator has set a limit, and, while an operation
+	// runs, `operation`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4160,17 +4190,19 @@ type ClientWithResponsesInterface interface {
 
 	// ImportDocumentsWithBodyWithResponse Import documents
 	//
-	// Adds documents, one a line, in Extended JSON: what `GET /org/export` gives, for example. The body may be of any
+	// Adds documents, one a line, in Extended JSON, such as the answer of `GET /org/export`. The body may be of any
 	// length; each line is a document of at most 16 MiB as BSON and 32 MiB as text, with any `_id` or none. Blank
-	// lines are passed over, and so is the last line of a whole export.
+	// lines are ignored, and so is the last line of a complete export.
 	//
-	// The answer comes while the documents go. A line that is refused is an `error` line of the answer, and the others
-	// go on; `progress` comes once a second at most, and what it counts is durable. The last line is a `result`. If
-	// there is none, the connection broke: what the last `progress` counts is there, and some of the rest may be. If it
-	// says `complete: false`, it could not go on for the reason in `code`. Either way it can be sent again from the
-	// beginning, with `on_conflict=skip`, if its documents have an `_id`.
+	// The answer is sent while the body is read. For each refused line it has an `error` line, and the import continues.
+	// A `progress` line comes at most once a second, and the documents that it counts are durable. The last line is a
+	// `result`. If there is none, the connection broke: the documents that the last `progress` line counts are stored,
+	// and some of the rest may be. If the `result` says `complete: false`, the import stopped for the reason in `code`.
+	// In both cases the import can be sent again from the beginning, with `on_conflict=skip`, if its documents have an
+	// `_id`.
 	//
-	// Send and read at the same time if you can. A connection on which nothing comes for 30 seconds is ended.
+	// Clients should send and read at the same time. The server closes a connection on which nothing arrives for 30
+	// seconds.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4179,7 +4211,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListIndexesWithResponse List indexes
 	//
-	// The indexes of the organization's collection by name, without the one on `_id`, which is always there.
+	// The indexes of the organization's collection, by name, except the index on `_id`, which always exists.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4188,8 +4220,9 @@ type ClientWithResponsesInterface interface {
 
 	// CreateIndexWithBodyWithResponse Create an index
 	//
-	// Adds an index and indexes what is there, which takes its time. MongoDB's rules hold for documents without the path,
-	// and for arrays. Creating the same index again changes nothing. Refused while the data is being moved.
+	// Creates an index over all documents; the more documents there are, the longer the request takes. Documents without
+	// the path, and arrays, are indexed by MongoDB's rules. Creating the same index again changes nothing. The request is
+	// refused (409) while the data is being moved.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4198,8 +4231,9 @@ type ClientWithResponsesInterface interface {
 
 	// CreateIndexWithResponse Create an index
 	//
-	// Adds an index and indexes what is there, which takes its time. MongoDB's rules hold for documents without the path,
-	// and for arrays. Creating the same index again changes nothing. Refused while the data is being moved.
+	// Creates an index over all documents; the more documents there are, the longer the request takes. Documents without
+	// the path, and arrays, are indexed by MongoDB's rules. Creating the same index again changes nothing. The request is
+	// refused (409) while the data is being moved.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4208,37 +4242,37 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteIndexWithResponse Delete an index
 	//
-	// Removes an index; the documents stay. Refused while the data is being moved.
+	// Deletes an index; the documents stay. The request is refused (409) while the data is being moved.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /org/indexes/{name} (the `DeleteIndex` operationId).
 	DeleteIndexWithResponse(ctx context.Context, name IndexName, reqEditors ...RequestEditorFn) (*DeleteIndexResult, error)
 
-	// ListOperationsWithResponse List the organization's changes
+	// ListOperationsWithResponse List the organization's operations
 	//
-	// What was done to the token's own organization, and what is being done, the newest first: its creation and its
-	// updates, those that failed after they had begun included.
+	// The operations of the token's own organization, finished and running, the newest first: its creation, its
+	// updates, including those that failed after they were accepted, and its deletion while that is running.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /org/operations (the `ListOperations` operationId).
 	ListOperationsWithResponse(ctx context.Context, params *ListOperationsParams, reqEditors ...RequestEditorFn) (*ListOperationsResult, error)
 
-	// GetOperationWithResponse See how a change gets on
+	// GetOperationWithResponse Follow an operation
 	//
-	// One operation of the token's own organization. Ask again, every second or so, until `state` is not `running`.
-	// When the operation is a deletion, it is over when this answers 401 `token_revoked`.
+	// One operation of the token's own organization. Ask again, about once a second, until `state` is not `running`.
+	// A deletion is finished when this request answers 401 `token_revoked`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /org/operations/{id} (the `GetOperation` operationId).
 	GetOperationWithResponse(ctx context.Context, id IDParameter, reqEditors ...RequestEditorFn) (*GetOperationResult, error)
 
-	// GetStatsWithResponse See how much there is
+	// GetStatsWithResponse Count the documents and their size
 	//
-	// Counts the organization's documents and their size, which takes the longer the more there are, up to
-	// `QUERY_TIMEOUT`.
+	// How many documents the organization has, and their size. The more documents there are, the longer the request
+	// takes, up to `QUERY_TIMEOUT`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4247,17 +4281,17 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateOrganizationWithBodyWithResponse Rename, rotate credentials, move the data to a fresh collection
 	//
-	// Changes what is given and leaves the rest. The organization's data moves into a fresh collection unless
-	// `migrate` is `false`; `{}` moves the data and changes nothing else.
+	// Changes the token's own organization: the properties that are given, and no others. The organization's data moves
+	// into a fresh collection unless `migrate` is `false`; `{}` moves the data and changes nothing else.
 	//
-	// A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
-	// the one of this request included: log in again. A conflict (409) leaves everything as it was.
+	// A new `email` or `password` is for the calling admin, and ends every token issued to that admin before,
+	// including the token of this request: log in again. A conflict (409) changes nothing.
 	//
-	// Moves are limited (429), for each organization. Where as many are under way as there may be, it waits for its turn,
-	// for ten seconds (503). With `migrate: false` there is no move.
+	// Moves are limited (429) by organization. When the server is running its maximum of moves, the request waits for
+	// its turn, up to ten seconds (503). With `migrate: false` there is no move.
 	//
-	// With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
-	// Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
+	// With `Prefer: respond-async` the answer, 202, comes as soon as the update is accepted, and the update continues.
+	// Follow it with `GET /org/operations/{id}`; once new credentials are in force, with a new token.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4266,29 +4300,29 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateOrganizationWithResponse Rename, rotate credentials, move the data to a fresh collection
 	//
-	// Changes what is given and leaves the rest. The organization's data moves into a fresh collection unless
-	// `migrate` is `false`; `{}` moves the data and changes nothing else.
+	// Changes the token's own organization: the properties that are given, and no others. The organization's data moves
+	// into a fresh collection unless `migrate` is `false`; `{}` moves the data and changes nothing else.
 	//
-	// A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
-	// the one of this request included: log in again. A conflict (409) leaves everything as it was.
+	// A new `email` or `password` is for the calling admin, and ends every token issued to that admin before,
+	// including the token of this request: log in again. A conflict (409) changes nothing.
 	//
-	// Moves are limited (429), for each organization. Where as many are under way as there may be, it waits for its turn,
-	// for ten seconds (503). With `migrate: false` there is no move.
+	// Moves are limited (429) by organization. When the server is running its maximum of moves, the request waits for
+	// its turn, up to ten seconds (503). With `migrate: false` there is no move.
 	//
-	// With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
-	// Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
+	// With `Prefer: respond-async` the answer, 202, comes as soon as the update is accepted, and the update continues.
+	// Follow it with `GET /org/operations/{id}`; once new credentials are in force, with a new token.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /org/update (the `UpdateOrganization` operationId).
 	UpdateOrganizationWithResponse(ctx context.Context, params *UpdateOrganizationParams, body UpdateOrganizationJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateOrganizationResult, error)
 
-	// GetReadinessWithResponse Can it serve requests
+	// GetReadinessWithResponse Check that the server can serve requests
 	//
-	// Answers 200 while the storage can be read and takes writes, else 503: with `storage_full` while writes are refused
-	// because the disk beneath is full, which is over when there is room (reads and deletions go on meanwhile), and
-	// with `unavailable` otherwise, as while it starts and stops, or has not been able for some time to tell the other
-	// instances that it is alive. Send requests elsewhere meanwhile.
+	// Answers 200 while the storage can be read and written, else 503. `storage_full`: the disk of the storage is full,
+	// so writes are refused until there is room again; reads and deletions continue. `unavailable`: the storage does not
+	// answer, the server is starting or stopping, or it has not been able for some time to tell the other instances that
+	// it is alive. Meanwhile, send requests to other instances.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8768,12 +8802,12 @@ func (r GetReadinessResult) ContentType() string {
 
 // LoginWithBodyWithResponse Log in
 //
-// Exchanges an e-mail address and a password for a bearer token (JWT) that says `admin_id` and `org_id`. An
-// unknown address and a wrong password read the same and take the same time.
+// Exchanges an e-mail address and a password for a bearer token (JWT) that contains `admin_id` and `org_id`. An
+// unknown address and a wrong password get the same answer after the same time.
 //
-// Logins that fail are limited (429), for each client address and, from each network, for each e-mail address; one
-// that succeeds uses nothing up. A refusal is told a second later. Where very many log in at once, networks take
-// turns, and those that cannot have one within ten seconds are told so (503). See docs/limits.md.
+// Failed logins are limited (429): by client address and, from each network, by e-mail address. A successful login
+// does not count. A refusal (429, 503) is sent a second later. When very many clients log in at once, their networks take
+// turns; a login that gets no turn within ten seconds is refused (503). See docs/limits.md.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8788,12 +8822,12 @@ func (c *ClientWithResponses) LoginWithBodyWithResponse(ctx context.Context, con
 
 // LoginWithResponse Log in
 //
-// Exchanges an e-mail address and a password for a bearer token (JWT) that says `admin_id` and `org_id`. An
-// unknown address and a wrong password read the same and take the same time.
+// Exchanges an e-mail address and a password for a bearer token (JWT) that contains `admin_id` and `org_id`. An
+// unknown address and a wrong password get the same answer after the same time.
 //
-// Logins that fail are limited (429), for each client address and, from each network, for each e-mail address; one
-// that succeeds uses nothing up. A refusal is told a second later. Where very many log in at once, networks take
-// turns, and those that cannot have one within ten seconds are told so (503). See docs/limits.md.
+// Failed logins are limited (429): by client address and, from each network, by e-mail address. A successful login
+// does not count. A refusal (429, 503) is sent a second later. When very many clients log in at once, their networks take
+// turns; a login that gets no turn within ten seconds is refused (503). See docs/limits.md.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8806,9 +8840,9 @@ func (c *ClientWithResponses) LoginWithResponse(ctx context.Context, body LoginJ
 	return ParseLoginResult(rsp)
 }
 
-// GetLivenessWithResponse Is the process alive
+// GetLivenessWithResponse Check that the process is alive
 //
-// Answers as long as the process can answer anything, while it starts too. Restart it if it does not.
+// Answers as long as the process can answer at all, even while it starts. Restart a process that does not answer.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -8823,7 +8857,7 @@ func (c *ClientWithResponses) GetLivenessWithResponse(ctx context.Context, reqEd
 
 // ListOrganizationsWithResponse List all organizations
 //
-// Every organization of this service, the newest first, in all states or in one.
+// All organizations of this service, or those in one state, the newest first.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -8838,7 +8872,7 @@ func (c *ClientWithResponses) ListOrganizationsWithResponse(ctx context.Context,
 
 // InspectOrganizationWithResponse Look up an organization by id
 //
-// One organization, in whatever state it is.
+// One organization, whatever its state.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -8851,17 +8885,17 @@ func (c *ClientWithResponses) InspectOrganizationWithResponse(ctx context.Contex
 	return ParseInspectOrganizationResult(rsp)
 }
 
-// SetQuotaWithBodyWithResponse Limit how much an organization may have
+// SetQuotaWithBodyWithResponse Set an organization's quota
 //
-// Sets how many documents the organization may have, and how many bytes they may take, with what its indexes hold of
-// them; what is left out has no limit. It holds from the next write on: what would be more is refused by 507
-// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
-// without making it larger, and deleted.
+// Limits how many documents the organization may have, and how many bytes its documents and indexes may take
+// together; a property that is left out means no limit. The quota holds from the next write on: a write, or an index,
+// that would exceed it is refused (507 `quota_exceeded`). Existing data stays, even beyond the quota, and can be
+// read, deleted, and changed without becoming larger.
 //
-// With the embedded engine a quota is never exceeded, but for the moment in which an index is made that turns out to
-// take too much, and is removed again. On MongoDB every instance of the server takes what there is
-// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
-// exceeded by what the other instances write in that time, and by writes that bypass the service.
+// With the embedded engine a quota is never exceeded, except while an index is built that turns out to be too large
+// and is removed again. On MongoDB every instance of the server reads the database's statistics every few seconds,
+// and between two readings knows only of its own writes: what other instances write in that time, and writes that
+// bypass the service, may exceed a quota.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8874,17 +8908,17 @@ func (c *ClientWithResponses) SetQuotaWithBodyWithResponse(ctx context.Context, 
 	return ParseSetQuotaResult(rsp)
 }
 
-// SetQuotaWithResponse Limit how much an organization may have
+// SetQuotaWithResponse Set an organization's quota
 //
-// Sets how many documents the organization may have, and how many bytes they may take, with what its indexes hold of
-// them; what is left out has no limit. It holds from the next write on: what would be more is refused by 507
-// `quota_exceeded`, an index that would take more too. What there is already stays, and can be read, changed
-// without making it larger, and deleted.
+// Limits how many documents the organization may have, and how many bytes its documents and indexes may take
+// together; a property that is left out means no limit. The quota holds from the next write on: a write, or an index,
+// that would exceed it is refused (507 `quota_exceeded`). Existing data stays, even beyond the quota, and can be
+// read, deleted, and changed without becoming larger.
 //
-// With the embedded engine a quota is never exceeded, but for the moment in which an index is made that turns out to
-// take too much, and is removed again. On MongoDB every instance of the server takes what there is
-// from the database's statistics every few seconds, and in between knows of its own writes only: a quota may be
-// exceeded by what the other instances write in that time, and by writes that bypass the service.
+// With the embedded engine a quota is never exceeded, except while an index is built that turns out to be too large
+// and is removed again. On MongoDB every instance of the server reads the database's statistics every few seconds,
+// and between two readings knows only of its own writes: what other instances write in that time, and writes that
+// bypass the service, may exceed a quota.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8899,9 +8933,9 @@ func (c *ClientWithResponses) SetQuotaWithResponse(ctx context.Context, id Organ
 
 // RestoreOrganizationWithResponse Restore a deleted organization
 //
-// Brings an organization back that was deleted less than the time of grace (`DELETE_GRACE`) ago, to the state that
-// it had, with all its data. Its admins have to log in again: the deletion has ended all sessions for good. After that
-// time it answers 404. One that is not deleted stays as it is.
+// Restores an organization that is in its time of grace (`DELETE_GRACE`) after a deletion, with all its data, to the
+// state that it had. Its admins have to log in again: the deletion revoked all tokens. After the time of grace the
+// answer is 404. Restoring an organization that is not deleted changes nothing.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -8916,7 +8950,7 @@ func (c *ClientWithResponses) RestoreOrganizationWithResponse(ctx context.Contex
 
 // ResumeOrganizationWithResponse Resume a suspended organization
 //
-// Takes a suspension back: tokens that have not expired are good again. One that is active already stays so.
+// Ends a suspension: tokens that have not expired are good again. Resuming an active organization changes nothing.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -8931,8 +8965,9 @@ func (c *ClientWithResponses) ResumeOrganizationWithResponse(ctx context.Context
 
 // SuspendOrganizationWithResponse Suspend an organization
 //
-// Its admins are refused, by 423, from their next request on, and cannot log in. Data, tokens and credentials stay
-// as they are, and a change that is going on goes on. One that is suspended already stays so.
+// Refuses the organization's admins (423) from their next request on; they cannot log in either. Data, tokens and
+// credentials stay as they are, and a running operation continues. Suspending a suspended organization changes
+// nothing.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -8950,12 +8985,11 @@ func (c *ClientWithResponses) SuspendOrganizationWithResponse(ctx context.Contex
 // Creates the organization, its first admin and its own, empty collection `org_<name>`. All or nothing: a refused
 // create leaves neither the name nor the e-mail address taken.
 //
-// Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. Where
+// Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. If
 // another organization's name leads to the same collection name, the collection gets a suffix.
 //
-// Sign-ups are limited (429): attempts for each client address and each e-mail address, and those that come to
-// something in all, of which a quarter may come from one provider's network. Where the server has as many
-// organizations as it may have, the answer is 507.
+// Sign-ups are limited (429): attempts by client address and by e-mail address, successful sign-ups in total, of
+// which one provider's network may make a quarter. A server that has its maximum of organizations answers 507.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8973,12 +9007,11 @@ func (c *ClientWithResponses) CreateOrganizationWithBodyWithResponse(ctx context
 // Creates the organization, its first admin and its own, empty collection `org_<name>`. All or nothing: a refused
 // create leaves neither the name nor the e-mail address taken.
 //
-// Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. Where
+// Two names are the same when they differ only in case, in Unicode compatibility forms or in white space. If
 // another organization's name leads to the same collection name, the collection gets a suffix.
 //
-// Sign-ups are limited (429): attempts for each client address and each e-mail address, and those that come to
-// something in all, of which a quarter may come from one provider's network. Where the server has as many
-// organizations as it may have, the answer is 507.
+// Sign-ups are limited (429): attempts by client address and by e-mail address, successful sign-ups in total, of
+// which one provider's network may make a quarter. A server that has its maximum of organizations answers 507.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8994,15 +9027,15 @@ func (c *ClientWithResponses) CreateOrganizationWithResponse(ctx context.Context
 // DeleteOrganizationWithResponse Delete the organization and every trace of it
 //
 // Deletes the token's own organization: its collection with all documents, its admins, its metadata. Its name and
-// e-mail addresses are free again when the answer arrives. It cannot be undone.
+// e-mail addresses are free again when the answer arrives. A deletion cannot be undone.
 //
-// Where the operator has set a time of grace (`DELETE_GRACE`), all this happens when that is over, at the
-// `purge_after` of the receipt. Until then nothing of the organization can be used, name and e-mail addresses
-// stay taken, and the operator can restore it. Tokens from before are good no more: log in again.
+// If the operator has set a time of grace (`DELETE_GRACE`), the data is deleted when that is over, at the
+// `purge_after` of the receipt. Until then the organization cannot be used, its name and e-mail addresses stay
+// taken, and the operator can restore it. Its tokens are revoked at once: after a restore its admins log in again.
 //
-// With `Prefer: respond-async`, and without a time of grace, the answer is 202, and the deletion goes on. Until its
-// last steps the token is good for `GET /org/operations/{id}`, and for nothing else; after them that answers 401
-// `token_revoked`, too. No operation is left to say that it succeeded.
+// With `Prefer: respond-async`, and without a time of grace, the answer is 202, and the deletion continues. Until
+// its last steps the organization's tokens are good for `GET /org/operations` and `GET /org/operations/{id}`, and
+// for nothing else; after them both answer 401 `token_revoked`. A deletion that has succeeded leaves no operation.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -9017,9 +9050,9 @@ func (c *ClientWithResponses) DeleteOrganizationWithResponse(ctx context.Context
 
 // ListDocumentsWithResponse List documents
 //
-// A page of the organization's documents. Go on with `next_cursor` until there is none: a document that stays as it
-// is comes exactly once, whatever is written meanwhile, and across a move of the data. A page may have fewer
-// items than `limit` when documents are large.
+// A page of the organization's documents. For the next page send `next_cursor` as `cursor`, until an answer has no
+// `next_cursor`. A document that does not change meanwhile is listed exactly once, whatever else is written, and
+// across a move of the data. A page may have fewer items than `limit` when documents are large.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -9034,8 +9067,8 @@ func (c *ClientWithResponses) ListDocumentsWithResponse(ctx context.Context, par
 
 // CreateDocumentWithBodyWithResponse Create a document
 //
-// Adds a document. Without an `_id` it gets an ObjectId. An `_id` has to be one that a path can name: an ObjectId,
-// or a string that does not look like one.
+// Adds a document. A document without an `_id` gets an ObjectId. An `_id` has to fit into a path: an ObjectId, or a
+// string that does not look like an ObjectId.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9050,8 +9083,8 @@ func (c *ClientWithResponses) CreateDocumentWithBodyWithResponse(ctx context.Con
 
 // CreateDocumentWithResponse Create a document
 //
-// Adds a document. Without an `_id` it gets an ObjectId. An `_id` has to be one that a path can name: an ObjectId,
-// or a string that does not look like one.
+// Adds a document. A document without an `_id` gets an ObjectId. An `_id` has to fit into a path: an ObjectId, or a
+// string that does not look like an ObjectId.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9066,9 +9099,9 @@ func (c *ClientWithResponses) CreateDocumentWithResponse(ctx context.Context, pa
 
 // QueryDocumentsWithBodyWithResponse List documents by a query of any length
 //
-// `GET /org/documents` with its parameters in the body, where there is room for long ones: 128 KiB in all. It
-// changes nothing and may be sent again. `{}` is all documents. A `next_cursor` of the one may be used with the
-// other, with the same `filter` and `sort`.
+// `GET /org/documents` with its parameters in the body, which may be longer: 128 KiB in all. The request changes
+// nothing and may be sent again. `{}` lists all documents. Both operations take each other's `next_cursor`, with
+// the same `filter` and `sort`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9083,9 +9116,9 @@ func (c *ClientWithResponses) QueryDocumentsWithBodyWithResponse(ctx context.Con
 
 // QueryDocumentsWithResponse List documents by a query of any length
 //
-// `GET /org/documents` with its parameters in the body, where there is room for long ones: 128 KiB in all. It
-// changes nothing and may be sent again. `{}` is all documents. A `next_cursor` of the one may be used with the
-// other, with the same `filter` and `sort`.
+// `GET /org/documents` with its parameters in the body, which may be longer: 128 KiB in all. The request changes
+// nothing and may be sent again. `{}` lists all documents. Both operations take each other's `next_cursor`, with
+// the same `filter` and `sort`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9100,7 +9133,7 @@ func (c *ClientWithResponses) QueryDocumentsWithResponse(ctx context.Context, bo
 
 // DeleteDocumentWithResponse Delete a document
 //
-// Removes the document of that `_id`.
+// Deletes the document with this `_id`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -9115,7 +9148,7 @@ func (c *ClientWithResponses) DeleteDocumentWithResponse(ctx context.Context, id
 
 // GetDocumentWithResponse Get a document
 //
-// The document of that `_id`, in relaxed Extended JSON.
+// The document with this `_id`, in relaxed Extended JSON.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -9130,8 +9163,9 @@ func (c *ClientWithResponses) GetDocumentWithResponse(ctx context.Context, id st
 
 // PatchDocumentWithBodyWithResponse Change a document in part
 //
-// A JSON Merge Patch (RFC 7396): names in it replace those of the document, objects are merged, `null` removes. A
-// value of a type of Extended JSON counts as one value. The `_id` cannot change.
+// Applies a JSON Merge Patch (RFC 7396): its values replace the document's values of the same names, objects are
+// merged, and `null` removes a name. An object that is a type of Extended JSON counts as one value. The `_id`
+// cannot change.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9146,8 +9180,9 @@ func (c *ClientWithResponses) PatchDocumentWithBodyWithResponse(ctx context.Cont
 
 // PatchDocumentWithApplicationMergePatchPlusJSONBodyWithResponse Change a document in part
 //
-// A JSON Merge Patch (RFC 7396): names in it replace those of the document, objects are merged, `null` removes. A
-// value of a type of Extended JSON counts as one value. The `_id` cannot change.
+// Applies a JSON Merge Patch (RFC 7396): its values replace the document's values of the same names, objects are
+// merged, and `null` removes a name. An object that is a type of Extended JSON counts as one value. The `_id`
+// cannot change.
 //
 // Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9162,8 +9197,8 @@ func (c *ClientWithResponses) PatchDocumentWithApplicationMergePatchPlusJSONBody
 
 // PutDocumentWithBodyWithResponse Replace a document, or create it
 //
-// Puts the document at that `_id`, whether there is one or not. An `_id` in the body has to be the same. With
-// `If-Match` it only replaces, with `If-None-Match: *` it only creates.
+// Stores the document with this `_id`, whether or not there was one. An `_id` in the body has to be the same. With
+// `If-Match` the request only replaces, with `If-None-Match: *` it only creates.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9178,8 +9213,8 @@ func (c *ClientWithResponses) PutDocumentWithBodyWithResponse(ctx context.Contex
 
 // PutDocumentWithResponse Replace a document, or create it
 //
-// Puts the document at that `_id`, whether there is one or not. An `_id` in the body has to be the same. With
-// `If-Match` it only replaces, with `If-None-Match: *` it only creates.
+// Stores the document with this `_id`, whether or not there was one. An `_id` in the body has to be the same. With
+// `If-Match` the request only replaces, with `If-None-Match: *` it only creates.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9194,14 +9229,16 @@ func (c *ClientWithResponses) PutDocumentWithResponse(ctx context.Context, id st
 
 // ExportDocumentsWithResponse Export documents
 //
-// All documents, or those that a filter selects, one a line, in the order of `_id`. The last line is
-// `{"_trailer": {…}}`, which no document can be, since every document has an `_id`. If it is not there, or does not
-// say `complete: true`, documents are missing.
+// All documents, or those that a filter selects, one a line, ordered by `_id`. The last line is
+// `{"_trailer": {…}}`, which cannot be a document, since every document has an `_id`. If that line is missing, or
+// does not say `complete: true`, documents are missing.
 //
-// A document that is there from beginning to end is in the export exactly once, whatever is written meanwhile, and
-// across a move of the data. Of one that is changed it is some version of that time.
+// A document that exists from the beginning of the export to its end is in the export exactly once, whatever is
+// written meanwhile, and across a move of the data. A document that changes during the export is in it as it was at
+// some time of the export.
 //
-// The answer comes as fast as it is read. A connection on which nothing is read for 30 seconds is ended.
+// The answer is sent as fast as the client reads it. The server closes a connection on which the client reads
+// nothing for 30 seconds.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -9216,8 +9253,8 @@ func (c *ClientWithResponses) ExportDocumentsWithResponse(ctx context.Context, p
 
 // ExportQueryWithBodyWithResponse Export documents by a filter of any length
 //
-// `GET /org/export` with its parameters in the body, where there is room for a long filter: 128 KiB in all. It
-// changes nothing and may be sent again. `{}` is all documents.
+// `GET /org/export` with its parameters in the body, where the filter may be longer: 128 KiB in all. The request
+// changes nothing and may be sent again. `{}` exports all documents.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9232,8 +9269,8 @@ func (c *ClientWithResponses) ExportQueryWithBodyWithResponse(ctx context.Contex
 
 // ExportQueryWithResponse Export documents by a filter of any length
 //
-// `GET /org/export` with its parameters in the body, where there is room for a long filter: 128 KiB in all. It
-// changes nothing and may be sent again. `{}` is all documents.
+// `GET /org/export` with its parameters in the body, where the filter may be longer: 128 KiB in all. The request
+// changes nothing and may be sent again. `{}` exports all documents.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9248,8 +9285,9 @@ func (c *ClientWithResponses) ExportQueryWithResponse(ctx context.Context, body 
 
 // GetOrganizationWithResponse Look up an organization by name
 //
-// Open to all, without secrets. With a bearer token of the organization itself the answer also has
-// `generation`, `admin_id`, `updated_at` and, while one runs, `operation`.
+// Open to all callers; the answer has no secrets. With a bearer token of the organization itself the answer also
+// has `generation`, `admin_id`, `updated_at`, `quota` if the operator has set a limit, and, while an operation
+// runs, `operation`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -9264,17 +9302,19 @@ func (c *ClientWithResponses) GetOrganizationWithResponse(ctx context.Context, p
 
 // ImportDocumentsWithBodyWithResponse Import documents
 //
-// Adds documents, one a line, in Extended JSON: what `GET /org/export` gives, for example. The body may be of any
+// Adds documents, one a line, in Extended JSON, such as the answer of `GET /org/export`. The body may be of any
 // length; each line is a document of at most 16 MiB as BSON and 32 MiB as text, with any `_id` or none. Blank
-// lines are passed over, and so is the last line of a whole export.
+// lines are ignored, and so is the last line of a complete export.
 //
-// The answer comes while the documents go. A line that is refused is an `error` line of the answer, and the others
-// go on; `progress` comes once a second at most, and what it counts is durable. The last line is a `result`. If
-// there is none, the connection broke: what the last `progress` counts is there, and some of the rest may be. If it
-// says `complete: false`, it could not go on for the reason in `code`. Either way it can be sent again from the
-// beginning, with `on_conflict=skip`, if its documents have an `_id`.
+// The answer is sent while the body is read. For each refused line it has an `error` line, and the import continues.
+// A `progress` line comes at most once a second, and the documents that it counts are durable. The last line is a
+// `result`. If there is none, the connection broke: the documents that the last `progress` line counts are stored,
+// and some of the rest may be. If the `result` says `complete: false`, the import stopped for the reason in `code`.
+// In both cases the import can be sent again from the beginning, with `on_conflict=skip`, if its documents have an
+// `_id`.
 //
-// Send and read at the same time if you can. A connection on which nothing comes for 30 seconds is ended.
+// Clients should send and read at the same time. The server closes a connection on which nothing arrives for 30
+// seconds.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9289,7 +9329,7 @@ func (c *ClientWithResponses) ImportDocumentsWithBodyWithResponse(ctx context.Co
 
 // ListIndexesWithResponse List indexes
 //
-// The indexes of the organization's collection by name, without the one on `_id`, which is always there.
+// The indexes of the organization's collection, by name, except the index on `_id`, which always exists.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -9304,8 +9344,9 @@ func (c *ClientWithResponses) ListIndexesWithResponse(ctx context.Context, reqEd
 
 // CreateIndexWithBodyWithResponse Create an index
 //
-// Adds an index and indexes what is there, which takes its time. MongoDB's rules hold for documents without the path,
-// and for arrays. Creating the same index again changes nothing. Refused while the data is being moved.
+// Creates an index over all documents; the more documents there are, the longer the request takes. Documents without
+// the path, and arrays, are indexed by MongoDB's rules. Creating the same index again changes nothing. The request is
+// refused (409) while the data is being moved.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9320,8 +9361,9 @@ func (c *ClientWithResponses) CreateIndexWithBodyWithResponse(ctx context.Contex
 
 // CreateIndexWithResponse Create an index
 //
-// Adds an index and indexes what is there, which takes its time. MongoDB's rules hold for documents without the path,
-// and for arrays. Creating the same index again changes nothing. Refused while the data is being moved.
+// Creates an index over all documents; the more documents there are, the longer the request takes. Documents without
+// the path, and arrays, are indexed by MongoDB's rules. Creating the same index again changes nothing. The request is
+// refused (409) while the data is being moved.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9336,7 +9378,7 @@ func (c *ClientWithResponses) CreateIndexWithResponse(ctx context.Context, body 
 
 // DeleteIndexWithResponse Delete an index
 //
-// Removes an index; the documents stay. Refused while the data is being moved.
+// Deletes an index; the documents stay. The request is refused (409) while the data is being moved.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -9349,10 +9391,10 @@ func (c *ClientWithResponses) DeleteIndexWithResponse(ctx context.Context, name 
 	return ParseDeleteIndexResult(rsp)
 }
 
-// ListOperationsWithResponse List the organization's changes
+// ListOperationsWithResponse List the organization's operations
 //
-// What was done to the token's own organization, and what is being done, the newest first: its creation and its
-// updates, those that failed after they had begun included.
+// The operations of the token's own organization, finished and running, the newest first: its creation, its
+// updates, including those that failed after they were accepted, and its deletion while that is running.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -9365,10 +9407,10 @@ func (c *ClientWithResponses) ListOperationsWithResponse(ctx context.Context, pa
 	return ParseListOperationsResult(rsp)
 }
 
-// GetOperationWithResponse See how a change gets on
+// GetOperationWithResponse Follow an operation
 //
-// One operation of the token's own organization. Ask again, every second or so, until `state` is not `running`.
-// When the operation is a deletion, it is over when this answers 401 `token_revoked`.
+// One operation of the token's own organization. Ask again, about once a second, until `state` is not `running`.
+// A deletion is finished when this request answers 401 `token_revoked`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -9381,10 +9423,10 @@ func (c *ClientWithResponses) GetOperationWithResponse(ctx context.Context, id I
 	return ParseGetOperationResult(rsp)
 }
 
-// GetStatsWithResponse See how much there is
+// GetStatsWithResponse Count the documents and their size
 //
-// Counts the organization's documents and their size, which takes the longer the more there are, up to
-// `QUERY_TIMEOUT`.
+// How many documents the organization has, and their size. The more documents there are, the longer the request
+// takes, up to `QUERY_TIMEOUT`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -9399,17 +9441,17 @@ func (c *ClientWithResponses) GetStatsWithResponse(ctx context.Context, reqEdito
 
 // UpdateOrganizationWithBodyWithResponse Rename, rotate credentials, move the data to a fresh collection
 //
-// Changes what is given and leaves the rest. The organization's data moves into a fresh collection unless
-// `migrate` is `false`; `{}` moves the data and changes nothing else.
+// Changes the token's own organization: the properties that are given, and no others. The organization's data moves
+// into a fresh collection unless `migrate` is `false`; `{}` moves the data and changes nothing else.
 //
-// A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
-// the one of this request included: log in again. A conflict (409) leaves everything as it was.
+// A new `email` or `password` is for the calling admin, and ends every token issued to that admin before,
+// including the token of this request: log in again. A conflict (409) changes nothing.
 //
-// Moves are limited (429), for each organization. Where as many are under way as there may be, it waits for its turn,
-// for ten seconds (503). With `migrate: false` there is no move.
+// Moves are limited (429) by organization. When the server is running its maximum of moves, the request waits for
+// its turn, up to ten seconds (503). With `migrate: false` there is no move.
 //
-// With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
-// Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
+// With `Prefer: respond-async` the answer, 202, comes as soon as the update is accepted, and the update continues.
+// Follow it with `GET /org/operations/{id}`; once new credentials are in force, with a new token.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9424,17 +9466,17 @@ func (c *ClientWithResponses) UpdateOrganizationWithBodyWithResponse(ctx context
 
 // UpdateOrganizationWithResponse Rename, rotate credentials, move the data to a fresh collection
 //
-// Changes what is given and leaves the rest. The organization's data moves into a fresh collection unless
-// `migrate` is `false`; `{}` moves the data and changes nothing else.
+// Changes the token's own organization: the properties that are given, and no others. The organization's data moves
+// into a fresh collection unless `migrate` is `false`; `{}` moves the data and changes nothing else.
 //
-// A new `email` or `password` is that of the calling admin, and ends every token issued to that admin before,
-// the one of this request included: log in again. A conflict (409) leaves everything as it was.
+// A new `email` or `password` is for the calling admin, and ends every token issued to that admin before,
+// including the token of this request: log in again. A conflict (409) changes nothing.
 //
-// Moves are limited (429), for each organization. Where as many are under way as there may be, it waits for its turn,
-// for ten seconds (503). With `migrate: false` there is no move.
+// Moves are limited (429) by organization. When the server is running its maximum of moves, the request waits for
+// its turn, up to ten seconds (503). With `migrate: false` there is no move.
 //
-// With `Prefer: respond-async` the answer comes as soon as nothing is in the way: 202, and the rest goes on.
-// Follow it with `GET /org/operations/{id}`; after new credentials were put in force, with a new token.
+// With `Prefer: respond-async` the answer, 202, comes as soon as the update is accepted, and the update continues.
+// Follow it with `GET /org/operations/{id}`; once new credentials are in force, with a new token.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9447,12 +9489,12 @@ func (c *ClientWithResponses) UpdateOrganizationWithResponse(ctx context.Context
 	return ParseUpdateOrganizationResult(rsp)
 }
 
-// GetReadinessWithResponse Can it serve requests
+// GetReadinessWithResponse Check that the server can serve requests
 //
-// Answers 200 while the storage can be read and takes writes, else 503: with `storage_full` while writes are refused
-// because the disk beneath is full, which is over when there is room (reads and deletions go on meanwhile), and
-// with `unavailable` otherwise, as while it starts and stops, or has not been able for some time to tell the other
-// instances that it is alive. Send requests elsewhere meanwhile.
+// Answers 200 while the storage can be read and written, else 503. `storage_full`: the disk of the storage is full,
+// so writes are refused until there is room again; reads and deletions continue. `unavailable`: the storage does not
+// answer, the server is starting or stopping, or it has not been able for some time to tell the other instances that
+// it is alive. Meanwhile, send requests to other instances.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -16,8 +16,8 @@ import (
 	orgd "github.com/orgd/orgd/sdk/go"
 )
 
-// get asks for a path that the contract does not have yet, as a generated method
-// of a later one will.
+// get requests a path that the contract does not have yet, as a generated method of a
+// later contract would.
 func get(t testing.TB, c *orgd.Client, path string) {
 	t.Helper()
 	resp, err := c.API().GetLiveness(t.Context(), func(_ context.Context, req *http.Request) error {
@@ -120,8 +120,8 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-// TestNetHTTPDoesNotRepeatAPost: on a connection that was used before, net/http
-// by itself repeats what carries an Idempotency-Key.
+// TestNetHTTPDoesNotRepeatAPost: on a connection that was used before, net/http on its
+// own repeats requests that have an Idempotency-Key.
 func TestNetHTTPDoesNotRepeatAPost(t *testing.T) {
 	var posts atomic.Int32
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

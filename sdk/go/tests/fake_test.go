@@ -25,7 +25,7 @@ type fake struct {
 	logins   int
 }
 
-// A seen is what came of a request.
+// A seen is a request as the fake got it.
 type seen struct {
 	method, path string
 	header       http.Header

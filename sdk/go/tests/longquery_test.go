@@ -22,7 +22,7 @@ func longFilter(n int) map[string]any {
 	return map[string]any{"n": map[string]any{"$in": all}}
 }
 
-// TestLongFilters: what a URL has no room for is asked for all the same.
+// TestLongFilters: a filter that does not fit into a URL is sent in the body.
 func TestLongFilters(t *testing.T) {
 	s := apptest.Start(t)
 	c := admin(t, s.URL, acme, checked(t))

@@ -119,8 +119,8 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestAnswersThatAreNoAnswer: what was asked for was done, says the status, and
-// yet there is nothing to return.
+// TestAnswersThatAreNoAnswer: the status says that the request was carried out, but the
+// answer cannot be read.
 func TestAnswersThatAreNoAnswer(t *testing.T) {
 	for what, answer := range map[string]outcome{
 		"another type": func() (*http.Response, error) { return reply(200, "hello", "Content-Type", "text/plain") },
@@ -140,7 +140,7 @@ func TestAnswersThatAreNoAnswer(t *testing.T) {
 	}
 }
 
-// TestHugeAnswer: JSON is read into memory, and so has an end.
+// TestHugeAnswer: JSON is read into memory, so its length is bounded.
 func TestHugeAnswer(t *testing.T) {
 	endless := func(int, *http.Request) (*http.Response, error) {
 		resp, err := reply(200, "")

@@ -52,7 +52,7 @@ var calls = map[string]func(context.Context, *orgd.Client) error{
 		_, err := c.UpdateOrganization(ctx, orgd.Update{})
 		return err
 	},
-	"post": func(ctx context.Context, c *orgd.Client) error { // one that the client knows nothing of
+	"post": func(ctx context.Context, c *orgd.Client) error { // an operation that is not in the table
 		_, err := c.API().CreateIndex(ctx, client.IndexCreate{}, func(_ context.Context, req *http.Request) error {
 			req.URL.Path = "/org/later"
 			return nil

@@ -191,8 +191,8 @@ func TestOneLoginForAll(t *testing.T) {
 	}
 }
 
-// TestOneRefusalForAll: those who wait for a login that fails do not each try
-// the password again.
+// TestOneRefusalForAll: calls that wait for a login that fails do not each try the
+// password again.
 func TestOneRefusalForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{login: func(int, *http.Request) (*http.Response, error) {
@@ -216,9 +216,9 @@ func TestOneRefusalForAll(t *testing.T) {
 	})
 }
 
-// TestWhoLogsInMayGiveUp: the others do not fail with it, nor wait longer than
-// they want.
-func TestWhoLogsInMayGiveUp(t *testing.T) {
+// TestTheCallThatLogsInMayGiveUp: when the call that logs in gives up, the others do not fail
+// with it, nor wait longer than their contexts.
+func TestTheCallThatLogsInMayGiveUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{answer: always(done)}
 		f.login = func(n int, req *http.Request) (*http.Response, error) {
@@ -277,8 +277,8 @@ func TestNewCredentialsAreUsed(t *testing.T) {
 	}
 }
 
-// TestOpenToAll: a login that is refused does not stop what needs none, and is
-// not tried for it again and again.
+// TestOpenToAll: a refused login does not stop operations that are open to all, and is
+// not repeated for each of them.
 func TestOpenToAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{answer: always(done), login: always(code(401, orgd.ErrBadCredentials))}

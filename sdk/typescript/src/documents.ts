@@ -5,55 +5,55 @@ import type { Document } from './gen/typescript/types.gen.js';
 import { pages } from './iterate.js';
 import { callOptions, isShort, type CallOptions, type CreateOptions } from './options.js';
 
-/** The `_id` of a document: a string, or an ObjectId. Where one is asked for, its 24 digits will do as well. */
+/** The `_id` of a document: a string or an ObjectId, for which its 24 hexadecimal digits may be passed as well. */
 export type DocumentId = string | ObjectId;
 
 /** A document as it is stored. */
 export type WithId<T> = T & { _id: DocumentId };
 
-/** A document to store. Without an `_id` it gets an ObjectId. */
+/** A document to store. A document without an `_id` gets an ObjectId. */
 export type Draft<T> = Writable<T> & { _id?: DocumentId };
 
 /** A document and its revision. */
 export interface Stored<T> {
   document: WithId<T>;
-  /** Another one after every write; for `ifMatch`. */
+  /** The revision, for `ifMatch`. Every write changes it. */
   etag: string;
 }
 
 export interface MatchOptions extends CallOptions {
-  /** Only if the document is of this revision, or of one of these; `*`: if it is there. Else `precondition_failed`. */
+  /** The revision, or revisions, that the document has to have; `*`: it has to exist. Else `precondition_failed`. */
   ifMatch?: string | readonly string[] | undefined;
 }
 
 export interface PutOptions extends MatchOptions {
-  /** Only if there is no document of this `_id`. Else `precondition_failed`. */
+  /** Whether to store the document only if no document has this `_id`. Else `precondition_failed`. */
   ifAbsent?: boolean | undefined;
 }
 
-/** Which documents, and how. */
+/** Which documents to list, and how. */
 export interface ListOptions extends CallOptions {
-  /** In MongoDB's form, such as `{ city: 'London', age: { $gte: 30 } }`. */
+  /** A MongoDB filter, such as `{ city: 'London', age: { $gte: 30 } }`. */
   filter?: Record<string, unknown> | undefined;
-  /** `_id`, or the paths of an index; `-` in front is descending. Without it, `_id`. */
+  /** `_id`, or the paths of an index; a `-` before a path means descending. Without it, `_id`. */
   sort?: string | readonly string[] | undefined;
-  /** Only these paths, and `_id`. */
+  /** The paths to return, beside `_id`. Without it, all. */
   fields?: readonly string[] | undefined;
-  /** How many to a page, at most: 1 to 1000. */
+  /** The most documents of a page: 1 to 1000. */
   limit?: number | undefined;
 }
 
 export interface PageOptions extends ListOptions {
-  /** The `next_cursor` of the page before, with the same filter and sort. */
+  /** The `next_cursor` of the previous page, with the same filter and sort. */
   cursor?: string | undefined;
-  /** Whether to count all that fit the filter, into `total`. */
+  /** Whether `total` is to count all documents that the filter selects. */
   count?: boolean | undefined;
 }
 
 /** A page of documents. */
 export interface DocumentPage<T> {
   items: WithId<T>[];
-  /** Not there when this is the last. */
+  /** Missing on the last page. */
   next_cursor?: string;
   total?: number;
 }
@@ -62,7 +62,7 @@ type Only = { fields: readonly string[] };
 type All = { fields?: undefined };
 
 /**
- * The documents of the client's own organization, taken to be of the type T, which nothing checks.
+ * The documents of the client's own organization, assumed to be of the type T; nothing checks that.
  *
  * ```ts
  * const people = orgd.documents<Person>();
@@ -78,7 +78,7 @@ export class Documents<T extends object = Document> {
     this.#api = api;
   }
 
-  /** Adds a document. When its `_id` or a unique key is taken: `document_exists`, `duplicate_key`. */
+  /** Adds a document; throws `document_exists` or `duplicate_key` when its `_id` or a unique key is taken. */
   async insert(document: Draft<T>, options?: CreateOptions): Promise<Stored<T>> {
     return stored(await this.#api.createDocument({ ...callOptions(options), body: document as Document }));
   }
@@ -88,7 +88,7 @@ export class Documents<T extends object = Document> {
     return stored(await this.#api.getDocument({ ...callOptions(options), path: pathOf(id) }));
   }
 
-  /** Puts a document at an `_id`, whether there is one or not, or under conditions. */
+  /** Stores a document under an `_id`, whether or not there was one; the options set conditions. */
   async put(id: DocumentId, document: Draft<T>, options?: PutOptions): Promise<Stored<T> & { created: boolean }> {
     const body = document as Document;
     const headers = { ...ifMatch(options), ...(options?.ifAbsent && { 'If-None-Match': '*' }) };
@@ -96,7 +96,7 @@ export class Documents<T extends object = Document> {
     return { ...stored<T>(result), created: result.response.status === 201 };
   }
 
-  /** Changes a document in part; throws `not_found` when there is none. */
+  /** Changes a document in part, by a merge patch; throws `not_found` when there is none. */
   async patch(id: DocumentId, patch: Patch<T>, options?: MatchOptions): Promise<Stored<T>> {
     const body = patch as Document;
     return stored(await this.#api.patchDocument({ ...callOptions(options, ifMatch(options)), path: pathOf(id), body }));
@@ -108,8 +108,8 @@ export class Documents<T extends object = Document> {
   }
 
   /**
-   * All documents, or those that fit, page by page as they are asked for. One that stays as it is comes exactly once,
-   * whatever is written meanwhile.
+   * All documents, or those that the filter selects. Each page is requested when the loop reaches it. A document that
+   * does not change meanwhile comes exactly once, whatever else is written.
    */
   list(options?: ListOptions & All): AsyncGenerator<WithId<T>, void, undefined>;
   list(options: ListOptions & Only): AsyncGenerator<WithId<Partial<T>>, void, undefined>;
@@ -117,7 +117,7 @@ export class Documents<T extends object = Document> {
     return pages(async (at) => ({ data: await this.#page({ ...options, ...at }) }));
   }
 
-  /** One page of them. */
+  /** One page of the list. */
   page(options?: PageOptions & All): Promise<DocumentPage<T>>;
   page(options: PageOptions & Only): Promise<DocumentPage<Partial<T>>>;
   page(options: PageOptions = {}): Promise<DocumentPage<T>> {
@@ -139,7 +139,7 @@ export class Documents<T extends object = Document> {
 
 function stored<T>({ data, response }: { data: Document; response: Response }): Stored<T> {
   const etag = response.headers.get('ETag');
-  if (etag === null) throw unexpected(response, 'The answer has no ETag. Is there a proxy that takes it away?');
+  if (etag === null) throw unexpected(response, 'The answer has no ETag. Does a proxy remove it?');
   return { document: data as WithId<T>, etag };
 }
 
@@ -153,7 +153,7 @@ function pathOf(id: DocumentId): { id: string } {
 function ifMatch(options: MatchOptions | undefined): Record<string, string> {
   if (options?.ifMatch === undefined) return {};
   const value = [options.ifMatch].flat().join(', ');
-  if (value === '') throw new TypeError('orgd: ifMatch is empty'); // which would be no condition
+  if (value === '') throw new TypeError('orgd: ifMatch is empty'); // the server would take it for no condition
   return { 'If-Match': value };
 }
 

@@ -1,10 +1,10 @@
 import type { ErrorCode, FieldError, ImportProgress, ImportResult, Problem } from './gen/typescript/types.gen.js';
 
 /**
- * What went wrong where there is no problem of the server to say it:
+ * What went wrong when the server's answer does not say it:
  *
- * - `network_error`: no answer, or one that broke off.
- * - `unexpected_response`: an answer that is not orgd's, such as a proxy's error page or a redirect.
+ * - `network_error`: there was no answer, or the answer broke off.
+ * - `unexpected_response`: the answer is not orgd's, such as a proxy's error page or a redirect.
  */
 export type ClientErrorCode = 'network_error' | 'unexpected_response';
 
@@ -23,7 +23,7 @@ const conflicts = [
   'idempotency_in_progress',
 ] as const satisfies ErrorCode[];
 
-/** The codes of what is refused because of what is there, or goes on, and may be accepted another time. */
+/** The codes of requests that are refused because of the present state, and that may be accepted another time. */
 export type ConflictCode = (typeof conflicts)[number];
 
 /** What an {@link OrgdError} is made of. */
@@ -41,31 +41,31 @@ export interface OrgdErrorInit {
 }
 
 /**
- * A call that failed. Neither its message nor its JSON has anything of the request, so no password and no token
- * either.
+ * A call that failed. Neither its message nor its JSON has any part of the request, so they have no password and no
+ * token.
  */
 export class OrgdError extends Error {
   override readonly name: string = 'OrgdError';
-  /** The HTTP status; 0 when there was no answer, and of an operation that failed. */
+  /** The HTTP status; 0 if there was no answer, or if the error is that of a failed operation. */
   readonly status: number;
   /** What went wrong, for programs. */
   readonly code: OrgdErrorCode;
-  /** What to do about it, for people. */
+  /** What to do about the error, for people. */
   readonly detail: string;
-  /** Which inputs are wrong. */
+  /** The inputs that are wrong. */
   readonly errors: readonly FieldError[];
   /** Names the request in the server's log. */
   readonly requestId: string | undefined;
-  /** The operation in the way, with `operation_in_progress`; or the one that failed. */
+  /** With `operation_in_progress`, the operation that is changing the organization; else the operation that failed. */
   readonly operationId: string | undefined;
-  /** After how many seconds the server wants to be asked again. */
+  /** After how many seconds the server asks for the request to be sent again. */
   readonly retryAfter: number | undefined;
   /**
    * Whether the change may have been made all the same: the connection broke, a proxy gave up, or the server itself
    * does not know. When this is false, nothing was changed.
    */
   readonly outcomeUnknown: boolean;
-  /** Of an import that did not come to its end, what the server counted last. That is durable; there may be more. */
+  /** The server's last count of an import that did not finish. The documents counted are durable; more may have been added. */
   readonly imported: ImportProgress | ImportResult | undefined;
 
   constructor(init: OrgdErrorInit) {
@@ -107,7 +107,7 @@ export function isConflict(e: unknown): e is OrgdError & { readonly code: Confli
   return isOrgdError(e, ...conflicts);
 }
 
-/** The error of an answer that is not a success. censor cuts out what must not be in it. */
+/** The error of an answer that is not a success. censor cuts secrets out of the answer's texts. */
 export async function errorOf(response: Response, censor: (text: string) => string): Promise<OrgdError> {
   const { status, headers } = response;
   const requestId = headers.get('X-Request-Id');
@@ -127,33 +127,33 @@ export async function errorOf(response: Response, censor: (text: string) => stri
   return new OrgdError({
     ...common,
     code: 'unexpected_response',
-    // Not what the body says: it may be anything, the request among it.
+    // The body is left out: it may repeat the request.
     detail: redirected
       ? 'The server redirects, which is not followed with credentials. Set baseUrl to the final address.'
       : `The answer (${status}) is not from orgd. Is baseUrl right?`,
   });
 }
 
-/** The error of a request without an answer, or with one that broke off. */
+/** The error of a request whose answer did not come, or broke off. */
 export function networkError(cause: unknown, what = 'No answer from the server'): OrgdError {
-  const code = systemCode(cause); // the rest of the cause may be more than is good for a log
+  const code = systemCode(cause); // the rest of the cause may have secrets, which do not belong in a log
   return new OrgdError({ status: 0, code: 'network_error', detail: `${what}${code ? ` (${code})` : ''}.`, cause });
 }
 
-/** The error of a success that is none of orgd's. */
+/** The error of a success that is not orgd's. */
 export function unexpected(response: Response | undefined, detail: string): OrgdError {
   const requestId = response?.headers.get('X-Request-Id') ?? undefined;
   return new OrgdError({ status: response?.status ?? 0, code: 'unexpected_response', detail, requestId });
 }
 
-/** The same error, with what is known besides. */
+/** A copy of an error, with more in it. */
 export function extend(error: OrgdError, more: Pick<OrgdErrorInit, 'outcomeUnknown' | 'imported' | 'cause'>): OrgdError {
   const { status, code, detail, errors, requestId, operationId, retryAfter, outcomeUnknown, imported, cause } = error;
   const all = { status, code, detail, errors, requestId, operationId, retryAfter, outcomeUnknown, imported, cause };
   return new OrgdError({ ...all, ...more });
 }
 
-/** The code of the system's error behind a failed fetch, in Node; a browser has none. */
+/** The code of the system error behind a failed fetch, in Node; browsers do not tell. */
 export function systemCode(e: unknown): string | undefined {
   for (let depth = 0; e instanceof Error && depth < 4; depth++) {
     const { code, errors } = e as Error & { code?: unknown; errors?: unknown };

@@ -3,17 +3,17 @@ export interface ObjectId {
   $oid: string;
 }
 
-/** A 64-bit integer. Answers have it only for what a number cannot hold: beyond `Number.MAX_SAFE_INTEGER`. */
+/** A 64-bit integer. Answers have this form only beyond `Number.MAX_SAFE_INTEGER`, which a number cannot hold. */
 export interface Long {
   $numberLong: string;
 }
 
-/** A 32-bit integer. Only canonical exports have it. */
+/** A 32-bit integer. Only canonical exports have this form. */
 export interface Int {
   $numberInt: string;
 }
 
-/** A double. Answers have it only for `NaN`, `Infinity` and `-Infinity`, and canonical exports for all. */
+/** A double. Answers have this form for `NaN`, `Infinity` and `-Infinity`, canonical exports for all doubles. */
 export interface Double {
   $numberDouble: string;
 }
@@ -35,7 +35,7 @@ export interface Binary {
 
 type Value = ObjectId | Long | Int | Double | Decimal | DateTime | Binary;
 
-/** What can be written where T is read: besides, a `Date` as a date, a `bigint` as a number, a `Uint8Array` as bytes. */
+/** What can be written where T is read: T itself, and a `Date`, a `bigint` or a `Uint8Array` in place of the form they have in T. */
 export type Writable<T> = T extends DateTime
   ? T | Date
   : T extends Long
@@ -46,7 +46,7 @@ export type Writable<T> = T extends DateTime
         ? { [K in keyof T]: Writable<T[K]> }
         : T;
 
-/** A merge patch (RFC 7396) of T: what it names is replaced, objects are merged, `null` removes. */
+/** A merge patch (RFC 7396) of T: its values replace those of the same names, objects are merged, `null` removes. */
 export type Patch<T> = T extends Value | readonly unknown[]
   ? Writable<T>
   : T extends object
@@ -70,8 +70,8 @@ export function bytesOf({ $binary }: Binary): Uint8Array {
 }
 
 /**
- * Writes Extended JSON: what JSON has no form for, and what it would lose, is in the form that the contract has for it.
- * What has none is refused with a TypeError, which does not show it.
+ * Writes Extended JSON: a value that JSON has no form for, or would change, is written in the contract's form. A value
+ * without such a form is refused with a TypeError, which does not show the value.
  */
 export function stringify(value: unknown): string {
   return JSON.stringify(value, encode);
@@ -88,18 +88,18 @@ function encode(this: unknown, key: string, value: unknown): unknown {
     case 'symbol':
       throw new TypeError(`orgd: a ${typeof value} cannot be sent`);
   }
-  const given = (this as Record<string, unknown>)[key]; // without its toJSON
+  const given = (this as Record<string, unknown>)[key]; // the value before its toJSON
   return typeof given === 'object' && given !== null ? encodeObject(given, value) : value;
 }
 
 function encodeNumber(value: number): unknown {
   if (Number.isInteger(value) ? Number.isSafeInteger(value) && !Object.is(value, -0) : Number.isFinite(value)) return value;
-  return { $numberDouble: Object.is(value, -0) ? '-0.0' : String(value) }; // as an integer, it is not what was read
+  return { $numberDouble: Object.is(value, -0) ? '-0.0' : String(value) }; // written as an integer, it would be stored as one
 }
 
 const noForm = /^(Map|Set|WeakMap|WeakSet|RegExp|Promise|ArrayBuffer|SharedArrayBuffer|DataView|.*Array)$/;
 
-/** By their tags: what is of another realm, or a Buffer, has them too. */
+/** Tells objects apart by their tags, which objects of another realm, and Buffers, have too. */
 function encodeObject(given: object, value: unknown): unknown {
   if (Array.isArray(given)) return value;
   const tag = Object.prototype.toString.call(given).slice(8, -1);

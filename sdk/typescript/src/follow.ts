@@ -6,14 +6,14 @@ import { sleep } from './wait.js';
 
 const firstDelay = 50;
 const maxDelay = 1000;
-const patience = 60_000; // with a server that does not answer
+const patience = 60_000; // milliseconds without an answer from the server
 
 export interface WaitOptions extends CallOptions {
   /** Called with every answer: `documents_copied` of `documents_total`, `eta`, and so on. */
   onProgress?: ((operation: Operation) => void) | undefined;
 }
 
-/** Asks until an operation is over: returns it, or throws what it failed with. last is what is known of it. */
+/** Asks until an operation has finished: returns it, or throws its error. last is its latest known state. */
 export async function follow(
   ask: () => Promise<Operation>,
   last: Operation | undefined,
@@ -24,7 +24,7 @@ export async function follow(
     const answer: unknown = await ask().catch((e: unknown) => e);
     if (answer instanceof Error || signal?.aborted) {
       signal?.throwIfAborted();
-      // Of a deletion no operation is left to ask for.
+      // A deletion that has succeeded leaves no operation.
       if (last?.kind === 'delete' && isGone(answer)) return { ...last, state: 'succeeded' };
       if (!isOrgdError(answer) || !mayPass(answer) || Date.now() - answeredAt > patience) throw answer;
       await sleep(Math.max(maxDelay, (answer.retryAfter ?? 0) * 1000), signal);
@@ -39,7 +39,7 @@ export async function follow(
   }
 }
 
-/** Whether the token is no longer good, and another was not to be had because of that. */
+/** Whether the token is revoked; or a login in its place failed, as the admin is gone. */
 function isGone(e: unknown): boolean {
   return isOrgdError(e, 'token_revoked') || (isOrgdError(e, 'bad_credentials') && isOrgdError(e.cause, 'token_revoked'));
 }

@@ -11,6 +11,7 @@ export { Operator } from './operator.js';
 export type { OrganizationsOptions } from './operator.js';
 export type { CallOptions, CreateOptions, Credentials, OrgdOptions } from './options.js';
 export { Orgd } from './orgd.js';
-export type { ExportOptions, Imported, ImportOptions, ImportSource } from './transfer.js';
+export type { ExportOptions, Imported, ImportOptions } from './transfer.js';
+export type { ImportSource } from './upload.js';
 export type { Api } from './gen/typescript/sdk.gen.js';
 export type * from './gen/typescript/types.gen.js';

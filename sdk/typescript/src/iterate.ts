@@ -1,20 +1,20 @@
 import { OrgdError, unexpected } from './error.js';
 
-/** A page of a list: some of its items and, unless it is the last, where the next one begins. */
+/** A page of a list: some of its items and, unless it is the last page, the cursor of the next page. */
 export interface Page<T> {
   items: readonly T[];
   next_cursor?: string | null | undefined;
 }
 
 /**
- * The items of a list, page by page as they are asked for.
+ * The items of a list. Each page is requested when the loop reaches it.
  *
  * ```ts
  * for await (const item of pages((cursor) => orgd.api.listThings({ query: { limit: 100, ...cursor } }))) …
  * ```
  *
  * @param get gets the page at a cursor: `{ cursor }`, or `{}` for the first
- * @param read tells items and next cursor of a page, where they are not `items` and `next_cursor`
+ * @param read returns the items and the next cursor of a page that has them under other names
  */
 export function pages<T>(get: (at: { cursor?: string }) => Promise<{ data: Page<T> }>): AsyncGenerator<T, void, undefined>;
 export function pages<T, P>(
@@ -29,25 +29,25 @@ export async function* pages<T>(
   do {
     const page: Page<T> = read((await get(cursor ? { cursor } : {})).data as never);
     yield* page.items;
-    if (cursor && page.next_cursor === cursor) throw unexpected(undefined, 'The list goes on where it began.');
+    if (cursor && page.next_cursor === cursor) throw unexpected(undefined, 'The list does not advance: its cursor came twice.');
     cursor = page.next_cursor;
   } while (cursor);
 }
 
 /**
- * The lines of a stream of NDJSON, parsed, as they arrive. Leaving the loop early ends the stream.
+ * The lines of an NDJSON stream, parsed, as they arrive. Leaving the loop early ends the stream.
  *
  * ```ts
  * for await (const document of lines<Document>(orgd.api.exportDocuments())) …
  * ```
  *
  * A stream that breaks off throws an {@link OrgdError} with the code `network_error`, after all lines that did arrive.
- * One may break off and yet look like one that ends. That is what trailers are for: last lines that say how many went
- * before, and are not among those.
+ * A stream that breaks off can look complete. A trailer shows the difference: a last line that says how many lines came
+ * before it. It is not among the lines returned.
  *
  * @param from an operation's result, or a response
- * @param trailer tells the number of lines that a trailer says, undefined for a line that is none. Without it the end
- *   is the end.
+ * @param trailer returns the number of lines that a trailer says, undefined for a line that is not a trailer. Without it
+ *   any end of the stream is taken for its proper end.
  */
 export async function* lines<T>(
   from: Streamed | Promise<Streamed>,
@@ -89,7 +89,7 @@ function brokenOff(response: Response, detail: string): OrgdError {
   return new OrgdError({ status: response.status, code: 'network_error', detail, requestId });
 }
 
-/** The lines of a body that are not empty. Each byte is looked at once, however long the lines. */
+/** The lines of a body that are not empty. Each byte is read once, however long the lines. */
 async function* textLines(response: Response): AsyncGenerator<string, void, undefined> {
   if (!response.body) return;
   if (response.bodyUsed) throw unexpected(response, 'The answer is not a stream of lines.');

@@ -5,17 +5,17 @@ import { operations } from './operations.gen.js';
 import { idempotencyKeyHeader } from './options.js';
 import type { Outcome, Session } from './session.js';
 
-/** What there is to know of an operation: {@link operations} has those of the contract. */
+/** What the client has to know of an operation: {@link operations} has those of the contract. */
 export interface Operation {
-  /** Whose credential it takes; anybody's is a token where there is one. */
-  credential: 'nobody' | 'anybody' | 'tenant' | 'operator';
-  /** It changes nothing. */
+  /** What its requests authenticate with; `optionalToken`: a token if the client has a good one. */
+  credential: 'none' | 'token' | 'optionalToken' | 'operatorKey';
+  /** The operation changes nothing. */
   safe?: boolean;
-  /** Doing it twice is doing it once, with a key where it is keyed. */
+  /** Doing it twice is the same as doing it once, with an Idempotency-Key if it is keyed. */
   repeatable?: boolean;
-  /** It takes an Idempotency-Key. */
+  /** The server acts on an Idempotency-Key. */
   keyed?: boolean;
-  /** The first answer is the answer. */
+  /** The first answer counts: the client does not try again. */
   once?: boolean;
 }
 
@@ -27,11 +27,11 @@ const effects: Partial<Record<keyof typeof operations, Effect>> = {
   'DELETE /org/delete': (session) => (outcome) => outcome === 'done' && session.drop(),
 };
 
-/** Returns the operation behind a method and a path of the contract, or what they tell of one of a later contract. */
+/** Returns the operation of a method and a path; of one that is newer than the table, method and path tell. */
 function operationOf({ method = 'GET', url }: ResolvedRequestOptions): Operation {
   const safe = ['GET', 'HEAD', 'OPTIONS'].includes(method);
   const later: Operation = {
-    credential: url.startsWith('/operator/') ? 'operator' : 'tenant',
+    credential: url.startsWith('/operator/') ? 'operatorKey' : 'token',
     safe,
     repeatable: safe || ['PUT', 'DELETE'].includes(method),
   };
@@ -40,21 +40,21 @@ function operationOf({ method = 'GET', url }: ResolvedRequestOptions): Operation
 
 /** One call of an operation. */
 export interface Call {
-  /** The first answer is the answer. */
+  /** The first answer counts: the client does not try again. */
   readonly once: boolean;
-  /** Doing it twice is doing it once. */
+  /** Sending it twice is the same as sending it once. */
   readonly repeatable: boolean;
   /** The server carries it out once, however often it is sent. */
   readonly keyed: boolean;
   /** A token is optional. */
   readonly open: boolean;
-  /** It changes something. */
+  /** The call changes something. */
   readonly changes: boolean;
   /** Its body can be sent again. */
   readonly replayable: boolean;
-  /** Of the operator's plane. */
+  /** The call takes the operator's key. */
   readonly operator: boolean;
-  /** How it takes credentials, if it does. */
+  /** How the request carries its credential, if it has one. */
   readonly security: Auth | undefined;
   readonly fetch: typeof fetch;
   readonly body: unknown;
@@ -63,7 +63,7 @@ export interface Call {
   readonly begin: (session: Session) => (outcome: Outcome) => void;
 }
 
-/** Says what there is to know of a call of any operation, present or future. */
+/** Describes a call of any operation, including operations that are newer than this package. */
 export function callOf(options: ResolvedRequestOptions): Call {
   const { method = 'GET', url } = options;
   const affects = (effects as Record<string, Effect>)[`${method} ${url}`];
@@ -71,12 +71,12 @@ export function callOf(options: ResolvedRequestOptions): Call {
   const hasKey = options.headers.has(idempotencyKeyHeader);
   return {
     once,
-    open: credential === 'anybody',
+    open: credential === 'optionalToken',
     repeatable: (repeatable && !keyed) || hasKey,
     keyed: keyed && hasKey,
     changes: !safe,
     replayable: !(options.body instanceof ReadableStream),
-    operator: credential === 'operator',
+    operator: credential === 'operatorKey',
     security: options.security?.[0],
     fetch: options.fetch ?? fetch,
     body: options.body,
@@ -98,9 +98,9 @@ export function signalOf(options: object): AbortSignal | undefined {
 }
 
 /**
- * Keeps callers' signals out of the requests that a client makes. In Node a Request leaves a listener with its signal
- * until it is garbage, though one signal may be for all calls of a program; and a copy of a Request, which is what is
- * sent, no longer follows the signal when the Request is garbage.
+ * Keeps callers' signals out of the requests that a client makes. In Node a Request keeps a listener on its signal until
+ * the Request is collected, and a program may use one signal for all its calls; and a copy of a Request, such as the one
+ * that is sent, no longer follows the signal once the Request is collected.
  */
 export function withOwnSignals(client: Client): Client {
   for (const method of ['delete', 'get', 'head', 'options', 'patch', 'post', 'put', 'trace'] as const) {

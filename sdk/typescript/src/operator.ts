@@ -4,13 +4,13 @@ import { pages } from './iterate.js';
 import { callOptions, type CallOptions } from './options.js';
 
 export interface OrganizationsOptions extends CallOptions {
-  /** Only those in this state. */
+  /** List only organizations in this state. */
   state?: State | undefined;
-  /** How many to a page, at most: 1 to 100. */
+  /** The most organizations of a page: 1 to 100. */
   limit?: number | undefined;
 }
 
-/** What the operator can do: whoever runs the service, with its key. Organizations go by their ids. */
+/** What the operator of the service can do, with its key. Organizations are named by their ids. */
 export class Operator {
   readonly #api: Api;
 
@@ -18,34 +18,34 @@ export class Operator {
     this.#api = api;
   }
 
-  /** Every organization of the service, the newest first, page by page as they are asked for. */
+  /** All organizations of the service, the newest first. Each page is requested when the loop reaches it. */
   organizations(options: OrganizationsOptions = {}): AsyncGenerator<OperatorOrganization, void, undefined> {
     const { state, limit } = options;
     const query = { ...(state && { state }), ...(limit !== undefined && { limit }) };
     return pages((at) => this.#api.listOrganizations({ ...callOptions(options), query: { ...query, ...at } }));
   }
 
-  /** Looks an organization up, whatever state it is in. */
+  /** Returns an organization, whatever its state. */
   async inspect(id: string, options?: CallOptions): Promise<OperatorOrganization> {
     return (await this.#api.inspectOrganization({ ...callOptions(options), path: { id } })).data;
   }
 
-  /** Refuses an organization to its own admins until it is resumed. */
+  /** Suspends an organization: its admins are refused until it is resumed. */
   async suspend(id: string, options?: CallOptions): Promise<OperatorOrganization> {
     return (await this.#api.suspendOrganization({ ...callOptions(options), path: { id } })).data;
   }
 
-  /** Takes a suspension back. */
+  /** Ends a suspension. */
   async resume(id: string, options?: CallOptions): Promise<OperatorOrganization> {
     return (await this.#api.resumeOrganization({ ...callOptions(options), path: { id } })).data;
   }
 
-  /** Brings a deleted organization back, within the time of grace. */
+  /** Restores a deleted organization, within the time of grace. */
   async restore(id: string, options?: CallOptions): Promise<OperatorOrganization> {
     return (await this.#api.restoreOrganization({ ...callOptions(options), path: { id } })).data;
   }
 
-  /** Limits how much an organization may have. What is left out has no limit. */
+  /** Limits how much an organization may have. A property that is left out means no limit. */
   async setQuota(id: string, quota: QuotaUpdate, options?: CallOptions): Promise<OperatorOrganization> {
     return (await this.#api.setQuota({ ...callOptions(options), path: { id }, body: quota })).data;
   }

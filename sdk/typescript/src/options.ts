@@ -1,38 +1,38 @@
 import type { LoginRequest } from './gen/typescript/types.gen.js';
 
-/** As whom to act towards organizations: as an admin, with a token, or as nobody. */
+/** The credentials for organizations: an admin's account, a token, or none. */
 export type Credentials =
-  /** Logs in when needed. With a token: begins with that. */
+  /** The client logs in when it needs a token. If a token is given, it begins with that. */
   | { email: string; password: string; token?: string | undefined }
-  /** Acts with an `access_token` until that runs out. */
+  /** The client uses this `access_token` until it expires. */
   | { token: string; email?: undefined; password?: undefined }
   | { token?: undefined; email?: undefined; password?: undefined };
 
-/** What to make an {@link Orgd} of. */
+/** The options of an {@link Orgd}. */
 export type OrgdOptions = Credentials & {
-  /** Where orgd is, such as `https://orgd.example`, with a path if it is under one. In a browser: the page's origin. */
+  /** The server's address, such as `https://orgd.example`, with a path if a proxy adds one. In a browser, by default the page's origin. */
   baseUrl?: string | URL | undefined;
-  /** The operator's key. It goes to operations under `/operator/` and to no others. */
+  /** The operator's key. It is sent with operations under `/operator/` only. */
   operatorKey?: string | undefined;
-  /** How often a call is tried again when that may help: 3, unless said otherwise. */
+  /** How often a call is tried again when that may help. By default 3. */
   retries?: number | undefined;
-  /** What to use instead of the global `fetch`. */
+  /** A function to use in place of the global `fetch`. */
   fetch?: typeof fetch | undefined;
 };
 
-/** What every call takes besides. */
+/** The options that every call takes. */
 export interface CallOptions {
-  /** Ends the call, which then throws the signal's reason. What was sent may be carried out all the same. */
+  /** Ends the call, which then throws the signal's reason. A request that was sent may be carried out all the same. */
   signal?: AbortSignal | undefined;
   /** More headers, such as `X-Request-Id`. */
   headers?: Record<string, string>;
 }
 
-/** What every call takes besides that creates something. */
+/** The options of calls that create something. */
 export interface CreateOptions extends CallOptions {
   /**
-   * Names the request: sent again within 24 hours, by another process for example, it has the answer of the first time.
-   * Unless given it is random, and holds for the retries of this call.
+   * Names the request: when it is sent again within 24 hours, for example by another process, it gets the first answer.
+   * By default the key is random, and serves the retries of this call.
    */
   idempotencyKey?: string | undefined;
 }
@@ -44,14 +44,14 @@ export function callOptions(options: CreateOptions = {}, more: Record<string, st
   return { signal: signal ?? null, headers: { ...headers, ...key, ...more } };
 }
 
-/** Whether a parameter goes into a URL, as servers of before know it. What is longer goes into a body. */
+/** Whether a parameter is sent in the URL, as older servers expect; longer parameters are sent in the body. */
 export function isShort(parameter: string | undefined): boolean {
   return parameter === undefined || parameter.length <= 1024;
 }
 
 export const idempotencyKeyHeader = 'Idempotency-Key';
 
-/** Checks options. What it throws does not show them: people paste passwords into the wrong places. */
+/** Checks options. Its errors do not show them: people paste passwords into the wrong places. */
 export function parse(options: OrgdOptions) {
   const { email, password, token, operatorKey, retries = 3 } = options;
   if ((email === undefined) !== (password === undefined)) throw new TypeError('orgd: email and password go together');

@@ -26,8 +26,9 @@ import { callOf, signalOf, wantsKey, withOwnSignals } from './operation.js';
 import { Operator } from './operator.js';
 import { callOptions, idempotencyKeyHeader, parse, type CallOptions, type CreateOptions, type OrgdOptions } from './options.js';
 import { Session } from './session.js';
-import { exportDocuments, importDocuments, type ExportOptions, type Imported, type ImportOptions, type ImportSource } from './transfer.js';
+import { exportDocuments, importDocuments, type ExportOptions, type Imported, type ImportOptions } from './transfer.js';
 import { Transport } from './transport.js';
+import type { ImportSource } from './upload.js';
 
 /**
  * A client of one orgd server.
@@ -37,21 +38,21 @@ import { Transport } from './transport.js';
  * await orgd.updateOrganization({ organization_name: 'Acme Corporation' });
  * ```
  *
- * It logs in when a token is first needed, again shortly before that runs out, and once more when the server refuses
- * it. What may pass is tried again. All failures are {@link OrgdError}s, except that a call whose signal is aborted
- * throws the signal's reason.
+ * The client logs in when it first needs a token, again shortly before the token expires, and once more when the server
+ * refuses it. Calls are tried again when that may help. All failures are {@link OrgdError}s, except that a call whose
+ * signal is aborted throws the signal's reason.
  */
 export class Orgd {
   /**
-   * The generated operations, one method for every operation of the contract, each returning
-   * `{ data, request, response }`. Login, retries and errors are as everywhere in this class.
+   * The generated client: one method for every operation of the contract, each returning
+   * `{ data, request, response }`. Login, retries and errors are those of this class.
    */
   readonly api: Api;
 
   /** What the operator can do, with an `operatorKey`. */
   readonly operator: Operator;
 
-  /** The deletions that this client has begun: when they are over, there is nothing to ask for. */
+  /** The deletions that this client has begun: one that has succeeded leaves no operation on the server. */
   readonly #deletions = new Map<string, Operation>();
 
   constructor(options: OrgdOptions) {
@@ -61,7 +62,7 @@ export class Orgd {
     this.operator = new Operator(this.api);
   }
 
-  /** Creates an organization and its first admin. Needs no credentials, and does not change those of this client. */
+  /** Creates an organization and its first admin. It needs no credentials, and does not change those of this client. */
   async createOrganization(organization: OrganizationCreate, options?: CreateOptions): Promise<Organization> {
     return (await this.api.createOrganization({ ...callOptions(options), body: organization })).data;
   }
@@ -72,16 +73,15 @@ export class Orgd {
   }
 
   /**
-   * Changes what is given of the client's own organization, and moves its data into a fresh collection unless
-   * `migrate` is `false`. A new e-mail address or password is that of the client's admin; the client uses it from
-   * then on.
+   * Changes the given properties of the client's own organization, and moves its data into a fresh collection unless
+   * `migrate` is `false`. A new e-mail address or password is for the client's admin; the client uses it from then on.
    */
   async updateOrganization(changes: OrganizationUpdate = {}, options?: CallOptions): Promise<Organization> {
     return (await this.api.updateOrganization({ ...callOptions(options), body: changes })).data as Organization;
   }
 
   /**
-   * Begins an {@link updateOrganization}, and returns as soon as nothing is in the way. See {@link waitOperation}.
+   * Begins an {@link updateOrganization}, and returns as soon as the server has accepted it. See {@link waitOperation}.
    *
    * @returns the operation
    */
@@ -91,13 +91,13 @@ export class Orgd {
     return data as Operation;
   }
 
-  /** Deletes the client's own organization and every trace of it. It cannot be undone, but within a time of grace. */
+  /** Deletes the client's own organization and every trace of it. Only within a time of grace the operator can restore it. */
   async deleteOrganization(options?: CallOptions): Promise<DeletionReceipt> {
     return (await this.api.deleteOrganization({ ...callOptions(options) })).data as DeletionReceipt;
   }
 
   /**
-   * Begins a {@link deleteOrganization}, and returns as soon as nothing is in the way.
+   * Begins a {@link deleteOrganization}, and returns as soon as the server has accepted it.
    *
    * @returns the operation, for {@link waitOperation}; or, with a time of grace, the receipt
    */
@@ -107,14 +107,14 @@ export class Orgd {
     return data;
   }
 
-  /** Sees how a change of the client's own organization gets on. */
+  /** Returns an operation of the client's own organization as it is now. */
   async getOperation(id: string, options?: CallOptions): Promise<Operation> {
     return (await this.api.getOperation({ ...callOptions(options), path: { id } })).data;
   }
 
   /**
-   * What was done to the client's own organization and is being done, the newest first, page by page as they are asked
-   * for.
+   * The operations of the client's own organization, finished and running, the newest first. Each page is requested when
+   * the loop reaches it.
    */
   operations(options: CallOptions & { limit?: number } = {}): AsyncGenerator<Operation, void, undefined> {
     const limit = options.limit === undefined ? {} : { limit: options.limit };
@@ -122,8 +122,8 @@ export class Orgd {
   }
 
   /**
-   * Waits until an operation is over. One that failed throws an {@link OrgdError} with what it failed with; nothing was
-   * changed then. A deletion has succeeded when nothing is left of it to ask for.
+   * Waits until an operation has finished. A failed operation throws an {@link OrgdError} with its code, and has changed
+   * nothing. A deletion has succeeded when the server no longer knows the organization.
    *
    * ```ts
    * const operation = await orgd.startUpdate({ organization_name: 'Acme Corporation' });
@@ -141,39 +141,39 @@ export class Orgd {
     return ended;
   }
 
-  /** The documents of the client's own organization, taken to be of the type T, which nothing checks. */
+  /** The documents of the client's own organization, assumed to be of the type T; nothing checks that. */
   documents<T extends object = Document>(): Documents<T> {
     return new Documents<T>(this.api);
   }
 
   /**
-   * Adds documents in bulk: documents, or NDJSON such as an export's. Those that are refused are counted and told, the
-   * others are added.
+   * Adds many documents, given as objects or as NDJSON, such as an export's. Refused documents are counted and reported,
+   * the others are added.
    *
    * ```ts
    * const { inserted, errors } = await orgd.importDocuments(createReadStream('people.ndjson'), { onConflict: 'skip' });
    * ```
    *
-   * When it does not come to its end it throws an {@link OrgdError} with `imported`, what was counted last.
+   * An import that does not finish throws an {@link OrgdError}, with the server's last count as `imported`.
    */
   importDocuments<T extends object = Document>(from: ImportSource<T>, options: ImportOptions = {}): Promise<Imported> {
     return importDocuments(this.api, from, options);
   }
 
   /**
-   * All documents, or those that fit a filter, in the order of `_id`, as they arrive. If not all arrive, it throws after
-   * those that did.
+   * All documents, or those that a filter selects, ordered by `_id`, as they arrive. If not all arrive, the loop throws
+   * after those that did.
    */
   exportDocuments<T extends object = Document>(options: ExportOptions = {}): AsyncGenerator<WithId<T>, void, undefined> {
     return exportDocuments(this.api, options);
   }
 
-  /** The indexes, without the one on `_id`. */
+  /** The indexes, except the index on `_id`. */
   async indexes(options?: CallOptions): Promise<Index[]> {
     return (await this.api.listIndexes({ ...callOptions(options) })).data.items;
   }
 
-  /** Creates an index, and returns when it can be used. Creating the same again changes nothing. */
+  /** Creates an index, and returns when it can be used. Creating the same index again changes nothing. */
   async createIndex(index: IndexCreate, options?: CallOptions): Promise<Index> {
     return (await this.api.createIndex({ ...callOptions(options), body: index })).data;
   }
@@ -193,12 +193,12 @@ export class Orgd {
     return (await this.api.login({ ...callOptions(options), body: credentials })).data;
   }
 
-  /** Returns when the server's process answers, or throws. It asks once. */
+  /** Returns when the server's process answers, or throws. There are no retries. */
   async live(options?: CallOptions): Promise<Health> {
     return (await this.api.getLiveness({ ...callOptions(options) })).data;
   }
 
-  /** Returns when the server can serve requests, or throws. It asks once. */
+  /** Returns when the server can serve requests, or throws. There are no retries. */
   async ready(options?: CallOptions): Promise<Health> {
     return (await this.api.getReadiness({ ...callOptions(options) })).data;
   }
@@ -206,15 +206,15 @@ export class Orgd {
 
 const respondAsync = { Prefer: 'respond-async' };
 
-/** A generated client that sends all it sends through a transport; with keys for what may have to be sent again. */
+/** A generated client that sends its requests through a transport; keys: with an Idempotency-Key where one helps. */
 function newClient(baseUrl: string, fetch: typeof globalThis.fetch, transport: Transport, keys: boolean): Client {
   const client = createClient({
     baseUrl,
     fetch,
     throwOnError: true,
     bodySerializer: stringify,
-    redirect: 'manual', // followed, it would take passwords along
-    ...{ duplex: 'half' }, // what fetch wants to be told of a body that is a stream
+    redirect: 'manual', // following it would send passwords to another address
+    ...{ duplex: 'half' }, // fetch requires it for a body that is a stream
   });
   client.interceptors.request.use((request, options) => {
     if (keys && wantsKey(options)) {
@@ -233,7 +233,7 @@ function newClient(baseUrl: string, fetch: typeof globalThis.fetch, transport: T
   return withOwnSignals(client);
 }
 
-/** What is thrown besides: the signal's reason; and by parsers, whose errors show what they could not parse. */
+/** Makes the generated client's errors safe: those of its parsers show the text that they could not parse. */
 function ownError(error: unknown, response?: Response, request?: Request, options?: ResolvedRequestOptions): unknown {
   if (error instanceof OrgdError || (options && signalOf(options)?.aborted)) return error;
   if (response) {
@@ -241,7 +241,7 @@ function ownError(error: unknown, response?: Response, request?: Request, option
     return extend(unexpected(response, 'The answer is not the JSON that its header says.'), { outcomeUnknown });
   }
   if (!(error instanceof TypeError || error instanceof URIError)) return error;
-  return error.message.startsWith('orgd: ') ? error : new TypeError('orgd: there is a header, a path or a body that cannot be sent');
+  return error.message.startsWith('orgd: ') ? error : new TypeError('orgd: a header, a path or the body cannot be sent');
 }
 
 /** 128 random bits. crypto.randomUUID() is not there on pages without TLS. */
@@ -255,7 +255,7 @@ function isStream(response: Response): boolean {
 
 function newApi(client: Client): Api {
   const api = new Api({ client });
-  // The generated class keeps the latest instance, and with it the credentials, for others to find.
+  // The generated class keeps its latest instance, and with it the credentials, where any code can find them.
   Api.__registry.set(undefined as unknown as Api);
   return api;
 }

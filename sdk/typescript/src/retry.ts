@@ -2,28 +2,28 @@ import { systemCode, type OrgdError } from './error.js';
 
 const firstDelay = 200;
 const maxBackoff = 10_000;
-const maxDelay = 30_000; // what the server may ask for
+const maxDelay = 30_000; // milliseconds, the longest wait that the server may ask for
 
-/** With these codes of the system's, in Node, no connection was made. */
+/** System codes, in Node, that say that no connection was made. */
 const notConnected = /^(ECONNREFUSED|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/;
 
-/** With these neither, nor would one be in a moment: no such host, a certificate that is not trusted, not TLS. */
+/** System codes that say that no connection was made, nor would be in a moment: no such host, no trusted certificate, no TLS. */
 const hopeless = /^ENOTFOUND$|CERT|^UNABLE_TO_VERIFY_LEAF_SIGNATURE$|^ERR_SSL_WRONG_VERSION_NUMBER$/;
 
-/** Whether the error may pass, so that the same request may have a better answer later. */
+/** Whether the error may pass, so that the same request may succeed later. */
 export function mayPass({ code, status, cause }: OrgdError): boolean {
   if (code === 'idempotency_in_progress') return true;
   if (code === 'network_error') return !hopeless.test(systemCode(cause) ?? '');
   return [429, 502, 503, 504].includes(status) && !/^(outcome_unknown|query_timeout|storage_full)$/.test(code);
 }
 
-/** Whether it is certain that the server did nothing of what was asked. */
+/** Whether it is certain that the server did nothing. */
 export function nothingDone({ code, status, cause }: OrgdError): boolean {
   const failure = systemCode(cause) ?? '';
   if (code === 'network_error') return notConnected.test(failure) || hopeless.test(failure);
-  if (code === 'idempotency_in_progress') return false; // it is being done
+  if (code === 'idempotency_in_progress') return false; // the first request is running
   if (status >= 500) return /^(unavailable|query_timeout|quota_exceeded|storage_full)$/.test(code);
-  return status < 200 || status >= 300; // a success that is none of orgd's says nothing
+  return status < 200 || status >= 300; // a success that is not orgd's says nothing
 }
 
 /**

@@ -2,26 +2,26 @@ import { isOrgdError, unexpected } from './error.js';
 import type { LoginRequest, OrganizationUpdate, Token } from './gen/typescript/types.gen.js';
 import { abortable } from './wait.js';
 
-/** A token is replaced this many milliseconds before it runs out, or in the last tenth of its time if that is later. */
+/** A token is replaced this many milliseconds before it expires, or in the last tenth of its lifetime if that is later. */
 const margin = 30_000;
 
-/** For this many milliseconds, operations that are open to all do without a login that was refused. */
+/** For this many milliseconds after a refused login, operations whose token is optional are sent without one. */
 const refusalHolds = 30_000;
 
 /** How a change of credentials ended. */
 export type Outcome = 'done' | 'refused' | 'unknown';
 
-/** Whom a client acts for, and the token it has for that. */
+/** The account that a client acts for, and its token. */
 export class Session {
   #account: LoginRequest | undefined;
-  /** What the account may be instead: updates under way, and those whose outcome is not known. The last goes first. */
+  /** What the account may have become, by updates that are running or have an unknown outcome. The latest is first. */
   #candidates: LoginRequest[] = [];
   #token: { value: string; staleAt: number } | undefined;
   #login: Promise<void> | undefined;
   #refusedAt = -Infinity;
   readonly #logIn: (account: LoginRequest) => Promise<Token>;
 
-  /** Acts with an account, a token, both (the token first) or neither. logIn asks the server for a token. */
+  /** A session has an account, a token, both (the token is used first) or neither. logIn asks the server for a token. */
   constructor(
     account: LoginRequest | undefined,
     token: string | undefined,
@@ -33,13 +33,13 @@ export class Session {
   }
 
   /**
-   * A token that is good as far as one can tell from here; undefined if there is none to be had. Where it is optional, a
-   * login that is refused means to do without.
+   * Returns a token that is not known to be bad; undefined if the session can have none. Where the token is optional, a
+   * refused login means no token.
    */
   async token(signal: AbortSignal | undefined, optional: boolean): Promise<string | undefined> {
     if (!this.#account || Date.now() < (this.#token?.staleAt ?? 0)) return this.#token?.value;
     if (optional && Date.now() < this.#refusedAt + refusalHolds) return undefined;
-    // However many wait, one login is under way; it does not end when one of them no longer waits.
+    // All waiting calls share one login, which goes on when one of them no longer waits.
     this.#login ??= this.#refresh(this.#account).finally(() => (this.#login = undefined));
     try {
       await abortable(this.#login, signal);
@@ -50,19 +50,19 @@ export class Session {
     return this.#token?.value;
   }
 
-  /** Takes note that the server refuses a token. Says whether another is to be had. */
+  /** Notes that the server refuses a token. Returns whether the session can get another. */
   reject(token: string): boolean {
     if (!this.#account) return false;
     if (this.#token?.value === token) this.#token = undefined;
     return true;
   }
 
-  /** Forgets the token: what it was for is gone. */
+  /** Forgets the token, as its organization is gone. */
   drop(): void {
     this.#token = undefined;
   }
 
-  /** Begins an update, which may change the account. Call what it returns when the update has ended. */
+  /** Notes that an update begins, which may change the account. The function returned is to be called when it has ended. */
   change({ email, password }: OrganizationUpdate): (outcome: Outcome) => void {
     if (email === undefined && password === undefined) return () => undefined;
     const changed = (old: LoginRequest) => ({ email: email ?? old.email, password: password ?? old.password });
@@ -81,7 +81,7 @@ export class Session {
     this.#refusedAt = -Infinity;
   }
 
-  /** Logs in, if need be with what the account has become, or may have become, meanwhile. */
+  /** Logs in; if the account is refused, with what it has become meanwhile, or may have become. */
   async #refresh(account: LoginRequest): Promise<void> {
     const before = Date.now();
     for (const tried = [account]; ; ) {
@@ -91,7 +91,7 @@ export class Session {
         return this.#keep(token, before);
       } catch (e) {
         if (!isOrgdError(e, 'bad_credentials')) throw e;
-        const other = [this.#account, ...this.#candidates].find((one) => one && !tried.includes(one));
+        const other = [this.#account, ...this.#candidates].find((account) => account && !tried.includes(account));
         if (!other) {
           this.#refusedAt = Date.now();
           throw e;

@@ -1,6 +1,6 @@
 import { networkError } from './error.js';
 
-/** The same stream, except that it fails with an OrgdError when the connection does, and ends with a signal. */
+/** Returns the same stream, except that it fails with an OrgdError when the connection fails, and ends with the signal. */
 export function guarded(body: ReadableStream<Uint8Array>, signal: AbortSignal | undefined): ReadableStream<Uint8Array> {
   const reader = body.getReader();
   let release = () => {};

@@ -12,7 +12,7 @@ export interface TransportConfig {
   operatorKey: string | undefined;
 }
 
-/** What all operations have in common: logging in, trying again, and failing with an {@link OrgdError}. */
+/** Sends the requests of all operations: logs in, tries again, and fails with an {@link OrgdError}. */
 export class Transport {
   readonly #config: TransportConfig;
 
@@ -26,7 +26,7 @@ export class Transport {
     const doubts: OrgdError[] = [];
     try {
       const response = await this.#attempts(request, call, doubts);
-      ended(response.status === 202 ? 'unknown' : 'done'); // it has only begun
+      ended(response.status === 202 ? 'unknown' : 'done'); // 202: the operation has only begun
       return response;
     } catch (e) {
       const error = withDoubt(e, doubts);
@@ -35,7 +35,7 @@ export class Transport {
     }
   }
 
-  /** Adds to doubts every attempt that may have been carried out. */
+  /** Sends the request until it succeeds or fails for good. Adds to doubts every attempt that may have been carried out. */
   async #attempts(request: Request, call: Call, doubts: OrgdError[]): Promise<Response> {
     const { session } = this.#config;
     let renewed: OrgdError | undefined;
@@ -46,7 +46,7 @@ export class Transport {
       const answer = await this.#exchange(request, call, token);
       if (!(answer instanceof OrgdError)) return answer;
       if (answer.status === 401 && token && session.reject(token) && call.replayable && !renewed) {
-        renewed = answer; // refused before anything was done
+        renewed = answer; // a 401 says that nothing was done
         continue;
       }
       if (answer.outcomeUnknown) doubts.push(answer);
@@ -71,7 +71,7 @@ export class Transport {
     let answer: Response | OrgdError;
     try {
       answer = await stoppable(call.signal, async (signal) => {
-        const { fetch } = call; // a browser's does not like to be called as a method
+        const { fetch } = call; // a browser's fetch cannot be called as a method
         const response = await fetch(sent, { signal });
         return response.ok ? whole(response, call.signal) : errorOf(response, censorOf(sent, call));
       });
@@ -83,7 +83,7 @@ export class Transport {
     return unsure ? extend(answer as OrgdError, { outcomeUnknown: true }) : answer;
   }
 
-  /** Adds the credential that the operation takes, unless the caller has. */
+  /** Adds the operation's credential, unless the caller has set the header. */
   #authorize(sent: Request, { operator, security }: Call, token: string | undefined): void {
     const credential = operator ? this.#config.operatorKey : token;
     if (!security || credential === undefined || sent.headers.has(headerOf(security))) return;
@@ -91,7 +91,7 @@ export class Transport {
   }
 }
 
-/** Throws why there is no new token, and with it why one was needed. */
+/** Throws the error of a login, with the refusal of the old token as its cause. */
 function refused(e: unknown, rejection: OrgdError | undefined): never {
   throw rejection && isOrgdError(e, 'bad_credentials') ? extend(e, { cause: rejection }) : e;
 }
@@ -104,7 +104,7 @@ function headerOf(security: Auth): string {
   return security.name ?? 'Authorization';
 }
 
-/** Does some work with a signal that follows another for as long as the work lasts. */
+/** Does some work with a signal of its own, which follows the given signal for as long as the work lasts. */
 async function stoppable<T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const stop = () => controller.abort(signal?.reason);
@@ -116,14 +116,14 @@ async function stoppable<T>(signal: AbortSignal | undefined, work: (signal: Abor
   }
 }
 
-/** Reads a JSON answer to its end, so that one that breaks off can be asked for again. Streams stay streams. */
+/** Reads a JSON answer to its end, so that the request can be sent again if it breaks off. Streams stay streams. */
 async function whole(response: Response, signal: AbortSignal | undefined): Promise<Response | OrgdError> {
   const type = response.headers.get('Content-Type') ?? '';
   if (/^text\/html\b/i.test(type)) {
     response.body?.cancel().catch(() => undefined);
-    return unexpected(response, 'The answer is a web page, not one of orgd. Is baseUrl right?');
+    return unexpected(response, 'The answer is a web page, not from orgd. Is baseUrl right?');
   }
-  // Chromium gives a 204 a body, and does not take one with a body.
+  // Chromium gives a 204 a body, and refuses to make a Response of a 204 with a body.
   if (response.body === null || response.status === 204) return response;
   const { status, statusText, headers } = response;
   if (!/^application\/([^;]+\+)?json\b/i.test(type)) {
@@ -134,17 +134,17 @@ async function whole(response: Response, signal: AbortSignal | undefined): Promi
   return new Response(body, { status, statusText, headers });
 }
 
-/** Cuts a request's token, and the passwords in its body, out of what the server says of it. */
+/** Returns a function that cuts a request's token, and the passwords in its body, out of the server's answer. */
 function censorOf(sent: Request, { body, security }: Call): (text: string) => string {
   const members = typeof body === 'object' && body ? Object.entries(body) : [];
   const passwords = members.filter(([name]) => /password/i.test(name)).map(([, value]) => String(value));
   const token = (security && sent.headers.get(headerOf(security))?.split(' ').at(-1)) ?? '';
-  const secrets = [token, ...passwords].filter((secret) => secret.length >= 4); // shorter ones are in every text
-  secrets.sort((a, b) => b.length - a.length); // one may begin another
+  const secrets = [token, ...passwords].filter((secret) => secret.length >= 4); // shorter secrets would cut up every text
+  secrets.sort((a, b) => b.length - a.length); // one may be the beginning of another
   return (text) => secrets.reduce((rest, secret) => rest.replaceAll(secret, '[secret]'), text);
 }
 
-/** An error after an attempt that may have been carried out: what is refused now may be refused because of that. */
+/** Marks an error that follows an attempt that may have been carried out: the refusal may be that attempt's effect. */
 function withDoubt(e: unknown, doubts: OrgdError[]): unknown {
   const doubt = doubts.at(-1);
   if (!doubt || !(e instanceof OrgdError) || e === doubt) return e;

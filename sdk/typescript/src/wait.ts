@@ -1,4 +1,4 @@
-/** Waits for a promise, but no longer than until the signal: then throws its reason. The promise goes on. */
+/** Waits for a promise; if the signal is aborted first, throws its reason. The promise itself continues. */
 export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return promise;
   return new Promise((resolve, reject) => {
@@ -9,7 +9,7 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefine
   });
 }
 
-/** Waits some milliseconds, or until the signal: then throws its reason. */
+/** Waits some milliseconds; if the signal is aborted first, throws its reason. */
 export async function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {

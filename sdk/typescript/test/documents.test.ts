@@ -78,7 +78,7 @@ test('conditions and conflicts', async () => {
   error.code satisfies 'name_taken' | 'duplicate_key' | string;
 });
 
-test('what no path can name is refused here', async () => {
+test('an _id that does not fit into a path is refused before anything is sent', async () => {
   const people = (await member()).documents();
   for (const id of ['', '.', '..', {} as never]) await assert.rejects(people.get(id), TypeError);
   await assert.rejects(people.get('\ud800'), TypeError);
@@ -254,7 +254,7 @@ test('an import says what was refused, and goes on', async () => {
   assert.equal((await orgd.importDocuments(lines, { onConflict: 'skip' })).skipped, 3);
 });
 
-test('an import tells how it gets on while documents go, and ends with the signal', async () => {
+test('an import reports its progress while documents are sent, and ends with the signal', async () => {
   const orgd = await member();
   const progress: ImportProgress[] = [];
   let sent = 0;
@@ -333,7 +333,7 @@ test('one organization’s export is another’s import', async () => {
   assert.equal(both[0]!.length, n);
   assert.deepEqual(both[0], both[1]);
   assert.equal((await collect(to.exportDocuments({ filter: { i: { $lt: 10 } } }))).length, 10);
-  for await (const one of to.exportDocuments()) if (one._id === '1') break; // leaves the rest
+  for await (const document of to.exportDocuments()) if (document._id === '1') break; // leaves the rest
 });
 
 test('the generated operations take the same values', async () => {

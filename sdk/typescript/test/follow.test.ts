@@ -1,4 +1,4 @@
-// Waiting for operations, and what is special about imports and exports, with answers from a script.
+// Waiting for operations, imports and exports, with answers from a script.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isConflict, isOrgdError, Orgd, type ImportProgress, type OrgdOptions } from '@orgd/sdk';
@@ -102,7 +102,7 @@ test('creates have a key, the same for every attempt, another for every call', a
   assert.equal(once.requests[0]!.headers.get('Idempotency-Key'), null);
 });
 
-test('what is still being done is not refused for good', async (t) => {
+test('a request whose first attempt is still running is tried again', async (t) => {
   const clock = new Clock(t);
   const { orgd, requests } = client(Array.from({ length: 4 }, () => problem(409, 'idempotency_in_progress', { 'Retry-After': '1' })));
   const { error } = await clock.until(orgd.documents().insert({}, { idempotencyKey: 'mine' }));
@@ -110,7 +110,7 @@ test('what is still being done is not refused for good', async (t) => {
   assert.equal(requests.length, 4);
 });
 
-test('what would be the same the next time is not tried again', async () => {
+test('an error that would not pass is not tried again', async () => {
   for (const [status, code] of [[503, 'query_timeout'], [507, 'quota_exceeded'], [412, 'precondition_failed']] as const) {
     const { orgd, requests } = client([problem(status, code, { 'Retry-After': '1' })]);
     const error: unknown = await orgd.documents().put('x', {}).catch((e: unknown) => e);
@@ -160,7 +160,7 @@ test('an answer that is no stream of lines is not orgd’s', async () => {
   }
 });
 
-test('an import of what is there as a whole is tried again when nothing was done', async (t) => {
+test('an import that is not a stream is tried again when nothing was done', async (t) => {
   const clock = new Clock(t);
   const bodies: string[] = [];
   const answer = (response: Response) => async (request: Request) => (bodies.push(await request.text()), response);

@@ -61,7 +61,7 @@ test('new credentials are used as soon as they are in force', async () => {
   await orgd.login({ email, password: 'staple gun and a horse' });
 });
 
-test('what is in the way of an update is told at once', async () => {
+test('an update that cannot begin throws at once', async () => {
   const { orgd } = await member();
   const other = await member();
   await fails(orgd.startUpdate({ organization_name: other.organization.organization_name }), 409, 'name_taken');
@@ -83,7 +83,7 @@ test('a deletion has succeeded when nothing is left to ask for', async () => {
   }
 });
 
-test('a wait for what is not there or not allowed fails', async () => {
+test('a wait for an operation that does not exist, or is not allowed, fails', async () => {
   const { orgd } = await member();
   await fails(orgd.waitOperation('019aaf2e-53c4-7d51-a2a7-0f0d1e9b3c55'), 404, 'not_found');
   await fails(new Orgd({ baseUrl: server.url }).waitOperation('019aaf2e-53c4-7d51-a2a7-0f0d1e9b3c55'), 401, 'unauthenticated');

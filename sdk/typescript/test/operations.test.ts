@@ -12,12 +12,12 @@ interface Operation {
   id: string;
   path: string;
   method: string;
-  /** What it takes: nothing, a token, or either. */
+  /** The operation's credential: none, a token, or an optional token. */
   credential: 'none' | 'token' | 'any';
   policy: Policy;
 }
 
-/** What the contract says by x-policy. */
+/** An operation, as the contract's x-policy says. */
 interface Policy {
   plane: 'public' | 'tenant' | 'operator';
   probe?: true;
@@ -50,7 +50,7 @@ function operationsOf({ paths, security: usual }: Contract): Operation[] {
   return all.filter(({ tags }) => !tags.includes('docs'));
 }
 
-/** Calls an operation with anything for everything: the generated code does not check. */
+/** Calls an operation with arbitrary arguments, which the generated code does not check. */
 function call(operation: Operation, orgd: Orgd): Promise<{ data: unknown }> {
   const methods = orgd.api as unknown as Record<string, (options: object) => Promise<{ data: unknown }>>;
   const body = operation.method === 'get' ? {} : { body: {} };

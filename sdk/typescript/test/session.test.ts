@@ -6,7 +6,7 @@ import { Clock, fetchFailed, json, organization, problem, scriptedFetch, token, 
 const account = { email: 'a@acme.example', password: 'correct horse' };
 const baseUrl = 'http://orgd.test';
 
-/** A server that knows one account and the tokens it gave; a test changes it at will. */
+/** A server that knows one account and the tokens that it issued; tests change its state. */
 function fakeServer() {
   const state = { ...account, life: 3600, logins: 0, refused: 0, good: new Set<string>(), answers: [] as Step[] };
   const fetch = async (input: RequestInfo | URL): Promise<Response> => {
@@ -195,7 +195,7 @@ test('credentials that change while a login with the old ones is under way are u
   assert.deepEqual(script.authorizations(), [null, 'Bearer t1', 'Bearer t1', null, null, 'Bearer t2']);
 });
 
-test('what is open to all is asked as nobody when the login is refused', async (t) => {
+test('an operation that is open to all is sent without a token when the login is refused', async (t) => {
   const clock = new Clock(t);
   const refused = () => problem(401, 'bad_credentials');
   const found = () => json(organization);

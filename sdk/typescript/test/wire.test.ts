@@ -1,4 +1,4 @@
-// What only a socket can show. No timers: a retry here is asked for with Retry-After: 0, or none is wanted.
+// Behaviour that only a socket can show. There are no timers: retries are requested with Retry-After: 0, or not wanted.
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { after, test } from 'node:test';
@@ -35,7 +35,7 @@ test('a connection that is closed without an answer is tried again', async () =>
   assert.equal(received.length, 2);
 });
 
-test('nobody listens: the error says so', async () => {
+test('the error says that no server listens', async () => {
   const { orgd, close } = await against([], { retries: 0 });
   await close();
   const error = await orgd.createOrganization({ organization_name: 'x', ...account }).catch((e: unknown) => e);

@@ -9,6 +9,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/orgd/orgd/internal/bsonappend"
 	"github.com/orgd/orgd/internal/docdb"
 )
 
@@ -266,7 +267,7 @@ func decimalDigits(coefficient *big.Int, exp int) []byte {
 }
 
 func double(f float64) bson.RawValue {
-	return bson.RawValue{Type: bson.TypeDouble, Value: binary.LittleEndian.AppendUint64(nil, math.Float64bits(f))}
+	return bson.RawValue{Type: bson.TypeDouble, Value: bsonappend.Double(nil, f)}
 }
 
 func invert(b []byte) {

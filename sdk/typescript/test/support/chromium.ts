@@ -14,7 +14,7 @@ const flags = [
   '--disable-sync',
 ];
 
-/** A headless Chromium, $CHROMIUM or the one on the path, as somebody has it who never used it. */
+/** A headless Chromium, $CHROMIUM or the one on the path, with a new profile. */
 export async function startChromium(): Promise<BrowserContext> {
   const executablePath = process.env['CHROMIUM'] || spawnSync('which', ['chromium'], { encoding: 'utf8' }).stdout.trim();
   if (!executablePath) throw new Error('There is no chromium: install it, or set CHROMIUM to its path.');

@@ -23,7 +23,7 @@ func main() {
 		log.Fatal(err)
 	}
 
-	// As its admin. Logs in by itself, and again whenever the token is no longer good.
+	// The client of the admin logs in first, and again whenever its token is no longer good.
 	admin, err := c.With(orgd.WithLogin("admin@acme.example", "correct horse battery"))
 	if err != nil {
 		log.Fatal(err)
