@@ -6,10 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"mime"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +19,7 @@ import (
 // readBody moves it on, and lifts it. (A writer without deadlines is a test's.)
 func (a *API) hurryBody(ec echo.Context) {
 	if ec.Request().ContentLength != 0 {
-		callOf(ec).writer.rest()
+		callOf(ec).writer.renewDeadline()
 		_ = http.NewResponseController(ec.Response().Writer).SetReadDeadline(time.Now().Add(a.bodyTimeout))
 	}
 }
@@ -71,11 +68,10 @@ func (a *API) readLimited(ec echo.Context, limit int64) ([]byte, error) {
 	if r.ContentLength > 0 {
 		most = min(most, r.ContentLength)
 	}
-	body := newPacedReader(http.MaxBytesReader(w, r.Body, limit), http.NewResponseController(w), a.bodyTimeout, memory)
-	c := callOf(ec)
-	body.turns = readTurns{ctx: r.Context(), turn: c.turn, conn: c.conn}
-	defer c.turn.Done()
-	data := buffer{take: memory.take, give: memory.give}
+	turn := callOf(ec).turn
+	body := newPacedReader(r.Context(), http.MaxBytesReader(w, r.Body, limit), http.NewResponseController(w), a.bodyTimeout, memory, turn)
+	defer turn.Done()
+	data := newBuffer(memory.take, memory.give)
 	err := data.readAll(body, int(most))
 	var over *http.MaxBytesError
 	switch {
@@ -87,7 +83,7 @@ func (a *API) readLimited(ec echo.Context, limit int64) ([]byte, error) {
 	case err != nil:
 		return nil, errCutOff
 	}
-	return data.data, nil
+	return data.bytes(), nil
 }
 
 // refuseBody looks whether a body of unknown length is there at all.
@@ -103,27 +99,6 @@ func refuseBody(r *http.Request) error {
 }
 
 var errCutOff = &requestError{kind: malformed, detail: "The body did not arrive whole."}
-
-// bodyType returns the operation's media type that the request names, or what
-// to send instead.
-func bodyType(op *operation, h http.Header) (mediaType, problem string) {
-	wanted := "Send Content-Type: " + strings.Join(slices.Sorted(maps.Keys(op.body.Content)), " or ") + "."
-	if encoding := h.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return "", "Send the body without Content-Encoding."
-	}
-	given := h["Content-Type"]
-	if len(given) != 1 {
-		return "", wanted
-	}
-	mediaType, params, err := mime.ParseMediaType(given[0])
-	if err != nil || !op.takes(mediaType) {
-		return "", wanted
-	}
-	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
-		return "", "Send the body in UTF-8."
-	}
-	return mediaType, ""
-}
 
 // binder gives a handler the value that was validated, member names matched
 // exactly, and nothing else: what was not validated is not bound.

@@ -45,6 +45,13 @@ const (
 	theOperator = "operator"
 )
 
+// Used is how many bytes are taken.
+func (b *Budget) Used() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.used
+}
+
 func (b *Budget) share(who string) int {
 	if who == strangers {
 		return b.limit / 8
@@ -91,6 +98,9 @@ type hold struct {
 	ended bool
 }
 
+// begin says whose hold it is, and of which budget.
+func (h *hold) begin(b *Budget, who string) { h.budget, h.who = b, who }
+
 var errNoMemory = &org.Error{Kind: org.Unavailable, RetryAfter: 2 * time.Second,
 	Message: "There is no memory left for this at the moment: too much is under way. Try again in a moment."}
 
@@ -133,8 +143,8 @@ func (h *hold) set(bytes, floor int) error {
 	return nil
 }
 
-// holds is how much the request holds.
-func (h *hold) holds() int {
+// held is how many bytes the request holds.
+func (h *hold) held() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.bytes

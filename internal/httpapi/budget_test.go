@@ -17,13 +17,6 @@ import (
 	"github.com/orgd/orgd/internal/org"
 )
 
-// taken is what is taken of a budget.
-func (b *Budget) taken() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.used
-}
-
 func holdOf(b *Budget, who string) *hold { return &hold{budget: b, who: who} }
 
 func TestShares(t *testing.T) {
@@ -49,14 +42,14 @@ func TestShares(t *testing.T) {
 			t.Errorf("%s: %v", c.what, err)
 		}
 	}
-	if used := b.taken(); used != all/4+all/4+all/8 {
+	if used := b.Used(); used != all/4+all/4+all/8 {
 		t.Errorf("%d bytes are taken", used)
 	}
 	for _, h := range []*hold{acme, globex, stranger} {
 		h.end()
 	}
-	if b.taken() != 0 || len(b.has) != 0 {
-		t.Errorf("%d bytes stay taken, by %v", b.taken(), b.has)
+	if b.Used() != 0 || len(b.has) != 0 {
+		t.Errorf("%d bytes stay taken, by %v", b.Used(), b.has)
 	}
 }
 
@@ -78,10 +71,10 @@ func TestSomethingIsLeftForWhoComesLater(t *testing.T) {
 			most = max(most, has)
 		}
 		if late := holdOf(b, "late"); late.take(most/3) != nil {
-			t.Errorf("of %d greedy ones one has %d bytes, %d are taken in all, and nothing is left", greedy, most, b.taken())
+			t.Errorf("of %d greedy ones one has %d bytes, %d are taken in all, and nothing is left", greedy, most, b.Used())
 		}
-		if b.taken() > all {
-			t.Errorf("%d bytes are taken of %d", b.taken(), all)
+		if b.Used() > all {
+			t.Errorf("%d bytes are taken of %d", b.Used(), all)
 		}
 	}
 }
@@ -168,8 +161,8 @@ func TestWhatIsKeptIsNotTakenAgain(t *testing.T) {
 	if err := other.take(64 << 10); err != nil {
 		t.Errorf("after the end nothing is kept: %v", err)
 	}
-	if err := h.take(1 << 40); err != nil || b.taken() != other.taken {
-		t.Errorf("after its end it takes something: %v, %d", err, b.taken())
+	if err := h.take(1 << 40); err != nil || b.Used() != other.taken {
+		t.Errorf("after its end it takes something: %v, %d", err, b.Used())
 	}
 }
 
@@ -184,7 +177,7 @@ func TestABudgetIsNotExceededByMany(t *testing.T) {
 				for k := 1; h.take(k<<20) == nil && k < 20; k++ {
 					took = append(took, k<<20)
 				}
-				if used := b.taken(); used > DefaultBudget {
+				if used := b.Used(); used > DefaultBudget {
 					t.Errorf("%d bytes are taken", used)
 				}
 				for _, bytes := range took {
@@ -197,8 +190,8 @@ func TestABudgetIsNotExceededByMany(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if b.taken() != 0 {
-		t.Errorf("%d bytes stay taken", b.taken())
+	if b.Used() != 0 {
+		t.Errorf("%d bytes stay taken", b.Used())
 	}
 }
 
@@ -238,7 +231,7 @@ func TestADeclaredLengthTakesNoMemory(t *testing.T) {
 	if grown := live() - before; grown > 16<<20 {
 		t.Errorf("%d connections take %d MiB", len(conns), grown>>20)
 	}
-	if taken := s.api.Budget.taken(); taken != 0 {
+	if taken := s.api.Budget.Used(); taken != 0 {
 		t.Errorf("%d bytes are taken of the budget", taken)
 	}
 }
@@ -349,9 +342,9 @@ func TestAnswersThatNobodyReadsShareABudget(t *testing.T) {
 // settles waits until nothing is taken of the budget.
 func (s *server) settles(t *testing.T) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); s.api.Budget.taken() != 0; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); s.api.Budget.Used() != 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d bytes stay taken", s.api.Budget.taken())
+			t.Fatalf("%d bytes stay taken", s.api.Budget.Used())
 		}
 	}
 }

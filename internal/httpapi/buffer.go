@@ -13,6 +13,14 @@ type buffer struct {
 	data []byte
 }
 
+// newBuffer makes one that takes its memory by take, and gives it back by give.
+func newBuffer(take func(bytes int) error, give func(bytes int)) *buffer {
+	return &buffer{take: take, give: give}
+}
+
+// bytes are those that came so far. They are good until the next that comes.
+func (b *buffer) bytes() []byte { return b.data }
+
 // firstRoom is what a buffer has at first, in bytes.
 const firstRoom = 1 << 10
 
@@ -31,8 +39,8 @@ func (b *buffer) grow(n, most int) error {
 	return nil
 }
 
-// write adds bytes, of which there will be at most most in all.
-func (b *buffer) write(p []byte, most int) error {
+// add appends bytes, of which there will be at most most in all.
+func (b *buffer) add(p []byte, most int) error {
 	if err := b.grow(len(p), most); err != nil {
 		return err
 	}
@@ -57,7 +65,7 @@ func (b *buffer) readAll(r io.Reader, most int) error {
 	}
 }
 
-// free lets go of all.
+// free forgets the bytes and gives all memory back.
 func (b *buffer) free() {
 	b.give(cap(b.data))
 	b.data = nil

@@ -3,9 +3,11 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"net/netip"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/orgd/orgd/internal/auth"
 	"github.com/orgd/orgd/internal/fair"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
@@ -48,8 +50,6 @@ type call struct {
 	processors *fair.Queue
 	// writer is what the answer is written to.
 	writer pacedWriter
-	// conn is what that writes to, nil in a test without one.
-	conn *connection
 }
 
 // become makes a request a holder's: see hold.become.
@@ -63,7 +63,16 @@ func (c *call) become(who string) {
 // needed.
 func (c *call) forgetBody() {
 	c.body, c.extended = nil, nil
-	c.memory.give(c.memory.holds())
+	c.memory.give(c.memory.held())
+}
+
+// problem is what the client is told of an error.
+func (c *call) problem(err error) problem {
+	var parameters map[string]bool
+	if c.op != nil {
+		parameters = c.op.query
+	}
+	return problemOf(err, c.id, parameters)
 }
 
 type callKey struct{}
@@ -89,3 +98,9 @@ func principalOf(ctx context.Context) (org.Principal, error) {
 }
 
 var errNoPrincipal = org.Errorf(org.Internal, "the handler was reached without a principal")
+
+// withClient says for whom a password is hashed or checked.
+func withClient(ctx context.Context, s auth.Standing) context.Context {
+	address, _ := netip.ParseAddr(callFrom(ctx).address)
+	return auth.WithClient(ctx, auth.Client{Address: address, Standing: s})
+}

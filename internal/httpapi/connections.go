@@ -207,7 +207,7 @@ func (n *connection) Read(b []byte) (int, error) {
 	default:
 		return size, err
 	}
-	refuseRaw(n.Conn, http.StatusRequestHeaderFieldsTooLarge, headRefused, problem)
+	refuseRaw(n.Conn, http.StatusRequestHeaderFieldsTooLarge, malformed, problem)
 	return 0, io.EOF
 }
 
@@ -235,9 +235,6 @@ func (n *connection) count(text []byte) {
 // lineLength is how long a part of a line is without what ends it.
 func lineLength(text []byte) int { return len(text) - bytes.Count(text, []byte{'\r'}) }
 
-// headRefused is the code of a head that is too large, as of other malformed requests.
-const headRefused org.Kind = "malformed"
-
 // refuse tells a client that there are too many connections.
 func (c *Connections) refuse(conn net.Conn) {
 	select {
@@ -256,7 +253,7 @@ func (c *Connections) refuse(conn net.Conn) {
 // refuseRaw writes a problem where there is no request to answer, and takes what still comes:
 // if the connection were closed with something unread, the answer might never be seen.
 func refuseRaw(conn net.Conn, status int, code org.Kind, detail string) {
-	body := fmt.Sprintf(`{"type":"about:blank","title":%q,"status":%d,"code":%q,"detail":%q}`+"\n", http.StatusText(status), status, code, detail)
+	body := bareProblem(status, code, detail)
 	_ = conn.SetDeadline(time.Now().Add(lastWords / 4))
 	_, _ = fmt.Fprintf(conn, "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nRetry-After: 2\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s",
 		status, http.StatusText(status), len(body), body)

@@ -90,8 +90,8 @@ func TestAnAnswerLooksAtTheClockNowAndThen(t *testing.T) {
 		leave()
 		queue, work := fair.NewQueue(0, 0), new(fair.Work)
 		work.Begin(queue, "acme")
-		p := newPacedWriter(httptest.NewRecorder(), time.Minute, new(hold))
-		p.ctx, p.turn, p.endsTurns = ctx, work.Turn(), true
+		p := newPacedWriter(ctx, httptest.NewRecorder(), time.Minute, new(hold), work.Turn())
+		p.conn = new(connection)
 		looks := func(bytes int) bool { return p.shareFor(bytes) != nil }
 		if looks(1) {
 			t.Fatal("the turn is used up when it begins")
@@ -100,7 +100,7 @@ func TestAnAnswerLooksAtTheClockNowAndThen(t *testing.T) {
 		if looks(shareEvery-1) || !looks(1) {
 			t.Errorf("it does not look after %d bytes", shareEvery)
 		}
-		if p.done(); !looks(1) {
+		if p.endTurn(); !looks(1) {
 			t.Error("it does not look in a new turn")
 		}
 		if _, err := p.Write([]byte("x")); err != nil || !looks(1) {

@@ -1,7 +1,12 @@
 package httpapi
 
 import (
+	"maps"
 	"math"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -116,4 +121,35 @@ func (op *operation) limit(usual int64) int64 {
 // takes reports whether that is a media type of the operation's body.
 func (op *operation) takes(mediaType string) bool {
 	return op.body.Content[mediaType] != nil
+}
+
+// bodyType returns the operation's media type that the request names, or what
+// to send instead.
+func bodyType(op *operation, h http.Header) (mediaType, problem string) {
+	wanted := "Send Content-Type: " + strings.Join(slices.Sorted(maps.Keys(op.body.Content)), " or ") + "."
+	if encoding := h.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return "", "Send the body without Content-Encoding."
+	}
+	given := h["Content-Type"]
+	if len(given) != 1 {
+		return "", wanted
+	}
+	mediaType, params, err := mime.ParseMediaType(given[0])
+	if err != nil || !op.takes(mediaType) {
+		return "", wanted
+	}
+	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
+		return "", "Send the body in UTF-8."
+	}
+	return mediaType, ""
+}
+
+// checkStream looks at a stream without reading it: that is its handler's.
+func checkStream(op *operation, h http.Header) error {
+	mediaType, problem := bodyType(op, h)
+	if problem != "" {
+		return &requestError{kind: unsupportedMediaType, detail: problem}
+	}
+	h["Content-Type"] = []string{mediaType}
+	return nil
 }

@@ -71,7 +71,7 @@ func (e *exporting) next() (err error) {
 		e.at = bson.RawValue{Type: id.Type, Value: bytes.Clone(id.Value)}
 	}
 	e.page = nil
-	if err := errors.Join(e.memory.keep(e.memory.holds()), e.read.settle(0)); err != nil {
+	if err := errors.Join(e.memory.keep(e.memory.held()), e.read.settle(0)); err != nil {
 		return err
 	}
 	e.page, e.last, err = e.Store.Documents(e.principal.OrgID).ExportPage(e.ctx, e.filter, e.at)
@@ -127,7 +127,7 @@ func (e *exporting) writePage() error {
 		e.written++
 	}
 	e.buffer, _ = e.flush(e.buffer)
-	paced.done()
+	paced.endTurn()
 	return e.ctx.Err()
 }
 
@@ -170,7 +170,7 @@ func (e *exporting) appendTrailer(dst []byte, err error) []byte {
 // any other it is logged if it is not the client's doing.
 func (a *API) inStream(ctx context.Context, err error) (org.Kind, string) {
 	c := callFrom(ctx)
-	p := problemOf(err, c)
+	p := c.problem(err)
 	level := slog.LevelWarn
 	switch {
 	case p.Code == org.Internal:
@@ -180,4 +180,14 @@ func (a *API) inStream(ctx context.Context, err error) (org.Kind, string) {
 	}
 	a.Logger.LogAttrs(ctx, level, "stream failed", slog.String("request_id", c.id), slog.String("error", err.Error()))
 	return p.Code, p.Detail
+}
+
+// linesType is the media type of JSON values, one a line.
+const linesType = "application/x-ndjson"
+
+// cutOff ends an answer that cannot be brought to its end: its client is gone, or
+// takes nothing of it.
+func cutOff(ctx context.Context) {
+	callFrom(ctx).left = true
+	panic(http.ErrAbortHandler)
 }

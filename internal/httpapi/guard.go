@@ -43,10 +43,10 @@ func (a *API) guard(op *operation) echo.MiddlewareFunc {
 				c.limited = limit.take(network.Address(c.address))
 			}
 			if c.limited != nil && op.Limiter != policy.LimitLogins {
-				return a.holdBack(ec.Request().Context(), c.limited)
+				return a.holdback.hold(ec.Request().Context(), c.limited, c.forgetBody)
 			}
 			if err := a.check(op, ec); err != nil {
-				return cmp.Or(a.holdBack(ec.Request().Context(), c.limited), err)
+				return cmp.Or(a.holdback.hold(ec.Request().Context(), c.limited, c.forgetBody), err)
 			}
 			return a.once(ec, next)
 		}
@@ -212,4 +212,27 @@ var errBodyNotAllowed = &requestError{kind: malformed, fields: []fieldError{{Poi
 
 func tooLarge(limit int64) error {
 	return &requestError{kind: bodyTooLarge, detail: fmt.Sprintf("The body is larger than %d bytes.", limit)}
+}
+
+// limitOf returns what limits the attempts of each client address; most operations have
+// nothing.
+func (a *API) limitOf(l policy.Limiter) *limits {
+	switch l {
+	case policy.LimitSignups:
+		return a.signups.byAddress
+	case policy.LimitLogins:
+		return a.logins.byAddress
+	case policy.LimitLookups:
+		return a.lookups
+	}
+	return nil
+}
+
+// takeRequest counts a request for an organization's data.
+func (a *API) takeRequest(op *operation, ec echo.Context) error {
+	p := callOf(ec).principal
+	if a.requests == nil || op.Limiter != policy.LimitData || p == nil {
+		return nil
+	}
+	return a.requests.take(p.OrgID)
 }

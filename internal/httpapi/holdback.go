@@ -8,31 +8,41 @@ import (
 	"github.com/orgd/orgd/internal/org"
 )
 
-// A refusal costs next to nothing, so that who is refused and asks again at once can keep
-// the processors busy with refusals, at a higher priority than that of password hashes. So
-// refusals are told a while later: a client is refused once a second on each of its
+// A holdback delays refusals. A refusal costs next to nothing, so a client that asks again at
+// once when it is refused could keep the processors busy with refusals, at a higher priority
+// than that of password hashes. With it a client is refused once a second on each of its
 // connections, and no more.
+type holdback struct {
+	wait   time.Duration // how long a refusal is held
+	places chan struct{} // one for each that is held
+}
+
 const (
 	heldFor = time.Second
 	// maxHeld is how many refusals are held at a time, of some 20 KB each. Those beyond are
-	// told at once.
+	// answered at once.
 	maxHeld = 2048
 )
 
-// holdBack waits before it returns a refusal of too many attempts, or of a server that is
-// too busy for one; and whatever else at once.
-func (a *API) holdBack(ctx context.Context, refusal error) error {
+func newHoldback() *holdback {
+	return &holdback{wait: heldFor, places: make(chan struct{}, maxHeld)}
+}
+
+// hold waits before it returns a refusal of too many attempts, or of a server that is too
+// busy; any other error it returns at once. Before it waits it calls free, which gives the
+// request's memory back.
+func (h *holdback) hold(ctx context.Context, refusal error, free func()) error {
 	if !errors.Is(refusal, org.RateLimited) && !errors.Is(refusal, org.Unavailable) {
 		return refusal
 	}
 	select {
-	case a.held <- struct{}{}:
-		defer func() { <-a.held }()
+	case h.places <- struct{}{}:
+		defer func() { <-h.places }()
 	default:
 		return refusal
 	}
-	callFrom(ctx).forgetBody()
-	wait := time.NewTimer(a.heldFor)
+	free()
+	wait := time.NewTimer(h.wait)
 	defer wait.Stop()
 	select {
 	case <-wait.C:

@@ -105,8 +105,7 @@ type API struct {
 	moves       *limits // of each organization
 	lookups     *limits // of each client address
 	bodyTimeout time.Duration
-	held        chan struct{} // places for refusals that are held back
-	heldFor     time.Duration
+	holdback    *holdback
 	cursors     cursors
 	// processors is where requests wait whose work takes long: organizations in turn.
 	processors *fair.Queue
@@ -160,8 +159,7 @@ func New(c Config) (*API, error) {
 		lookups:     newLimits(c.LookupsPerMinute, c.Now),
 		bodyTimeout: bodyTimeout,
 		processors:  fair.NewQueue(fair.Processors()),
-		held:        make(chan struct{}, maxHeld),
-		heldFor:     heldFor,
+		holdback:    newHoldback(),
 
 		fingerprints: newFingerprints(c.FingerprintSecret),
 

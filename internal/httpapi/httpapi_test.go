@@ -118,7 +118,7 @@ func serve(t testing.TB, b *backend, what ...func(*Config)) *server {
 	if s.api, err = New(c); err != nil {
 		t.Fatal(err)
 	}
-	s.api.heldFor = time.Millisecond
+	s.api.holdback.wait = time.Millisecond
 	s.become(email, password)
 	ts := httptest.NewUnstartedServer(nil)
 	counted := NewConnections(1000, 1000, nil)

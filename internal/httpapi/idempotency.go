@@ -116,7 +116,7 @@ func (a *API) firstTime(ec echo.Context, claim *tenant.Claim, next echo.HandlerF
 	if err == nil {
 		return held.release()
 	}
-	if p := problemOf(err, callOf(ec)); !held.released && (p.Status < http.StatusInternalServerError || p.Code == org.QuotaExceeded) {
+	if p := callOf(ec).problem(err); !held.released && (p.Status < http.StatusInternalServerError || p.Code == org.QuotaExceeded) {
 		end = claim.Withdraw
 	}
 	return err

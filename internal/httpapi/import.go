@@ -58,9 +58,8 @@ type importing struct {
 // VisitImportDocumentsResponse implements api.ImportDocumentsResponseObject.
 func (i *importing) VisitImportDocumentsResponse(w http.ResponseWriter) error {
 	conn := controllerOf(w)
-	source := newPacedReader(i.body, conn, i.streamTimeout, i.memory)
 	i.turn = callFrom(i.ctx).work.Turn()
-	source.turns = readTurns{ctx: i.ctx, turn: i.turn, conn: callFrom(i.ctx).conn}
+	source := newPacedReader(i.ctx, i.body, conn, i.streamTimeout, i.memory, i.turn)
 	i.queue.init()
 	i.report = newImportReport(w, conn, i.streamTimeout, i.memory)
 	read := make(chan struct{})
@@ -254,7 +253,7 @@ type importLine struct {
 
 // refusal is the line of the answer for a line that was refused.
 func (i *importing) refusal(line int64, err error) importLine {
-	p := problemOf(err, callFrom(i.ctx))
+	p := callFrom(i.ctx).problem(err)
 	out := importLine{Type: "error", Line: line, Code: p.Code, Detail: p.Detail}
 	if len(p.Errors) > 0 {
 		out.Pointer, out.Detail = p.Errors[0].Pointer, p.Errors[0].Detail

@@ -190,13 +190,13 @@ func bodiesOf(items []importItem) []bson.Raw {
 // A lineReader reads lines of at most DocumentBodyLimit.
 type lineReader struct {
 	r      *bufio.Reader
-	long   buffer // a line that does not fit into r
+	long   *buffer // a line that does not fit into r
 	number int64
 }
 
 // newLineReader makes one that takes the memory for long lines, and gives it back.
 func newLineReader(r io.Reader, take func(int) error, give func(int)) *lineReader {
-	return &lineReader{r: bufio.NewReaderSize(r, streamChunk), long: buffer{take: take, give: give}}
+	return &lineReader{r: bufio.NewReaderSize(r, streamChunk), long: newBuffer(take, give)}
 }
 
 // next returns a line, which is good until the next. io.EOF is the end of the stream,
@@ -209,21 +209,24 @@ func (l *lineReader) next() ([]byte, error) {
 	for {
 		part, err := l.r.ReadSlice('\n')
 		full := errors.Is(err, bufio.ErrBufferFull)
-		if over = over || len(l.long.data)+len(part) > DocumentBodyLimit; over {
+		if over = over || len(l.long.bytes())+len(part) > DocumentBodyLimit; over {
 			l.long.free()
 		}
 		switch {
-		case err != nil && !full && (err != io.EOF || len(part)+len(l.long.data) == 0 && !over):
+		case err != nil && !full && (err != io.EOF || len(part)+len(l.long.bytes()) == 0 && !over):
 			return nil, err
 		case over && full:
 			continue
 		case over:
 			return nil, errLineTooLong
-		case !full && len(l.long.data) == 0:
+		case !full && len(l.long.bytes()) == 0:
 			return part, nil
 		}
-		if err := l.long.write(part, DocumentBodyLimit); err != nil || !full {
-			return l.long.data, err
+		if err := l.long.add(part, DocumentBodyLimit); err != nil || !full {
+			return l.long.bytes(), err
 		}
 	}
 }
+
+// streamChunk is how much of a stream is read, or written, at a time, in bytes.
+const streamChunk = 64 << 10

@@ -29,7 +29,7 @@ type importReport struct {
 func newImportReport(w http.ResponseWriter, conn *http.ResponseController, timeout time.Duration, memory *hold) *importReport {
 	r := &importReport{w: w, paced: pacedOf(w), conn: conn, timeout: timeout, memory: memory, done: make(chan error, 1)}
 	r.changed.L = &r.mu
-	r.paced.wait()
+	r.paced.liftDeadline()
 	return r
 }
 
@@ -113,7 +113,7 @@ func (r *importReport) take() (text []byte, room int, last bool) {
 // write has a deadline for the last lines only.
 func (r *importReport) write(text []byte, last bool) error {
 	if last {
-		r.paced.rest()
+		r.paced.renewDeadline()
 	}
 	if _, err := r.w.Write(text); err != nil {
 		return err

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -82,3 +83,6 @@ func (l *limits) find(key string, now time.Time) time.Time {
 	l.current[key] = back
 	return back
 }
+
+// emailKey makes the spellings of one address one key.
+func emailKey(email string) string { return strings.ToLower(email) }

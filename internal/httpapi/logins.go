@@ -1,10 +1,8 @@
 package httpapi
 
 import (
-	"context"
 	"crypto/sha256"
 	"errors"
-	"net/netip"
 	"time"
 
 	"github.com/orgd/orgd/internal/auth"
@@ -44,16 +42,16 @@ type loginAttempt struct {
 }
 
 // begin counts a login as if it failed, or refuses it.
-func (l *logins) begin(c *call, email string) (*loginAttempt, error) {
-	a := &loginAttempt{logins: l, standing: auth.Stranger, email: emailKey(email), address: network.Address(c.address), counted: c.limited == nil}
+func (l *logins) begin(address string, limited error, email string) (*loginAttempt, error) {
+	a := &loginAttempt{logins: l, standing: auth.Stranger, email: emailKey(email), address: network.Address(address), counted: limited == nil}
 	if l.familiar.has(a.email, a.address) {
 		a.standing, a.pair = auth.Known, pairKey(a.email, a.address)
 		return a, l.byPair.take(a.pair)
 	}
-	if c.limited != nil {
-		return nil, c.limited
+	if limited != nil {
+		return nil, limited
 	}
-	a.pair = pairKey(a.email, network.Site(c.address))
+	a.pair = pairKey(a.email, network.Site(address))
 	if err := l.byPair.take(a.pair); err != nil {
 		return nil, err
 	}
@@ -82,10 +80,4 @@ func (a *loginAttempt) end(err error) {
 func pairKey(email, network string) string {
 	digest := sha256.Sum256([]byte(email + "\x00" + network))
 	return string(digest[:16])
-}
-
-// withClient says for whom a password is hashed or checked.
-func withClient(ctx context.Context, s auth.Standing) context.Context {
-	address, _ := netip.ParseAddr(callFrom(ctx).address)
-	return auth.WithClient(ctx, auth.Client{Address: address, Standing: s})
 }

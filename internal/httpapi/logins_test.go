@@ -111,13 +111,13 @@ func TestGuessesFromEverywhereMakeSuspects(t *testing.T) {
 	c := &clock{}
 	l := newLogins(1, c.now)
 	standings := func(email, address string) string {
-		a, err := l.begin(&call{address: address}, email)
+		a, err := l.begin(address, nil, email)
 		if err != nil {
 			return "refused"
 		}
 		return []string{"known", "stranger", "suspect"}[a.standing]
 	}
-	a, err := l.begin(&call{address: "192.0.2.1"}, "ada@x.example")
+	a, err := l.begin("192.0.2.1", nil, "ada@x.example")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,14 +63,10 @@ func identify(ec echo.Context) {
 // begin gives the request its memory and its turns, at first those of a stranger, and its
 // answer a pace.
 func (a *API) begin(c *call, r *http.Request, w *echo.Response) {
-	c.memory.budget, c.memory.who = a.Budget, strangers
+	c.memory.begin(a.Budget, strangers)
 	c.processors, c.turn = a.processors, c.work.Turn()
 	c.work.Begin(a.processors, strangers)
-	c.writer = newPacedWriter(w.Writer, a.streamTimeout, &c.memory)
-	c.writer.ctx, c.writer.turn = r.Context(), c.turn
-	if c.conn = connectionOf(r.Context()); c.conn != nil {
-		c.conn.writes, c.writer.endsTurns, c.writer.until = c.turn, true, c.conn.until
-	}
+	c.writer = newPacedWriter(r.Context(), w.Writer, a.streamTimeout, &c.memory, c.turn)
 	w.Writer = &c.writer
 }
 
@@ -78,10 +74,7 @@ func (a *API) begin(c *call, r *http.Request, w *echo.Response) {
 func (c *call) end() {
 	c.turn.Done()
 	c.memory.end()
-	c.writer.rest()
-	if c.conn != nil {
-		c.conn.writes, c.conn.until = nil, c.writer.until
-	}
+	c.writer.end()
 }
 
 // decentID is ^[A-Za-z0-9._:-]{1,128}$: what may stand in a header, a log line

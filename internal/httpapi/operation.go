@@ -105,8 +105,7 @@ func operationBody(op org.Operation) (api.Operation, error) {
 		Eta: unlessZero(op.ETA), FinishedAt: unlessZero(op.FinishedAt),
 	}
 	if op.Failure != nil {
-		told := problem{Code: op.Failure.Kind, Detail: op.Failure.Message}
-		told.fill()
+		told := newProblem(op.Failure.Kind, op.Failure.Message)
 		out.Error = &api.OperationError{Code: api.ErrorCode(told.Code), Detail: told.Detail}
 	}
 	return out, nil

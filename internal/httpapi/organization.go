@@ -18,7 +18,7 @@ import (
 func (h handlers) CreateOrganization(ctx context.Context, req api.CreateOrganizationRequestObject) (api.CreateOrganizationResponseObject, error) {
 	end, err := h.signups.begin(callFrom(ctx).address, req.Body.Email)
 	if err != nil {
-		return nil, h.holdBack(ctx, err)
+		return nil, h.holdback.hold(ctx, err, callFrom(ctx).forgetBody)
 	}
 	o, err := h.Store.Create(withClient(ctx, auth.Stranger), tenant.CreateInput{
 		Name: req.Body.OrganizationName, Email: req.Body.Email, Password: req.Body.Password,

@@ -2,11 +2,12 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"log/slog"
+	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -17,7 +18,7 @@ import (
 
 // The kinds that only HTTP knows; the others are package org's.
 const (
-	malformed            org.Kind = headRefused
+	malformed            org.Kind = "malformed"
 	methodNotAllowed     org.Kind = "method_not_allowed"
 	bodyTooLarge         org.Kind = "body_too_large"
 	unsupportedMediaType org.Kind = "unsupported_media_type"
@@ -72,6 +73,7 @@ type problem struct {
 	OperationID string       `json:"operation_id,omitempty"`
 	Errors      []fieldError `json:"errors,omitempty"`
 
+	// retryAfter is how long the client should wait before it tries again, 0 if that is not known.
 	retryAfter time.Duration
 }
 
@@ -97,10 +99,10 @@ type inputError struct{ name, detail string }
 
 func (e *inputError) Error() string { return e.name + ": " + e.detail }
 
-// problemOf tells an error to the client of a call: all that a client ever
-// learns of one.
-func problemOf(err error, c *call) problem {
-	p := problem{Type: "about:blank", Code: org.Internal, RequestID: c.id}
+// problemOf is what the client is told of an error: the client never learns any more of it.
+// The parameters are the query parameters that the request's endpoint has.
+func problemOf(err error, requestID string, parameters map[string]bool) problem {
+	p := problem{Type: "about:blank", Code: org.Internal, RequestID: requestID}
 	var (
 		refused *requestError
 		input   *inputError
@@ -111,17 +113,24 @@ func problemOf(err error, c *call) problem {
 	case errors.As(err, &refused):
 		p.Code, p.Detail, p.Errors = refused.kind, refused.detail, refused.fields
 	case errors.As(err, &input):
-		p.Code, p.Errors = malformed, []fieldError{c.fieldError(input.name, input.detail)}
+		p.Code, p.Errors = malformed, []fieldError{namedField(input.name, input.detail, parameters)}
 	case errors.As(err, &domain):
-		p.Code, p.Detail, p.Errors = domain.Kind, domain.Message, domainFields(domain, c)
+		p.Code, p.Detail, p.Errors = domain.Kind, domain.Message, domainFields(domain, parameters)
 		p.OperationID, p.retryAfter = domain.Operation, domain.RetryAfter
 	case errors.As(err, &routed):
 		p.Code, p.Detail = routedKind(routed.Code)
 	case errors.As(err, &p.Code): // a bare kind
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		// Nobody said how far it came, so it must not read as "nothing was done".
+		// How far the work came is not known, so the problem must not say "nothing was done".
 		p.Code = org.OutcomeUnknown
 	}
+	p.fill()
+	return p
+}
+
+// newProblem is a problem of a kind, with the table's text if the detail is empty.
+func newProblem(kind org.Kind, detail string) problem {
+	p := problem{Type: "about:blank", Code: kind, Detail: detail}
 	p.fill()
 	return p
 }
@@ -159,8 +168,8 @@ func routedKind(status int) (org.Kind, string) {
 }
 
 // domainFields names the inputs that a domain error is about as the contract
-// does: a query parameter by name, anything else by its place in the body.
-func domainFields(e *org.Error, c *call) []fieldError {
+// does: a query parameter by name, any other input by its place in the body.
+func domainFields(e *org.Error, parameters map[string]bool) []fieldError {
 	fields := e.Fields
 	if len(fields) == 0 {
 		switch e.Kind {
@@ -172,76 +181,33 @@ func domainFields(e *org.Error, c *call) []fieldError {
 	}
 	var out []fieldError
 	for _, f := range fields {
-		out = append(out, c.fieldError(f.Field, f.Detail))
+		out = append(out, namedField(f.Field, f.Detail, parameters))
 	}
 	return out
 }
 
-// fieldError names an input as the call's operation has it.
-func (c *call) fieldError(name, detail string) fieldError {
-	if c.op != nil && c.op.query[name] {
+// namedField says what is wrong with the input of that name.
+func namedField(name, detail string, parameters map[string]bool) fieldError {
+	if parameters[name] {
 		return fieldError{Parameter: name, Detail: clip(detail, 1024)}
 	}
 	return fieldError{Pointer: pointer(name), Detail: clip(detail, 1024)}
 }
 
-// renderError writes an error as the answer: the one place that does. It logs
-// what the client is not told, once. An answer that has already begun cannot be
-// turned into an error, so it is cut off, which the client notices.
-func (a *API) renderError(err error, ec echo.Context) {
-	c := callOf(ec)
-	p := problemOf(err, c)
-	c.left = errors.Is(err, errNotTaken) || errors.Is(err, context.Canceled) && ec.Request().Context().Err() != nil
-	if !c.left {
-		a.logFault(ec, err, p)
+// retryHeader is the value of Retry-After; empty where the answer has none.
+func (p *problem) retryHeader() string {
+	if p.Status != http.StatusTooManyRequests && p.Status != http.StatusServiceUnavailable && p.Code != org.IdempotencyInProgress {
+		return ""
 	}
-	if ec.Response().Committed {
-		panic(http.ErrAbortHandler)
-	}
-	h := ec.Response().Header()
-	h.Set("Content-Type", "application/problem+json")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", apiPolicy)
-	switch {
-	case p.Status == http.StatusUnauthorized:
-		h.Set("WWW-Authenticate", challenge(p.Code, c))
-	case p.Status == http.StatusTooManyRequests, p.Status == http.StatusServiceUnavailable, p.Code == org.IdempotencyInProgress:
-		h.Set("Retry-After", retryAfter(p.retryAfter))
-	}
-	body, err := json.Marshal(p)
-	if err != nil {
-		panic(err) // strings and numbers only
-	}
-	ec.Response().WriteHeader(p.Status)
-	// A failure to write means that the client is gone; there is nobody to tell.
-	_, _ = ec.Response().Write(append(body, '\n'))
+	return retryAfter(p.retryAfter)
 }
 
-// logFault logs the causes of 5xx answers. The others are the client's doing and
-// stand in the access log.
-func (a *API) logFault(ec echo.Context, err error, p problem) {
-	ctx, id := ec.Request().Context(), slog.String("request_id", p.RequestID)
-	var crash *panicError
-	switch {
-	case errors.As(err, &crash):
-		a.Logger.LogAttrs(ctx, slog.LevelError, "panic", id, slog.String("error", crash.Error()), slog.String("stack", string(crash.stack)))
-	case p.Code == org.Internal || ec.Response().Committed:
-		a.Logger.LogAttrs(ctx, slog.LevelError, "request failed", id, slog.String("error", err.Error()))
-	case p.Status == http.StatusServiceUnavailable:
-		a.Logger.LogAttrs(ctx, slog.LevelWarn, "request not served", id, slog.String("error", err.Error()))
-	}
+// bareProblem is the JSON of a problem where there is no request, and so no id of one.
+func bareProblem(status int, code org.Kind, detail string) []byte {
+	return fmt.Appendf(nil, `{"type":"about:blank","title":%q,"status":%d,"code":%q,"detail":%q}`+"\n", http.StatusText(status), status, code, detail)
 }
 
-// challenge is the value of WWW-Authenticate. It gives an error code only where
-// a bearer token came (RFC 6750, section 3).
-func challenge(k org.Kind, c *call) string {
-	if c.token && k != org.BadCredentials {
-		return `Bearer realm="orgd", error="invalid_token"`
-	}
-	return `Bearer realm="orgd"`
-}
-
-// retryAfter is in whole seconds, rounded up, within what the contract allows.
+// retryAfter is a time in whole seconds, rounded up, within what the contract allows.
 func retryAfter(d time.Duration) string {
 	if d <= 0 {
 		d = time.Second
@@ -255,4 +221,25 @@ func clip(s string, most int) string {
 		return s
 	}
 	return string([]rune(s)[:most-1]) + "…"
+}
+
+// maxPointer is maxLength of the contract's FieldError.pointer.
+const maxPointer = 1024
+
+// pointer writes a JSON Pointer as a URI fragment (RFC 6901, section 6). Where
+// it would be too long, because the client made up an endless name, it points
+// at the object around that.
+func pointer(path ...string) string {
+	var b strings.Builder
+	b.WriteByte('#')
+	for _, name := range path {
+		name = strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
+		name = (&url.URL{Fragment: name}).EscapedFragment()
+		if b.Len()+1+len(name) > maxPointer {
+			break
+		}
+		b.WriteByte('/')
+		b.WriteString(name)
+	}
+	return b.String()
 }

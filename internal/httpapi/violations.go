@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"errors"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -102,25 +101,4 @@ func longer(s *openapi3.Schema) string {
 		return "; for a longer one there is " + operation
 	}
 	return ""
-}
-
-// maxPointer is maxLength of the contract's FieldError.pointer.
-const maxPointer = 1024
-
-// pointer writes a JSON Pointer as a URI fragment (RFC 6901, section 6). Where
-// it would be too long, because the client made up an endless name, it points
-// at the object around that.
-func pointer(path ...string) string {
-	var b strings.Builder
-	b.WriteByte('#')
-	for _, name := range path {
-		name = strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
-		name = (&url.URL{Fragment: name}).EscapedFragment()
-		if b.Len()+1+len(name) > maxPointer {
-			break
-		}
-		b.WriteByte('/')
-		b.WriteString(name)
-	}
-	return b.String()
 }
