@@ -12,15 +12,15 @@ import (
 
 // Login implements api.StrictServerInterface.
 func (h handlers) Login(ctx context.Context, req api.LoginRequestObject) (api.LoginResponseObject, error) {
-	attempt, err := h.logins.begin(callFrom(ctx).address, callFrom(ctx).limited, req.Body.Email)
+	attempt, err := h.logins.Begin(callFrom(ctx).address, callFrom(ctx).limited, req.Body.Email)
 	if err != nil {
-		return nil, h.holdback.hold(ctx, err, callFrom(ctx).forgetBody)
+		return nil, h.holdback.Hold(ctx, err, callFrom(ctx).forgetBody)
 	}
 	callFrom(ctx).forgetBody()
-	p, err := h.Store.Login(withClient(ctx, attempt.standing), req.Body.Email, req.Body.Password)
-	attempt.end(err)
+	p, err := h.Store.Login(withClient(ctx, attempt.Standing), req.Body.Email, req.Body.Password)
+	attempt.End(err)
 	if err != nil {
-		return nil, h.holdback.hold(ctx, err, callFrom(ctx).forgetBody)
+		return nil, h.holdback.Hold(ctx, err, callFrom(ctx).forgetBody)
 	}
 	token, expires, err := h.Tokens.Issue(auth.Claims{AdminID: p.AdminID, OrgID: p.OrgID, Role: p.Role, Cred: p.Credential})
 	if err != nil {

@@ -12,6 +12,9 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/oapi-codegen/runtime"
+	"github.com/orgd/orgd/internal/httpapi/memory"
+	"github.com/orgd/orgd/internal/httpapi/problem"
+	"github.com/orgd/orgd/internal/httpapi/wire"
 )
 
 // hurryBody sets the deadline for the body, whether or not anybody is going to
@@ -19,7 +22,7 @@ import (
 // readBody moves it on, and lifts it. (A writer without deadlines is a test's.)
 func (a *API) hurryBody(ec echo.Context) {
 	if ec.Request().ContentLength != 0 {
-		callOf(ec).writer.renewDeadline()
+		callOf(ec).writer.RenewDeadline()
 		_ = http.NewResponseController(ec.Response().Writer).SetReadDeadline(time.Now().Add(a.bodyTimeout))
 	}
 }
@@ -52,9 +55,9 @@ func (a *API) readTyped(op *operation, ec echo.Context) ([]byte, error) {
 	if op.body == nil {
 		return nil, refuseBody(r)
 	}
-	mediaType, problem := bodyType(op, r.Header)
-	if problem != "" {
-		return nil, &requestError{kind: unsupportedMediaType, detail: problem}
+	mediaType, refused := bodyType(op, r.Header)
+	if refused != "" {
+		return nil, &problem.Refusal{Kind: problem.UnsupportedMediaType, Detail: refused}
 	}
 	r.Header["Content-Type"] = []string{mediaType} // as the contract spells it
 	return a.readLimited(ec, op.limit(a.BodyLimit))
@@ -63,27 +66,27 @@ func (a *API) readTyped(op *operation, ec echo.Context) ([]byte, error) {
 // readLimited reads at most the limit and a byte, while there is memory for it and it
 // comes fast enough. What is not read net/http does not wait for: it closes the connection.
 func (a *API) readLimited(ec echo.Context, limit int64) ([]byte, error) {
-	r, w, memory := ec.Request(), ec.Response().Writer, &callOf(ec).memory
+	r, w, held := ec.Request(), ec.Response().Writer, &callOf(ec).memory
 	most := limit
 	if r.ContentLength > 0 {
 		most = min(most, r.ContentLength)
 	}
 	turn := callOf(ec).turn
-	body := newPacedReader(r.Context(), http.MaxBytesReader(w, r.Body, limit), http.NewResponseController(w), a.bodyTimeout, memory, turn)
+	body := wire.NewReader(r.Context(), http.MaxBytesReader(w, r.Body, limit), http.NewResponseController(w), a.bodyTimeout, held, turn)
 	defer turn.Done()
-	data := newBuffer(memory.take, memory.give)
-	err := data.readAll(body, int(most))
+	data := memory.NewBuffer(held.Take, held.Give)
+	err := data.ReadAll(body, int(most))
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
 		return nil, tooLarge(limit)
-	case errors.Is(err, errNoMemory):
+	case errors.Is(err, memory.ErrExhausted):
 		w.Header().Set("Connection", "close")
 		return nil, err
 	case err != nil:
 		return nil, errCutOff
 	}
-	return data.bytes(), nil
+	return data.Bytes(), nil
 }
 
 // refuseBody looks whether a body of unknown length is there at all.
@@ -98,7 +101,7 @@ func refuseBody(r *http.Request) error {
 	return nil
 }
 
-var errCutOff = &requestError{kind: malformed, detail: "The body did not arrive whole."}
+var errCutOff = &problem.Refusal{Kind: problem.Malformed, Detail: "The body did not arrive whole."}
 
 // binder gives a handler the value that was validated, member names matched
 // exactly, and nothing else: what was not validated is not bound.

@@ -9,6 +9,9 @@ import (
 
 	"github.com/orgd/orgd/internal/auth"
 	"github.com/orgd/orgd/internal/fair"
+	"github.com/orgd/orgd/internal/httpapi/memory"
+	"github.com/orgd/orgd/internal/httpapi/problem"
+	"github.com/orgd/orgd/internal/httpapi/wire"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -43,18 +46,18 @@ type call struct {
 	// left says that the client went away before there was an answer.
 	left bool
 	// memory is what the request holds of the budget.
-	memory hold
+	memory memory.Hold
 	// work is what the request does on the processors, and turn its own goroutine's.
 	work       fair.Work
 	turn       *fair.Turn
 	processors *fair.Queue
 	// writer is what the answer is written to.
-	writer pacedWriter
+	writer wire.Writer
 }
 
 // become makes a request a holder's: see hold.become.
 func (c *call) become(who string) {
-	c.memory.become(who)
+	c.memory.Become(who)
 	c.work.Begin(c.processors, who)
 	c.work.Active()
 }
@@ -63,16 +66,16 @@ func (c *call) become(who string) {
 // needed.
 func (c *call) forgetBody() {
 	c.body, c.extended = nil, nil
-	c.memory.give(c.memory.held())
+	c.memory.Give(c.memory.Held())
 }
 
-// problem is what the client is told of an error.
-func (c *call) problem(err error) problem {
+// Problem is what the client is told of an error.
+func (c *call) problem(err error) problem.Problem {
 	var parameters map[string]bool
 	if c.op != nil {
 		parameters = c.op.query
 	}
-	return problemOf(err, c.id, parameters)
+	return problem.Of(err, c.id, parameters)
 }
 
 type callKey struct{}

@@ -13,6 +13,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 
 	"github.com/orgd/orgd"
+	"github.com/orgd/orgd/internal/httpapi/problem"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/policy"
 )
@@ -125,7 +126,7 @@ func (op *operation) takes(mediaType string) bool {
 
 // bodyType returns the operation's media type that the request names, or what
 // to send instead.
-func bodyType(op *operation, h http.Header) (mediaType, problem string) {
+func bodyType(op *operation, h http.Header) (mediaType, refused string) {
 	wanted := "Send Content-Type: " + strings.Join(slices.Sorted(maps.Keys(op.body.Content)), " or ") + "."
 	if encoding := h.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return "", "Send the body without Content-Encoding."
@@ -146,9 +147,9 @@ func bodyType(op *operation, h http.Header) (mediaType, problem string) {
 
 // checkStream looks at a stream without reading it: that is its handler's.
 func checkStream(op *operation, h http.Header) error {
-	mediaType, problem := bodyType(op, h)
-	if problem != "" {
-		return &requestError{kind: unsupportedMediaType, detail: problem}
+	mediaType, refused := bodyType(op, h)
+	if refused != "" {
+		return &problem.Refusal{Kind: problem.UnsupportedMediaType, Detail: refused}
 	}
 	h["Content-Type"] = []string{mediaType}
 	return nil

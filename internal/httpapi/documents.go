@@ -12,6 +12,7 @@ import (
 
 	"github.com/orgd/orgd/gen/api"
 	"github.com/orgd/orgd/internal/extjson"
+	"github.com/orgd/orgd/internal/httpapi/problem"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -38,7 +39,7 @@ func (h handlers) CreateDocument(ctx context.Context, req api.CreateDocumentRequ
 	if err != nil {
 		return nil, err
 	}
-	if err := callFrom(ctx).memory.take(storeRoom * len(body)); err != nil {
+	if err := callFrom(ctx).memory.Take(storeRoom * len(body)); err != nil {
 		return nil, err
 	}
 	fresh, given := bson.NewObjectID(), callFrom(ctx).claim.Document()
@@ -84,7 +85,7 @@ func (h handlers) PutDocument(ctx context.Context, req api.PutDocumentRequestObj
 	if err != nil {
 		return nil, err
 	}
-	if err := callFrom(ctx).memory.take(storeRoom * len(body)); err != nil {
+	if err := callFrom(ctx).memory.Take(storeRoom * len(body)); err != nil {
 		return nil, err
 	}
 	id := idOf(req.ID)
@@ -125,9 +126,9 @@ func (h handlers) PatchDocument(ctx context.Context, req api.PatchDocumentReques
 	c, took := callFrom(ctx), 0
 	ctx, _ = c.reads(ctx)
 	doc, err := docs.Edit(ctx, id, ifMatch(req.Params.IfMatch), func(old tenant.Document) (bson.Raw, error) {
-		c.memory.give(took)
+		c.memory.Give(took)
 		took = patchRoom(len(old.Body), len(patch))
-		if err := c.memory.take(took); err != nil {
+		if err := c.memory.Take(took); err != nil {
 			took = 0
 			return nil, err
 		}
@@ -164,12 +165,12 @@ func readDocument(text []byte) (bson.Raw, error) {
 	case errors.As(err, &wrong) && wrong.TooLarge:
 		return nil, org.Errorf(org.TooLarge, "The document is larger than 16 MiB.")
 	case wrong != nil:
-		return nil, &requestError{kind: malformed, fields: []fieldError{{Pointer: pointer(wrong.Path...), Detail: clip(wrong.Reason, 1024)}}}
+		return nil, &problem.Refusal{Kind: problem.Malformed, Fields: []problem.Field{{Pointer: problem.Pointer(wrong.Path...), Detail: problem.Clip(wrong.Reason, 1024)}}}
 	case err != nil:
 		return nil, err
 	}
-	if name, problem := tenant.CheckNames(doc); problem != "" {
-		return nil, &requestError{kind: malformed, fields: []fieldError{{Pointer: pointer(name), Detail: problem}}}
+	if name, refused := tenant.CheckNames(doc); refused != "" {
+		return nil, &problem.Refusal{Kind: problem.Malformed, Fields: []problem.Field{{Pointer: problem.Pointer(name), Detail: refused}}}
 	}
 	return doc, nil
 }

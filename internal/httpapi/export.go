@@ -12,6 +12,8 @@ import (
 
 	"github.com/orgd/orgd/gen/api"
 	"github.com/orgd/orgd/internal/extjson"
+	"github.com/orgd/orgd/internal/httpapi/memory"
+	"github.com/orgd/orgd/internal/httpapi/wire"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -35,7 +37,7 @@ func (h handlers) export(ctx context.Context, in api.ExportQuery) (*exporting, e
 	}
 	e := &exporting{API: h.API, principal: p, memory: &callFrom(ctx).memory}
 	e.ctx, e.read = callFrom(ctx).reads(ctx)
-	if err := e.memory.take(extjson.MaxStreamed); err != nil {
+	if err := e.memory.Take(extjson.MaxStreamed); err != nil {
 		return nil, err
 	}
 	if e.filter, err = takeFilter(ctx, in.Filter); err != nil {
@@ -52,7 +54,7 @@ type exporting struct {
 	principal org.Principal
 	filter    tenant.Filter
 	stream    extjson.Stream
-	memory    *hold
+	memory    *memory.Hold
 	read      *reading // the page
 
 	page    []bson.Raw // bodies
@@ -71,7 +73,7 @@ func (e *exporting) next() (err error) {
 		e.at = bson.RawValue{Type: id.Type, Value: bytes.Clone(id.Value)}
 	}
 	e.page = nil
-	if err := errors.Join(e.memory.keep(e.memory.held()), e.read.settle(0)); err != nil {
+	if err := errors.Join(e.memory.Keep(e.memory.Held()), e.read.settle(0)); err != nil {
 		return err
 	}
 	e.page, e.last, err = e.Store.Documents(e.principal.OrgID).ExportPage(e.ctx, e.filter, e.at)
@@ -117,9 +119,9 @@ func (e *exporting) write(w http.ResponseWriter) error {
 
 // writePage writes the documents of a page, in pieces, and has all of it sent.
 func (e *exporting) writePage() error {
-	paced := pacedOf(e.w)
+	paced := wire.WriterOf(e.w)
 	for _, doc := range e.page {
-		if err := paced.shareFor(len(doc)); err != nil {
+		if err := paced.ShareFor(len(doc)); err != nil {
 			return err
 		}
 		text, _ := e.stream.Append(e.buffer, doc)
@@ -127,7 +129,7 @@ func (e *exporting) writePage() error {
 		e.written++
 	}
 	e.buffer, _ = e.flush(e.buffer)
-	paced.endTurn()
+	paced.EndTurn()
 	return e.ctx.Err()
 }
 
@@ -136,7 +138,7 @@ func (e *exporting) flush(text []byte) ([]byte, error) {
 	if _, err := e.w.Write(text); err != nil {
 		cutOff(e.ctx)
 	}
-	if err := controllerOf(e.w).Flush(); err != nil {
+	if err := wire.ControllerOf(e.w).Flush(); err != nil {
 		cutOff(e.ctx)
 	}
 	return text[:0], nil

@@ -12,7 +12,10 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/labstack/echo/v4"
 
+	"github.com/orgd/orgd/internal/httpapi/limit"
 	"github.com/orgd/orgd/internal/httpapi/network"
+	"github.com/orgd/orgd/internal/httpapi/problem"
+	"github.com/orgd/orgd/internal/httpapi/wire"
 	"github.com/orgd/orgd/internal/policy"
 )
 
@@ -37,16 +40,16 @@ func (a *API) guard(op *operation) echo.MiddlewareFunc {
 			c := callOf(ec)
 			c.op, c.address = op, ec.RealIP()
 			if op.Streams.Request() {
-				openStream(ec.Response())
+				wire.OpenStream(ec.Response())
 			}
 			if limit != nil {
-				c.limited = limit.take(network.Address(c.address))
+				c.limited = limit.Take(network.Address(c.address))
 			}
 			if c.limited != nil && op.Limiter != policy.LimitLogins {
-				return a.holdback.hold(ec.Request().Context(), c.limited, c.forgetBody)
+				return a.holdback.Hold(ec.Request().Context(), c.limited, c.forgetBody)
 			}
 			if err := a.check(op, ec); err != nil {
-				return cmp.Or(a.holdback.hold(ec.Request().Context(), c.limited, c.forgetBody), err)
+				return cmp.Or(a.holdback.Hold(ec.Request().Context(), c.limited, c.forgetBody), err)
 			}
 			return a.once(ec, next)
 		}
@@ -85,15 +88,15 @@ func (a *API) checkRequest(op *operation, ec echo.Context) error {
 	if op.document {
 		callOf(ec).document, options = body, &allButBody
 		if len(body) == 0 {
-			wrong = append(wrong, fieldError{Pointer: "#", Detail: "is required"})
+			wrong = append(wrong, problem.Field{Pointer: "#", Detail: "is required"})
 		}
 	} else if len(body) > 0 {
-		if err := callOf(ec).memory.take(jsonRoom * len(body)); err != nil {
+		if err := callOf(ec).memory.Take(jsonRoom * len(body)); err != nil {
 			return err
 		}
 		if e := checkJSON(body, requestJSON.withExtended(op.extended)); e != nil {
 			// What is not JSON cannot be held against a schema.
-			return &requestError{kind: malformed, fields: append(wrong, *e)}
+			return &problem.Refusal{Kind: problem.Malformed, Fields: append(wrong, *e)}
 		}
 		setApart(op, ec, body)
 	}
@@ -105,7 +108,7 @@ func (a *API) checkRequest(op *operation, ec echo.Context) error {
 		Options:     options,
 	})
 	if wrong = append(wrong, violations(err)...); len(wrong) > 0 {
-		return &requestError{kind: malformed, fields: wrong[:min(len(wrong), maxFieldErrors)]}
+		return &problem.Refusal{Kind: problem.Malformed, Fields: wrong[:min(len(wrong), maxFieldErrors)]}
 	}
 	return nil
 }
@@ -128,18 +131,18 @@ var allButBody = openapi3filter.Options{MultiError: true, SkipSettingDefaults: t
 // checkQuery returns the query parameters and what is wrong with them as such:
 // those that the operation does not have or that come twice, and bytes that
 // are no text.
-func checkQuery(op *operation, ec echo.Context) (url.Values, []fieldError) {
+func checkQuery(op *operation, ec echo.Context) (url.Values, []problem.Field) {
 	raw := ec.Request().URL.RawQuery
 	if raw == "" {
 		return url.Values{}, nil
 	}
 	values := ec.QueryParams() // parsed once for all who ask; drops what is not well-formed
-	var wrong []fieldError
+	var wrong []problem.Field
 	switch {
 	case !wellFormed(raw):
-		wrong = append(wrong, fieldError{Detail: "the query string is not well-formed"})
+		wrong = append(wrong, problem.Field{Detail: "the query string is not well-formed"})
 	case strings.Count(raw, "&") > maxFieldErrors: // of 10,000 url.ParseQuery would drop all
-		wrong = append(wrong, fieldError{Detail: "the query string has too many parameters"})
+		wrong = append(wrong, problem.Field{Detail: "the query string has too many parameters"})
 	}
 	for name, given := range values {
 		detail := ""
@@ -152,10 +155,10 @@ func checkQuery(op *operation, ec echo.Context) (url.Values, []fieldError) {
 			detail = "is not valid UTF-8"
 		}
 		if detail != "" {
-			wrong = append(wrong, fieldError{Parameter: clip(name, 256), Detail: detail})
+			wrong = append(wrong, problem.Field{Parameter: problem.Clip(name, 256), Detail: detail})
 		}
 	}
-	slices.SortFunc(wrong, func(a, b fieldError) int { return strings.Compare(a.Parameter, b.Parameter) })
+	slices.SortFunc(wrong, func(a, b problem.Field) int { return strings.Compare(a.Parameter, b.Parameter) })
 	return values, wrong
 }
 
@@ -208,20 +211,20 @@ func (a *API) checkLength(op *operation, r *http.Request) error {
 	return nil
 }
 
-var errBodyNotAllowed = &requestError{kind: malformed, fields: []fieldError{{Pointer: "#", Detail: "this operation takes no body"}}}
+var errBodyNotAllowed = &problem.Refusal{Kind: problem.Malformed, Fields: []problem.Field{{Pointer: "#", Detail: "this operation takes no body"}}}
 
 func tooLarge(limit int64) error {
-	return &requestError{kind: bodyTooLarge, detail: fmt.Sprintf("The body is larger than %d bytes.", limit)}
+	return &problem.Refusal{Kind: problem.BodyTooLarge, Detail: fmt.Sprintf("The body is larger than %d bytes.", limit)}
 }
 
 // limitOf returns what limits the attempts of each client address; most operations have
 // nothing.
-func (a *API) limitOf(l policy.Limiter) *limits {
+func (a *API) limitOf(l policy.Limiter) *limit.Rate {
 	switch l {
 	case policy.LimitSignups:
-		return a.signups.byAddress
+		return a.signups.ByAddress
 	case policy.LimitLogins:
-		return a.logins.byAddress
+		return a.logins.ByAddress
 	case policy.LimitLookups:
 		return a.lookups
 	}
@@ -234,5 +237,5 @@ func (a *API) takeRequest(op *operation, ec echo.Context) error {
 	if a.requests == nil || op.Limiter != policy.LimitData || p == nil {
 		return nil
 	}
-	return a.requests.take(p.OrgID)
+	return a.requests.Take(p.OrgID)
 }

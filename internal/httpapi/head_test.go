@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/orgd/orgd"
+	"github.com/orgd/orgd/internal/httpapi/wire"
 )
 
 // longest is a value of a parameter that is as long as it can be: in characters of four
@@ -64,8 +66,8 @@ func TestTheLongestHead(t *testing.T) {
 	for _, op := range ct {
 		longest = max(longest, len(longestHead(op, strings.Repeat("t", maxTokenLength))))
 	}
-	if room := maxHeaderBytes - longest; room < 6<<10 || room > 16<<10 {
-		t.Errorf("the longest head has %d bytes and may have %d", longest, maxHeaderBytes)
+	if room := wire.MaxHeaderBytes - longest; room < 6<<10 || room > 16<<10 {
+		t.Errorf("the longest head has %d bytes and may have %d", longest, wire.MaxHeaderBytes)
 	}
 }
 
@@ -73,7 +75,7 @@ func TestTheLongestHead(t *testing.T) {
 // is too long is a problem.
 func TestLongHeads(t *testing.T) {
 	t.Parallel()
-	addr, _ := bounded(t, 100, 100)
+	s := start(t)
 	ct, err := loadContract(orgd.OpenAPI)
 	if err != nil {
 		t.Fatal(err)
@@ -85,13 +87,13 @@ func TestLongHeads(t *testing.T) {
 	}{
 		{"the longest list", list, 401},
 		{"with 6 KiB besides", strings.Replace(list, "\r\n\r\n", "\r\nCookie: "+strings.Repeat("c", 6<<10)+"\r\n\r\n", 1), 401},
-		{"just too long", padded(list, maxHeaderBytes+10), 431}, // of which net/http may have a byte that is not counted
-		{"just not too long", padded(list, maxHeaderBytes), 401},
+		{"just too long", padded(list, wire.MaxHeaderBytes+10), 431}, // of which net/http may have a byte that is not counted
+		{"just not too long", padded(list, wire.MaxHeaderBytes), 401},
 		{"ten times too long", padded(list, 640<<10), 431},
 		{"a line that does not end", "GET /" + strings.Repeat("x", 80<<10), 431},
 	} {
-		conn := connected(t, addr)
-		if status, body := asked(t, conn); status != 200 { // on a connection that was used before
+		conn := dial(t, s.url)
+		if status, body := livez(t, conn); status != 200 { // on a connection that was used before
 			t.Fatalf("%d %s", status, body)
 		}
 		go func() { _, _ = io.WriteString(conn, c.head) }() // which nobody reads to the end
@@ -112,4 +114,18 @@ func TestLongHeads(t *testing.T) {
 func padded(head string, length int) string {
 	const name = "Cookie: "
 	return strings.Replace(head, "\r\n\r\n", "\r\n"+name+strings.Repeat("c", length-len(head)-len(name)-2)+"\r\n\r\n", 1)
+}
+
+// livez sends a request over a connection and returns the answer; status 0 if the
+// connection has ended.
+func livez(t *testing.T, conn net.Conn) (status int, body string) {
+	t.Helper()
+	_, _ = fmt.Fprint(conn, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+	a, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer a.Body.Close()
+	text, _ := io.ReadAll(a.Body)
+	return a.StatusCode, string(text)
 }

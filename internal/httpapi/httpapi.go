@@ -21,6 +21,9 @@ import (
 	"github.com/orgd/orgd/gen/api"
 	"github.com/orgd/orgd/internal/auth"
 	"github.com/orgd/orgd/internal/fair"
+	"github.com/orgd/orgd/internal/httpapi/limit"
+	"github.com/orgd/orgd/internal/httpapi/memory"
+	"github.com/orgd/orgd/internal/httpapi/wire"
 	"github.com/orgd/orgd/internal/tenant"
 )
 
@@ -66,7 +69,7 @@ type Config struct {
 	// document is DocumentBodyLimit, that of a query QueryBodyLimit.
 	BodyLimit int64
 	// Budget is the memory that requests may hold. Default: one of DefaultBudget.
-	Budget *Budget
+	Budget *memory.Budget
 	// QueryTimeout bounds the time that the storage takes for a list of documents.
 	// Default: 10 s.
 	QueryTimeout time.Duration
@@ -97,15 +100,15 @@ type API struct {
 	echo     *echo.Echo
 	allows   map[string]string // see contract.allows
 	draining atomic.Bool
-	signups  signups
-	logins   logins
+	signups  limit.Signups
+	logins   limit.Logins
 	// rotations limits changes of credentials, for each admin, as logins are.
-	rotations   *limits
-	requests    *limits // for data, of each organization
-	moves       *limits // of each organization
-	lookups     *limits // of each client address
+	rotations   *limit.Rate
+	requests    *limit.Rate // for data, of each organization
+	moves       *limit.Rate // of each organization
+	lookups     *limit.Rate // of each client address
 	bodyTimeout time.Duration
-	holdback    *holdback
+	holdback    *limit.Holdback
 	cursors     cursors
 	// processors is where requests wait whose work takes long: organizations in turn.
 	processors *fair.Queue
@@ -136,7 +139,7 @@ func New(c Config) (*API, error) {
 		c.Now = time.Now
 	}
 	if c.Budget == nil {
-		c.Budget = NewBudget(0)
+		c.Budget = memory.NewBudget(0)
 	}
 	if c.QueryTimeout <= 0 {
 		c.QueryTimeout = 10 * time.Second
@@ -151,19 +154,19 @@ func New(c Config) (*API, error) {
 	}
 	a := &API{
 		Config:      c,
-		signups:     newSignups(c.SignupsPerMinute, c.AllSignupsPerMinute, c.Now),
-		logins:      newLogins(c.LoginsPerMinute, c.Now),
-		rotations:   newLimits(c.LoginsPerMinute, c.Now),
-		requests:    newLimits(c.RequestsPerMinute, c.Now),
-		moves:       newLimits(c.MovesPerMinute, c.Now),
-		lookups:     newLimits(c.LookupsPerMinute, c.Now),
-		bodyTimeout: bodyTimeout,
+		signups:     limit.NewSignups(c.SignupsPerMinute, c.AllSignupsPerMinute, c.Now),
+		logins:      limit.NewLogins(c.LoginsPerMinute, c.Now),
+		rotations:   limit.NewRate(c.LoginsPerMinute, c.Now),
+		requests:    limit.NewRate(c.RequestsPerMinute, c.Now),
+		moves:       limit.NewRate(c.MovesPerMinute, c.Now),
+		lookups:     limit.NewRate(c.LookupsPerMinute, c.Now),
+		bodyTimeout: wire.BodyTimeout,
 		processors:  fair.NewQueue(fair.Processors()),
-		holdback:    newHoldback(),
+		holdback:    limit.NewHoldback(),
 
 		fingerprints: newFingerprints(c.FingerprintSecret),
 
-		streamTimeout: streamTimeout,
+		streamTimeout: wire.StreamTimeout,
 		cursors:       sealed,
 	}
 	a.echo, a.allows = a.newEcho(), ct.allows()

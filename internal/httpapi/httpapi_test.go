@@ -18,6 +18,8 @@ import (
 
 	"github.com/orgd/orgd"
 	"github.com/orgd/orgd/internal/auth"
+	"github.com/orgd/orgd/internal/httpapi/problem"
+	"github.com/orgd/orgd/internal/httpapi/wire"
 )
 
 func TestMain(m *testing.M) {
@@ -118,11 +120,11 @@ func serve(t testing.TB, b *backend, what ...func(*Config)) *server {
 	if s.api, err = New(c); err != nil {
 		t.Fatal(err)
 	}
-	s.api.holdback.wait = time.Millisecond
+	s.api.holdback.Wait = time.Millisecond
 	s.become(email, password)
 	ts := httptest.NewUnstartedServer(nil)
-	counted := NewConnections(1000, 1000, nil)
-	ts.Config, ts.Listener = NewServer(s.api, c.Logger, counted), counted.Listen(ts.Listener)
+	counted := wire.NewConnections(1000, 1000, nil)
+	ts.Config, ts.Listener = wire.NewServer(s.api, c.Logger, counted), counted.Listen(ts.Listener)
 	ts.Start()
 	t.Cleanup(ts.Close)
 	s.url = ts.URL
@@ -154,14 +156,14 @@ type answer struct {
 
 // code is the problem's code, or "".
 func (a answer) code() string {
-	var p problem
+	var p problem.Problem
 	_ = json.Unmarshal([]byte(a.body), &p)
 	return string(p.Code)
 }
 
 // errors are the problem's field errors, "where: detail" each.
 func (a answer) errors() []string {
-	var p problem
+	var p problem.Problem
 	_ = json.Unmarshal([]byte(a.body), &p)
 	out := []string{}
 	for _, e := range p.Errors {

@@ -16,6 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/orgd/orgd/internal/httpapi/network"
+	"github.com/orgd/orgd/internal/httpapi/problem"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -23,7 +24,7 @@ import (
 const idempotencyKey = "Idempotency-Key"
 
 // fingerprints tells requests apart by something that can be stored. A request may
-// hold a password, and a plain digest of it would let whoever reads the database try
+// Hold a password, and a plain digest of it would let whoever reads the database try
 // passwords far faster than against their bcrypt hash. So it takes a key that is not in
 // the database. When the server's secret changes, so do the fingerprints: keys
 // that are used again after that are refused as used for another request.
@@ -68,7 +69,7 @@ func (a *API) once(ec echo.Context, next echo.HandlerFunc) error {
 	case !c.op.Keyed() || len(keys) == 0:
 		return next(ec)
 	case len(keys) > 1:
-		return &requestError{kind: malformed, fields: []fieldError{{Parameter: idempotencyKey, Detail: "is given more than once"}}}
+		return &problem.Refusal{Kind: problem.Malformed, Fields: []problem.Field{{Parameter: idempotencyKey, Detail: "is given more than once"}}}
 	}
 	once := tenant.IdempotentRequest{Key: keys[0], Fingerprint: a.fingerprints.of(r, c.body)}
 	if c.principal != nil {

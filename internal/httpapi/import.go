@@ -11,6 +11,9 @@ import (
 
 	"github.com/orgd/orgd/gen/api"
 	"github.com/orgd/orgd/internal/fair"
+	"github.com/orgd/orgd/internal/httpapi/memory"
+	"github.com/orgd/orgd/internal/httpapi/problem"
+	"github.com/orgd/orgd/internal/httpapi/wire"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -22,7 +25,7 @@ func (h handlers) ImportDocuments(ctx context.Context, req api.ImportDocumentsRe
 		return nil, err
 	}
 	i := &importing{API: h.API, ctx: ctx, principal: p, body: req.Body, memory: &callFrom(ctx).memory}
-	if err := i.memory.keep(importRoom); err != nil {
+	if err := i.memory.Keep(importRoom); err != nil {
 		return nil, err
 	}
 	if req.Params.OnConflict != nil {
@@ -46,7 +49,7 @@ type importing struct {
 	principal org.Principal
 	how       tenant.OnConflict
 	body      io.Reader
-	memory    *hold
+	memory    *memory.Hold
 
 	turn   *fair.Turn // of who reads lines
 	queue  importQueue
@@ -57,23 +60,23 @@ type importing struct {
 
 // VisitImportDocumentsResponse implements api.ImportDocumentsResponseObject.
 func (i *importing) VisitImportDocumentsResponse(w http.ResponseWriter) error {
-	conn := controllerOf(w)
+	conn := wire.ControllerOf(w)
 	i.turn = callFrom(i.ctx).work.Turn()
-	source := newPacedReader(i.ctx, i.body, conn, i.streamTimeout, i.memory, i.turn)
+	source := wire.NewReader(i.ctx, i.body, conn, i.streamTimeout, i.memory, i.turn)
 	i.queue.init()
 	i.report = newImportReport(w, conn, i.streamTimeout, i.memory)
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
 		i.queue.finish(i.readLines(source))
-		source.drain()
+		source.Drain()
 	}()
 	go i.report.run()
 
 	err := i.store()
 	if err != nil {
 		i.queue.close()
-		source.giveUp()
+		source.GiveUp()
 	}
 	delivered := i.report.finish(i.result(err))
 	<-read
@@ -88,7 +91,7 @@ func (i *importing) VisitImportDocumentsResponse(w http.ResponseWriter) error {
 func (i *importing) readLines(r io.Reader) (err error) {
 	defer i.turn.Done()
 	defer caught(&err)
-	lines := newLineReader(r, i.room, i.memory.give)
+	lines := newLineReader(r, i.room, i.memory.Give)
 	for {
 		text, err := lines.next()
 		item, ok := importItem{refusal: err}, true
@@ -101,7 +104,7 @@ func (i *importing) readLines(r io.Reader) (err error) {
 		switch {
 		case err == io.EOF:
 			return nil
-		case errors.Is(err, errNoMemory):
+		case errors.Is(err, memory.ErrExhausted):
 			return err
 		case err != nil && !errors.Is(err, errLineTooLong):
 			return errCutOff
@@ -126,7 +129,7 @@ func (i *importing) readLine(text []byte) (item importItem, ok bool, err error) 
 			return item, false, err
 		}
 	} else {
-		i.memory.give(room - item.room)
+		i.memory.Give(room - item.room)
 	}
 	return item, ok, nil
 }
@@ -139,12 +142,12 @@ const importRoom = 1 << 20
 // this import itself has read is stored, which gives back what that took and asks for
 // nothing; when nothing is on its way any more it is errNoMemory.
 func (i *importing) room(bytes int) error {
-	if i.memory.take(bytes) == nil {
+	if i.memory.Take(bytes) == nil {
 		return nil
 	}
 	i.turn.Done()
 	for stored := i.queue.storedSoFar(); ; {
-		err := i.memory.take(bytes)
+		err := i.memory.Take(bytes)
 		if err == nil {
 			return nil
 		}
@@ -180,7 +183,7 @@ func (i *importing) store() (err error) {
 		}
 		results, err := documents.Import(ctx, i.how, bodiesOf(items))
 		i.account(items, results)
-		i.memory.give(roomOf(items))
+		i.memory.Give(roomOf(items))
 		i.queue.stored(len(items))
 		if err != nil {
 			return err
@@ -271,4 +274,4 @@ func (i *importing) result(err error) importLine {
 	return out
 }
 
-var errLineTooLong = &requestError{kind: bodyTooLarge, detail: fmt.Sprintf("The line is larger than %d bytes.", DocumentBodyLimit)}
+var errLineTooLong = &problem.Refusal{Kind: problem.BodyTooLarge, Detail: fmt.Sprintf("The line is larger than %d bytes.", DocumentBodyLimit)}

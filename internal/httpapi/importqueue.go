@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/extjson"
+	"github.com/orgd/orgd/internal/httpapi/memory"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -190,13 +191,13 @@ func bodiesOf(items []importItem) []bson.Raw {
 // A lineReader reads lines of at most DocumentBodyLimit.
 type lineReader struct {
 	r      *bufio.Reader
-	long   *buffer // a line that does not fit into r
+	long   *memory.Buffer // a line that does not fit into r
 	number int64
 }
 
 // newLineReader makes one that takes the memory for long lines, and gives it back.
 func newLineReader(r io.Reader, take func(int) error, give func(int)) *lineReader {
-	return &lineReader{r: bufio.NewReaderSize(r, streamChunk), long: newBuffer(take, give)}
+	return &lineReader{r: bufio.NewReaderSize(r, streamChunk), long: memory.NewBuffer(take, give)}
 }
 
 // next returns a line, which is good until the next. io.EOF is the end of the stream,
@@ -204,26 +205,26 @@ func newLineReader(r io.Reader, take func(int) error, give func(int)) *lineReade
 // line whose rest did not come is not returned.
 func (l *lineReader) next() ([]byte, error) {
 	l.number++
-	l.long.free()
+	l.long.Free()
 	over := false
 	for {
 		part, err := l.r.ReadSlice('\n')
 		full := errors.Is(err, bufio.ErrBufferFull)
-		if over = over || len(l.long.bytes())+len(part) > DocumentBodyLimit; over {
-			l.long.free()
+		if over = over || len(l.long.Bytes())+len(part) > DocumentBodyLimit; over {
+			l.long.Free()
 		}
 		switch {
-		case err != nil && !full && (err != io.EOF || len(part)+len(l.long.bytes()) == 0 && !over):
+		case err != nil && !full && (err != io.EOF || len(part)+len(l.long.Bytes()) == 0 && !over):
 			return nil, err
 		case over && full:
 			continue
 		case over:
 			return nil, errLineTooLong
-		case !full && len(l.long.bytes()) == 0:
+		case !full && len(l.long.Bytes()) == 0:
 			return part, nil
 		}
-		if err := l.long.add(part, DocumentBodyLimit); err != nil || !full {
-			return l.long.bytes(), err
+		if err := l.long.Add(part, DocumentBodyLimit); err != nil || !full {
+			return l.long.Bytes(), err
 		}
 	}
 }

@@ -5,6 +5,9 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/orgd/orgd/internal/httpapi/memory"
+	"github.com/orgd/orgd/internal/httpapi/wire"
 )
 
 // An importReport writes the answer of an import. It keeps lines until the client
@@ -12,10 +15,10 @@ import (
 // those of errors are, and of progress there is at most one.
 type importReport struct {
 	w       http.ResponseWriter
-	paced   *pacedWriter
+	paced   *wire.Writer
 	conn    *http.ResponseController
 	timeout time.Duration
-	memory  *hold
+	memory  *memory.Hold
 
 	mu      sync.Mutex
 	changed sync.Cond
@@ -26,16 +29,16 @@ type importReport struct {
 }
 
 // newImportReport makes one whose client need not take anything before the last line.
-func newImportReport(w http.ResponseWriter, conn *http.ResponseController, timeout time.Duration, memory *hold) *importReport {
-	r := &importReport{w: w, paced: pacedOf(w), conn: conn, timeout: timeout, memory: memory, done: make(chan error, 1)}
+func newImportReport(w http.ResponseWriter, conn *http.ResponseController, timeout time.Duration, memory *memory.Hold) *importReport {
+	r := &importReport{w: w, paced: wire.WriterOf(w), conn: conn, timeout: timeout, memory: memory, done: make(chan error, 1)}
 	r.changed.L = &r.mu
-	r.paced.liftDeadline()
+	r.paced.LiftDeadline()
 	return r
 }
 
 // offer adds a line that can be done without where there is no memory for it.
 func (r *importReport) offer(line importLine) {
-	if text := r.text(line); r.memory.take(len(text)) == nil {
+	if text := r.text(line); r.memory.Take(len(text)) == nil {
 		r.put(text, len(text))
 	}
 }
@@ -89,7 +92,7 @@ func (r *importReport) run() {
 			begun = true
 		}
 		err := r.write(text, ended)
-		r.memory.give(room)
+		r.memory.Give(room)
 		if err != nil || ended {
 			r.done <- err
 			return
@@ -113,7 +116,7 @@ func (r *importReport) take() (text []byte, room int, last bool) {
 // write has a deadline for the last lines only.
 func (r *importReport) write(text []byte, last bool) error {
 	if last {
-		r.paced.renewDeadline()
+		r.paced.RenewDeadline()
 	}
 	if _, err := r.w.Write(text); err != nil {
 		return err

@@ -8,13 +8,14 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/extjson"
+	"github.com/orgd/orgd/internal/httpapi/wire"
 )
 
 // A jsonAnswer is an answer that is JSON already. A short one goes with its length; of a
 // long one there is never more than a piece in memory, and it goes as the client takes it.
 type jsonAnswer struct {
 	w      http.ResponseWriter
-	paced  *pacedWriter
+	paced  *wire.Writer
 	status int
 	text   []byte
 	begun  bool
@@ -25,12 +26,12 @@ func answerRoom(documents int) int { return min(6*documents, extjson.MaxStreamed
 
 // newJSONAnswer begins an answer that has about so many bytes of documents.
 func newJSONAnswer(w http.ResponseWriter, status, documents int) *jsonAnswer {
-	return &jsonAnswer{w: w, paced: pacedOf(w), status: status, text: make([]byte, 0, min(documents*3/2+64, writePiece))}
+	return &jsonAnswer{w: w, paced: wire.WriterOf(w), status: status, text: make([]byte, 0, min(documents*3/2+64, wire.PieceSize))}
 }
 
 // document appends one.
 func (a *jsonAnswer) document(doc bson.Raw) (err error) {
-	if err := a.paced.shareFor(len(doc)); err != nil {
+	if err := a.paced.ShareFor(len(doc)); err != nil {
 		return err
 	}
 	a.text, err = extjson.Stream{Flush: a.flush}.Append(a.text, doc)
@@ -44,7 +45,7 @@ func (a *jsonAnswer) flush(text []byte) ([]byte, error) {
 		a.begun = true
 	}
 	_, err := a.w.Write(text)
-	return text[:0], errors.Join(err, a.paced.share())
+	return text[:0], errors.Join(err, a.paced.Share())
 }
 
 // end writes what is left.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/orgd/orgd/gen/api"
 	"github.com/orgd/orgd/internal/extjson"
+	"github.com/orgd/orgd/internal/httpapi/problem"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -56,7 +57,7 @@ func (h handlers) list(ctx context.Context, in api.DocumentQuery) (*listResponse
 	if text := given(in.Cursor); text != "" {
 		var ok bool
 		if q.After, ok = h.cursors.open(text, scope); !ok {
-			return nil, &inputError{"cursor", "invalid cursor: it is not the next_cursor of a page with this filter and sort"}
+			return nil, problem.Input("cursor", "invalid cursor: it is not the next_cursor of a page with this filter and sort")
 		}
 	}
 	ctx, read := callFrom(ctx).reads(ctx)
@@ -109,7 +110,7 @@ func takeFilter(ctx context.Context, text *api.Filter) (tenant.Filter, error) {
 	if text == nil {
 		return tenant.Filter{}, nil
 	}
-	if err := callFrom(ctx).memory.take(filterRoom * len(*text)); err != nil {
+	if err := callFrom(ctx).memory.Take(filterRoom * len(*text)); err != nil {
 		return tenant.Filter{}, err
 	}
 	return readFilter(*text)
@@ -119,7 +120,7 @@ func readFilter(text []byte) (tenant.Filter, error) {
 	raw, err := extjson.Parse(text, extjson.Filters)
 	var wrong *extjson.Error
 	if errors.As(err, &wrong) {
-		return tenant.Filter{}, &inputError{"filter", strings.TrimPrefix(wrong.Error(), "extjson: ")}
+		return tenant.Filter{}, problem.Input("filter", strings.TrimPrefix(wrong.Error(), "extjson: "))
 	}
 	if err != nil {
 		return tenant.Filter{}, err
@@ -127,7 +128,7 @@ func readFilter(text []byte) (tenant.Filter, error) {
 	f, err := tenant.ParseFilter(raw)
 	var refused *tenant.FilterError
 	if errors.As(err, &refused) {
-		return f, &inputError{"filter", strings.TrimPrefix(refused.Error(), "docdb: filter: ")}
+		return f, problem.Input("filter", strings.TrimPrefix(refused.Error(), "docdb: filter: "))
 	}
 	return f, err
 }
@@ -139,18 +140,18 @@ func readSort(text string) (sort []tenant.Key, desc bool, err error) {
 	}
 	for _, part := range strings.Split(text, ",") {
 		path, down := strings.CutPrefix(part, "-")
-		problem := tenant.CheckPath(path)
+		refused := tenant.CheckPath(path)
 		switch {
-		case problem != "":
+		case refused != "":
 		case path == "_id":
-			problem = "stands alone: it comes last in every order anyway"
+			refused = "stands alone: it comes last in every order anyway"
 		case slices.ContainsFunc(sort, func(key tenant.Key) bool { return key.Path == path }):
-			problem = "is given more than once"
+			refused = "is given more than once"
 		case len(sort) == tenant.MaxIndexKeys:
-			problem = "is one more than an index can have"
+			refused = "is one more than an index can have"
 		}
-		if problem != "" {
-			return nil, false, &inputError{"sort", strconv.Quote(path) + ": " + problem}
+		if refused != "" {
+			return nil, false, problem.Input("sort", strconv.Quote(path)+": "+refused)
 		}
 		sort = append(sort, tenant.Key{Path: path, Desc: down})
 	}
@@ -163,11 +164,11 @@ const maxFields = 100
 func readFields(text string) (tenant.Projection, error) {
 	paths := strings.Split(text, ",")
 	if len(paths) > maxFields {
-		return nil, &inputError{"fields", "has more than " + strconv.Itoa(maxFields) + " paths"}
+		return nil, problem.Input("fields", "has more than "+strconv.Itoa(maxFields)+" paths")
 	}
 	for _, path := range paths {
-		if problem := tenant.CheckPath(path); problem != "" {
-			return nil, &inputError{"fields", strconv.Quote(path) + ": " + problem}
+		if refused := tenant.CheckPath(path); refused != "" {
+			return nil, problem.Input("fields", strconv.Quote(path)+": "+refused)
 		}
 	}
 	return tenant.NewProjection(paths), nil
@@ -195,7 +196,7 @@ func (r *listResponse) write(w http.ResponseWriter) error {
 		if i > 0 {
 			a.text = append(a.text, ',')
 		}
-		if err := a.paced.shareFor(len(doc.Body)); err != nil { // of which little may be shown
+		if err := a.paced.ShareFor(len(doc.Body)); err != nil { // of which little may be shown
 			return err
 		}
 		shown = r.fields.Apply(shown[:0], doc.Body)

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/orgd/orgd/internal/httpapi/memory"
+	"github.com/orgd/orgd/internal/httpapi/wire"
 )
 
 // frame is around every request, those that no route takes included. It gives
@@ -63,18 +65,18 @@ func identify(ec echo.Context) {
 // begin gives the request its memory and its turns, at first those of a stranger, and its
 // answer a pace.
 func (a *API) begin(c *call, r *http.Request, w *echo.Response) {
-	c.memory.begin(a.Budget, strangers)
+	c.memory.Begin(a.Budget, memory.Strangers)
 	c.processors, c.turn = a.processors, c.work.Turn()
-	c.work.Begin(a.processors, strangers)
-	c.writer = newPacedWriter(r.Context(), w.Writer, a.streamTimeout, &c.memory, c.turn)
+	c.work.Begin(a.processors, memory.Strangers)
+	c.writer = wire.NewWriter(r.Context(), w.Writer, a.streamTimeout, &c.memory, c.turn)
 	w.Writer = &c.writer
 }
 
 // end gives the memory back, and the client time to take what is left of its answer.
 func (c *call) end() {
 	c.turn.Done()
-	c.memory.end()
-	c.writer.end()
+	c.memory.End()
+	c.writer.End()
 }
 
 // decentID is ^[A-Za-z0-9._:-]{1,128}$: what may stand in a header, a log line

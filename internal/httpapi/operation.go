@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/orgd/orgd/gen/api"
+	"github.com/orgd/orgd/internal/httpapi/problem"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -105,7 +106,7 @@ func operationBody(op org.Operation) (api.Operation, error) {
 		Eta: unlessZero(op.ETA), FinishedAt: unlessZero(op.FinishedAt),
 	}
 	if op.Failure != nil {
-		told := newProblem(op.Failure.Kind, op.Failure.Message)
+		told := problem.New(op.Failure.Kind, op.Failure.Message)
 		out.Error = &api.OperationError{Code: api.ErrorCode(told.Code), Detail: told.Detail}
 	}
 	return out, nil

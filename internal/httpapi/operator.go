@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/orgd/orgd/gen/api"
+	"github.com/orgd/orgd/internal/httpapi/memory"
 	"github.com/orgd/orgd/internal/org"
 )
 
@@ -37,7 +38,7 @@ func (a *API) authenticateOperator(ec echo.Context) error {
 	if subtle.ConstantTimeCompare(given[:], want[:]) != 1 {
 		return org.Errorf(org.Unauthenticated, "This is not the operator's key. "+howTo)
 	}
-	callOf(ec).become(theOperator)
+	callOf(ec).become(memory.Operator)
 	return nil
 }
 

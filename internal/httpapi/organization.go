@@ -16,9 +16,9 @@ import (
 
 // CreateOrganization implements api.StrictServerInterface.
 func (h handlers) CreateOrganization(ctx context.Context, req api.CreateOrganizationRequestObject) (api.CreateOrganizationResponseObject, error) {
-	end, err := h.signups.begin(callFrom(ctx).address, req.Body.Email)
+	end, err := h.signups.Begin(callFrom(ctx).address, req.Body.Email)
 	if err != nil {
-		return nil, h.holdback.hold(ctx, err, callFrom(ctx).forgetBody)
+		return nil, h.holdback.Hold(ctx, err, callFrom(ctx).forgetBody)
 	}
 	o, err := h.Store.Create(withClient(ctx, auth.Stranger), tenant.CreateInput{
 		Name: req.Body.OrganizationName, Email: req.Body.Email, Password: req.Body.Password,
@@ -73,12 +73,12 @@ func (h handlers) UpdateOrganization(ctx context.Context, req api.UpdateOrganiza
 	}
 	// New credentials cost a hash, and whether an address is taken can be asked with them.
 	if in.Email != nil || in.Password != nil {
-		if err := h.rotations.take(p.AdminID); err != nil {
+		if err := h.rotations.Take(p.AdminID); err != nil {
 			return nil, err
 		}
 	}
 	if in.Migrate {
-		if err := h.moves.take(p.OrgID); err != nil {
+		if err := h.moves.Take(p.OrgID); err != nil {
 			return nil, err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/orgd/orgd/internal/httpapi/memory"
 	"pgregory.net/rapid"
 )
 
@@ -192,13 +193,13 @@ func TestRefusedQueryBodies(t *testing.T) {
 
 // TestALongFilterTakesMemory: what a body has the server remember is the organization's.
 func TestALongFilterTakesMemory(t *testing.T) {
-	s := startData(t, func(c *Config) { c.Budget = NewBudget(2 << 20) })
+	s := startData(t, func(c *Config) { c.Budget = memory.NewBudget(2 << 20) })
 	long := `{"filter":{"n":{"$in":["` + strings.Repeat(`x","`, 900) + strings.Repeat("x", 60_000) + `"]}}}`
 	for _, path := range []string{queryPath, "/org/export"} {
 		s.refuses(503, "unavailable", "no memory", "POST", path, long)
 		s.ask(200, "POST", path, `{"filter":{"n":{"$in":["x"]}}}`)
 	}
-	if used := s.api.Budget.used; used != 0 {
+	if used := s.api.Budget.Used(); used != 0 {
 		t.Errorf("%d bytes are not given back", used)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"net/http"
 
 	"github.com/labstack/echo/v4"
+	"github.com/orgd/orgd/internal/httpapi/problem"
+	"github.com/orgd/orgd/internal/httpapi/wire"
 	"github.com/orgd/orgd/internal/org"
 )
 
@@ -17,7 +19,7 @@ import (
 func (a *API) renderError(err error, ec echo.Context) {
 	c := callOf(ec)
 	p := c.problem(err)
-	c.left = errors.Is(err, errNotTaken) || errors.Is(err, context.Canceled) && ec.Request().Context().Err() != nil
+	c.left = errors.Is(err, wire.ErrNotTaken) || errors.Is(err, context.Canceled) && ec.Request().Context().Err() != nil
 	if !c.left {
 		a.logFault(ec, err, p)
 	}
@@ -31,7 +33,7 @@ func (a *API) renderError(err error, ec echo.Context) {
 	if p.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", challenge(p.Code, c))
 	}
-	if wait := p.retryHeader(); wait != "" {
+	if wait := p.RetryHeader(); wait != "" {
 		h.Set("Retry-After", wait)
 	}
 	body, err := json.Marshal(p)
@@ -45,7 +47,7 @@ func (a *API) renderError(err error, ec echo.Context) {
 
 // logFault logs the causes of 5xx answers. The others are the client's doing and
 // stand in the access log.
-func (a *API) logFault(ec echo.Context, err error, p problem) {
+func (a *API) logFault(ec echo.Context, err error, p problem.Problem) {
 	ctx, id := ec.Request().Context(), slog.String("request_id", p.RequestID)
 	var crash *panicError
 	switch {

@@ -8,6 +8,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/orgd/orgd/internal/httpapi/memory"
 	"github.com/orgd/orgd/internal/tenant"
 )
 
@@ -51,29 +52,32 @@ func takeDocument(ctx context.Context, body *json.RawMessage) (bson.Raw, error) 
 	}
 	defer c.turn.Done()
 	doc, err := parseWithin(&c.memory, *body)
-	c.memory.give(cap(*body))
+	c.memory.Give(cap(*body))
 	*body, c.body, c.document = nil, nil, nil
 	return doc, err
 }
 
-// parseWithin is readDocument for who holds the memory of the document then.
-func parseWithin(memory *hold, text []byte) (bson.Raw, error) {
+// slack is how many bytes beyond twice its length a document may have before it is copied.
+const slack = 1 << 10
+
+// parseWithin is readDocument for a caller that holds the memory of the document then.
+func parseWithin(memory *memory.Hold, text []byte) (bson.Raw, error) {
 	room := parseRoom(text)
-	if err := memory.take(room); err != nil {
+	if err := memory.Take(room); err != nil {
 		return nil, err
 	}
 	doc, err := readDocument(text)
-	if cap(doc) > 2*len(doc)+firstRoom { // as of a text with much space in it
+	if cap(doc) > 2*len(doc)+slack { // as of a text with much space in it
 		doc = append(make(bson.Raw, 0, len(doc)), doc...)
 	}
-	memory.give(room - cap(doc))
+	memory.Give(room - cap(doc))
 	return doc, err
 }
 
 // A reading is what a request reads from the storage, which asks for the memory while it
 // reads.
 type reading struct {
-	memory *hold
+	memory *memory.Hold
 	mu     sync.Mutex
 	bytes  int // taken so far
 }
@@ -104,7 +108,7 @@ func (c *call) long(ctx context.Context, bytes int) error {
 func (r *reading) take(bytes int) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	err := r.memory.take(bytes)
+	err := r.memory.Take(bytes)
 	if err == nil {
 		r.bytes += bytes
 	}
@@ -116,11 +120,11 @@ func (r *reading) settle(bytes int) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if bytes > r.bytes {
-		if err := r.memory.take(bytes - r.bytes); err != nil {
+		if err := r.memory.Take(bytes - r.bytes); err != nil {
 			return err
 		}
 	} else {
-		r.memory.give(r.bytes - bytes)
+		r.memory.Give(r.bytes - bytes)
 	}
 	r.bytes = bytes
 	return nil

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/labstack/echo/v4"
+	"github.com/orgd/orgd/internal/httpapi/problem"
 )
 
 // setApart takes the properties that are Extended JSON out of a body, which is known to be
@@ -28,7 +29,7 @@ func setApart(op *operation, ec echo.Context, body []byte) {
 		panic(err) // it was JSON
 	}
 	ec.Request().Body = io.NopCloser(bytes.NewReader(rest))
-	c.memory.give(max((jsonRoom-extendedRoom)*(len(body)-len(rest)), 0))
+	c.memory.Give(max((jsonRoom-extendedRoom)*(len(body)-len(rest)), 0))
 }
 
 // putBack puts what was set apart where it was.
@@ -48,9 +49,9 @@ func (r jsonRules) withExtended(names []string) jsonRules {
 }
 
 // extended scans a value that has rules of its own.
-func (s *jsonScanner) extended() *fieldError {
+func (s *jsonScanner) extended() *problem.Field {
 	rules, depth := s.rules, s.depth
-	s.rules, s.depth = jsonRules{maxDepth: rules.maxDepth, at: pointer(s.path...)}, 0
+	s.rules, s.depth = jsonRules{maxDepth: rules.maxDepth, at: problem.Pointer(s.path...)}, 0
 	err := s.value()
 	s.rules, s.depth = rules, depth
 	return err

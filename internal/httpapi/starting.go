@@ -6,6 +6,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/orgd/orgd/internal/httpapi/wire"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/policy"
 )
@@ -16,7 +17,7 @@ import (
 // back. Of the configuration Logger, TrustedProxies and OperatorKey count.
 func Starting(c Config) http.Handler {
 	c.Now = time.Now
-	a := &API{Config: c, bodyTimeout: bodyTimeout, streamTimeout: streamTimeout}
+	a := &API{Config: c, bodyTimeout: wire.BodyTimeout, streamTimeout: wire.StreamTimeout}
 	a.echo = a.newEcho()
 	a.echo.Use(func(echo.HandlerFunc) echo.HandlerFunc { return whileStarting })
 	return a

@@ -7,17 +7,18 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/orgd/orgd/internal/httpapi/problem"
 )
 
 // violations lists what openapi3filter found wrong, in short words and without
 // the value: printed with %v its errors hold both the schema and the value, so
 // that a refused password would land in the answer.
-func violations(err error) []fieldError {
+func violations(err error) []problem.Field {
 	switch e := err.(type) {
 	case nil:
 		return nil
 	case openapi3.MultiError:
-		var all []fieldError
+		var all []problem.Field
 		for _, one := range e {
 			all = append(all, violations(one)...)
 		}
@@ -25,16 +26,16 @@ func violations(err error) []fieldError {
 	case *openapi3filter.RequestError:
 		return requestViolations(e)
 	case *openapi3.SchemaError:
-		return []fieldError{schemaViolation(e)}
+		return []problem.Field{schemaViolation(e)}
 	}
-	return []fieldError{{Detail: "does not fit the contract"}}
+	return []problem.Field{{Detail: "does not fit the contract"}}
 }
 
-func requestViolations(e *openapi3filter.RequestError) []fieldError {
-	var all []fieldError
+func requestViolations(e *openapi3filter.RequestError) []problem.Field {
+	var all []problem.Field
 	switch {
 	case errors.Is(e.Err, openapi3filter.ErrInvalidRequired):
-		all = []fieldError{{Pointer: "#", Detail: "is required"}}
+		all = []problem.Field{{Pointer: "#", Detail: "is required"}}
 	default:
 		all = violations(e.Err)
 	}
@@ -47,13 +48,13 @@ func requestViolations(e *openapi3filter.RequestError) []fieldError {
 	return all
 }
 
-func schemaViolation(e *openapi3.SchemaError) fieldError {
+func schemaViolation(e *openapi3.SchemaError) problem.Field {
 	path := e.JSONPointer()
 	if name, ok := unknownProperty(e); ok {
 		path = append(path, name)
-		return fieldError{Pointer: pointer(path...), Detail: "there is no such property"}
+		return problem.Field{Pointer: problem.Pointer(path...), Detail: "there is no such property"}
 	}
-	return fieldError{Pointer: pointer(path...), Detail: clip(detailOf(e), 1024)}
+	return problem.Field{Pointer: problem.Pointer(path...), Detail: problem.Clip(detailOf(e), 1024)}
 }
 
 // unknownProperty returns the name, which openapi3 gives only in its sentence.

@@ -1,4 +1,4 @@
-package httpapi
+package limit
 
 import (
 	"context"
@@ -12,12 +12,12 @@ import (
 
 func TestRefusalsAreHeldBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := &holdback{places: make(chan struct{}, 1), wait: heldFor}
+		h := &Holdback{places: make(chan struct{}, 1), Wait: heldFor}
 		free := func() {}
 		after := func(ctx context.Context, refusal error, want time.Duration) {
 			t.Helper()
 			began := time.Now()
-			if err := h.hold(ctx, refusal, free); !errors.Is(err, refusal) || time.Since(began) != want {
+			if err := h.Hold(ctx, refusal, free); !errors.Is(err, refusal) || time.Since(began) != want {
 				t.Errorf("%v after %v, want %v after %v", err, time.Since(began), refusal, want)
 			}
 		}
@@ -28,7 +28,7 @@ func TestRefusalsAreHeldBack(t *testing.T) {
 		leaving, cancel := context.WithTimeout(t.Context(), heldFor/4)
 		defer cancel()
 		after(leaving, org.RateLimited, heldFor/4)
-		go func() { _ = h.hold(t.Context(), org.RateLimited, free) }()
+		go func() { _ = h.Hold(t.Context(), org.RateLimited, free) }()
 		synctest.Wait()
 		after(t.Context(), org.RateLimited, 0) // there is no room
 		time.Sleep(heldFor)

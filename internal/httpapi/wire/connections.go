@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 import (
 	"bytes"
@@ -15,13 +15,14 @@ import (
 
 	"github.com/orgd/orgd/internal/fair"
 	"github.com/orgd/orgd/internal/httpapi/network"
+	"github.com/orgd/orgd/internal/httpapi/problem"
 	"github.com/orgd/orgd/internal/org"
 )
 
 // Connections bounds how many there are, in all and from one client address, and how many
-// lines and bytes the head of a request has. Where there are too many, one that rests makes
-// room for the new one: of the same address if that has its share. So who opens many and does
-// nothing with them is in nobody's way. It is safe for concurrent use.
+// lines and bytes the head of a request has. Where there are too many, a connection that rests
+// makes room for the new one: of the same address if that has its share. So a client that opens
+// many and does nothing with them is in no other's way. It is safe for concurrent use.
 type Connections struct {
 	max, perAddress int
 	trusted         []netip.Prefix
@@ -34,27 +35,27 @@ type Connections struct {
 }
 
 const (
-	// newRest is how long a new connection has before it counts as one that rests.
+	// newRest is how long a new connection has before it counts as resting.
 	newRest = time.Second
-	// maxRefusing is how many are told at a time why they are refused. The others are
-	// closed without a word.
+	// maxRefusing is how many clients at a time are told why they are refused. The others'
+	// connections are closed without an answer.
 	maxRefusing = 64
 	// maxHeaderLines is how many lines the head of a request may have; browsers, and the
 	// proxies between, send some dozens.
 	maxHeaderLines = 512
-	// maxUnread is how much is still taken of a client that has been refused, in bytes.
+	// maxUnread is how much is still read from a client that has been refused, in bytes.
 	maxUnread = 1 << 20
 )
 
 // NewConnections allows max connections in all, and perAddress from each client address, or
-// from each IPv6 /64; from trusted proxies, who come on behalf of many, as many as there are.
+// from each IPv6 /64; from trusted proxies, which come on behalf of many clients, any number of the max.
 func NewConnections(max, perAddress int, trusted []netip.Prefix) *Connections {
 	return &Connections{max: max, perAddress: perAddress, trusted: trusted,
 		byAddress: map[string]int{}, resting: list.New(), refusing: make(chan struct{}, maxRefusing)}
 }
 
-// Listen returns a listener whose connections are counted. They must be served by a server
-// that NewServer has made with c.
+// Listen returns a listener whose connections are counted. The server that serves it must be
+// made by NewServer with c.
 func (c *Connections) Listen(l net.Listener) net.Listener { return countedListener{l, c} }
 
 type countedListener struct {
@@ -76,30 +77,30 @@ func (l countedListener) Accept() (net.Conn, error) {
 	}
 }
 
-// A connection is one that is counted.
+// A connection is a net.Conn that is counted.
 type connection struct {
 	net.Conn
 	c       *Connections
-	address string        // whose share it is of; empty: nobody's
+	address string        // in whose share it counts; empty: in none
 	rests   *list.Element // nil while a request is under way
 	since   time.Time     // when it began to rest
-	gone    bool          // it is counted no more
+	gone    bool          // it does not count any more
 
 	// raw is the socket, nil where it cannot be used without waiting.
 	raw syscall.RawConn
 	// writes is the turn of the goroutine that writes, nil while no request is under way,
-	// and reads of the one that reads a body, nil while nobody does.
+	// and reads of the goroutine that reads a body, nil while none does.
 	writes *fair.Turn
 	until  time.Time // the deadline of writes that is set, while no request is under way
 	reads  atomic.Pointer[fair.Turn]
 
 	inHead atomic.Bool
-	head   int // what was read of the head, in bytes
-	lines  int // of it
-	length int // what was read of the next, in bytes
+	head   int // how many bytes of the head were read
+	lines  int // and how many lines
+	length int // how many bytes of the line after those were read
 }
 
-// admit returns nil when there are too many, none of which rests.
+// admit returns nil when there are too many connections, none of which rests.
 func (c *Connections) admit(conn net.Conn) *connection {
 	n := &connection{Conn: conn, c: c, address: c.shareOf(conn.RemoteAddr()), raw: rawOf(conn)}
 	n.inHead.Store(true)
@@ -131,7 +132,7 @@ func (c *Connections) makeRoom(address string, only bool) bool {
 	return false
 }
 
-// forget counts a connection no more.
+// forget stops to count a connection.
 func (c *Connections) forget(n *connection) {
 	if n.gone {
 		return
@@ -157,7 +158,7 @@ func (c *Connections) wake(n *connection) {
 func (c *Connections) shareOf(addr net.Addr) string {
 	at, err := netip.ParseAddrPort(addr.String())
 	if err != nil {
-		return "" // of a kind that has no addresses
+		return "" // a network without IP addresses
 	}
 	ip := at.Addr().WithZone("").Unmap()
 	for _, p := range c.trusted {
@@ -198,16 +199,16 @@ func (n *connection) Read(b []byte) (int, error) {
 	if !n.inHead.Load() {
 		return size, err
 	}
-	problem := ""
+	refusal := ""
 	switch n.count(b[:size]); {
 	case n.lines > maxHeaderLines:
-		problem = fmt.Sprintf("The request has more than %d lines of headers.", maxHeaderLines)
-	case n.head > maxHeaderBytes:
-		problem = fmt.Sprintf("The request's line and headers are larger than %d bytes. For a long filter there is POST /org/documents/query.", maxHeaderBytes)
+		refusal = fmt.Sprintf("The request has more than %d lines of headers.", maxHeaderLines)
+	case n.head > MaxHeaderBytes:
+		refusal = fmt.Sprintf("The request's line and headers are larger than %d bytes. For a long filter there is POST /org/documents/query.", MaxHeaderBytes)
 	default:
 		return size, err
 	}
-	refuseRaw(n.Conn, http.StatusRequestHeaderFieldsTooLarge, malformed, problem)
+	refuseRaw(n.Conn, http.StatusRequestHeaderFieldsTooLarge, problem.Malformed, refusal)
 	return 0, io.EOF
 }
 
@@ -223,7 +224,7 @@ func (n *connection) count(text []byte) {
 		n.head += end + 1
 		text, n.length = text[end+1:], 0
 		if n.lines++; empty && n.lines > 1 {
-			if n.head <= maxHeaderBytes {
+			if n.head <= MaxHeaderBytes {
 				n.head, n.lines = 0, 0
 				n.inHead.Store(false)
 			}
@@ -253,7 +254,7 @@ func (c *Connections) refuse(conn net.Conn) {
 // refuseRaw writes a problem where there is no request to answer, and takes what still comes:
 // if the connection were closed with something unread, the answer might never be seen.
 func refuseRaw(conn net.Conn, status int, code org.Kind, detail string) {
-	body := bareProblem(status, code, detail)
+	body := problem.Bare(status, code, detail)
 	_ = conn.SetDeadline(time.Now().Add(lastWords / 4))
 	_, _ = fmt.Fprintf(conn, "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nRetry-After: 2\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s",
 		status, http.StatusText(status), len(body), body)

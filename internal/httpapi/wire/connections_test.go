@@ -1,9 +1,10 @@
-package httpapi
+package wire
 
 import (
 	"bufio"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -12,25 +13,20 @@ import (
 	"time"
 )
 
-// bounded starts a server with few connections.
+// bounded starts a server with few connections, whose handler reads the body of a request.
 func bounded(t *testing.T, max, perAddress int, trusted ...netip.Prefix) (addr string, c *Connections) {
-	t.Helper()
-	c = NewConnections(max, perAddress, trusted)
-	return serveBounded(t, start(t), c), c
-}
-
-// serveBounded serves an API, as orgd does.
-func serveBounded(t *testing.T, s *server, c *Connections) (addr string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := NewServer(s.api, s.api.Logger, c)
+	c = NewConnections(max, perAddress, trusted)
+	reads := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
+	server := NewServer(reads, slog.New(slog.DiscardHandler), c)
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(c.Listen(l)) }()
 	t.Cleanup(func() { _ = server.Close(); <-done })
-	return l.Addr().String()
+	return l.Addr().String(), c
 }
 
 // connected opens a connection.

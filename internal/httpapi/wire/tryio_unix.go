@@ -1,6 +1,6 @@
 //go:build unix
 
-package httpapi
+package wire
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 
 const canTry = true
 
-// errWouldWait: the socket is full, or has nothing.
+// errWouldWait: the socket is full, or has nothing to read.
 var errWouldWait = errors.New("the client has to be waited for")
 
 // tryWrite writes what a socket takes at once.
@@ -18,7 +18,7 @@ func tryWrite(fd uintptr, b []byte) (int, error) {
 	return try("write", func() (int, error) { return syscall.Write(int(fd), b) })
 }
 
-// tryRead reads what a socket has; nothing at its end.
+// tryRead reads what a socket has; no bytes and no error are its end.
 func tryRead(fd uintptr, b []byte) (int, error) {
 	return try("read", func() (int, error) { return syscall.Read(int(fd), b) })
 }

@@ -1,31 +1,31 @@
-package httpapi
+package memory
 
 import (
 	"errors"
 	"io"
 )
 
-// A buffer holds bytes that come in. It grows as they come, and takes the memory for that
-// first; what a client says will come counts for nothing.
-type buffer struct {
+// A Buffer holds bytes that come in. It grows as they come, and takes the memory for that
+// first; the length that a client declares counts for nothing.
+type Buffer struct {
 	take func(bytes int) error
 	give func(bytes int)
 	data []byte
 }
 
-// newBuffer makes one that takes its memory by take, and gives it back by give.
-func newBuffer(take func(bytes int) error, give func(bytes int)) *buffer {
-	return &buffer{take: take, give: give}
+// NewBuffer makes a buffer that takes its memory by take, and gives it back by give.
+func NewBuffer(take func(bytes int) error, give func(bytes int)) *Buffer {
+	return &Buffer{take: take, give: give}
 }
 
-// bytes are those that came so far. They are good until the next that comes.
-func (b *buffer) bytes() []byte { return b.data }
+// Bytes are those that came so far. They are good until more come.
+func (b *Buffer) Bytes() []byte { return b.data }
 
 // firstRoom is what a buffer has at first, in bytes.
 const firstRoom = 1 << 10
 
 // grow makes room for n bytes and more, up to most in all.
-func (b *buffer) grow(n, most int) error {
+func (b *Buffer) grow(n, most int) error {
 	if n <= cap(b.data)-len(b.data) {
 		return nil
 	}
@@ -39,8 +39,8 @@ func (b *buffer) grow(n, most int) error {
 	return nil
 }
 
-// add appends bytes, of which there will be at most most in all.
-func (b *buffer) add(p []byte, most int) error {
+// Add appends bytes, of which there will be at most so many in all.
+func (b *Buffer) Add(p []byte, most int) error {
 	if err := b.grow(len(p), most); err != nil {
 		return err
 	}
@@ -48,8 +48,8 @@ func (b *buffer) add(p []byte, most int) error {
 	return nil
 }
 
-// readAll reads to the end, which comes after at most most bytes.
-func (b *buffer) readAll(r io.Reader, most int) error {
+// ReadAll reads to the end, which comes after at most so many bytes.
+func (b *Buffer) ReadAll(r io.Reader, most int) error {
 	for {
 		if err := b.grow(1, most+1); err != nil { // one more, to see the end
 			return err
@@ -65,8 +65,8 @@ func (b *buffer) readAll(r io.Reader, most int) error {
 	}
 }
 
-// free forgets the bytes and gives all memory back.
-func (b *buffer) free() {
+// Free forgets the bytes and gives all memory back.
+func (b *Buffer) Free() {
 	b.give(cap(b.data))
 	b.data = nil
 }

@@ -1,4 +1,4 @@
-package httpapi
+package limit
 
 import (
 	"hash/maphash"
@@ -7,11 +7,11 @@ import (
 )
 
 // familiar remembers from which networks logins for an e-mail address have succeeded, as
-// hashes that nobody else can make. It is this process's, and begins empty. It is safe for
-// concurrent use.
+// hashes that only this process can make. It begins empty. It is safe for concurrent use.
 //
-// Of an address it remembers the last few networks, so that nobody with an account and
-// many networks can have it forget another's; of the addresses those of two generations.
+// For an e-mail address it remembers the last few networks, so that a client with an account
+// and many networks cannot have it forget those of others; it remembers two generations of
+// e-mail addresses.
 type familiar struct {
 	seed maphash.Seed
 
@@ -22,7 +22,7 @@ type familiar struct {
 const (
 	// familiarEmails is how many e-mail addresses are in a generation, of 150 bytes each.
 	familiarEmails = 1 << 15
-	// familiarNetworks is how many networks are remembered of each.
+	// familiarNetworks is how many networks are remembered for each.
 	familiarNetworks = 8
 )
 
@@ -57,7 +57,7 @@ func (f *familiar) add(email, network string) {
 	f.current[e] = all
 }
 
-// find is called with the lock.
+// find is called with the lock held.
 func (f *familiar) find(email uint64) []uint64 {
 	if all, ok := f.current[email]; ok {
 		return all

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package httpapi
+package wire
 
 import "errors"
 

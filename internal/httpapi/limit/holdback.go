@@ -1,4 +1,4 @@
-package httpapi
+package limit
 
 import (
 	"context"
@@ -8,12 +8,12 @@ import (
 	"github.com/orgd/orgd/internal/org"
 )
 
-// A holdback delays refusals. A refusal costs next to nothing, so a client that asks again at
+// A Holdback delays refusals. A refusal costs next to nothing, so a client that asks again at
 // once when it is refused could keep the processors busy with refusals, at a higher priority
 // than that of password hashes. With it a client is refused once a second on each of its
 // connections, and no more.
-type holdback struct {
-	wait   time.Duration // how long a refusal is held
+type Holdback struct {
+	Wait   time.Duration // how long a refusal is held
 	places chan struct{} // one for each that is held
 }
 
@@ -24,14 +24,15 @@ const (
 	maxHeld = 2048
 )
 
-func newHoldback() *holdback {
-	return &holdback{wait: heldFor, places: make(chan struct{}, maxHeld)}
+// NewHoldback holds each refusal for a second.
+func NewHoldback() *Holdback {
+	return &Holdback{Wait: heldFor, places: make(chan struct{}, maxHeld)}
 }
 
-// hold waits before it returns a refusal of too many attempts, or of a server that is too
+// Hold waits before it returns a refusal of too many attempts, or of a server that is too
 // busy; any other error it returns at once. Before it waits it calls free, which gives the
 // request's memory back.
-func (h *holdback) hold(ctx context.Context, refusal error, free func()) error {
+func (h *Holdback) Hold(ctx context.Context, refusal error, free func()) error {
 	if !errors.Is(refusal, org.RateLimited) && !errors.Is(refusal, org.Unavailable) {
 		return refusal
 	}
@@ -42,7 +43,7 @@ func (h *holdback) hold(ctx context.Context, refusal error, free func()) error {
 		return refusal
 	}
 	free()
-	wait := time.NewTimer(h.wait)
+	wait := time.NewTimer(h.Wait)
 	defer wait.Stop()
 	select {
 	case <-wait.C:

@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 import (
 	"context"
@@ -9,9 +9,9 @@ import (
 	"github.com/orgd/orgd/internal/fair"
 )
 
-// Reading from sockets and writing to them is work, too: those who did it without turns would
-// keep all processors busy. A turn goes on while the socket gives and takes, and ends when
-// the client has to be waited for.
+// To read from sockets and to write to them is work, too: requests that did it without turns
+// would keep all processors busy. A turn goes on while the socket gives and takes bytes, and
+// ends when the client has to be waited for.
 
 type connectionKey struct{}
 
@@ -20,7 +20,7 @@ func withConnection(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, connectionKey{}, conn)
 }
 
-// connectionOf is the connection that a request came on, nil if it is not one of ours.
+// connectionOf is the connection that a request came on, nil if a listener of Connections did not accept it.
 func connectionOf(ctx context.Context) *connection {
 	n, _ := ctx.Value(connectionKey{}).(*connection)
 	return n
@@ -63,8 +63,8 @@ func (n *connection) Write(b []byte) (written int, err error) {
 	return written, err
 }
 
-// read reads what Read counts. Of one byte are the reads of net/http's own goroutine, beside
-// a request whose body was read, that see whether the client is still there.
+// read reads what Read counts. Reads of one byte are of the goroutine by which net/http sees
+// whether the client is still there, beside a request whose body was read: they have no turn.
 func (n *connection) read(b []byte) (size int, err error) {
 	turn := n.reads.Load()
 	if turn == nil || n.raw == nil || len(b) == 1 {
@@ -89,7 +89,7 @@ func (n *connection) read(b []byte) (size int, err error) {
 	return size, nil
 }
 
-// readTurns are those in which a body is read. The zero value needs none.
+// readTurns are the turns in which a body is read. The zero value reads without any.
 type readTurns struct {
 	ctx  context.Context
 	turn *fair.Turn
@@ -102,11 +102,11 @@ func (r *readTurns) begin() {
 		r.turn.Done()
 		return
 	}
-	_ = r.turn.Rest(r.ctx) // of a request that is over the read itself fails
+	_ = r.turn.Rest(r.ctx) // if the request is over, the read itself fails
 	r.conn.reads.Store(r.turn)
 }
 
-// end is called after it. The turn goes on.
+// end is called after a read. The turn goes on.
 func (r *readTurns) end() {
 	if r.conn != nil {
 		r.conn.reads.Store(nil)

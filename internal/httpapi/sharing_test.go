@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,187 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/orgd/orgd/internal/extjson"
+	"github.com/orgd/orgd/internal/httpapi/memory"
 	"github.com/orgd/orgd/internal/org"
 )
-
-func holdOf(b *Budget, who string) *hold { return &hold{budget: b, who: who} }
-
-func TestShares(t *testing.T) {
-	const all = 1 << 30
-	b := NewBudget(all)
-	acme, globex, stranger := holdOf(b, "acme"), holdOf(b, "globex"), holdOf(b, strangers)
-	for _, c := range []struct {
-		what  string
-		hold  *hold
-		bytes int
-		ok    bool
-	}{
-		{"an organization has no more than a quarter", acme, all/4 + 1, false},
-		{"but all of that", acme, all / 4, true},
-		{"its requests share it", holdOf(b, "acme"), allowance + 1, false},
-		{"small ones need none", holdOf(b, "acme"), allowance, true},
-		{"another has its own", globex, all / 4, true},
-		{"strangers have an eighth", stranger, all/8 + 1, false},
-		{"no more", stranger, all / 8, true},
-		{"among all of them", holdOf(b, strangers), allowance + 1, false},
-	} {
-		if err := c.hold.take(c.bytes); (err == nil) != c.ok || err != nil && !errors.Is(err, errNoMemory) {
-			t.Errorf("%s: %v", c.what, err)
-		}
-	}
-	if used := b.Used(); used != all/4+all/4+all/8 {
-		t.Errorf("%d bytes are taken", used)
-	}
-	for _, h := range []*hold{acme, globex, stranger} {
-		h.end()
-	}
-	if b.Used() != 0 || len(b.has) != 0 {
-		t.Errorf("%d bytes stay taken, by %v", b.Used(), b.has)
-	}
-}
-
-// However many want all they can get, who comes later can have a third of what they have.
-func TestSomethingIsLeftForWhoComesLater(t *testing.T) {
-	const all = 256 << 20
-	for _, greedy := range []int{1, 4, 10, 100} {
-		b := NewBudget(all)
-		for step := 1 << 20; step >= 1<<10; step /= 2 {
-			for range all / step / greedy {
-				for i := range greedy {
-					h := holdOf(b, fmt.Sprint(i))
-					_ = h.take(step + allowance)
-				}
-			}
-		}
-		most := 0
-		for _, has := range b.has {
-			most = max(most, has)
-		}
-		if late := holdOf(b, "late"); late.take(most/3) != nil {
-			t.Errorf("of %d greedy ones one has %d bytes, %d are taken in all, and nothing is left", greedy, most, b.Used())
-		}
-		if b.Used() > all {
-			t.Errorf("%d bytes are taken of %d", b.Used(), all)
-		}
-	}
-}
-
-func TestTheLargestRequestFits(t *testing.T) {
-	for _, mib := range []int{200, 256, 4096} {
-		h := holdOf(NewBudget(mib<<20), "acme")
-		if err := h.take(LargestRequest); err != nil {
-			t.Errorf("of %d MiB: %v", mib, err)
-		}
-	}
-	const doc = 16 << 20
-	if room := doc + doc + patchRoom(doc, doc); room > LargestRequest {
-		t.Errorf("the largest patch takes %d bytes", room)
-	}
-}
-
-// TestParseRoom: reading a text takes no more than is taken for it, whatever it is made of,
-// and for the usual ones that is little.
-func TestParseRoom(t *testing.T) {
-	repeat := func(before, piece string, size int, after string) string {
-		return before + strings.TrimSuffix(strings.Repeat(piece, size/len(piece)), ",") + after
-	}
-	names := func(size int) string {
-		var b strings.Builder
-		for i := 0; b.Len() <= size; i++ {
-			fmt.Fprintf(&b, `"%x":1,`, i)
-		}
-		return b.String()
-	}
-	for name, text := range map[string]func(size int) string{
-		"one string":      func(n int) string { return repeat(`{"a":"`, "x", n, `"}`) },
-		"numbers":         func(n int) string { return repeat(`{"a":[`, "1,", n, `]}`) },
-		"doubles":         func(n int) string { return repeat(`{"a":[`, "1e9,", n, `]}`) },
-		"nulls":           func(n int) string { return repeat(`{"a":[`, "null,", n, `]}`) },
-		"empty strings":   func(n int) string { return repeat(`{"a":[`, `"",`, n, `]}`) },
-		"empty documents": func(n int) string { return repeat(`{"a":[`, `{},`, n, `]}`) },
-		"empty arrays":    func(n int) string { return repeat(`{"a":[`, `[],`, n, `]}`) },
-		"small documents": func(n int) string { return repeat(`{"a":[`, `{"":1},`, n, `]}`) },
-		"decimals":        func(n int) string { return repeat(`{"a":[`, `{"$numberDecimal":"1"},`, n, `]}`) },
-		"names":           func(n int) string { return repeat("{", names(n), n, "}") },
-		"mostly space":    func(n int) string { return repeat(`{"a":1`, " ", n, `}`) },
-		"escapes":         func(n int) string { return repeat(`{"a":"`, `\u00e9`, n, `"}`) },
-		"the usual things": func(n int) string {
-			return repeat(`{"a":[`, `{"name":"Ada Lovelace","age":36,"city":"London"},`, n, `]}`)
-		},
-	} {
-		for _, size := range []int{0, 100, 10 << 10, 1 << 20, DocumentBodyLimit - 8} {
-			t.Run(fmt.Sprint(name, " ", size), func(t *testing.T) {
-				text := []byte(text(size))
-				room := parseRoom(text)
-				raw, _ := extjson.Parse(text, extjson.Documents)
-				if cap(raw) > room {
-					t.Errorf("%d bytes of text become %d in %d, and room is %d", len(text), len(raw), cap(raw), room)
-				}
-				doc, _ := parseWithin(&hold{}, text)
-				if cap(doc) > 2*len(doc)+firstRoom || len(text)+room > LargestRequest {
-					t.Errorf("%d bytes of text: room is %d, and a document of %d bytes has %d", len(text), room, len(doc), cap(doc))
-				}
-			})
-		}
-	}
-}
-
-func TestWhatIsKeptIsNotTakenAgain(t *testing.T) {
-	b := NewBudget(512 << 20)
-	h, other := holdOf(b, "acme"), holdOf(b, "acme")
-	if err := h.keep(1 << 20); err != nil {
-		t.Fatal(err)
-	}
-	for other.take(64<<10) == nil { // all the rest
-	}
-	if err := h.take(1 << 20); err != nil {
-		t.Errorf("what is kept is not there: %v", err)
-	}
-	if h.take(64<<10) == nil {
-		t.Error("there was more than all")
-	}
-	h.give(1 << 20)
-	if other.take(64<<10) == nil {
-		t.Error("what is kept was given away")
-	}
-	h.end()
-	if err := other.take(64 << 10); err != nil {
-		t.Errorf("after the end nothing is kept: %v", err)
-	}
-	if err := h.take(1 << 40); err != nil || b.Used() != other.taken {
-		t.Errorf("after its end it takes something: %v, %d", err, b.Used())
-	}
-}
-
-func TestABudgetIsNotExceededByMany(t *testing.T) {
-	b := NewBudget(0)
-	var all sync.WaitGroup
-	for i := range 16 {
-		all.Go(func() {
-			for n := range 1000 {
-				h := holdOf(b, fmt.Sprint(i%5))
-				var took []int
-				for k := 1; h.take(k<<20) == nil && k < 20; k++ {
-					took = append(took, k<<20)
-				}
-				if used := b.Used(); used > DefaultBudget {
-					t.Errorf("%d bytes are taken", used)
-				}
-				for _, bytes := range took {
-					h.give(bytes)
-				}
-				if n%2 == 0 {
-					h.end()
-				}
-			}
-		})
-	}
-	all.Wait()
-	if b.Used() != 0 {
-		t.Errorf("%d bytes stay taken", b.Used())
-	}
-}
 
 // live is what is in memory that cannot be collected.
 func live() int {
@@ -203,7 +24,7 @@ func live() int {
 	return int(m.HeapAlloc)
 }
 
-// hold opens connections that send what they are told to, and leaves them open.
+// Hold opens connections that send what they are told to, and leaves them open.
 func (s *server) open(t *testing.T, n int, send func(net.Conn)) []net.Conn {
 	t.Helper()
 	conns := make([]net.Conn, n)
@@ -259,7 +80,7 @@ func TestUnfinishedBodiesShareABudget(t *testing.T) {
 		}
 		return true
 	})
-	if grown := live() - before; grown > LargestRequest+16<<20 {
+	if grown := live() - before; grown > memory.LargestRequest+16<<20 {
 		t.Errorf("%d connections take %d MiB", len(conns), grown>>20)
 	}
 	if got := s.do("GET", "/org/documents", "", s.bearer()); got.status != 200 {
@@ -292,7 +113,7 @@ func TestUnfinishedLinesShareABudget(t *testing.T) {
 		}
 		return true
 	})
-	if grown := live() - before; grown > LargestRequest+32<<20 {
+	if grown := live() - before; grown > memory.LargestRequest+32<<20 {
 		t.Errorf("%d connections take %d MiB", len(conns), grown>>20)
 	}
 	for _, conn := range conns {
@@ -325,7 +146,7 @@ func TestAnswersThatNobodyReadsShareABudget(t *testing.T) {
 				defer mu.Unlock()
 				statuses[strings.TrimSpace(line)]++
 			})
-			if grown := live() - before; grown > LargestRequest+32<<20 {
+			if grown := live() - before; grown > memory.LargestRequest+32<<20 {
 				t.Errorf("%d connections take %d MiB", len(conns), grown>>20)
 			}
 			if statuses["HTTP/1.1 200 OK"] == 0 || statuses["HTTP/1.1 200 OK"]+statuses["HTTP/1.1 503 Service Unavailable"] != len(conns) {
