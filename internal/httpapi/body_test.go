@@ -203,7 +203,7 @@ func TestTheBodysDeadline(t *testing.T) {
 			}
 		}}
 	}))
-	s.api.bodyTimeout = short
+	s.api.frame.Timeouts.Body = short
 	if got := s.do("POST", "/admin/login", login); got.status != 200 {
 		t.Errorf("a long request: %d %s", got.status, got.body)
 	}

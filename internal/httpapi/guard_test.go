@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/orgd/orgd"
+	"github.com/orgd/orgd/internal/httpapi/contract"
 	"github.com/orgd/orgd/internal/policy"
 	"github.com/orgd/orgd/internal/webui"
 )
@@ -273,7 +274,7 @@ func TestUnknownSecuritySchemesAreNotTakenForPublic(t *testing.T) {
 	for _, change := range []string{"otherKey: []", "bearerAuth: [admin]", "operatorKey: [admin]", "bearerAuth: []\n    operatorKey: []", "operatorKey: []\n  - bearerAuth: []"} {
 		yaml := strings.Replace(orgd.OpenAPI, "\nsecurity:\n  - bearerAuth: []", "\nsecurity:\n  - "+change, 1)
 		yaml = strings.Replace(yaml, "  securitySchemes:\n", "  securitySchemes:\n    otherKey: {type: apiKey, in: header, name: X-Key}\n", 1)
-		if _, err := loadContract(yaml); err == nil || !strings.Contains(err.Error(), "cannot enforce") {
+		if _, err := contract.Parse(yaml); err == nil || !strings.Contains(err.Error(), "cannot enforce") {
 			t.Errorf("%s: %v", change, err)
 		}
 	}
@@ -282,7 +283,7 @@ func TestUnknownSecuritySchemesAreNotTakenForPublic(t *testing.T) {
 func TestAPolicyThatIsNotKnownIsNotIgnored(t *testing.T) {
 	for _, change := range [][2]string{{"limiter: login,", "limiter: logins,"}, {"plane: operator,", "plane: owner,"}, {"probe: true", "probes: true"},
 		{"streams: both", "streams: none"}, {"      x-policy:", "      x-rules:"}} {
-		if _, err := loadContract(strings.Replace(orgd.OpenAPI, change[0], change[1], 1)); err == nil || !strings.Contains(err.Error(), "x-policy") {
+		if _, err := contract.Parse(strings.Replace(orgd.OpenAPI, change[0], change[1], 1)); err == nil || !strings.Contains(err.Error(), "x-policy") {
 			t.Errorf("%s: %v", change, err)
 		}
 	}

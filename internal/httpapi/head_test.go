@@ -14,6 +14,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/orgd/orgd"
+	"github.com/orgd/orgd/internal/httpapi/contract"
+	"github.com/orgd/orgd/internal/httpapi/guard"
 	"github.com/orgd/orgd/internal/httpapi/wire"
 )
 
@@ -36,7 +38,7 @@ func longest(s *openapi3.Schema) string {
 }
 
 // longestHead is the longest head of a request that the contract allows.
-func longestHead(op *operation, token string) string {
+func longestHead(op *contract.Endpoint, token string) string {
 	target, query, headers := op.Path, url.Values{}, ""
 	for _, p := range op.Parameters() {
 		value := longest(p.Value.Schema.Value)
@@ -58,13 +60,13 @@ func longestHead(op *operation, token string) string {
 // and proxies add, and there is not much more room than that.
 func TestTheLongestHead(t *testing.T) {
 	t.Parallel()
-	ct, err := loadContract(orgd.OpenAPI)
+	ct, err := contract.Parse(orgd.OpenAPI)
 	if err != nil {
 		t.Fatal(err)
 	}
 	longest := 0
 	for _, op := range ct {
-		longest = max(longest, len(longestHead(op, strings.Repeat("t", maxTokenLength))))
+		longest = max(longest, len(longestHead(op, strings.Repeat("t", guard.MaxTokenLength))))
 	}
 	if room := wire.MaxHeaderBytes - longest; room < 6<<10 || room > 16<<10 {
 		t.Errorf("the longest head has %d bytes and may have %d", longest, wire.MaxHeaderBytes)
@@ -76,11 +78,11 @@ func TestTheLongestHead(t *testing.T) {
 func TestLongHeads(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	ct, err := loadContract(orgd.OpenAPI)
+	ct, err := contract.Parse(orgd.OpenAPI)
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := longestHead(ct["listDocuments"], strings.Repeat("t", maxTokenLength))
+	list := longestHead(ct["listDocuments"], strings.Repeat("t", guard.MaxTokenLength))
 	for _, c := range []struct {
 		name, head string
 		status     int

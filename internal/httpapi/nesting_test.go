@@ -14,6 +14,7 @@ import (
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/embedded"
 	"github.com/orgd/orgd/internal/extjson"
+	"github.com/orgd/orgd/internal/httpapi/jsondoc"
 	"github.com/orgd/orgd/internal/tenant"
 )
 
@@ -90,7 +91,7 @@ func nest(t *testing.T, c docdb.Collection, program []byte) {
 	if filter, err := readFilter([]byte(text)); err == nil {
 		matchNested(t, filter)
 	}
-	doc, err := readImportDocument([]byte(`{"_id":1,"a":` + text + `}`))
+	doc, err := jsondoc.Read([]byte(`{"_id":1,"a":` + text + `}`))
 	if err == nil {
 		changeNested(t, doc)
 		storeNested(t, c, doc)

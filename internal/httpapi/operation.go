@@ -6,20 +6,21 @@ import (
 
 	"github.com/orgd/orgd/gen/api"
 	"github.com/orgd/orgd/internal/httpapi/problem"
+	"github.com/orgd/orgd/internal/httpapi/request"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
 
-// respondAsync is the one preference (RFC 7240) that is known here.
+// respondAsync is the one preference (RFC 7240) that is honoured.
 const respondAsync = "respond-async"
 
-// prefersAsync looks for it among the preferences of a request.
+// prefersAsync looks for respondAsync among the preferences of a request.
 func prefersAsync(prefer *string) bool {
 	if prefer == nil {
 		return false
 	}
-	for one := range strings.SplitSeq(*prefer, ",") {
-		name, _, _ := strings.Cut(one, ";")
+	for preference := range strings.SplitSeq(*prefer, ",") {
+		name, _, _ := strings.Cut(preference, ";")
 		if strings.EqualFold(strings.TrimSpace(name), respondAsync) {
 			return true
 		}
@@ -58,7 +59,7 @@ func operationPath(op org.Operation) string { return "/org/operations/" + op.ID 
 
 // GetOperation implements api.StrictServerInterface.
 func (h handlers) GetOperation(ctx context.Context, req api.GetOperationRequestObject) (api.GetOperationResponseObject, error) {
-	p, err := principalOf(ctx)
+	p, err := request.Principal(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +73,7 @@ func (h handlers) GetOperation(ctx context.Context, req api.GetOperationRequestO
 
 // ListOperations implements api.StrictServerInterface.
 func (h handlers) ListOperations(ctx context.Context, req api.ListOperationsRequestObject) (api.ListOperationsResponseObject, error) {
-	p, err := principalOf(ctx)
+	p, err := request.Principal(ctx)
 	if err != nil {
 		return nil, err
 	}

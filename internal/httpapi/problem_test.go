@@ -110,7 +110,7 @@ func TestProblemsOfOtherErrors(t *testing.T) {
 			`"title":"Internal Server Error","status":500,"code":"internal","detail":"A fault of the server. Its log has the details under request_id.","request_id":"r-1"`},
 	} {
 		op := s.contract[c.operation]
-		s.api.echo.Add(op.Method, op.Path, func(echo.Context) error { return c.err }, s.api.guard(op))
+		s.api.echo.Add(op.Method, op.Path, func(echo.Context) error { return c.err }, s.api.guard.Before(op))
 		got := s.do(op.Method, c.target, c.body, "X-Request-Id: r-1")
 		if want := `{"type":"about:blank",` + c.want + "}\n"; got.status != c.status || got.body != want || got.header.Get("Retry-After") != c.retryAfter {
 			t.Errorf("%s: %d, Retry-After %q: %s", c.name, got.status, got.header.Get("Retry-After"), cmp.Diff(want, got.body))

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/orgd/orgd/internal/httpapi/contract"
 	"github.com/orgd/orgd/internal/httpapi/memory"
+	"github.com/orgd/orgd/internal/httpapi/transfer"
 	"pgregory.net/rapid"
 )
 
@@ -180,10 +182,10 @@ func TestRefusedQueryBodies(t *testing.T) {
 	s.ask(200, "POST", queryPath, `{"filter":{"x":`+deep(98)+`}}`)
 	s.ask(415, "POST", queryPath, `{}`, "Content-Type: text/plain")
 
-	most := `{"filter":{"$or":[{"n":1},{"n":"` + strings.Repeat("x", QueryBodyLimit)
+	most := `{"filter":{"$or":[{"n":1},{"n":"` + strings.Repeat("x", contract.QueryBodyLimit)
 	for _, path := range []string{queryPath, "/org/export"} {
 		s.refuses(413, "body_too_large", "131072", "POST", path, most+`"}]}}`)
-		s.ask(200, "POST", path, most[:QueryBodyLimit-6]+`"}]}}`+" ")
+		s.ask(200, "POST", path, most[:contract.QueryBodyLimit-6]+`"}]}}`+" ")
 		s.refuses(400, "malformed", `{"pointer":"#/filter","detail":"$where: it is not supported`, "POST", path, `{"filter":{"$where":"x"}}`)
 	}
 	s.refuses(400, "malformed", `{"pointer":"#/canonical"`, "POST", "/org/export", `{"canonical":"true"}`)
@@ -214,7 +216,7 @@ func TestExportsOfAQuery(t *testing.T) {
 		for _, canonical := range []string{"false", "true"} {
 			want := s.ask(200, "GET", "/org/export?canonical="+canonical+"&filter="+url.QueryEscape(filter), "")
 			got := s.ask(200, "POST", "/org/export", `{"filter":`+filter+`,"canonical":`+canonical+`}`)
-			if got.body != want.body || got.header.Get("Content-Type") != linesType {
+			if got.body != want.body || got.header.Get("Content-Type") != transfer.LinesType {
 				t.Errorf("%s: %s, want %s", filter, got.body, want.body)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/orgd/orgd/internal/httpapi/contract"
 	"github.com/orgd/orgd/internal/httpapi/memory"
 	"github.com/orgd/orgd/internal/org"
 )
@@ -43,7 +44,7 @@ func TestADeclaredLengthTakesNoMemory(t *testing.T) {
 	s := startData(t)
 	before := live()
 	conns := s.open(t, 100, func(conn net.Conn) {
-		fmt.Fprintf(conn, "POST /org/documents HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", s.bearer(), DocumentBodyLimit)
+		fmt.Fprintf(conn, "POST /org/documents HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", s.bearer(), contract.DocumentBodyLimit)
 		if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || line != "HTTP/1.1 100 Continue\r\n" {
 			t.Errorf("%q %v", line, err)
 		}
@@ -64,7 +65,7 @@ func TestUnfinishedBodiesShareABudget(t *testing.T) {
 	before := live()
 	var refused, waiting sync.Map
 	send := func(conn net.Conn) {
-		fmt.Fprintf(conn, "POST /org/documents HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", s.bearer(), DocumentBodyLimit)
+		fmt.Fprintf(conn, "POST /org/documents HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", s.bearer(), contract.DocumentBodyLimit)
 		s.flood(conn, 31, &refused, &waiting)
 	}
 	conns := s.open(t, 1, send) // before the others, which may be in each other's way until none has all it needs
@@ -134,7 +135,7 @@ func TestAnswersThatNobodyReadsShareABudget(t *testing.T) {
 	for _, path := range []string{"/org/documents/large", "/org/documents", "/org/documents?fields=text", "/org/export"} {
 		t.Run(path, func(t *testing.T) {
 			s.t = t
-			s.api.streamTimeout = 3 * time.Second
+			s.api.frame.Timeouts.Stream = 3 * time.Second
 			before := live()
 			var mu sync.Mutex
 			statuses := map[string]int{}

@@ -44,7 +44,7 @@ func TestWhoReadsNothingHoldsNoTurn(t *testing.T) {
 func TestAnExportGoesOnWithOnePlace(t *testing.T) {
 	const count = 5000
 	s := startData(t)
-	s.api.processors = fair.NewQueue(1, 0)
+	s.api.frame.Processors = fair.NewQueue(1, 0)
 	var lines strings.Builder
 	for n := range count {
 		fmt.Fprintf(&lines, `{"_id":%d,"a":%q}`+"\n", n, strings.Repeat("x", 500))

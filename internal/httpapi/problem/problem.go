@@ -40,6 +40,9 @@ type Refusal struct {
 
 func (e *Refusal) Error() string { return string(e.Kind) + ": " + e.Detail }
 
+// ErrCutOff is the refusal of a body, or a stream, that did not come to its end.
+var ErrCutOff = &Refusal{Kind: Malformed, Detail: "The body did not arrive whole."}
+
 // An inputError is what is wrong with one input.
 type inputError struct{ name, detail string }
 

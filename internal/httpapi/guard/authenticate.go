@@ -1,4 +1,4 @@
-package httpapi
+package guard
 
 import (
 	"errors"
@@ -7,70 +7,71 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/orgd/orgd/internal/httpapi/contract"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/policy"
 )
 
-// maxTokenLength is maxLength of the contract's Token.access_token.
-const maxTokenLength = 4096
+// MaxTokenLength is maxLength of the contract's Token.access_token.
+const MaxTokenLength = 4096
 
-// authenticate is the one choke point: whatever the contract asks a credential
-// for passes here on every request. That a token was issued here may be remembered, but
-// not that it is still good. A joint operation gets no principal, and so to nobody's data
-// but through documents, whose every call authenticates the bearer.
-func (a *API) authenticate(op *operation, ec echo.Context) error {
-	switch op.Credential {
+// authenticate is the one choke point: every request that the contract asks a credential for
+// passes here. That a token was issued here may be remembered, but not that it is still good. A
+// joint endpoint gets no principal, so its handler gets at data only through the documents of
+// the bearer, of which every call authenticates the bearer.
+func (g *Guard) authenticate(e *contract.Endpoint, ec echo.Context) error {
+	switch e.Credential {
 	case policy.NoCredential:
-		callOf(ec).work.Active()
+		stateOf(ec).Active()
 		return nil
 	case policy.OperatorKey:
-		return a.authenticateOperator(ec)
+		return g.authenticateOperator(ec)
 	}
-	c := callOf(ec)
+	s := stateOf(ec)
 	token, given, err := bearerToken(ec.Request().Header)
-	c.token = given
+	s.Token = given
 	switch {
 	case err != nil:
 		return err
-	case !given && op.Credential == policy.OptionalToken:
-		c.work.Active()
+	case !given && e.Credential == policy.OptionalToken:
+		s.Active()
 		return nil
 	case !given:
 		return org.Errorf(org.Unauthenticated, "There is no token. Log in and send it as Authorization: Bearer <access_token>.")
 	}
-	claims, err := a.Tokens.Verify(token)
+	claims, err := g.Verify(token)
 	if err != nil {
 		return asUnauthenticated(err)
 	}
 	p := org.Principal{AdminID: claims.AdminID, OrgID: claims.OrgID, Role: claims.Role, Credential: claims.Cred}
-	c.bearer = &p
-	c.become(p.OrgID)
-	if op.Joint && a.requests == nil { // who is counted for a request is authenticated before
+	s.Bearer = &p
+	s.Become(p.OrgID)
+	if e.Joint && g.Requests == nil { // a bearer has to be admitted before its requests are counted
 		return nil
 	}
-	return a.admit(ec)
+	return g.admit(ec)
 }
 
 // admit makes the bearer of a token, if there is one, the request's principal.
-func (a *API) admit(ec echo.Context) error {
-	c := callOf(ec)
-	p := c.bearer
+func (g *Guard) admit(ec echo.Context) error {
+	s := stateOf(ec)
+	p := s.Bearer
 	if p == nil {
 		return nil
 	}
-	check := a.Store.Authenticate
-	if c.op.watches() {
-		check = a.Store.AuthenticateWatcher
+	check := g.Store.Authenticate
+	if s.Endpoint.Watches() {
+		check = g.Store.AuthenticateWatcher
 	}
 	if _, err := check(ec.Request().Context(), *p); err != nil {
 		return err
 	}
-	c.principal, c.bearer = p, nil
+	s.Principal, s.Bearer = p, nil
 	return nil
 }
 
-// asUnauthenticated makes sure that a token that was not verified is never
-// taken for a fault of the server.
+// asUnauthenticated makes sure that a token that was not verified is never taken for a fault of
+// the server.
 func asUnauthenticated(err error) error {
 	var known *org.Error
 	if errors.As(err, &known) {
@@ -80,7 +81,7 @@ func asUnauthenticated(err error) error {
 }
 
 // bearerToken takes the token out of the Authorization header (RFC 6750, 2.1).
-// The header without a usable token is an error, not an absent credential:
+// A header without a usable token is an error, not an absent credential:
 // a client that believes itself authenticated must learn that it is not.
 func bearerToken(h http.Header) (token string, given bool, err error) {
 	values := h["Authorization"]
@@ -103,7 +104,7 @@ func bearerToken(h http.Header) (token string, given bool, err error) {
 
 // isToken68 is RFC 9110, 11.2: letters, digits and -._~+/, then any number of =.
 func isToken68(s string) bool {
-	if len(s) > maxTokenLength {
+	if len(s) > MaxTokenLength {
 		return false
 	}
 	s = strings.TrimRight(s, "=")

@@ -1,7 +1,8 @@
-package httpapi
+package frame
 
 import (
 	"net"
+	"net/http"
 	"net/netip"
 	"testing"
 )
@@ -38,8 +39,19 @@ func TestClientAddress(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := clientAddress(c.trusted)(r); got != c.want || net.ParseIP(got) == nil {
+		if got := ClientAddress(c.trusted)(r); got != c.want || net.ParseIP(got) == nil {
 			t.Errorf("%s: %s, want %s", c.what, got, c.want)
 		}
 	}
+}
+
+func newRequest(peer string, forwarded []string) (*http.Request, error) {
+	r, err := http.NewRequest("GET", "/", nil)
+	if err == nil {
+		r.RemoteAddr = peer
+		if forwarded != nil {
+			r.Header["X-Forwarded-For"] = forwarded
+		}
+	}
+	return r, err
 }

@@ -1,4 +1,4 @@
-package httpapi
+package jsondoc
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/orgd/orgd/internal/extjson"
+	"github.com/orgd/orgd/internal/httpapi/contract"
 	"github.com/orgd/orgd/internal/httpapi/memory"
 )
 
@@ -39,10 +40,10 @@ func TestParseRoom(t *testing.T) {
 			return repeat(`{"a":[`, `{"name":"Ada Lovelace","age":36,"city":"London"},`, n, `]}`)
 		},
 	} {
-		for _, size := range []int{0, 100, 10 << 10, 1 << 20, DocumentBodyLimit - 8} {
+		for _, size := range []int{0, 100, 10 << 10, 1 << 20, contract.DocumentBodyLimit - 8} {
 			t.Run(fmt.Sprint(name, " ", size), func(t *testing.T) {
 				text := []byte(text(size))
-				room := parseRoom(text)
+				room := ParseRoom(text)
 				raw, _ := extjson.Parse(text, extjson.Documents)
 				if cap(raw) > room {
 					t.Errorf("%d bytes of text become %d in %d, and room is %d", len(text), len(raw), cap(raw), room)
@@ -58,7 +59,7 @@ func TestParseRoom(t *testing.T) {
 
 func TestTheLargestPatchFits(t *testing.T) {
 	const doc = 16 << 20
-	if room := doc + doc + patchRoom(doc, doc); room > memory.LargestRequest {
+	if room := doc + doc + PatchRoom(doc, doc); room > memory.LargestRequest {
 		t.Errorf("the largest patch takes %d bytes", room)
 	}
 }

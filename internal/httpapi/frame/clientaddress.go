@@ -1,4 +1,4 @@
-package httpapi
+package frame
 
 import (
 	"net"
@@ -7,9 +7,9 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// clientAddress says who the client is: the peer of the connection, or, when
-// that is a trusted proxy, the last address in X-Forwarded-For that is not one.
-func clientAddress(trusted []netip.Prefix) echo.IPExtractor {
+// ClientAddress finds the client's address: the peer of the connection or, if that is a trusted
+// proxy, the last address in X-Forwarded-For that is not one.
+func ClientAddress(trusted []netip.Prefix) echo.IPExtractor {
 	if len(trusted) == 0 {
 		return echo.ExtractIPDirect()
 	}

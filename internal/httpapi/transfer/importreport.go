@@ -1,4 +1,4 @@
-package httpapi
+package transfer
 
 import (
 	"encoding/json"
@@ -10,9 +10,9 @@ import (
 	"github.com/orgd/orgd/internal/httpapi/wire"
 )
 
-// An importReport writes the answer of an import. It keeps lines until the client
-// takes them: while it sends documents, it need not read. They are bounded in number:
-// those of errors are, and of progress there is at most one.
+// An importReport writes the answer of an import. It keeps lines until the client takes them:
+// while the client sends documents, it need not read. Their number is bounded: that of errors
+// is, and of progress there is at most one line.
 type importReport struct {
 	w       http.ResponseWriter
 	paced   *wire.Writer
@@ -28,15 +28,15 @@ type importReport struct {
 	done    chan error
 }
 
-// newImportReport makes one whose client need not take anything before the last line.
-func newImportReport(w http.ResponseWriter, conn *http.ResponseController, timeout time.Duration, memory *memory.Hold) *importReport {
-	r := &importReport{w: w, paced: wire.WriterOf(w), conn: conn, timeout: timeout, memory: memory, done: make(chan error, 1)}
+// newImportReport makes a report whose client need not take anything before the last line.
+func newImportReport(w http.ResponseWriter, conn *http.ResponseController, timeout time.Duration, held *memory.Hold) *importReport {
+	r := &importReport{w: w, paced: wire.WriterOf(w), conn: conn, timeout: timeout, memory: held, done: make(chan error, 1)}
 	r.changed.L = &r.mu
 	r.paced.LiftDeadline()
 	return r
 }
 
-// offer adds a line that can be done without where there is no memory for it.
+// offer adds a line if there is memory for it; the report can do without.
 func (r *importReport) offer(line importLine) {
 	if text := r.text(line); r.memory.Take(len(text)) == nil {
 		r.put(text, len(text))
@@ -70,23 +70,23 @@ func (r *importReport) put(text []byte, room int) {
 
 // finish adds the last line and reports whether the client has taken all of them.
 func (r *importReport) finish(line importLine) bool {
-	r.put(r.text(line), 0) // which has to be told
+	r.put(r.text(line), 0) // without memory taken: it must not be left out
 	r.mu.Lock()
 	r.ended = true
 	r.changed.Signal()
 	r.mu.Unlock()
-	_ = r.conn.SetWriteDeadline(time.Now().Add(r.timeout)) // it has nothing else to do now
+	_ = r.conn.SetWriteDeadline(time.Now().Add(r.timeout)) // the client has nothing else to do now
 	return <-r.done == nil
 }
 
 // run writes lines until there are no more.
 func (r *importReport) run() {
-	r.w.Header().Set("Content-Type", linesType)
+	r.w.Header().Set("Content-Type", LinesType)
 	begun := false
 	for {
 		text, room, ended := r.take()
 		if !begun {
-			// Not before the body was read from: some clients send none once they
+			// Not before some of the body was read: some clients stop to send once they
 			// see an answer.
 			r.w.WriteHeader(http.StatusOK)
 			begun = true

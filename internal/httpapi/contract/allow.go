@@ -1,17 +1,15 @@
-package httpapi
+package contract
 
 import (
 	"net/http"
 	"slices"
 	"strings"
-
-	"github.com/labstack/echo/v4"
 )
 
-// allows are what Allow names for paths that are a template's, too, as
+// Allows are the values of Allow for the paths that are a template's, too, as
 // /org/documents/query is one of /org/documents/{id}: the router knows only the methods of
 // the path itself.
-func (ct contract) allows() map[string]string {
+func (ct Contract) Allows() map[string]string {
 	all := map[string]string{}
 	for _, op := range ct {
 		path := op.Path
@@ -41,18 +39,5 @@ func covers(template, path string) bool {
 	parts, segments := strings.Split(template, "/"), strings.Split(path, "/")
 	return slices.EqualFunc(parts, segments, func(part, segment string) bool {
 		return part == segment || strings.HasPrefix(part, "{")
-	})
-}
-
-// nameAll has Allow name all methods of the path, where an answer has it.
-func (a *API) nameAll(ec echo.Context) {
-	allow, ok := a.allows[ec.Request().URL.Path]
-	if !ok {
-		return
-	}
-	ec.Response().Before(func() {
-		if h := ec.Response().Header(); h.Get("Allow") != "" {
-			h.Set("Allow", allow)
-		}
 	})
 }

@@ -1,4 +1,4 @@
-package httpapi
+package transfer
 
 import (
 	"context"
@@ -6,65 +6,58 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"runtime/debug"
 	"time"
 
-	"github.com/orgd/orgd/gen/api"
 	"github.com/orgd/orgd/internal/fair"
+	"github.com/orgd/orgd/internal/httpapi/contract"
+	"github.com/orgd/orgd/internal/httpapi/jsondoc"
 	"github.com/orgd/orgd/internal/httpapi/memory"
 	"github.com/orgd/orgd/internal/httpapi/problem"
+	"github.com/orgd/orgd/internal/httpapi/request"
 	"github.com/orgd/orgd/internal/httpapi/wire"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
 
-// ImportDocuments implements api.StrictServerInterface.
-func (h handlers) ImportDocuments(ctx context.Context, req api.ImportDocumentsRequestObject) (api.ImportDocumentsResponseObject, error) {
-	p, err := principalOf(ctx)
-	if err != nil {
-		return nil, err
-	}
-	i := &importing{API: h.API, ctx: ctx, principal: p, body: req.Body, memory: &callFrom(ctx).memory}
-	if err := i.memory.Keep(importRoom); err != nil {
-		return nil, err
-	}
-	if req.Params.OnConflict != nil {
-		switch *req.Params.OnConflict {
-		case api.OnConflictSkip:
-			i.how = tenant.ConflictSkips
-		case api.OnConflictReplace:
-			i.how = tenant.ConflictReplaces
-		}
-	}
-	return i, nil
-}
-
-// importing is an import on its way. Three goroutines have a part in it: one reads
+// An Import is an import on its way. Three goroutines have a part in it: one reads
 // lines into a queue, one stores what is in the queue, one writes the answer. So the
 // next documents are read while the last ones become durable, and a client that
 // does not look at the answer before it has sent everything does not stand still.
-type importing struct {
-	*API
+type Import struct {
+	service   *Service
 	ctx       context.Context
+	state     *request.State
 	principal org.Principal
 	how       tenant.OnConflict
 	body      io.Reader
-	memory    *memory.Hold
 
-	turn   *fair.Turn // of who reads lines
+	turn   *fair.Turn // of the goroutine that reads lines
 	queue  importQueue
 	report *importReport
 	counts importCounts
 	told   time.Time // when the last progress was
 }
 
+// NewImport begins an import of the body's lines.
+func (s *Service) NewImport(ctx context.Context, body io.Reader, how tenant.OnConflict) (*Import, error) {
+	p, err := request.Principal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	i := &Import{service: s, ctx: ctx, state: request.Of(ctx), principal: p, how: how, body: body}
+	if err := i.state.Memory.Keep(importRoom); err != nil {
+		return nil, err
+	}
+	return i, nil
+}
+
 // VisitImportDocumentsResponse implements api.ImportDocumentsResponseObject.
-func (i *importing) VisitImportDocumentsResponse(w http.ResponseWriter) error {
+func (i *Import) VisitImportDocumentsResponse(w http.ResponseWriter) error {
 	conn := wire.ControllerOf(w)
-	i.turn = callFrom(i.ctx).work.Turn()
-	source := wire.NewReader(i.ctx, i.body, conn, i.streamTimeout, i.memory, i.turn)
+	i.turn = i.state.NewTurn()
+	source := wire.NewReader(i.ctx, i.body, conn, i.state.Timeouts.Stream, &i.state.Memory, i.turn)
 	i.queue.init()
-	i.report = newImportReport(w, conn, i.streamTimeout, i.memory)
+	i.report = newImportReport(w, conn, i.state.Timeouts.Stream, &i.state.Memory)
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
@@ -81,17 +74,17 @@ func (i *importing) VisitImportDocumentsResponse(w http.ResponseWriter) error {
 	delivered := i.report.finish(i.result(err))
 	<-read
 	if !delivered {
-		cutOff(i.ctx)
+		cutOff(i.state)
 	}
 	return nil
 }
 
 // readLines queues the documents of a stream, and returns why there are no more: nil
 // at its end.
-func (i *importing) readLines(r io.Reader) (err error) {
+func (i *Import) readLines(r io.Reader) (err error) {
 	defer i.turn.Done()
 	defer caught(&err)
-	lines := newLineReader(r, i.room, i.memory.Give)
+	lines := newLineReader(r, i.room, i.state.Memory.Give)
 	for {
 		text, err := lines.next()
 		item, ok := importItem{refusal: err}, true
@@ -107,29 +100,29 @@ func (i *importing) readLines(r io.Reader) (err error) {
 		case errors.Is(err, memory.ErrExhausted):
 			return err
 		case err != nil && !errors.Is(err, errLineTooLong):
-			return errCutOff
+			return problem.ErrCutOff
 		}
 		if item.line = lines.number; ok && !i.queue.put(item, i.turn.Done) {
-			return nil // nobody stores any more
+			return nil // the import has ended
 		}
 	}
 }
 
 // readLine reads a line, false for one that is of no document, with the memory for the
-// document until it is stored; errNoMemory if there is none.
-func (i *importing) readLine(text []byte) (item importItem, ok bool, err error) {
-	room := parseRoom(text)
+// document until it is stored; memory.ErrExhausted if there is none.
+func (i *Import) readLine(text []byte) (item importItem, ok bool, err error) {
+	room := jsondoc.ParseRoom(text)
 	if err := i.room(room); err != nil {
 		return item, false, err
 	}
 	item, ok = readImportLine(text)
-	item.room = (1 + storeRoom) * cap(item.body)
+	item.room = (1 + jsondoc.StoreRoom) * cap(item.body)
 	if item.room > room {
 		if err := i.room(item.room - room); err != nil {
 			return item, false, err
 		}
 	} else {
-		i.memory.Give(room - item.room)
+		i.state.Memory.Give(room - item.room)
 	}
 	return item, ok, nil
 }
@@ -139,15 +132,15 @@ func (i *importing) readLine(text []byte) (item importItem, ok bool, err error) 
 const importRoom = 1 << 20
 
 // room takes memory for what is read. While there is none it waits until some of what
-// this import itself has read is stored, which gives back what that took and asks for
-// nothing; when nothing is on its way any more it is errNoMemory.
-func (i *importing) room(bytes int) error {
-	if i.memory.Take(bytes) == nil {
+// this import itself has read is stored, which gives memory back and takes none; when
+// nothing of it is on its way any more the error is memory.ErrExhausted.
+func (i *Import) room(bytes int) error {
+	if i.state.Memory.Take(bytes) == nil {
 		return nil
 	}
 	i.turn.Done()
 	for stored := i.queue.storedSoFar(); ; {
-		err := i.memory.Take(bytes)
+		err := i.state.Memory.Take(bytes)
 		if err == nil {
 			return nil
 		}
@@ -159,31 +152,31 @@ func (i *importing) room(bytes int) error {
 	}
 }
 
-// caught, deferred, makes of a panic an error: the reader's would end the whole
-// process, and the one of who stores would leave the others waiting.
+// caught, deferred, makes an error of a panic: a panic of the goroutine that reads would end the
+// whole process, and one of the goroutine that stores would leave the others waiting.
 func caught(err *error) {
 	if v := recover(); v != nil {
-		*err = &panicError{value: v, stack: debug.Stack()}
+		*err = fmt.Errorf("%v", v)
 	}
 }
 
 // store stores what is queued, and returns what ended it, nil for the end of the stream.
-func (i *importing) store() (err error) {
+func (i *Import) store() (err error) {
 	defer caught(&err)
-	documents := i.Store.Documents(i.principal.OrgID)
-	ctx := callFrom(i.ctx).shares(i.ctx)
+	documents := i.service.Store.Documents(i.principal.OrgID)
+	ctx := i.state.Shares(i.ctx)
 	for {
 		items, end := i.queue.take()
 		if len(items) == 0 {
 			return end
 		}
-		// What was good when it began need not be so for as long as it takes.
-		if _, err := i.Store.Authenticate(i.ctx, i.principal); err != nil {
+		// The bearer was good when the import began, and need not be for as long as it takes.
+		if _, err := i.service.Store.Authenticate(i.ctx, i.principal); err != nil {
 			return err
 		}
 		results, err := documents.Import(ctx, i.how, bodiesOf(items))
 		i.account(items, results)
-		i.memory.Give(roomOf(items))
+		i.state.Memory.Give(roomOf(items))
 		i.queue.stored(len(items))
 		if err != nil {
 			return err
@@ -191,8 +184,8 @@ func (i *importing) store() (err error) {
 	}
 }
 
-// account tells what became of the lines.
-func (i *importing) account(items []importItem, results []tenant.Imported) {
+// account counts what became of the lines, and reports those that were refused.
+func (i *Import) account(items []importItem, results []tenant.Imported) {
 	next := 0
 	for _, item := range items {
 		one := tenant.Imported{Outcome: tenant.Refused, Err: item.refusal}
@@ -215,7 +208,7 @@ func (i *importing) account(items []importItem, results []tenant.Imported) {
 	}
 }
 
-// maxImportErrors is how many lines are told to be refused. The rest is counted.
+// maxImportErrors is how many refused lines are reported. The rest are counted.
 const maxImportErrors = 1000
 
 // importCounts are the contract's, of lines with documents.
@@ -255,8 +248,8 @@ type importLine struct {
 }
 
 // refusal is the line of the answer for a line that was refused.
-func (i *importing) refusal(line int64, err error) importLine {
-	p := callFrom(i.ctx).problem(err)
+func (i *Import) refusal(line int64, err error) importLine {
+	p := i.state.Problem(err)
 	out := importLine{Type: "error", Line: line, Code: p.Code, Detail: p.Detail}
 	if len(p.Errors) > 0 {
 		out.Pointer, out.Detail = p.Errors[0].Pointer, p.Errors[0].Detail
@@ -265,13 +258,13 @@ func (i *importing) refusal(line int64, err error) importLine {
 }
 
 // result is the last line of the answer.
-func (i *importing) result(err error) importLine {
+func (i *Import) result(err error) importLine {
 	complete := err == nil
 	out := importLine{Type: "result", importCounts: &i.counts, Complete: &complete}
 	if err != nil {
-		out.Code, out.Detail = i.inStream(i.ctx, err)
+		out.Code, out.Detail = i.service.inStream(i.ctx, err)
 	}
 	return out
 }
 
-var errLineTooLong = &problem.Refusal{Kind: problem.BodyTooLarge, Detail: fmt.Sprintf("The line is larger than %d bytes.", DocumentBodyLimit)}
+var errLineTooLong = &problem.Refusal{Kind: problem.BodyTooLarge, Detail: fmt.Sprintf("The line is larger than %d bytes.", contract.DocumentBodyLimit)}
