@@ -89,9 +89,9 @@ func TestHeadAnswersAsGet(t *testing.T) {
 	}
 }
 
-// TestEveryOperationIsRouted keeps the contract and the router together, and
+// TestEveryEndpointIsRouted keeps the contract and the router together, and
 // shows that what needs a token cannot be reached without.
-func TestEveryOperationIsRouted(t *testing.T) {
+func TestEveryEndpointIsRouted(t *testing.T) {
 	s := start(t, func(c *Config) {
 		var err error
 		if c.Pages, err = webui.Pages(orgd.OpenAPI); err != nil {
@@ -99,31 +99,31 @@ func TestEveryOperationIsRouted(t *testing.T) {
 		}
 	}, withOperator)
 	protected := 0
-	for _, op := range s.contract {
-		path := strings.ReplaceAll(op.Path, "{id}", nobodysID)
-		got := s.do(op.Method, path, "")
+	for _, e := range s.contract {
+		path := strings.ReplaceAll(e.Path, "{id}", nobodysID)
+		got := s.do(e.Method, path, "")
 		asked := s.store.asked()
 		if got.status == 404 || got.status == 405 {
-			t.Errorf("%s %s is not routed: %d", op.Method, path, got.status)
+			t.Errorf("%s %s is not routed: %d", e.Method, path, got.status)
 		}
 		good := s.bearer()
-		if op.Plane == policy.Operator {
+		if e.Plane == policy.Operator {
 			good = "Authorization: Bearer " + operatorKey
 		}
-		if unknown := s.do(op.Method, path+"?unknown=1", "", good); unknown.status != 400 {
-			t.Errorf("%s %s with an unknown parameter: %d", op.Method, path, unknown.status)
+		if unknown := s.do(e.Method, path+"?unknown=1", "", good); unknown.status != 400 {
+			t.Errorf("%s %s with an unknown parameter: %d", e.Method, path, unknown.status)
 		}
 		s.store.asked()
-		if op.Plane == policy.Public {
+		if e.Plane == policy.Public {
 			continue
 		}
 		protected++
 		if got.code() != "unauthenticated" || asked != "" {
-			t.Errorf("%s %s without a token: %d %s", op.Method, path, got.status, got.body)
+			t.Errorf("%s %s without a token: %d %s", e.Method, path, got.status, got.body)
 		}
 	}
 	if protected < 2 || s.checked < 20 {
-		t.Errorf("found %d protected operations, held %d answers against the contract", protected, s.checked)
+		t.Errorf("found %d protected endpoints, held %d answers against the contract", protected, s.checked)
 	}
 }
 
@@ -289,7 +289,7 @@ func TestAPolicyThatIsNotKnownIsNotIgnored(t *testing.T) {
 	}
 }
 
-// withPages gives the API a page of no operation.
+// withPages gives the API a page that is no endpoint of the contract.
 func withPages(c *Config) {
 	c.Pages = map[string]http.Handler{"/page": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Security-Policy", "default-src 'self'")

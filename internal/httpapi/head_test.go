@@ -38,9 +38,9 @@ func longest(s *openapi3.Schema) string {
 }
 
 // longestHead is the longest head of a request that the contract allows.
-func longestHead(op *contract.Endpoint, token string) string {
-	target, query, headers := op.Path, url.Values{}, ""
-	for _, p := range op.Parameters() {
+func longestHead(e *contract.Endpoint, token string) string {
+	target, query, headers := e.Path, url.Values{}, ""
+	for _, p := range e.Parameters() {
 		value := longest(p.Value.Schema.Value)
 		switch p.Value.In {
 		case openapi3.ParameterInPath:
@@ -51,7 +51,7 @@ func longestHead(op *contract.Endpoint, token string) string {
 			headers += p.Value.Name + ": " + value + "\r\n"
 		}
 	}
-	return op.Method + " " + target + "?" + query.Encode() + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" +
+	return e.Method + " " + target + "?" + query.Encode() + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" +
 		"Content-Type: application/merge-patch+json\r\nContent-Length: 0\r\n" +
 		"X-Request-Id: " + strings.Repeat("r", 128) + "\r\nAuthorization: Bearer " + token + "\r\n" + headers + "\r\n"
 }
@@ -65,8 +65,8 @@ func TestTheLongestHead(t *testing.T) {
 		t.Fatal(err)
 	}
 	longest := 0
-	for _, op := range ct {
-		longest = max(longest, len(longestHead(op, strings.Repeat("t", guard.MaxTokenLength))))
+	for _, e := range ct {
+		longest = max(longest, len(longestHead(e, strings.Repeat("t", guard.MaxTokenLength))))
 	}
 	if room := wire.MaxHeaderBytes - longest; room < 6<<10 || room > 16<<10 {
 		t.Errorf("the longest head has %d bytes and may have %d", longest, wire.MaxHeaderBytes)
@@ -98,7 +98,7 @@ func TestLongHeads(t *testing.T) {
 		if status, body := livez(t, conn); status != 200 { // on a connection that was used before
 			t.Fatalf("%d %s", status, body)
 		}
-		go func() { _, _ = io.WriteString(conn, c.head) }() // which nobody reads to the end
+		go func() { _, _ = io.WriteString(conn, c.head) }() // the server does not read it to the end
 		a, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)

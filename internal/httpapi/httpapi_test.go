@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// dataPolicy is the Content-Security-Policy of what is data and never a page.
+// dataPolicy is the Content-Security-Policy of answers that are data and never a page.
 const dataPolicy = "default-src 'none'; frame-ancestors 'none'"
 
 // nobodysID is no organization's, and no operation's either.
@@ -219,7 +219,7 @@ func (s *server) send(req *http.Request) answer {
 }
 
 // holdAgainstContract checks what every answer must have, and that an answer
-// of an operation of the contract is one that the contract documents.
+// of an endpoint of the contract is one that the contract documents.
 func (s *server) holdAgainstContract(req *http.Request, resp *http.Response, body []byte) {
 	s.t.Helper()
 	for name, want := range map[string]string{
@@ -233,13 +233,13 @@ func (s *server) holdAgainstContract(req *http.Request, resp *http.Response, bod
 	if resp.StatusCode >= 400 && req.Method != http.MethodHead {
 		s.checkProblem(req, resp, body)
 	}
-	op := s.contract.At(req.Method, req.URL.EscapedPath())
-	if op == nil {
+	e := s.contract.At(req.Method, req.URL.EscapedPath())
+	if e == nil {
 		return
 	}
 	s.checked++
 	input := &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: req, Route: op.Route},
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: req, Route: e.Route},
 		Status:                 resp.StatusCode, Header: resp.Header,
 		Options: &openapi3filter.Options{MultiError: true, IncludeResponseStatus: true},
 	}

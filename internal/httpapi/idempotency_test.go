@@ -26,7 +26,7 @@ func TestAKeyHoldsAcrossInstances(t *testing.T) {
 		t.Errorf("%d %s, then %d %v %s", first.status, first.body, second.status, second.header, second.body)
 	}
 	if a := two.do("POST", "/org/create", strings.Replace(signUp, "secret", "hidden", 1), "Idempotency-Key: k"); a.code() != "name_taken" {
-		t.Errorf("another password: %d %s", a.status, a.body) // who does not know it learns what everybody can
+		t.Errorf("another password: %d %s", a.status, a.body) // a client without it learns what every client can
 	}
 	if a := one.do("POST", "/org/create", signUp, "Idempotency-Key: a", "Idempotency-Key: b"); a.status != 400 || !strings.Contains(a.body, "more than once") {
 		t.Errorf("two keys: %d %s", a.status, a.body)
@@ -46,7 +46,7 @@ func TestAKeyHoldsAcrossInstances(t *testing.T) {
 	}
 }
 
-// TestTheAnswerToASignUpIsKept, whatever the name: nobody has to be let in once more to be told.
+// TestTheAnswerToASignUpIsKept, whatever the name: it is given again without another sign-up.
 func TestTheAnswerToASignUpIsKept(t *testing.T) {
 	s := start(t)
 	for i, name := range []string{"<", "𝔸", "ﷺ", "x", "é"} {
@@ -69,7 +69,7 @@ func TestTheAnswerToASignUpIsKept(t *testing.T) {
 	}
 }
 
-// TestAKeyAfterAFault: what came to nothing, or to nobody knows what, is tried again; and
+// TestAKeyAfterAFault: a request that failed, or whose outcome is not known, is tried again; and
 // the answer of what was done does not wait for being kept.
 func TestAKeyAfterAFault(t *testing.T) {
 	s := startData(t)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A doorway is a server whose admins all have the one password.
+// A doorway is a server whose admins all have the same password.
 type doorway struct {
 	*server
 	clock
@@ -98,7 +98,7 @@ func TestStrangersKeepNobodyOut(t *testing.T) {
 		d.try(200, "ada", "right", "192.0.2.1")
 		d.try(200, "ada", "right", "203.0.113.1")
 	}
-	for range 3 { // who shares all with her has her allowance, and no more
+	for range 3 { // a client that shares all with her has her allowance, and no more
 		d.try(401, "ada", "wrong", "192.0.2.1")
 	}
 	d.try(429, "ada", "wrong", "192.0.2.1")

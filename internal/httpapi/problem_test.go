@@ -96,7 +96,7 @@ func TestProblemsOfOtherErrors(t *testing.T) {
 	for _, c := range []struct {
 		name         string
 		err          error
-		operation    string
+		endpoint     string
 		target, body string
 		status       int
 		retryAfter   string
@@ -109,9 +109,9 @@ func TestProblemsOfOtherErrors(t *testing.T) {
 		{"an error of no kind", errors.New("dial tcp 10.0.0.7:27017"), "getOrganization", "/org/get?organization_name=Acme", "", 500, "",
 			`"title":"Internal Server Error","status":500,"code":"internal","detail":"A fault of the server. Its log has the details under request_id.","request_id":"r-1"`},
 	} {
-		op := s.contract[c.operation]
-		s.api.echo.Add(op.Method, op.Path, func(echo.Context) error { return c.err }, s.api.guard.Before(op))
-		got := s.do(op.Method, c.target, c.body, "X-Request-Id: r-1")
+		e := s.contract[c.endpoint]
+		s.api.echo.Add(e.Method, e.Path, func(echo.Context) error { return c.err }, s.api.guard.Before(e))
+		got := s.do(e.Method, c.target, c.body, "X-Request-Id: r-1")
 		if want := `{"type":"about:blank",` + c.want + "}\n"; got.status != c.status || got.body != want || got.header.Get("Retry-After") != c.retryAfter {
 			t.Errorf("%s: %d, Retry-After %q: %s", c.name, got.status, got.header.Get("Retry-After"), cmp.Diff(want, got.body))
 		}

@@ -8,10 +8,11 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/orgd/orgd/internal/httpapi/contract"
 	"github.com/orgd/orgd/internal/httpapi/memory"
 	"github.com/orgd/orgd/internal/httpapi/transfer"
-	"pgregory.net/rapid"
 )
 
 // A query is one as both operations take it.

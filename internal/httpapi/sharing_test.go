@@ -17,7 +17,7 @@ import (
 	"github.com/orgd/orgd/internal/org"
 )
 
-// live is what is in memory that cannot be collected.
+// live is how much memory is used that cannot be collected.
 func live() int {
 	runtime.GC()
 	var m runtime.MemStats
@@ -153,7 +153,7 @@ func TestAnswersThatNobodyReadsShareABudget(t *testing.T) {
 			if statuses["HTTP/1.1 200 OK"] == 0 || statuses["HTTP/1.1 200 OK"]+statuses["HTTP/1.1 503 Service Unavailable"] != len(conns) {
 				t.Errorf("they are answered %v", statuses)
 			}
-			s.settles(t) // and nobody has read anything, nor left
+			s.settles(t) // and no client has read anything, or left
 			if got := s.ask(200, "GET", "/org/documents/large", ""); len(got.body) < size {
 				t.Errorf("afterwards %d bytes come", len(got.body))
 			}

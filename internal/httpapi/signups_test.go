@@ -94,7 +94,7 @@ func TestAttemptsOverHTTP(t *testing.T) {
 	}
 	expect("one address", as("u4"), "192.0.2.1", 429, "20")
 	expect("one address, whatever it sends", "rubbish", "192.0.2.1", 429, "20")
-	for i, status := range []int{201, 409, 409} { // who has it does not matter
+	for i, status := range []int{201, 409, 409} { // which address has it does not matter
 		expect("spread over addresses", as([]string{"victim", "Victim", "VICTIM"}[i]), fmt.Sprint("192.0.2.", 10+i), status, "")
 	}
 	expect("one e-mail", as("vicTim"), "192.0.2.20", 429, "20")

@@ -311,7 +311,7 @@ func TestImportIsRefusedBeforeItsEnd(t *testing.T) {
 	}
 }
 
-// Nothing of a stream that nobody reads to its end is taken for another request.
+// Nothing of a stream that is not read to its end is taken for another request.
 func TestImportGivenUpEndsItsConnection(t *testing.T) {
 	s := startData(t)
 	s.store.answers("InsertMany", "org_", errors.New("the disk is gone"))

@@ -12,9 +12,9 @@ import (
 	"github.com/orgd/orgd/internal/fair"
 )
 
-// TestWhoReadsNothingHoldsNoTurn: there are more clients than turns that do not take their
-// large answers, and one who does gets its own whole.
-func TestWhoReadsNothingHoldsNoTurn(t *testing.T) {
+// TestAClientThatReadsNothingHoldsNoTurn: more clients than there are turns do not take their
+// large answers, and a client that does gets its own whole.
+func TestAClientThatReadsNothingHoldsNoTurn(t *testing.T) {
 	const size = 15 << 20 // more than the buffers of a connection hold
 	s := startData(t)
 	s.ask(201, "PUT", "/org/documents/large", `{"a":"`+strings.Repeat("x", size)+`"}`)
@@ -29,7 +29,7 @@ func TestWhoReadsNothingHoldsNoTurn(t *testing.T) {
 	}
 	places, spare := fair.Processors()
 	for range places + spare + 1 {
-		if a := ask(); a.StatusCode != 200 { // of which nobody reads the body
+		if a := ask(); a.StatusCode != 200 { // whose body is not read
 			t.Fatal(a.Status)
 		}
 	}

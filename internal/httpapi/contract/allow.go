@@ -11,8 +11,8 @@ import (
 // the path itself.
 func (ct Contract) Allows() map[string]string {
 	all := map[string]string{}
-	for _, op := range ct {
-		path := op.Path
+	for _, e := range ct {
+		path := e.Path
 		if strings.Contains(path, "{") || all[path] != "" {
 			continue
 		}

@@ -98,9 +98,9 @@ func extendedOf(s *openapi3.Schema) (names []string) {
 
 // At returns the endpoint of that method and path, or nil.
 func (ct Contract) At(method, path string) *Endpoint {
-	for _, op := range ct {
-		if op.Method == method && op.Path == path {
-			return op
+	for _, e := range ct {
+		if e.Method == method && e.Path == path {
+			return e
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3filter"
+
 	"github.com/orgd/orgd/internal/httpapi/problem"
 )
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
+
 	"github.com/orgd/orgd/internal/httpapi/problem"
 )
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
 	"github.com/orgd/orgd/internal/httpapi/request"
 )
 
@@ -63,7 +64,7 @@ func (f *Frame) Around(next echo.HandlerFunc) echo.HandlerFunc {
 // lifts it. (A writer without deadlines is a test's.)
 func (f *Frame) hurryBody(ec echo.Context, s *request.State) {
 	if ec.Request().ContentLength != 0 {
-		s.Writer.RenewDeadline()
+		s.RenewDeadline()
 		_ = http.NewResponseController(ec.Response().Writer).SetReadDeadline(time.Now().Add(f.Timeouts.Body))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/labstack/echo/v4"
+
 	"github.com/orgd/orgd/internal/httpapi/problem"
 	"github.com/orgd/orgd/internal/httpapi/request"
 	"github.com/orgd/orgd/internal/httpapi/wire"

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
 	"github.com/orgd/orgd/internal/httpapi/contract"
 	"github.com/orgd/orgd/internal/httpapi/memory"
 	"github.com/orgd/orgd/internal/httpapi/problem"
@@ -99,7 +100,7 @@ func (g *Guard) checkLength(e *contract.Endpoint, r *http.Request) error {
 	return nil
 }
 
-var errBodyNotAllowed = malformed(problem.Field{Pointer: "#", Detail: "this operation takes no body"})
+var errBodyNotAllowed = problem.Misfit(problem.Field{Pointer: "#", Detail: "this operation takes no body"})
 
 func tooLarge(limit int64) error {
 	return &problem.Refusal{Kind: problem.BodyTooLarge, Detail: fmt.Sprintf("The body is larger than %d bytes.", limit)}

@@ -120,18 +120,14 @@ func (g *Guard) checkRequest(e *contract.Endpoint, ec echo.Context) error {
 		}
 		if wrong := g.StrictJSON(body, e.Extended); wrong != nil {
 			// What is not JSON cannot be held against a schema.
-			return malformed(append(e.CheckQuery(ec.Request().URL.RawQuery, query), *wrong)...)
+			return problem.Misfit(append(e.CheckQuery(ec.Request().URL.RawQuery, query), *wrong)...)
 		}
 		setApart(e, ec, body)
 	}
 	if wrong := e.Validate(ec.Request(), pathParams(ec), query, body); len(wrong) > 0 {
-		return malformed(wrong...)
+		return problem.Misfit(wrong...)
 	}
 	return nil
-}
-
-func malformed(fields ...problem.Field) error {
-	return &problem.Refusal{Kind: problem.Malformed, Fields: fields}
 }
 
 // What a body takes while it is checked, beside itself, in bytes for each of its own.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
 	"github.com/orgd/orgd/internal/httpapi/memory"
 	"github.com/orgd/orgd/internal/org"
 )

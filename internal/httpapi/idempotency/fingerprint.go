@@ -11,11 +11,11 @@ import (
 	"github.com/orgd/orgd/internal/httpapi/network"
 )
 
-// fingerprints tells requests apart by something that can be stored. A request may
-// Hold a password, and a plain digest of it would let whoever reads the database try
-// passwords far faster than against their bcrypt hash. So it takes a key that is not in
-// the database. When the server's secret changes, so do the fingerprints: keys
-// that are used again after that are refused as used for another request.
+// fingerprints tells requests apart by something that can be stored. A request may hold a
+// password, and with a plain digest of the request a reader of the database could try passwords
+// far faster than against their bcrypt hash. So a fingerprint takes a key that is not in the
+// database. When the server's secret changes, so do the fingerprints: keys that are used again
+// after that are refused as used for another request.
 type fingerprints struct{ key []byte }
 
 func newFingerprints(secret []byte) fingerprints {

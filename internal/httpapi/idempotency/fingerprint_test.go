@@ -34,7 +34,7 @@ func TestFingerprints(t *testing.T) {
 	}
 }
 
-// TestNetworks: one is told from another, and nobody without the secret can tell which it is.
+// TestNetworks: networks are told apart, and without the secret it cannot be told which they are.
 func TestNetworks(t *testing.T) {
 	f, other := newFingerprints([]byte("secret")), newFingerprints([]byte("other"))
 	one := f.network("192.0.2.1")
@@ -43,7 +43,7 @@ func TestNetworks(t *testing.T) {
 	}
 }
 
-// TestALongAnswerIsNotHeldWhole: what is too long to be kept goes on as soon as that is known
+// TestALongAnswerIsNotHeldWhole: an answer that is too long to be kept goes on as soon as that is known
 // and written down, and nothing of it before.
 func TestALongAnswerIsNotHeldWhole(t *testing.T) {
 	for _, size := range []int{10, tenant.MaxKeptBody, tenant.MaxKeptBody + 1, 1 << 20} {

@@ -46,7 +46,7 @@ func (k *Keys) once(ec echo.Context, next echo.HandlerFunc) error {
 	case len(keys) == 0:
 		return next(ec)
 	case len(keys) > 1:
-		return &problem.Refusal{Kind: problem.Malformed, Fields: []problem.Field{{Parameter: header, Detail: "is given more than once"}}}
+		return problem.Misfit(problem.Field{Parameter: header, Detail: "is given more than once"})
 	}
 	once := tenant.IdempotentRequest{Key: keys[0], Fingerprint: k.fingerprints.of(r, s.Body)}
 	if s.Principal != nil {

@@ -8,13 +8,14 @@ import (
 	"encoding/json"
 	"errors"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"github.com/orgd/orgd/internal/extjson"
 	"github.com/orgd/orgd/internal/httpapi/memory"
 	"github.com/orgd/orgd/internal/httpapi/problem"
 	"github.com/orgd/orgd/internal/httpapi/request"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
-	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
 // Read makes a document of its text.
@@ -25,12 +26,12 @@ func Read(text []byte) (bson.Raw, error) {
 	case errors.As(err, &wrong) && wrong.TooLarge:
 		return nil, org.TooLarge
 	case wrong != nil:
-		return nil, &problem.Refusal{Kind: problem.Malformed, Fields: []problem.Field{{Pointer: problem.Pointer(wrong.Path...), Detail: problem.Clip(wrong.Reason, 1024)}}}
+		return nil, problem.Misfit(problem.Field{Pointer: problem.Pointer(wrong.Path...), Detail: problem.Clip(wrong.Reason, 1024)})
 	case err != nil:
 		return nil, err
 	}
 	if name, refused := tenant.CheckNames(doc); refused != "" {
-		return nil, &problem.Refusal{Kind: problem.Malformed, Fields: []problem.Field{{Pointer: problem.Pointer(name), Detail: refused}}}
+		return nil, problem.Misfit(problem.Field{Pointer: problem.Pointer(name), Detail: refused})
 	}
 	return doc, nil
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/orgd/orgd/internal/org"
 )
 
-func TestLimits(t *testing.T) {
+func TestRate(t *testing.T) {
 	c := &clock{}
 	l := NewRate(6, c.now) // one every ten seconds
 	take := func(key string) time.Duration {
@@ -49,7 +49,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-func TestNoLimit(t *testing.T) {
+func TestNoRate(t *testing.T) {
 	var l *Rate
 	if NewRate(0, time.Now) != nil || NewRate(-1, time.Now) != nil || l.Take("a") != nil {
 		t.Error("0 must not limit anything")

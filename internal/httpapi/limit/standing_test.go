@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Where guesses come from everywhere, strangers are suspects, until it is over; who is
-// known is not.
+// Where guesses come from everywhere, strangers are suspects, until it is over; known clients
+// are not.
 func TestGuessesFromEverywhereMakeSuspects(t *testing.T) {
 	c := &clock{}
 	l := NewLogins(1, c.now)

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-func holdOf(b *Budget, who string) *Hold {
+func holdOf(b *Budget, holder string) *Hold {
 	h := new(Hold)
-	h.Begin(b, who)
+	h.Begin(b, holder)
 	return h
 }
 
@@ -47,8 +47,8 @@ func TestShares(t *testing.T) {
 	}
 }
 
-// However many want all they can get, who comes later can have a third of what they have.
-func TestSomethingIsLeftForWhoComesLater(t *testing.T) {
+// However many holders want all they can get, a later one can have a third of what they have.
+func TestSomethingIsLeftForLaterHolders(t *testing.T) {
 	const all = 256 << 20
 	for _, greedy := range []int{1, 4, 10, 100} {
 		b := NewBudget(all)

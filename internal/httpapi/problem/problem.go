@@ -40,6 +40,9 @@ type Refusal struct {
 
 func (e *Refusal) Error() string { return string(e.Kind) + ": " + e.Detail }
 
+// Misfit is the refusal of a request that does not fit the contract, with what is wrong with it.
+func Misfit(fields ...Field) *Refusal { return &Refusal{Kind: Malformed, Fields: fields} }
+
 // ErrCutOff is the refusal of a body, or a stream, that did not come to its end.
 var ErrCutOff = &Refusal{Kind: Malformed, Detail: "The body did not arrive whole."}
 

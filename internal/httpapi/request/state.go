@@ -64,12 +64,11 @@ type State struct {
 	// Memory is what the request holds of the budget.
 	Memory memory.Hold
 	// Turn is that of the request's own goroutine.
-	Turn *fair.Turn
-	// Writer is what the answer is written to.
-	Writer   wire.Writer
+	Turn     *fair.Turn
 	Timeouts Timeouts
 
-	work       fair.Work // on the processors
+	writer     wire.Writer // what the answer is written to
+	work       fair.Work   // on the processors
 	processors *fair.Queue
 }
 
@@ -79,16 +78,19 @@ func (s *State) Begin(r *http.Request, w http.ResponseWriter, shared *Shared) ht
 	s.Memory.Begin(shared.Budget, memory.Strangers)
 	s.Timeouts, s.processors, s.Turn = shared.Timeouts, shared.Processors, s.work.Turn()
 	s.work.Begin(s.processors, memory.Strangers)
-	s.Writer = wire.NewWriter(r.Context(), w, s.Timeouts.Stream, &s.Memory, s.Turn)
-	return &s.Writer
+	s.writer = wire.NewWriter(r.Context(), w, s.Timeouts.Stream, &s.Memory, s.Turn)
+	return &s.writer
 }
 
 // End gives the memory back, and the client time to take what is left of its answer.
 func (s *State) End() {
 	s.Turn.Done()
 	s.Memory.End()
-	s.Writer.End()
+	s.writer.End()
 }
+
+// RenewDeadline gives the client the time for its answer once more.
+func (s *State) RenewDeadline() { s.writer.RenewDeadline() }
 
 // Become says for which holder of memory and turns the request turned out to be.
 func (s *State) Become(holder string) {

@@ -3,11 +3,12 @@ package transfer
 import (
 	"bytes"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"github.com/orgd/orgd/internal/extjson"
 	"github.com/orgd/orgd/internal/httpapi/jsondoc"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
-	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
 // readImportLine reads a line; false for a line that has no document: a blank line,

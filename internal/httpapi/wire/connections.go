@@ -48,7 +48,7 @@ const (
 )
 
 // NewConnections allows max connections in all, and perAddress from each client address, or
-// from each IPv6 /64; from trusted proxies, which come on behalf of many clients, any number of the max.
+// from each IPv6 /64. Only max bounds those of trusted proxies, which come for many clients.
 func NewConnections(max, perAddress int, trusted []netip.Prefix) *Connections {
 	return &Connections{max: max, perAddress: perAddress, trusted: trusted,
 		byAddress: map[string]int{}, resting: list.New(), refusing: make(chan struct{}, maxRefusing)}

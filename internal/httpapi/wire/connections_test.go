@@ -62,8 +62,8 @@ func (c *Connections) counts() (open, addresses, resting int) {
 	return c.open, len(c.byAddress), c.resting.Len()
 }
 
-// TestAConnectionThatRestsMakesRoom: there is always a connection for who has something to
-// ask, however many rest.
+// TestAConnectionThatRestsMakesRoom: there is always a connection for a client with a request,
+// however many rest.
 func TestAConnectionThatRestsMakesRoom(t *testing.T) {
 	t.Parallel()
 	addr, c := bounded(t, 4, 100)
@@ -136,7 +136,7 @@ func TestTheHeadOfARequestHasFewLines(t *testing.T) {
 				t.Fatalf("%d %s", status, body)
 			}
 		}
-		go func() { // what is written when nobody reads any more is not needed
+		go func() { // the server need not read it to the end
 			_, _ = fmt.Fprint(conn, "GET /livez HTTP/1.1\r\nHost: x\r\n"+strings.Repeat("a:b\r\n", lines)+"\r\n")
 		}()
 		a, err := http.ReadResponse(bufio.NewReader(conn), nil)
