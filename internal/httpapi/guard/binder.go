@@ -3,29 +3,11 @@ package guard
 import (
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 	"github.com/oapi-codegen/runtime"
 )
-
-// pathParams are echo's path parameters, by name. Where the path has escapes that its plain form
-// could not do without, echo leaves all of them in place.
-func pathParams(ec echo.Context) map[string]string {
-	names := ec.ParamNames()
-	if len(names) == 0 {
-		return nil
-	}
-	params := make(map[string]string, len(names))
-	for _, name := range names {
-		params[name] = ec.Param(name)
-		if plain, err := url.PathUnescape(params[name]); err == nil && ec.Request().URL.RawPath != "" {
-			params[name] = plain
-		}
-	}
-	return params
-}
 
 // Binder gives a handler the value that was validated, with its names matched exactly, and
 // nothing else: a value that was not validated is not bound.

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"cmp"
 	"io"
-	"net/url"
 
 	"github.com/labstack/echo/v4"
 
@@ -108,10 +107,8 @@ func (g *Guard) checkRequest(e *contract.Endpoint, ec echo.Context) error {
 	if err != nil {
 		return err
 	}
-	s, query := stateOf(ec), url.Values{}
-	if s.Body = body; ec.Request().URL.RawQuery != "" {
-		query = ec.QueryParams()
-	}
+	s, query := stateOf(ec), queryOf(ec)
+	s.Body = body
 	if e.Document {
 		s.Document = body
 	} else if len(body) > 0 {
