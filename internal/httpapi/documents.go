@@ -18,12 +18,12 @@ import (
 
 // documents is the access to the data of the organization that the request acts for. A bearer
 // that was not admitted yet is admitted with what is asked of the data.
-func (h handlers) documents(ctx context.Context) (*tenant.Documents, error) {
+func (a *API) documents(ctx context.Context) (*tenant.Documents, error) {
 	switch s := request.Of(ctx); {
 	case s.Principal != nil:
-		return h.Store.Documents(s.Principal.OrgID).Admitted(), nil
+		return a.Store.Documents(s.Principal.OrgID).Admitted(), nil
 	case s.Bearer != nil:
-		return h.Store.Documents(s.Bearer.OrgID).As(*s.Bearer), nil
+		return a.Store.Documents(s.Bearer.OrgID).As(*s.Bearer), nil
 	}
 	return nil, request.ErrNoPrincipal
 }

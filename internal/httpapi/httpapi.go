@@ -108,8 +108,8 @@ type API struct {
 	transfers *transfer.Service
 }
 
-// handlers implements api.StrictServerInterface; API itself does not, so that
-// its own methods are few.
+// handlers implements api.StrictServerInterface, and has no other methods; API itself does not
+// implement it, so that its own methods are few.
 type handlers struct{ *API }
 
 var (

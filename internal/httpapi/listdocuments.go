@@ -34,7 +34,7 @@ func (h handlers) QueryDocuments(ctx context.Context, req api.QueryDocumentsRequ
 }
 
 // list answers both endpoints, whose cursors are the same.
-func (h handlers) list(ctx context.Context, in api.DocumentQuery) (*listResponse, error) {
+func (a *API) list(ctx context.Context, in api.DocumentQuery) (*listResponse, error) {
 	p, err := request.Principal(ctx)
 	if err != nil {
 		return nil, err
@@ -43,16 +43,16 @@ func (h handlers) list(ctx context.Context, in api.DocumentQuery) (*listResponse
 	if err != nil {
 		return nil, err
 	}
-	q.Timeout = h.QueryTimeout
+	q.Timeout = a.QueryTimeout
 	scope := scope(p.OrgID, q.Filter, q.Sort, q.Desc)
 	if text := given(in.Cursor); text != "" {
 		var ok bool
-		if q.After, ok = h.cursors.open(text, scope); !ok {
+		if q.After, ok = a.cursors.open(text, scope); !ok {
 			return nil, problem.Input("cursor", "invalid cursor: it is not the next_cursor of a page with this filter and sort")
 		}
 	}
 	ctx, read := request.Of(ctx).Reads(ctx)
-	page, err := h.Store.Documents(p.OrgID).Admitted().Page(ctx, q)
+	page, err := a.Store.Documents(p.OrgID).Admitted().Page(ctx, q)
 	if err == nil {
 		err = read.Settle(pageRoom(page.Documents, fields))
 	}
@@ -61,7 +61,7 @@ func (h handlers) list(ctx context.Context, in api.DocumentQuery) (*listResponse
 	}
 	r := &listResponse{page: page, fields: fields, total: q.Total}
 	if page.Next != nil {
-		if r.cursor, err = h.cursors.seal(*page.Next, scope); err != nil {
+		if r.cursor, err = a.cursors.seal(*page.Next, scope); err != nil {
 			return nil, &org.Error{Kind: org.Internal, Err: err}
 		}
 	}

@@ -28,8 +28,8 @@ func prefersAsync(prefer *string) bool {
 	return false
 }
 
-func (h handlers) updateAsync(ctx context.Context, p org.Principal, in tenant.UpdateInput) (api.UpdateOrganizationResponseObject, error) {
-	op, err := h.Store.UpdateAsync(ctx, p, in)
+func (a *API) updateAsync(ctx context.Context, p org.Principal, in tenant.UpdateInput) (api.UpdateOrganizationResponseObject, error) {
+	op, err := a.Store.UpdateAsync(ctx, p, in)
 	if err != nil {
 		return nil, err
 	}
@@ -40,8 +40,8 @@ func (h handlers) updateAsync(ctx context.Context, p org.Principal, in tenant.Up
 	}, err
 }
 
-func (h handlers) deleteAsync(ctx context.Context, p org.Principal) (api.DeleteOrganizationResponseObject, error) {
-	op, receipt, err := h.Store.DeleteAsync(ctx, p)
+func (a *API) deleteAsync(ctx context.Context, p org.Principal) (api.DeleteOrganizationResponseObject, error) {
+	op, receipt, err := a.Store.DeleteAsync(ctx, p)
 	if err != nil {
 		return nil, err
 	}

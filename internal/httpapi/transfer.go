@@ -18,12 +18,12 @@ func (h handlers) ExportQuery(ctx context.Context, req api.ExportQueryRequestObj
 	return h.export(ctx, *req.Body)
 }
 
-func (h handlers) export(ctx context.Context, in api.ExportQuery) (*transfer.Export, error) {
+func (a *API) export(ctx context.Context, in api.ExportQuery) (*transfer.Export, error) {
 	filter, err := takeFilter(ctx, in.Filter)
 	if err != nil {
 		return nil, err
 	}
-	return h.transfers.NewExport(ctx, filter, in.Canonical != nil && *in.Canonical)
+	return a.transfers.NewExport(ctx, filter, in.Canonical != nil && *in.Canonical)
 }
 
 // ImportDocuments implements api.StrictServerInterface.
