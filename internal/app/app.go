@@ -13,6 +13,7 @@ import (
 	"github.com/orgd/orgd/internal/auth"
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/httpapi"
+	"github.com/orgd/orgd/internal/httpapi/memory"
 	"github.com/orgd/orgd/internal/tenant"
 	"github.com/orgd/orgd/internal/webui"
 	"github.com/orgd/orgd/internal/worker"
@@ -113,7 +114,7 @@ func newAPI(a *App) (*httpapi.API, error) {
 		LookupsPerMinute: a.cfg.RateLimitLookup, MovesPerMinute: a.cfg.RateLimitMove, LoginsPerMinute: a.cfg.RateLimitLogin,
 		TrustedProxies: a.cfg.TrustedProxies, OperatorKey: a.cfg.OperatorKey.Reveal(),
 		QueryTimeout: a.cfg.QueryTimeout, CursorSecret: secret, FingerprintSecret: secret,
-		RequestsPerMinute: a.cfg.RateLimitOrganization, Budget: httpapi.NewBudget(a.cfg.MemoryBudget << 20),
+		RequestsPerMinute: a.cfg.RateLimitOrganization, Budget: memory.NewBudget(a.cfg.MemoryBudget << 20),
 	})
 }
 

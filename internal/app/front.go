@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/orgd/orgd/internal/httpapi"
+	"github.com/orgd/orgd/internal/httpapi/wire"
 )
 
 // A front serves HTTP on a listener, also from before there is anything behind it: then it
@@ -23,7 +24,7 @@ func newFront(cfg Config, log *slog.Logger, l net.Listener, h http.Handler) *fro
 	f := &front{addr: l.Addr(), failed: make(chan error, 1)}
 	f.open(h)
 	c := cfg.connections()
-	f.server = httpapi.NewServer(f, log, c)
+	f.server = wire.NewServer(f, log, c)
 	go func() { f.failed <- f.server.Serve(c.Listen(l)) }()
 	return f
 }

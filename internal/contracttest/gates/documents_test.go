@@ -10,6 +10,7 @@ import (
 	"github.com/orgd/orgd/internal/contracttest"
 	"github.com/orgd/orgd/internal/docdb/docdbtest"
 	"github.com/orgd/orgd/internal/httpapi"
+	"github.com/orgd/orgd/internal/httpapi/contract"
 )
 
 // bodyLimit is the largest body that an operation takes.
@@ -19,11 +20,11 @@ func bodyLimit(o contracttest.Operation) int {
 			continue
 		}
 		if m.Schema.Value.Extensions["x-extended-json"] == true {
-			return httpapi.DocumentBodyLimit
+			return contract.DocumentBodyLimit
 		}
 		for _, property := range m.Schema.Value.Properties {
 			if property.Value.Extensions["x-extended-json"] == true {
-				return httpapi.QueryBodyLimit
+				return contract.QueryBodyLimit
 			}
 		}
 	}
