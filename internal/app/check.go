@@ -31,7 +31,7 @@ func check(field reflect.StructField, value reflect.Value, text string) error {
 	case int:
 		least, _ := strconv.Atoi(field.Tag.Get("min"))
 		most, _ := strconv.Atoi(field.Tag.Get("max"))
-		// envconfig takes 010 for 8, and 0x10 for 16.
+		// parse takes 010 for 8, and 0x10 for 16.
 		if strconv.Itoa(v) != text {
 			return fmt.Errorf("%s is not a whole number in decimal digits", quote(text))
 		}
