@@ -55,7 +55,7 @@ var mayImport = map[string][]string{
 		"internal/garbage", "internal/httpapi", "internal/org", "internal/tenant", "internal/webui", "internal/worker"},
 	"internal/app/apptest":        {"internal/app"},
 	"internal/contracttest":       {""},
-	"internal/contracttest/gates": {},
+	"internal/contracttest/suite": {},
 	"sdk/go":                      {"sdk/go/client"},
 	"sdk/go/client":               {"sdk/go/internal/runtime"},
 	"sdk/go/internal/runtime":     {},

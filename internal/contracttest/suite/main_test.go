@@ -1,15 +1,15 @@
-// Package gates holds a whole orgd against its contract: requests drawn from the
-// schemas for every operation, the documented answers that scenarios have to bring
-// about, the examples, and, to show that all this finds anything, services with
-// faults on purpose.
+// Package suite runs the whole contract against live servers: for every operation requests
+// drawn from its schemas and the examples; scenarios that bring about every documented
+// answer; and, to prove that the suite finds faults, the same against servers with a fault
+// put in on purpose.
 //
 // What rapid draws is random. A failure prints the seed, and with it the same
 // requests come again, in the same order, to a fresh server:
 //
-//	go test ./internal/contracttest/gates -run 'TestTheContract/refused_body/login' -rapid.seed=17
+//	go test ./internal/contracttest/suite -run 'TestTheContract/refused_body/login' -rapid.seed=17
 //
 // To look for longer: -rapid.checks=2000, or `make properties`.
-package gates
+package suite
 
 import (
 	"flag"
@@ -53,7 +53,7 @@ func TestMain(m *testing.M) {
 	set("rapid.nofailfile", "true") // the seed says it all
 	code := m.Run()
 	if code == 0 && !given["test.run"] && !given["test.skip"] && !given["test.list"] {
-		code = gate()
+		code = reportGaps()
 	}
 	os.Exit(code)
 }
@@ -65,8 +65,8 @@ func set(name, value string) {
 	}
 }
 
-// gate fails the tests when they leave a documented answer or a code of problems out.
-func gate() (code int) {
+// reportGaps fails the run if no test got a documented answer, header or code of problems.
+func reportGaps() (code int) {
 	missing, err := seen.Missing()
 	if err != nil {
 		fmt.Println(err)
