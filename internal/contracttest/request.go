@@ -15,7 +15,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A Request is one of an operation, to be changed at will before it is sent.
+// A Request is a request of an operation, which a test may change before it is sent.
 type Request struct {
 	Operation Operation
 	Path      map[string]string
@@ -70,7 +70,7 @@ func (r *Request) SetBody(mediaType string, v any) {
 	r.Header.Set("Content-Type", mediaType)
 }
 
-// HTTP makes the request one to be sent to the server at that base URL.
+// HTTP returns the request as it is sent to the server at that base URL.
 func (r Request) HTTP(ctx context.Context, base string) (*http.Request, error) {
 	target := r.Operation.Path
 	for name, value := range r.Path {

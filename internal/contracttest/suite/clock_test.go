@@ -15,7 +15,7 @@ import (
 	"github.com/orgd/orgd/internal/policy"
 )
 
-// A clock is moved by the test. One that is nil is the machine's.
+// A clock is moved by the test. A nil clock is that of the machine.
 type clock struct {
 	mu sync.Mutex
 	at time.Time

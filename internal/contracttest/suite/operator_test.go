@@ -42,7 +42,7 @@ func (a answer) items() []map[string]any {
 }
 
 // operator: what the operator finds, suspends and resumes; what is not there; and
-// who is not the operator.
+// callers that are not the operator.
 func operator(t testing.TB, s setup) {
 	w := s.start(t, 0)
 	acc := w.account(t)

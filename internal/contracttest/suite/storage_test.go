@@ -40,7 +40,8 @@ func storageDown(t testing.TB, s setup) {
 // innards must not get out.
 const innards = "page 7 of the tree is upside down"
 
-// unknownFaults: what nobody has thought of is 500, and the answer does not tell.
+// unknownFaults: an error of the storage that orgd does not know is 500, and the answer
+// does not show it.
 func unknownFaults(t testing.TB, s setup) {
 	w := s.startFaulty(t, 0)
 	w.expect = []int{500, 503}
