@@ -63,13 +63,8 @@ func requests(ctx context.Context, s *suite.Suite) error {
 	if err != nil {
 		return err
 	}
-	program, err := s.WithoutCgo(ctx)
-	if err != nil {
-		return err
-	}
 	stored := len(fixture.Stored(0))
-	bare, err := s.StartHelperOf(ctx, program, "bare-documents", filepath.Join(s.Dir, "bare-documents"),
-		strconv.Itoa(there), strconv.Itoa(stored), string(body))
+	bare, err := startBare(ctx, s, there, stored, body)
 	if err != nil {
 		return err
 	}
@@ -97,6 +92,17 @@ func requests(ctx context.Context, s *suite.Suite) error {
 		"without cgo and collecting garbage as orgd does, has the engine's options; a GET reads a value of the same size, a POST reads the body "+
 		"and commits two keys with a sync; both answer with the body that orgd answers with.", figure.Thousands(float64(there))))
 	return nil
+}
+
+// startBare starts the yardstick, with so many values of the size of a stored document,
+// which answers every request with body.
+func startBare(ctx context.Context, s *suite.Suite, there, size int, body []byte) (*process.Server, error) {
+	program, err := s.WithoutCgo(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.StartHelperOf(ctx, program, "bare-documents", filepath.Join(s.Dir, "bare-documents"),
+		strconv.Itoa(there), strconv.Itoa(size), string(body))
 }
 
 // compare measures a load on orgd and on the yardstick, and adds a row.

@@ -76,7 +76,7 @@ func (s *Suite) WithoutCgo(ctx context.Context) (program string, err error) {
 	return program, s.GoTool(ctx, "build", "-o", program, "github.com/orgd/orgd/bench")
 }
 
-// Progress tells the user, who waits, what is being measured.
+// Progress tells the user what is being measured.
 func (s *Suite) Progress(format string, args ...any) {
 	fmt.Fprintf(s.stderr, "%s  %s\n", time.Now().Format("15:04:05"), fmt.Sprintf(format, args...))
 }

@@ -217,7 +217,7 @@ func ends(t testing.TB, s setup) {
 	w.do(t, "POST", "/operator/organizations/"+made.text("id")+"/restore", "", asOperator).is(404, "not_found")
 }
 
-// comeAgain: whoever is limited may come again after Retry-After, and not a second before.
+// comeAgain: a client that is limited may send again after Retry-After, and not a second before.
 func comeAgain(t testing.TB, s setup) {
 	s.clock = newClock()
 	w := s.startFaulty(t, 2)

@@ -83,7 +83,7 @@ func without(status int, header string) func(http.Handler) http.Handler {
 	})
 }
 
-// anybody lets requests without a credential in under the last one that was given out.
+// anybody lets requests without a credential in, with the credential given out last.
 func anybody(next http.Handler) http.Handler {
 	var mu sync.Mutex
 	last := ""

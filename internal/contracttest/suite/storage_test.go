@@ -115,7 +115,7 @@ func (w *world) suspend(t testing.TB, id string) {
 }
 
 // provisioning makes an organization what it is in the middle of its creation, when
-// nobody has a token yet.
+// no admin has a token yet.
 func (w *world) provisioning(t testing.TB, id string) {
 	t.Helper()
 	organizations := w.faulty.Database(masterDB).Collection("organizations")

@@ -163,7 +163,7 @@ func methods(t testing.TB, s setup) {
 	}
 }
 
-// reads: what anybody may read is there, by HEAD as by GET, and the contract that
+// reads: what is public is there, by HEAD as by GET, and the contract that
 // is served is the contract.
 func reads(t testing.TB, s setup) {
 	w := s.start(t, 0)

@@ -231,7 +231,7 @@ type account struct{ id, adminID, name, email, auth string }
 
 var accounts atomic.Int64
 
-// account creates an organization that nobody else has.
+// account creates an organization of its own.
 func (w *world) account(t rapid.TB) account {
 	t.Helper()
 	n := accounts.Add(1)
