@@ -2,9 +2,9 @@ package app
 
 import "github.com/orgd/orgd/internal/httpapi/wire"
 
-// How the files that the process may have open are shared out: a quarter, and no more than it
-// ever uses, to the tables of the embedded engine; some to its logs, to the connections to
-// MongoDB and whatever else there is; the rest to clients.
+// How the files that the process may have open are shared out: a quarter, and no more than
+// are ever used, to the tables of the embedded engine; some to its logs, the connections to
+// MongoDB and all else; the rest to clients.
 const (
 	mostTables      = 1000
 	otherFiles      = 64
