@@ -16,7 +16,6 @@ var mayImport = map[string][]string{
 	"internal/worker":                  {},
 	"internal/fair":                    {},
 	"internal/docdb":                   {},
-	"internal/docdb/docdbtest":         {"internal/docdb"},
 	"internal/docdb/embedded":          {"internal/docdb", "internal/docdb/embedded/disk", "internal/docdb/embedded/keys"},
 	"internal/docdb/embedded/disk":     {"internal/docdb"},
 	"internal/docdb/embedded/keys":     {"internal/docdb"},
@@ -59,6 +58,21 @@ var mayImport = map[string][]string{
 	"sdk/go/client":               {"sdk/go/internal/runtime"},
 	"sdk/go/internal/runtime":     {},
 	"sdk/go/tests":                {},
+
+	"internal/docdb/docdbtest": {"internal/docdb", "internal/docdb/docdbtest/suite", "internal/docdb/docdbtest/suite/concurrency",
+		"internal/docdb/docdbtest/suite/databases", "internal/docdb/docdbtest/suite/differential", "internal/docdb/docdbtest/suite/documents",
+		"internal/docdb/docdbtest/suite/indexes", "internal/docdb/docdbtest/suite/queries"},
+	"internal/docdb/docdbtest/suite":              {"internal/docdb", "internal/docdb/docdbtest/bsontest", "internal/docdb/docdbtest/model"},
+	"internal/docdb/docdbtest/suite/concurrency":  {"internal/docdb", "internal/docdb/docdbtest/bsontest", "internal/docdb/docdbtest/suite"},
+	"internal/docdb/docdbtest/suite/databases":    {"internal/docdb", "internal/docdb/docdbtest/bsontest", "internal/docdb/docdbtest/faulty", "internal/docdb/docdbtest/suite"},
+	"internal/docdb/docdbtest/suite/differential": {"internal/docdb", "internal/docdb/docdbtest/bsontest", "internal/docdb/docdbtest/model", "internal/docdb/docdbtest/suite"},
+	"internal/docdb/docdbtest/suite/documents":    {"internal/docdb", "internal/docdb/docdbtest/bsontest", "internal/docdb/docdbtest/suite"},
+	"internal/docdb/docdbtest/suite/indexes":      {"internal/docdb", "internal/docdb/docdbtest/bsontest", "internal/docdb/docdbtest/model", "internal/docdb/docdbtest/suite"},
+	"internal/docdb/docdbtest/suite/queries":      {"internal/docdb", "internal/docdb/docdbtest/bsontest", "internal/docdb/docdbtest/model", "internal/docdb/docdbtest/suite"},
+	"internal/docdb/docdbtest/standin":            {"internal/docdb", "internal/docdb/docdbtest/bsontest", "internal/docdb/docdbtest/suite"},
+	"internal/docdb/docdbtest/model":              {"internal/docdb"},
+	"internal/docdb/docdbtest/faulty":             {"internal/docdb"},
+	"internal/docdb/docdbtest/bsontest":           {"internal/docdb"},
 }
 
 // modules are where this repository's packages are, from here.

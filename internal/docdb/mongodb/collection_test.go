@@ -12,7 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/bsontest"
 	"github.com/orgd/orgd/internal/docdb/mongodb"
 	"github.com/orgd/orgd/internal/docdb/mongodb/mongotest"
 )
@@ -52,7 +52,7 @@ func TestInsertManyAnswersByPosition(t *testing.T) {
 		doc(1, 3, 3, 3),                      // the _id is taken
 		raw(t, bson.D{{Key: "a", Value: 4}}), // no _id
 		doc(5, 1, 5, 5),                      // a is taken
-		docdbtest.Sized(6, docdb.MaxDocumentSize+1),
+		bsontest.Sized(6, docdb.MaxDocumentSize+1),
 		doc(7, 7, 1, 1), // b and c are taken
 		doc(8, 8, 1, 2),
 		doc(2, 9, 9, 9), // the _id is taken by the first

@@ -7,7 +7,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/bsontest"
 )
 
 // TestTakeRefusesAnotherOrderOfID: going on from a position would leave out what the server
@@ -23,7 +23,7 @@ func TestTakeRefusesAnotherOrderOfID(t *testing.T) {
 			ids = []any{"a", 1, "b"}
 		}
 		for i, id := range ids {
-			more, err := s.take(docdbtest.Doc(id))
+			more, err := s.take(bsontest.Doc(id))
 			if wrong := i == 2; wrong != (err != nil) || wrong == more {
 				t.Errorf("desc %t, %v: got %t, %v", desc, id, more, err)
 			}
@@ -36,12 +36,12 @@ func TestTakeRefusesAnotherOrderOfID(t *testing.T) {
 
 func TestPlaceIsACopy(t *testing.T) {
 	var p place
-	doc := docdbtest.Doc("one", "a", "x")
+	doc := bsontest.Doc("one", "a", "x")
 	keys := []docdb.Key{{Path: "a"}}
 	p.set(docdb.PositionOf(doc, keys, false))
 	copied := p.position()
 	clear(doc)
-	p.set(docdb.PositionOf(docdbtest.Doc("two", "a", "yy"), keys, false))
+	p.set(docdb.PositionOf(bsontest.Doc("two", "a", "yy"), keys, false))
 	if copied.ID.StringValue() != "one" || copied.Keys[0].StringValue() != "x" {
 		t.Errorf("got %v", copied)
 	}

@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/bsontest"
 )
 
 // fataler is what tests and property tests have in common.
@@ -61,9 +61,9 @@ func leaf(t fataler, doc bson.Raw, path string, e bson.E) bool {
 		return slices.ContainsFunc(types, func(typ int32) bool { return hasType(doc, path, typ) })
 	}
 	if v, ok := value.(bson.RawValue); ok && v.Type == bson.TypeSymbol {
-		value = docdbtest.Value(v.Symbol()) // a string, which MongoDB has compare equal
+		value = bsontest.Value(v.Symbol()) // a string, which MongoDB has compare equal
 	}
-	f, err := docdb.ParseFilter(docdbtest.Raw(bson.D{{Key: path, Value: bson.D{{Key: e.Key, Value: value}}}}))
+	f, err := docdb.ParseFilter(bsontest.Raw(bson.D{{Key: path, Value: bson.D{{Key: e.Key, Value: value}}}}))
 	if err != nil {
 		t.Fatalf("%s: %v: %v", path, e, err)
 	}
@@ -111,9 +111,9 @@ func TestAfterIsASupersetOfPairs(t *testing.T) {
 	for i, v := range []any{bson.MinKey{}, bson.Undefined{}, nil, math.NaN(), 1, "x", bson.D{}, b(1), b(nil), b(bson.A{}), b(bson.Undefined{}), b(bson.A{1, "x"}),
 		bson.A{}, bson.A{nil}, bson.A{1}, bson.A{bson.A{}}, bson.A{bson.A{1}}, bson.A{bson.D{}}, bson.A{b(1), 5}, bson.A{b(1), b("x")}, bson.A{b(1), bson.D{}},
 		bson.A{bson.Undefined{}}, bson.A{bson.MaxKey{}, bson.MinKey{}}, bson.Regex{Pattern: "x"}, bson.Symbol("x"), bson.JavaScript("x"), true, bson.MaxKey{}} {
-		docs = append(docs, docdbtest.Doc(i, "a", v))
+		docs = append(docs, bsontest.Doc(i, "a", v))
 	}
-	docs = append(docs, docdbtest.Doc("missing"))
+	docs = append(docs, bsontest.Doc("missing"))
 	for _, path := range []string{"a", "a.b", "a.0", "a.0.b"} {
 		for way := range 4 {
 			keys, desc := []docdb.Key{{Path: path, Desc: way > 1}}, way%2 == 1
@@ -141,12 +141,12 @@ func superset(t fataler, doc bson.Raw, p docdb.Position, keys []docdb.Key, desc 
 func TestAfterIsASuperset(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		id := func(label string) bson.RawValue {
-			return docdbtest.AnyValue(1).Filter(func(v bson.RawValue) bool { return docdb.ValidateID(v) == nil }).Draw(t, label)
+			return bsontest.AnyValue(1).Filter(func(v bson.RawValue) bool { return docdb.ValidateID(v) == nil }).Draw(t, label)
 		}
-		doc := docdbtest.Document(id("id")).Draw(t, "document")
-		from := docdbtest.Document(id("from id")).Draw(t, "from")
+		doc := bsontest.AnyDocument(id("id")).Draw(t, "document")
+		from := bsontest.AnyDocument(id("from id")).Draw(t, "from")
 		keys := rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) docdb.Key {
-			path := docdbtest.Path().Filter(func(p string) bool { return p != "_id" }).Draw(t, "path")
+			path := bsontest.AnyPath().Filter(func(p string) bool { return p != "_id" }).Draw(t, "path")
 			return docdb.Key{Path: path, Desc: rapid.Bool().Draw(t, "key desc")}
 		}), 0, 3, func(k docdb.Key) string { return k.Path }).Draw(t, "keys")
 		desc := rapid.Bool().Draw(t, "desc")
@@ -164,10 +164,10 @@ func TestAfterIsExact(t *testing.T) {
 	// position is asked for: a page costs what it yields.
 	keys := []docdb.Key{{Path: "a"}}
 	doc := func(a any, id string) bson.Raw {
-		return docdbtest.Raw(bson.D{{Key: "_id", Value: id}, {Key: "a", Value: a}})
+		return bsontest.Raw(bson.D{{Key: "_id", Value: id}, {Key: "a", Value: a}})
 	}
 	docs := []bson.Raw{
-		docdbtest.Raw(bson.D{{Key: "_id", Value: "m"}}), doc(nil, "n"), doc(1.5, "a"), doc(1.5, "b"), doc(int64(2), "a"),
+		bsontest.Raw(bson.D{{Key: "_id", Value: "m"}}), doc(nil, "n"), doc(1.5, "a"), doc(1.5, "b"), doc(int64(2), "a"),
 		doc("x", "a"), doc("x", "b"), doc("y", "a"), doc(true, "a"), doc(bson.DateTime(7), "a"),
 	}
 	rapid.Check(t, func(t *rapid.T) {

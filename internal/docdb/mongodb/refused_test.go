@@ -9,7 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/bsontest"
 	"github.com/orgd/orgd/internal/docdb/mongodb"
 	"github.com/orgd/orgd/internal/docdb/mongodb/mongotest"
 )
@@ -186,7 +186,7 @@ func TestPositionsOfInsertManyAreDefinite(t *testing.T) {
 // TestInsertManyInSeveralMessages fails in the second, since MongoDB takes 48,000,000
 // bytes in one: that nothing was done is true of that one only.
 func TestInsertManyInSeveralMessages(t *testing.T) {
-	docs := []bson.Raw{docdbtest.Sized(1, docdb.MaxDocumentSize), docdbtest.Sized(2, docdb.MaxDocumentSize), docdbtest.Sized(3, docdb.MaxDocumentSize)}
+	docs := []bson.Raw{bsontest.Sized(1, docdb.MaxDocumentSize), bsontest.Sized(2, docdb.MaxDocumentSize), bsontest.Sized(3, docdb.MaxDocumentSize)}
 	for name, answer := range map[string]bson.D{"not the primary": refusal(10107, "NotWritablePrimary"), "not permitted": refusal(13, "Unauthorized")} {
 		t.Run(name, func(t *testing.T) {
 			p := mongotest.NewProxy(t, mongotest.URI(t))

@@ -8,16 +8,18 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/standin"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/suite"
 	"github.com/orgd/orgd/internal/docdb/mongodb"
 	"github.com/orgd/orgd/internal/docdb/mongodb/mongotest"
 )
 
 // standIn are the faults of secantusdb 0.7.0b3, each seen with the Python driver
 // too. On another server (ORGD_TEST_MONGO_URI, ORGD_TEST_MONGOD) nothing is left out.
-var standIn = docdbtest.Options{
+var standIn = suite.Options{
 	Rounds: 10,
-	Lacks:  docdbtest.StandInLacks,
-	Avoid:  docdbtest.StandInAvoid,
+	Lacks:  standin.Lacks,
+	Avoid:  standin.Avoid,
 	Skip: map[string]string{
 		"Create of one name: among racing calls exactly one succeeds":                                       "the server now and then tells two racing calls that they made it",
 		"a conditional write to a collection that does not exist matches nothing":                           "the server creates a collection on an update without upsert that finds none",
@@ -36,7 +38,7 @@ const serverLimits = "a document's keys are made by the server, which has limits
 
 func TestContract(t *testing.T) {
 	uri := mongotest.URI(t)
-	options := docdbtest.Options{Rounds: 50}
+	options := suite.Options{Rounds: 50}
 	if mongotest.IsStandIn() {
 		options = standIn
 		if os.Getenv("ORGD_TEST_LONG") != "" {

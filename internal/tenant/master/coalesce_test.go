@@ -11,7 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 )
 
 // slowReads takes a while for every Get, and counts them.
@@ -28,7 +28,7 @@ func (c *slowReads) Get(ctx context.Context, id bson.RawValue) (bson.Raw, error)
 }
 
 func newSlowReads(t *testing.T) (*Coalesced[Organization, *Organization], *slowReads) {
-	db := docdbtest.NewModel().Database("d")
+	db := model.New().Database("d")
 	if err := db.Create(t.Context(), "c"); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,7 @@
-package docdbtest
+// Package model keeps docdb's contract in memory, in the most obvious way: one lock, slices, a
+// scan for everything. It is the oracle of the differential test, and a quick engine for the
+// tests of the packages above.
+package model
 
 import (
 	"bytes"
@@ -14,34 +17,31 @@ import (
 	"github.com/orgd/orgd/internal/docdb"
 )
 
-// Model is a docdb.Engine in memory that keeps the whole contract in the most
-// obvious way: one lock, slices, a scan for everything. It is the oracle of the
-// differential test, and shows that Run asks for nothing that cannot be had.
-// It is not for use: it keeps nothing and is slow.
-type Model struct {
+// Engine is a docdb.Engine in memory. It is not for production: it stores nothing and is slow.
+type Engine struct {
 	mu     sync.Mutex
 	calls  sync.WaitGroup
 	closed bool
 	// collections by database and name.
-	collections map[[2]string]*modelData
+	collections map[[2]string]*contents
 }
 
-type modelData struct {
+type contents struct {
 	docs    []bson.Raw
 	indexes []docdb.Index // in the order of their names
 }
 
-// NewModel returns an empty engine.
-func NewModel() *Model { return &Model{collections: map[[2]string]*modelData{}} }
+// New returns an empty engine.
+func New() *Engine { return &Engine{collections: map[[2]string]*contents{}} }
 
 // Database implements docdb.Engine.
-func (m *Model) Database(name string) docdb.Database { return modelDatabase{m, name} }
+func (m *Engine) Database(name string) docdb.Database { return database{m, name} }
 
 // Ping implements docdb.Engine.
-func (m *Model) Ping(ctx context.Context) error { return m.do(ctx, func() error { return nil }) }
+func (m *Engine) Ping(ctx context.Context) error { return m.do(ctx, func() error { return nil }) }
 
 // Close implements docdb.Engine.
-func (m *Model) Close() error {
+func (m *Engine) Close() error {
 	m.mu.Lock()
 	m.closed = true
 	m.mu.Unlock()
@@ -49,8 +49,8 @@ func (m *Model) Close() error {
 	return nil
 }
 
-// begin counts a call in, so that Close waits for it.
-func (m *Model) begin(ctx context.Context) error {
+// begin counts a call that starts, so that Close waits for its end.
+func (m *Engine) begin(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
@@ -63,8 +63,8 @@ func (m *Model) begin(ctx context.Context) error {
 	return nil
 }
 
-// do runs a call with everything locked.
-func (m *Model) do(ctx context.Context, call func() error) error {
+// do runs a call under the lock.
+func (m *Engine) do(ctx context.Context, call func() error) error {
 	if err := m.begin(ctx); err != nil {
 		return err
 	}
@@ -74,13 +74,13 @@ func (m *Model) do(ctx context.Context, call func() error) error {
 	return call()
 }
 
-type modelDatabase struct {
-	m    *Model
+type database struct {
+	m    *Engine
 	name string
 }
 
-// do runs a call on a collection, once its name is checked.
-func (d modelDatabase) do(ctx context.Context, name string, call func(key [2]string) error) error {
+// do runs a call on a collection after checking the names.
+func (d database) do(ctx context.Context, name string, call func(key [2]string) error) error {
 	return d.m.do(ctx, func() error {
 		if err := docdb.ValidateDatabaseName(d.name); err != nil {
 			return err
@@ -92,24 +92,24 @@ func (d modelDatabase) do(ctx context.Context, name string, call func(key [2]str
 	})
 }
 
-func (d modelDatabase) Create(ctx context.Context, name string) error {
+func (d database) Create(ctx context.Context, name string) error {
 	return d.do(ctx, name, func(key [2]string) error {
 		if d.m.collections[key] != nil {
 			return docdb.ErrExists
 		}
-		d.m.collections[key] = &modelData{}
+		d.m.collections[key] = &contents{}
 		return nil
 	})
 }
 
-func (d modelDatabase) Drop(ctx context.Context, name string) error {
+func (d database) Drop(ctx context.Context, name string) error {
 	return d.do(ctx, name, func(key [2]string) error {
 		delete(d.m.collections, key)
 		return nil
 	})
 }
 
-func (d modelDatabase) List(ctx context.Context, prefix string) ([]string, error) {
+func (d database) List(ctx context.Context, prefix string) ([]string, error) {
 	names := []string{}
 	err := d.m.do(ctx, func() error {
 		for key := range d.m.collections {
@@ -124,33 +124,33 @@ func (d modelDatabase) List(ctx context.Context, prefix string) ([]string, error
 }
 
 // CarryOptions implements docdb.Database: a collection has none.
-func (d modelDatabase) CarryOptions(context.Context, string, string) error { return nil }
+func (d database) CarryOptions(context.Context, string, string) error { return nil }
 
 // CarryIndexes implements docdb.Database.
-func (d modelDatabase) CarryIndexes(ctx context.Context, from, to string) error {
+func (d database) CarryIndexes(ctx context.Context, from, to string) error {
 	return docdb.CarryIndexes(ctx, d.Collection(from), d.Collection(to))
 }
 
-func (d modelDatabase) Collection(name string) docdb.Collection { return modelCollection{d, name} }
+func (d database) Collection(name string) docdb.Collection { return collection{d, name} }
 
-type modelCollection struct {
-	db   modelDatabase
+type collection struct {
+	db   database
 	name string
 }
 
 // read runs a call on the collection, an empty one if it does not exist.
-func (c modelCollection) read(ctx context.Context, call func(*modelData) error) error {
+func (c collection) read(ctx context.Context, call func(*contents) error) error {
 	return c.db.do(ctx, c.name, func(key [2]string) error {
 		data := c.db.m.collections[key]
 		if data == nil {
-			data = &modelData{}
+			data = &contents{}
 		}
 		return call(data)
 	})
 }
 
 // write runs a call on the collection, which must exist.
-func (c modelCollection) write(ctx context.Context, call func(*modelData) error) error {
+func (c collection) write(ctx context.Context, call func(*contents) error) error {
 	return c.db.do(ctx, c.name, func(key [2]string) error {
 		data := c.db.m.collections[key]
 		if data == nil {
@@ -160,14 +160,14 @@ func (c modelCollection) write(ctx context.Context, call func(*modelData) error)
 	})
 }
 
-func (c modelCollection) Insert(ctx context.Context, doc bson.Raw) error {
+func (c collection) Insert(ctx context.Context, doc bson.Raw) error {
 	if err := docdb.Validate(doc); err != nil {
 		return err
 	}
-	return c.write(ctx, func(data *modelData) error { return data.put(doc, -1) })
+	return c.write(ctx, func(data *contents) error { return data.put(doc, -1) })
 }
 
-func (c modelCollection) InsertMany(ctx context.Context, docs []bson.Raw) ([]error, error) {
+func (c collection) InsertMany(ctx context.Context, docs []bson.Raw) ([]error, error) {
 	size := 0
 	for _, doc := range docs {
 		size += len(doc)
@@ -176,7 +176,7 @@ func (c modelCollection) InsertMany(ctx context.Context, docs []bson.Raw) ([]err
 		return nil, docdb.ErrTooLarge
 	}
 	errs := make([]error, len(docs))
-	err := c.write(ctx, func(data *modelData) error {
+	err := c.write(ctx, func(data *contents) error {
 		for i, doc := range docs {
 			if errs[i] = docdb.Validate(doc); errs[i] == nil {
 				errs[i] = data.put(doc, -1)
@@ -187,8 +187,8 @@ func (c modelCollection) InsertMany(ctx context.Context, docs []bson.Raw) ([]err
 	return errs, err
 }
 
-func (c modelCollection) Get(ctx context.Context, id bson.RawValue) (doc bson.Raw, err error) {
-	err = c.read(ctx, func(data *modelData) error {
+func (c collection) Get(ctx context.Context, id bson.RawValue) (doc bson.Raw, err error) {
+	err = c.read(ctx, func(data *contents) error {
 		i := data.find(id)
 		if i < 0 {
 			return docdb.ErrNotFound
@@ -199,14 +199,14 @@ func (c modelCollection) Get(ctx context.Context, id bson.RawValue) (doc bson.Ra
 	return doc, err
 }
 
-func (c modelCollection) Replace(ctx context.Context, id bson.RawValue, when docdb.Filter, doc bson.Raw) error {
+func (c collection) Replace(ctx context.Context, id bson.RawValue, when docdb.Filter, doc bson.Raw) error {
 	if err := docdb.Validate(doc); err != nil {
 		return err
 	}
 	if docdb.Compare(id, docdb.ID(doc)) != 0 {
 		return fmt.Errorf("%w: the document has another _id", docdb.ErrInvalid)
 	}
-	return c.read(ctx, func(data *modelData) error {
+	return c.read(ctx, func(data *contents) error {
 		i := data.find(id)
 		if i < 0 || !when.Match(data.docs[i]) {
 			return docdb.ErrNoMatch
@@ -215,8 +215,8 @@ func (c modelCollection) Replace(ctx context.Context, id bson.RawValue, when doc
 	})
 }
 
-func (c modelCollection) Delete(ctx context.Context, id bson.RawValue, when docdb.Filter) error {
-	return c.read(ctx, func(data *modelData) error {
+func (c collection) Delete(ctx context.Context, id bson.RawValue, when docdb.Filter) error {
+	return c.read(ctx, func(data *contents) error {
 		i := data.find(id)
 		if i < 0 || !when.Match(data.docs[i]) {
 			return docdb.ErrNoMatch
@@ -226,7 +226,7 @@ func (c modelCollection) Delete(ctx context.Context, id bson.RawValue, when docd
 	})
 }
 
-func (c modelCollection) Find(ctx context.Context, q docdb.Query) iter.Seq2[bson.Raw, error] {
+func (c collection) Find(ctx context.Context, q docdb.Query) iter.Seq2[bson.Raw, error] {
 	return func(yield func(bson.Raw, error) bool) {
 		if err := c.db.m.begin(ctx); err != nil {
 			yield(nil, err)
@@ -245,9 +245,9 @@ func (c modelCollection) Find(ctx context.Context, q docdb.Query) iter.Seq2[bson
 	}
 }
 
-// query is Find's answer as it stands now. It works when closed, for a Find
-// that Close waits for.
-func (m *Model) query(c modelCollection, q docdb.Query) ([]bson.Raw, error) {
+// query returns what Find yields at this moment. It works on a closed engine too, since Close waits
+// for each Find that has begun.
+func (m *Engine) query(c collection, q docdb.Query) ([]bson.Raw, error) {
 	if err := docdb.ValidateDatabaseName(c.db.name); err != nil {
 		return nil, err
 	}
@@ -258,7 +258,7 @@ func (m *Model) query(c modelCollection, q docdb.Query) ([]bson.Raw, error) {
 	defer m.mu.Unlock()
 	data := m.collections[[2]string{c.db.name, c.name}]
 	if data == nil {
-		data = &modelData{}
+		data = &contents{}
 	}
 	if len(q.Order) > 0 && !slices.ContainsFunc(data.indexes, func(ix docdb.Index) bool { return slices.Equal(ix.Keys, q.Order) }) {
 		return nil, docdb.ErrNoIndex
@@ -266,7 +266,7 @@ func (m *Model) query(c modelCollection, q docdb.Query) ([]bson.Raw, error) {
 	return Select(data.docs, q), nil
 }
 
-// Select is what Find answers on those documents, provided there is an index.
+// Select returns what Find yields on those documents; an index for the order is taken for granted.
 func Select(docs []bson.Raw, q docdb.Query) []bson.Raw {
 	type placed struct {
 		doc bson.Raw
@@ -293,19 +293,19 @@ func Select(docs []bson.Raw, q docdb.Query) []bson.Raw {
 	return selected
 }
 
-func (c modelCollection) Count(ctx context.Context, f docdb.Filter) (n int64, err error) {
-	err = c.read(ctx, func(data *modelData) error {
+func (c collection) Count(ctx context.Context, f docdb.Filter) (n int64, err error) {
+	err = c.read(ctx, func(data *contents) error {
 		n = int64(len(Select(data.docs, docdb.Query{Filter: f})))
 		return nil
 	})
 	return n, err
 }
 
-func (c modelCollection) CreateIndex(ctx context.Context, ix docdb.Index) error {
+func (c collection) CreateIndex(ctx context.Context, ix docdb.Index) error {
 	if err := docdb.ValidateIndex(ix); err != nil {
 		return err
 	}
-	return c.write(ctx, func(data *modelData) error {
+	return c.write(ctx, func(data *contents) error {
 		for _, other := range data.indexes {
 			sameKeys := slices.Equal(other.Keys, ix.Keys)
 			switch {
@@ -333,8 +333,8 @@ func (c modelCollection) CreateIndex(ctx context.Context, ix docdb.Index) error 
 	})
 }
 
-func (c modelCollection) DropIndex(ctx context.Context, name string) error {
-	return c.read(ctx, func(data *modelData) error {
+func (c collection) DropIndex(ctx context.Context, name string) error {
+	return c.read(ctx, func(data *contents) error {
 		n := len(data.indexes)
 		data.indexes = slices.DeleteFunc(data.indexes, func(ix docdb.Index) bool { return ix.Name == name })
 		if len(data.indexes) == n {
@@ -344,8 +344,8 @@ func (c modelCollection) DropIndex(ctx context.Context, name string) error {
 	})
 }
 
-func (c modelCollection) Indexes(ctx context.Context) (list []docdb.Index, err error) {
-	err = c.read(ctx, func(data *modelData) error {
+func (c collection) Indexes(ctx context.Context) (list []docdb.Index, err error) {
+	err = c.read(ctx, func(data *contents) error {
 		for _, ix := range data.indexes {
 			ix.Keys = slices.Clone(ix.Keys)
 			list = append(list, ix)
@@ -355,13 +355,13 @@ func (c modelCollection) Indexes(ctx context.Context) (list []docdb.Index, err e
 	return list, err
 }
 
-// find returns where the document with that _id is, or -1.
-func (d *modelData) find(id bson.RawValue) int {
+// find returns the position of the document with that _id, or -1.
+func (d *contents) find(id bson.RawValue) int {
 	return slices.IndexFunc(d.docs, func(doc bson.Raw) bool { return docdb.Compare(docdb.ID(doc), id) == 0 })
 }
 
-// put adds a document, or replaces the one at a place that is not -1.
-func (d *modelData) put(doc bson.Raw, at int) error {
+// put adds a document if at is -1, else replaces the document at that position.
+func (d *contents) put(doc bson.Raw, at int) error {
 	if i := d.find(docdb.ID(doc)); i >= 0 && i != at {
 		return &docdb.DuplicateError{Index: docdb.IDIndex}
 	}

@@ -1,4 +1,4 @@
-package docdbtest
+package model
 
 import (
 	"slices"
@@ -8,7 +8,7 @@ import (
 	"github.com/orgd/orgd/internal/docdb"
 )
 
-// bounded asks whether the indexes hold no more keys of a document than they may.
+// bounded refuses a document with more index keys than a collection admits.
 func bounded(doc bson.Raw, indexes ...docdb.Index) error {
 	n := 0
 	for _, ix := range indexes {
@@ -23,9 +23,9 @@ func bounded(doc bson.Raw, indexes ...docdb.Index) error {
 	return nil
 }
 
-// check asks whether the index admits the document beside all others but that
-// at a place.
-func (d *modelData) check(ix docdb.Index, doc bson.Raw, at int) error {
+// check refuses a document whose key is taken in a unique index by a document at another
+// position than at.
+func (d *contents) check(ix docdb.Index, doc bson.Raw, at int) error {
 	rows, err := docdb.IndexKeys(doc, ix.Keys)
 	if err != nil || !ix.Unique {
 		return err

@@ -1,4 +1,6 @@
-package docdbtest
+// Package standin knows the faults of secantusdb 0.7.0b3, the server that tests use where there is
+// no MongoDB, and by them adapts the suite of docdbtest to it.
+package standin
 
 import (
 	"bytes"
@@ -10,16 +12,17 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/bsontest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/suite"
 )
 
-// StandInLacks is Options.Lacks for secantusdb 0.7.0b3, the server that
-// tests have where there is no MongoDB. It keeps documents as Python does, so that undefined, symbols and DBPointers come back as null, strings and documents {$ref, $id}, and the last
-// fail in an index. In its keys and its order it ignores the scope of code and the
-// subtype of binaries, takes decimals and doubles for equal that are not, and
-// very large and very small numbers too. Of fields of one name in a document, or in
-// a filter, it keeps the last. An index of a path into an array leaves out elements that
-// are not documents.
-func StandInLacks(v bson.RawValue) bool {
+// Lacks is Options.Lacks for the stand-in. It stores documents as Python objects, so that
+// undefined, symbols and DBPointers come back as null, strings and documents {$ref, $id}, of
+// which the last fail in an index. Its keys and its order ignore the scope of code and the
+// subtype of binaries, and treat as equal some decimals and doubles, and some very large or very
+// small numbers, that are not. Of fields of one name in a document, or in a filter, it keeps the
+// last. An index of a path into an array leaves out elements that are not documents.
+func Lacks(v bson.RawValue) bool {
 	switch v.Type {
 	case bson.TypeUndefined, bson.TypeSymbol, bson.TypeDBPointer, bson.TypeCodeWithScope:
 		return true
@@ -52,11 +55,11 @@ func StandInLacks(v bson.RawValue) bool {
 	return false
 }
 
-// StandInAvoid is Options.Avoid for it: the steps of the differential test that meet its faults.
-func StandInAvoid(step Step) bool {
-	// A range with two sides on an indexed array misses documents, and an index of
-	// an array in a path is nothing where there is no such element.
-	if TwoSidedRange(step.Filter) || hasArrayIndex(step.Filter) {
+// Avoid is Options.Avoid for the stand-in: the steps of the differential test that meet its faults.
+func Avoid(step suite.Step) bool {
+	// A range with two sides on an indexed array misses documents, and so does a path with a
+	// position in an array where the array has no such element.
+	if twoSidedRange(step.Filter) || hasArrayIndex(step.Filter) {
 		return true
 	}
 	// A comparison misses strings that begin with the operand in a descending index.
@@ -75,7 +78,7 @@ func StandInAvoid(step Step) bool {
 	})
 }
 
-// hasArrayIndex reports whether a path of a filter may have the index of an array.
+// hasArrayIndex reports whether a path of a filter may name a position in an array.
 func hasArrayIndex(filter bson.Raw) bool {
 	elements, _ := filter.Elements()
 	return slices.ContainsFunc(elements, func(e bson.RawElement) bool {
@@ -90,10 +93,10 @@ func hasArrayIndex(filter bson.Raw) bool {
 	})
 }
 
-// misindexed reports whether the server indexes a document otherwise than MongoDB:
-// it admits arrays at two paths, pairs elements of one array that do not belong
-// together, leaves out elements that are not documents, differs on paths with the
-// index of an array, and takes an empty array and one that holds it for one key.
+// misindexed reports whether the stand-in indexes a document otherwise than MongoDB: it admits
+// arrays at two paths, pairs elements of one array that do not belong together, leaves out
+// elements that are not documents, differs on paths with a position in an array, and has one key
+// for an empty array and an array that holds an empty array.
 func misindexed(doc bson.Raw, ix docdb.Index) bool {
 	rows, err := docdb.IndexKeys(doc, ix.Keys)
 	if err != nil || len(rows) > 1 && len(ix.Keys) > 1 {
@@ -112,7 +115,7 @@ func misindexed(doc bson.Raw, ix docdb.Index) bool {
 	})
 }
 
-// scalarsOn reports whether a path meets an array of anything but documents, or an empty one.
+// scalarsOn reports whether a path meets an empty array, or an array of anything but documents.
 func scalarsOn(v bson.RawValue, path string) bool {
 	first, rest, dotted := strings.Cut(path, ".")
 	if doc, ok := v.DocumentOK(); ok {
@@ -128,13 +131,55 @@ func scalarsOn(v bson.RawValue, path string) bool {
 	})
 }
 
-// StandInTakes reports whether that server can do a step right.
-func StandInTakes(step Step) bool {
-	s := suite{opts: Options{Lacks: StandInLacks}}
+// Takes reports whether the stand-in does a step as MongoDB does.
+func Takes(step suite.Step) bool {
 	for _, raw := range []bson.Raw{step.Document, step.Filter} {
-		if raw != nil && s.lacks(document(raw)) {
+		if raw != nil && bsontest.Contains(bsontest.Embedded(raw), Lacks) {
 			return false
 		}
 	}
-	return !StandInAvoid(step)
+	return !Avoid(step)
+}
+
+// twoSidedRange reports whether a filter in MongoDB's form has a lower and an
+// upper bound on one path, for Options.Avoid.
+func twoSidedRange(filter bson.Raw) bool {
+	bounds := map[string]int{}
+	findBounds(filter, "", bounds)
+	for _, sides := range bounds {
+		if sides == 3 {
+			return true
+		}
+	}
+	return false
+}
+
+// findBounds collects, by path, 1 for a lower bound and 2 for an upper one.
+func findBounds(doc bson.Raw, path string, bounds map[string]int) {
+	elements, err := doc.Elements()
+	if err != nil {
+		return
+	}
+	for _, e := range elements {
+		key, v := e.Key(), e.Value()
+		switch key {
+		case "$gt", "$gte":
+			bounds[path] |= 1
+		case "$lt", "$lte":
+			bounds[path] |= 2
+		case "$and", "$or":
+			list, _ := v.Array().Values()
+			for _, kid := range list {
+				findBounds(kid.Document(), "", bounds)
+			}
+		default:
+			at := path
+			if key[0] != '$' {
+				at = key
+			}
+			if kid, ok := v.DocumentOK(); ok {
+				findBounds(kid, at, bounds)
+			}
+		}
+	}
 }

@@ -1,4 +1,4 @@
-package docdbtest
+package faulty
 
 import (
 	"context"
@@ -23,7 +23,7 @@ type overtaking struct {
 }
 
 // Held returns the writes that are held, in the order in which they were sent.
-func (f *Faulty) Held() []Call {
+func (f *Engine) Held() []Call {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	calls := make([]Call, len(f.held))
@@ -33,11 +33,11 @@ func (f *Faulty) Held() []Call {
 	return calls
 }
 
-// Deliver carries out those of the given writes that are held, or all that are if none is
-// given, in the order in which they were sent, and returns the answers that nobody
-// waits for any more; of InsertMany those by position too. It does not matter whether the
-// process is dead by then: what it had sent is under way. Deliveries do not count as calls.
-func (f *Faulty) Deliver(which ...Call) []error {
+// Deliver carries out the given writes that are held, or all held writes if none is given, in
+// the order in which they were sent. It returns their answers, for which no caller waits any
+// more; that of InsertMany joins the errors by position. The process may be dead by then: its
+// messages are under way all the same. Deliveries do not count as calls.
+func (f *Engine) Deliver(which ...Call) []error {
 	f.mu.Lock()
 	var due []message
 	f.held = slices.DeleteFunc(f.held, func(m message) bool {
@@ -55,9 +55,9 @@ func (f *Faulty) Deliver(which ...Call) []error {
 	return errs
 }
 
-// deliver carries out a call as its fault says, at once or later. A call whose context is
-// over was never sent, so it cannot be late.
-func deliver[T any](ctx context.Context, f *Faulty, x fault, call func(context.Context) (T, error)) (answer T, err error) {
+// deliver carries out a call as its fault says, at once or later. A call whose context has
+// ended was never sent, so it cannot be late.
+func deliver[T any](ctx context.Context, f *Engine, x fault, call func(context.Context) (T, error)) (answer T, err error) {
 	if !x.call.Write() || ctx.Err() != nil {
 		return call(ctx)
 	}
@@ -73,12 +73,12 @@ func deliver[T any](ctx context.Context, f *Faulty, x fault, call func(context.C
 	}
 	answer, err = call(ctx)
 	if x.meets(Twice) {
-		_, _ = call(sent) // nobody waits for the second answer
+		_, _ = call(sent) // no caller waits for the second answer
 	}
 	return answer, err
 }
 
-// joined is an answer as one error.
+// joined joins the errors of an answer.
 func joined[T any](answer T, err error) error {
 	if positions, ok := any(answer).([]error); ok {
 		return errors.Join(append(positions, err)...)
@@ -86,14 +86,14 @@ func joined[T any](answer T, err error) error {
 	return err
 }
 
-func (f *Faulty) hold(m message) {
+func (f *Engine) hold(m message) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.held = append(f.held, m)
 }
 
 // giveWay waits until a write that was sent after the n-th call was carried out.
-func (f *Faulty) giveWay(ctx context.Context, n int) {
+func (f *Engine) giveWay(ctx context.Context, n int) {
 	o := overtaking{n, make(chan struct{})}
 	f.mu.Lock()
 	f.behind = append(f.behind, o)
@@ -111,8 +111,8 @@ func (f *Faulty) giveWay(ctx context.Context, n int) {
 	f.behind = slices.DeleteFunc(f.behind, func(other overtaking) bool { return other.n == n })
 }
 
-// overtake lets those go that waited for the n-th call or another one after theirs.
-func (f *Faulty) overtake(n int) {
+// overtake releases the calls that waited for a later call, such as the n-th, to go first.
+func (f *Engine) overtake(n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.behind = slices.DeleteFunc(f.behind, func(o overtaking) bool {

@@ -1,8 +1,6 @@
-package docdbtest
+package bsontest
 
 import (
-	"encoding/binary"
-	"fmt"
 	"math"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -11,16 +9,15 @@ import (
 	"github.com/orgd/orgd/internal/docdb"
 )
 
-// What is generated is drawn from few and near values, so that random documents
-// and random filters meet: equal numbers of different types, neighbours that a
-// double cannot tell apart, strings that are prefixes of each other, null beside
-// missing, arrays beside their elements.
+// The generators draw from few and near values, so that random filters select random
+// documents: equal numbers of different types, neighbours that a double cannot tell apart,
+// strings that are prefixes of each other, null beside missing, arrays beside their elements.
 
 var names = []string{"a", "b", "0", "1"}
 
-// Number generates a value of one of the four number types, NaN and infinities
+// AnyNumber generates a value of one of the four number types, NaN and infinities
 // included.
-func Number() *rapid.Generator[bson.RawValue] {
+func AnyNumber() *rapid.Generator[bson.RawValue] {
 	ints := []int64{0, 1, -1, 2, 3, 1 << 53, 1<<53 + 1, math.MaxInt64, math.MinInt64, math.MaxInt64 - 1}
 	doubles := []float64{0, math.Copysign(0, -1), 1, -1, 0.1, 1.5, 2, 1 << 53, 1 << 63, -(1 << 63), 1e23, 5e-324, math.MaxFloat64, math.Inf(1), math.Inf(-1), math.NaN()}
 	decimals := []string{"0", "-0E+10", "1", "1.0", "10E-1", "-1", "0.1", "1.5", "9007199254740993", "9223372036854775807",
@@ -43,45 +40,20 @@ func Number() *rapid.Generator[bson.RawValue] {
 	})
 }
 
-// scalars are one or two values of every type but numbers, document and array.
-func scalars() []bson.RawValue {
-	oid := bson.ObjectID{11: 1}
-	return []bson.RawValue{
-		Value(nil), Value(""), Value("a"), Value("ab"), Value("a\x00"), Value("é"), Value("b"),
-		Value(true), Value(false), Value(oid), Value(bson.ObjectID{0: 1}),
-		Value(bson.Binary{}), Value(bson.Binary{Data: []byte{1}}), Value(bson.Binary{Subtype: 4, Data: make([]byte, 16)}),
-		Value(bson.Binary{Subtype: 128, Data: []byte{0}}),
-		Value(bson.DateTime(0)), Value(bson.DateTime(-1)), Value(bson.DateTime(1 << 40)),
-		Value(bson.Timestamp{T: 1, I: 2}), Value(bson.Timestamp{T: math.MaxUint32, I: 1}),
-	}
-}
-
-// exotic are values of the types that a filter takes no operands of.
-func exotic() []bson.RawValue {
-	scope := bson.D{{Key: "a", Value: int32(1)}}
-	return []bson.RawValue{
-		Value(bson.MinKey{}), Value(bson.MaxKey{}), Value(bson.Undefined{}),
-		Value(bson.Regex{Pattern: "^a", Options: "i"}), Value(bson.Regex{Pattern: "a"}),
-		Value(bson.JavaScript("f()")), Value(bson.JavaScript("")),
-		Value(bson.CodeWithScope{Code: "f()", Scope: scope}), Value(bson.CodeWithScope{Code: "f()", Scope: bson.D{}}),
-		Value(bson.Symbol("a")), Value(bson.DBPointer{DB: "db.c", Pointer: bson.ObjectID{0: 1}}),
-	}
-}
-
 var (
-	scalar       = rapid.SampledFrom(scalars())
-	exoticScalar = rapid.SampledFrom(exotic())
+	scalar       = rapid.SampledFrom(Scalars())
+	exoticScalar = rapid.SampledFrom(NonOperands())
 )
 
-// Scalar generates a value that is neither document nor array, of a type that a
+// AnyScalar generates a value that is neither document nor array, of a type that a
 // filter takes, NaN and null included.
-func Scalar() *rapid.Generator[bson.RawValue] {
-	return rapid.OneOf(Number(), scalar)
+func AnyScalar() *rapid.Generator[bson.RawValue] {
+	return rapid.OneOf(AnyNumber(), scalar)
 }
 
 // AnyValue generates a value of any type, nested to that depth.
 func AnyValue(depth int) *rapid.Generator[bson.RawValue] {
-	leaf := rapid.OneOf(Scalar(), Scalar(), exoticScalar)
+	leaf := rapid.OneOf(AnyScalar(), AnyScalar(), exoticScalar)
 	if depth <= 0 {
 		return leaf
 	}
@@ -91,7 +63,7 @@ func AnyValue(depth int) *rapid.Generator[bson.RawValue] {
 // operand generates what an equality takes: its documents and arrays may hold
 // anything, but no name beginning with "$".
 func operand() *rapid.Generator[bson.RawValue] {
-	return rapid.OneOf(Scalar(), Scalar(), array(AnyValue(1)), object(AnyValue(1)))
+	return rapid.OneOf(AnyScalar(), AnyScalar(), array(AnyValue(1)), object(AnyValue(1)))
 }
 
 func array(of *rapid.Generator[bson.RawValue]) *rapid.Generator[bson.RawValue] {
@@ -117,21 +89,21 @@ func fields(t *rapid.T, of *rapid.Generator[bson.RawValue]) bson.D {
 	return d
 }
 
-// Document generates a document with that _id and values of any type under
+// AnyDocument generates a document with that _id and values of any type under
 // the names that Path and Filter draw from.
-func Document(id bson.RawValue) *rapid.Generator[bson.Raw] {
+func AnyDocument(id bson.RawValue) *rapid.Generator[bson.Raw] {
 	return rapid.Custom(func(t *rapid.T) bson.Raw {
 		return Raw(append(bson.D{{Key: "_id", Value: id}}, fields(t, AnyValue(3))...))
 	})
 }
 
-// Path generates a dotted path of one to three parts.
-func Path() *rapid.Generator[string] {
+// AnyPath generates a dotted path of one to three parts.
+func AnyPath() *rapid.Generator[string] {
 	return rapid.SampledFrom([]string{"a", "b", "a", "b", "a.b", "b.a", "a.0", "a.1", "b.0", "a.a", "a.b.a", "a.0.b", "a.1.a", "a.0.0", "0", "0.a", "_id"})
 }
 
-// Filter generates a filter in MongoDB's form, operators nested to that depth.
-func Filter(depth int) *rapid.Generator[bson.Raw] {
+// AnyFilter generates a filter in MongoDB's form, operators nested to that depth.
+func AnyFilter(depth int) *rapid.Generator[bson.Raw] {
 	return rapid.Custom(func(t *rapid.T) bson.Raw { return Raw(filter(t, depth)) })
 }
 
@@ -146,7 +118,7 @@ func filter(t *rapid.T, depth int) bson.D {
 			d = append(d, bson.E{Key: rapid.SampledFrom([]string{"$and", "$or"}).Draw(t, "list"), Value: list})
 			continue
 		}
-		e := bson.E{Key: Path().Draw(t, "path")}
+		e := bson.E{Key: AnyPath().Draw(t, "path")}
 		if rapid.Bool().Draw(t, "implicit equality") {
 			e.Value = operand().Draw(t, "value")
 		} else {
@@ -176,7 +148,7 @@ func operators(t *rapid.T, depth int) bson.D {
 			}
 			e.Value = operators(t, depth-1)
 		default:
-			e.Value = Scalar().Filter(orderable).Draw(t, "operand")
+			e.Value = AnyScalar().Filter(orderable).Draw(t, "operand")
 		}
 		d = append(d, e)
 	}
@@ -187,48 +159,4 @@ func operators(t *rapid.T, depth int) bson.D {
 func orderable(v bson.RawValue) bool {
 	nan := Value(math.NaN())
 	return v.Type != bson.TypeNull && docdb.Compare(v, nan) != 0
-}
-
-// Value returns a value in BSON. It panics on what cannot be marshalled.
-func Value(v any) bson.RawValue {
-	switch v := v.(type) {
-	case nil:
-		return bson.RawValue{Type: bson.TypeNull}
-	case bson.RawValue:
-		return v
-	}
-	t, b, err := bson.MarshalValue(v)
-	if err != nil {
-		panic(fmt.Sprintf("docdbtest: marshal %T: %v", v, err))
-	}
-	return bson.RawValue{Type: t, Value: b}
-}
-
-// Raw returns a document in BSON. It panics on what cannot be marshalled.
-func Raw(v any) bson.Raw {
-	b, err := bson.Marshal(v)
-	if err != nil {
-		panic(fmt.Sprintf("docdbtest: marshal %T: %v", v, err))
-	}
-	return b
-}
-
-// Doc returns a document with that _id and these names and values in turn.
-func Doc(id any, namesAndValues ...any) bson.Raw {
-	d := bson.D{{Key: "_id", Value: id}}
-	for i := 0; i+1 < len(namesAndValues); i += 2 {
-		d = append(d, bson.E{Key: namesAndValues[i].(string), Value: namesAndValues[i+1]})
-	}
-	return Raw(d)
-}
-
-// Sized returns a document with that _id of exactly size bytes, which is at
-// least 20 more than the _id takes.
-func Sized(id any, size int) bson.Raw {
-	doc := Doc(id, "pad", bson.Binary{})
-	doc = Doc(id, "pad", bson.Binary{Data: make([]byte, size-len(doc))})
-	if len(doc) != size || int(binary.LittleEndian.Uint32(doc)) != size {
-		panic(fmt.Sprintf("docdbtest: made %d bytes, not %d", len(doc), size))
-	}
-	return doc
 }

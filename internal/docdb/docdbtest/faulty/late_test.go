@@ -1,4 +1,4 @@
-package docdbtest_test
+package faulty_test
 
 import (
 	"context"
@@ -15,15 +15,17 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	. "github.com/orgd/orgd/internal/docdb/docdbtest"
+	. "github.com/orgd/orgd/internal/docdb/docdbtest/bsontest"
+	. "github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 )
 
-// faultyCollection is an engine that a test can make fail, and a collection with the
+// engineWithDocuments is an engine that a test can make fail, and a collection with the
 // documents 1 to 3, through it and past it.
-func faultyCollection(t *testing.T) (f *Faulty, c, beneath docdb.Collection) {
+func engineWithDocuments(t *testing.T) (f *Engine, c, beneath docdb.Collection) {
 	t.Helper()
-	engine := NewModel()
-	f = NewFaulty(engine)
+	engine := model.New()
+	f = New(engine)
 	if err := engine.Database("db").Create(t.Context(), "org_a"); err != nil {
 		t.Fatal(err)
 	}
@@ -59,8 +61,8 @@ func TestALateWriteHasItsEffectWhenItIsDelivered(t *testing.T) {
 		}
 		for _, dies := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, of a process that died: %v", late.op, dies), func(t *testing.T) {
-				engine := NewModel()
-				f := NewFaulty(engine)
+				engine := model.New()
+				f := New(engine)
 				answer := docdb.ErrOutcomeUnknown
 				if f.FailAt(k+1, Late); dies {
 					answer = ErrDied
@@ -96,7 +98,7 @@ func TestALateWriteHasItsEffectWhenItIsDelivered(t *testing.T) {
 }
 
 func TestALateWriteIsCarriedOutOnWhatIsThereThen(t *testing.T) {
-	f, c, beneath := faultyCollection(t)
+	f, c, beneath := engineWithDocuments(t)
 	f.FailOn(Nth(2, "Replace", "org_", Late))
 	docs := []bson.Raw{Doc(1, "a", 1), Doc(1, "a", 2), Doc(1, "a", 3)}
 	var errs []error
@@ -116,7 +118,7 @@ func TestALateWriteIsCarriedOutOnWhatIsThereThen(t *testing.T) {
 }
 
 func TestOneOfTheHeldWritesIsDelivered(t *testing.T) {
-	f, c, beneath := faultyCollection(t)
+	f, c, beneath := engineWithDocuments(t)
 	f.FailOn(func(Call) (Mode, bool) { return Late, true })
 	for i := range 3 {
 		if err := replaceA(t.Context(), c, i+1, 1); !errors.Is(err, docdb.ErrOutcomeUnknown) {
@@ -142,7 +144,7 @@ func TestOneOfTheHeldWritesIsDelivered(t *testing.T) {
 }
 
 func TestAWriteThatWasNotSentIsNotLate(t *testing.T) {
-	f, c, _ := faultyCollection(t)
+	f, c, _ := engineWithDocuments(t)
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	f.FailAt(1, Late)
@@ -155,9 +157,9 @@ func TestAWriteIsCarriedOutTwice(t *testing.T) {
 	want := states(t)
 	for k, twice := range everyStep {
 		t.Run(twice.op, func(t *testing.T) {
-			engine := NewModel()
-			beneath := NewFaulty(engine) // counts
-			f := NewFaulty(beneath)
+			engine := model.New()
+			beneath := New(engine) // counts
+			f := New(beneath)
 			f.FailAt(k+1, Twice)
 			for _, step := range everyStep[:k+1] {
 				db := f.Database("db")
@@ -178,7 +180,7 @@ func TestAWriteIsCarriedOutTwice(t *testing.T) {
 
 func TestTwoWritesChangePlaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f, c, beneath := faultyCollection(t)
+		f, c, beneath := engineWithDocuments(t)
 		f.FailAt(1, Reordered)
 		var first error
 		var wg sync.WaitGroup
@@ -209,7 +211,7 @@ func TestAReorderedWriteWaitsForNobodyForLong(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f, c, beneath := faultyCollection(t)
+				f, c, beneath := engineWithDocuments(t)
 				f.FailOn(func(Call) (Mode, bool) { return Reordered, true })
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
@@ -237,7 +239,7 @@ func TestAReorderedWriteWaitsForNobodyForLong(t *testing.T) {
 
 // TestEveryWriteReordered: each waits for the next, and all come through.
 func TestEveryWriteReordered(t *testing.T) {
-	f, c, beneath := faultyCollection(t)
+	f, c, beneath := engineWithDocuments(t)
 	f.FailOn(func(Call) (Mode, bool) { return Reordered, true })
 	var wg sync.WaitGroup
 	for i := range 20 {
@@ -256,7 +258,7 @@ func TestEveryWriteReordered(t *testing.T) {
 // TestLateWritesAtRandom is how histories use it: writes are held at random, and delivered
 // some time later or in the end. Nothing comes twice, and nothing is lost.
 func TestLateWritesAtRandom(t *testing.T) {
-	f, c, beneath := faultyCollection(t)
+	f, c, beneath := engineWithDocuments(t)
 	draw := rand.New(rand.NewPCG(1, 2))
 	f.FailOn(func(call Call) (Mode, bool) { return Late, call.Write() && draw.IntN(4) == 0 })
 	var wg sync.WaitGroup

@@ -1,4 +1,4 @@
-package docdbtest_test
+package faulty_test
 
 import (
 	"context"
@@ -12,7 +12,9 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	. "github.com/orgd/orgd/internal/docdb/docdbtest"
+	. "github.com/orgd/orgd/internal/docdb/docdbtest/bsontest"
+	. "github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 )
 
 // A step is one call and how to see its effect in the engine beneath.
@@ -28,7 +30,9 @@ var everyStep = []step{
 	{"CreateIndex", func(ctx context.Context, _ docdb.Database, c docdb.Collection) error {
 		return c.CreateIndex(ctx, docdb.Index{Name: "i", Keys: []docdb.Key{{Path: "a"}}})
 	}},
-	{"Insert", func(ctx context.Context, _ docdb.Database, c docdb.Collection) error { return c.Insert(ctx, Doc(1)) }},
+	{"Insert", func(ctx context.Context, _ docdb.Database, c docdb.Collection) error {
+		return c.Insert(ctx, Doc(1))
+	}},
 	{"InsertMany", func(ctx context.Context, _ docdb.Database, c docdb.Collection) error {
 		_, err := c.InsertMany(ctx, []bson.Raw{Doc(2), Doc(3), Doc(4), Doc(5)})
 		return err
@@ -105,7 +109,7 @@ func state(t *testing.T, engine docdb.Engine) string {
 // states are what an engine holds before the first step and after each.
 func states(t *testing.T) []string {
 	t.Helper()
-	engine := NewModel()
+	engine := model.New()
 	list := []string{state(t, engine)}
 	for _, step := range everyStep {
 		db := engine.Database("db")
@@ -122,8 +126,8 @@ func TestDieAtEveryCall(t *testing.T) {
 	for k := range everyStep {
 		for _, mode := range Modes {
 			t.Run(fmt.Sprintf("%s %s", mode, everyStep[k].op), func(t *testing.T) {
-				engine := NewModel()
-				f := NewFaulty(engine)
+				engine := model.New()
+				f := New(engine)
 				f.DieAt(k+1, mode)
 				db := f.Database("db")
 				for i, step := range everyStep {
@@ -165,7 +169,7 @@ func TestFailAtOneCallGoesOn(t *testing.T) {
 	for k, failing := range everyStep {
 		for _, mode := range Modes {
 			t.Run(fmt.Sprintf("%s %s", mode, failing.op), func(t *testing.T) {
-				f := NewFaulty(NewModel())
+				f := New(model.New())
 				db := f.Database("db")
 				for i, step := range everyStep[:k+1] {
 					if i == k {
@@ -197,7 +201,7 @@ func TestFailAtOneCallGoesOn(t *testing.T) {
 
 func TestFindFailsWhereItsModeSays(t *testing.T) {
 	for mode, want := range map[Mode]int{Before: 0, Midway: 1, After: 3} {
-		f := NewFaulty(NewModel())
+		f := New(model.New())
 		db := f.Database("db")
 		if err := db.Create(t.Context(), "c"); err != nil {
 			t.Fatal(err)
@@ -227,7 +231,7 @@ func TestFindFailsWhereItsModeSays(t *testing.T) {
 }
 
 func TestAFindThatIsLeftEarlyDiesAllTheSame(t *testing.T) {
-	f := NewFaulty(NewModel())
+	f := New(model.New())
 	db := f.Database("db")
 	if err := errors.Join(db.Create(t.Context(), "c"), db.Collection("c").Insert(t.Context(), Doc(1))); err != nil {
 		t.Fatal(err)
@@ -242,7 +246,7 @@ func TestAFindThatIsLeftEarlyDiesAllTheSame(t *testing.T) {
 }
 
 func TestOnIsCalledWithEveryCall(t *testing.T) {
-	f := NewFaulty(NewModel())
+	f := New(model.New())
 	var calls []string
 	refused := errors.New("refused")
 	f.On(func(c Call) error {
@@ -282,8 +286,8 @@ func TestOnIsCalledWithEveryCall(t *testing.T) {
 // TestDeathAmongConcurrentCalls: what was acknowledged is there, and nothing is
 // acknowledged after death.
 func TestDeathAmongConcurrentCalls(t *testing.T) {
-	engine := NewModel()
-	f := NewFaulty(engine)
+	engine := model.New()
+	f := New(engine)
 	db := f.Database("db")
 	if err := db.Create(t.Context(), "c"); err != nil {
 		t.Fatal(err)

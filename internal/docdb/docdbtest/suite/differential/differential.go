@@ -1,4 +1,6 @@
-package docdbtest
+// Package differential has the case of docdbtest that gives an engine and the model the same
+// random calls, and compares their answers.
+package differential
 
 import (
 	"context"
@@ -11,34 +13,36 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/bsontest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/suite"
 )
 
-var differentialCases = map[string]func(*suite){
+var Cases = suite.Cases{
 	"whatever is asked of it, it answers as the model does": differentialCase,
 }
 
-// A rival asks an engine and the model the same.
+// A rival makes the same calls on the engine under test and on the model.
 type rival struct {
-	*suite
+	*suite.T
 	ctx     context.Context
-	avoid   func(Step) bool
-	engine  docdb.Collection
+	subject docdb.Collection
 	model   docdb.Collection
-	docs    []bson.Raw    // what the model holds
+	docs    []bson.Raw    // the model's
 	indexes []docdb.Index // the model's
 }
 
 // differentialCase draws documents, indexes, writes and queries, and compares
 // every answer with the model's. Rapid prints the draws of a run that fails, made
 // as short as it can, and the seed to run it again.
-func differentialCase(s *suite) {
+func differentialCase(s *suite.T) {
 	rounds := 0
 	rapid.Check(s.T, func(t *rapid.T) {
 		rounds++
-		r := &rival{suite: s, ctx: s.Context(), avoid: s.opts.Avoid}
-		name, model := fmt.Sprint("c", rounds), NewModel().Database("m")
-		r.engine, r.model = s.db.Collection(name), model.Collection(name)
-		for _, db := range []docdb.Database{s.db, model} {
+		r := &rival{T: s, ctx: s.Context()}
+		name, model := fmt.Sprint("c", rounds), model.New().Database("m")
+		r.subject, r.model = s.DB.Collection(name), model.Collection(name)
+		for _, db := range []docdb.Database{s.DB, model} {
 			if err := db.Create(r.ctx, name); err != nil {
 				t.Fatal(err)
 			}
@@ -55,19 +59,19 @@ func differentialCase(s *suite) {
 			"count":        r.countStep,
 		})
 		r.sameDocuments(t, docdb.Query{})
-		if err := s.db.Drop(r.ctx, name); err != nil {
+		if err := s.DB.Drop(r.ctx, name); err != nil {
 			t.Fatal(err)
 		}
 	})
 }
 
-// try leaves a step out that Options.Avoid or Lacks want left out.
-func (r *rival) try(t *rapid.T, step Step) {
+// try skips a step that suite.Options leaves out.
+func (r *rival) try(t *rapid.T, step suite.Step) {
 	step.Indexes, step.Stored = r.indexes, r.docs
-	if step.Document != nil && r.lacks(document(step.Document)) || step.Filter != nil && r.lacks(document(step.Filter)) {
+	if step.Document != nil && r.Lacks(bsontest.Embedded(step.Document)) || step.Filter != nil && r.Lacks(bsontest.Embedded(step.Filter)) {
 		t.Skip("holds a value that the server lacks")
 	}
-	if r.avoid != nil && r.avoid(step) {
+	if r.Avoid(step) {
 		t.Skip("avoided")
 	}
 }
@@ -79,15 +83,15 @@ func (r *rival) sameOutcome(t *rapid.T, got, want error) {
 	t.Helper()
 	for _, outcome := range outcomes {
 		if refused(got) && refused(want) {
-			break // for two reasons at once, of which either may be given
+			break // two reasons apply, and the engine may give either
 		}
 		if errors.Is(want, outcome) != errors.Is(got, outcome) {
 			t.Fatalf("the engine answers %v, the model %v", got, want)
 		}
 	}
-	// What the model holds now.
+	// The model holds this now.
 	var err error
-	if r.docs, err = collect(r.ctx, r.model, docdb.Query{}); err != nil {
+	if r.docs, err = suite.Collect(r.ctx, r.model, docdb.Query{}); err != nil {
 		t.Fatal(err)
 	}
 	if r.indexes, err = r.model.Indexes(r.ctx); err != nil {
@@ -95,31 +99,33 @@ func (r *rival) sameOutcome(t *rapid.T, got, want error) {
 	}
 }
 
-// refused reports whether an index, or a rule, refuses what is written.
+// refused reports whether a unique index or a rule refuses a document.
 func refused(err error) bool {
 	return errors.Is(err, docdb.ErrDuplicate) || errors.Is(err, docdb.ErrInvalid)
 }
 
 // differentialIDs are _ids of many types, no two equal.
-var differentialIDs = []bson.RawValue{Value(int32(1)), Value(int64(2)), Value(2.5), Value(int64(1<<53 + 1)), Value("a"), Value("b"), Value(""),
-	Value(nil), Value(true), Value(bson.ObjectID{1}), Value(bson.D{{Key: "a", Value: int32(1)}}), Value(bson.Binary{Data: []byte{1}}), Value(bson.DateTime(5))}
+var differentialIDs = []bson.RawValue{bsontest.Value(int32(1)), bsontest.Value(int64(2)), bsontest.Value(2.5), bsontest.Value(int64(1<<53 + 1)),
+	bsontest.Value("a"), bsontest.Value("b"), bsontest.Value(""),
+	bsontest.Value(nil), bsontest.Value(true), bsontest.Value(bson.ObjectID{1}), bsontest.Value(bson.D{{Key: "a", Value: int32(1)}}),
+	bsontest.Value(bson.Binary{Data: []byte{1}}), bsontest.Value(bson.DateTime(5))}
 
 func drawID(t *rapid.T) bson.RawValue {
-	// Drawn by its place, so that it prints short.
+	// Drawn by its position in the list, so that it prints short.
 	return differentialIDs[rapid.IntRange(0, len(differentialIDs)-1).Draw(t, "_id")]
 }
 
 func (r *rival) drawDocument(t *rapid.T, id bson.RawValue) bson.Raw {
-	doc := Document(id).Draw(t, "document")
+	doc := bsontest.AnyDocument(id).Draw(t, "document")
 	t.Log(doc) // rapid prints it as bytes
-	r.try(t, Step{Document: doc})
+	r.try(t, suite.Step{Document: doc})
 	return doc
 }
 
 func (r *rival) drawFilter(t *rapid.T) docdb.Filter {
-	raw := Filter(2).Draw(t, "filter")
+	raw := bsontest.AnyFilter(2).Draw(t, "filter")
 	t.Log(raw)
-	r.try(t, Step{Filter: raw})
+	r.try(t, suite.Step{Filter: raw})
 	f, err := docdb.ParseFilter(raw)
 	if err != nil {
 		t.Fatal(err)
@@ -129,12 +135,12 @@ func (r *rival) drawFilter(t *rapid.T) docdb.Filter {
 
 func (r *rival) insertStep(t *rapid.T) {
 	doc := r.drawDocument(t, drawID(t))
-	r.sameOutcome(t, r.engine.Insert(r.ctx, doc), r.model.Insert(r.ctx, doc))
+	r.sameOutcome(t, r.subject.Insert(r.ctx, doc), r.model.Insert(r.ctx, doc))
 }
 
-// insertManyStep inserts documents with _ids in order, so that each has one
-// outcome, and unique keys are left to the engine: those that clash within one call are
-// taken by either, so none is drawn while there is a unique index.
+// insertManyStep inserts documents with different _ids, so that each has only one correct
+// outcome. Of two documents with one unique key, either may take it, so the step is skipped
+// while there is a unique index.
 func (r *rival) insertManyStep(t *rapid.T) {
 	if slices.ContainsFunc(r.indexes, func(ix docdb.Index) bool { return ix.Unique }) {
 		t.Skip("there is a unique index")
@@ -145,7 +151,7 @@ func (r *rival) insertManyStep(t *rapid.T) {
 			docs = append(docs, r.drawDocument(t, id))
 		}
 	}
-	got, err := r.engine.InsertMany(r.ctx, docs)
+	got, err := r.subject.InsertMany(r.ctx, docs)
 	want, wantErr := r.model.InsertMany(r.ctx, docs)
 	if len(got) != len(want) {
 		t.Fatalf("the engine answers %v, %v, the model %v, %v", got, err, want, wantErr)
@@ -159,35 +165,35 @@ func (r *rival) insertManyStep(t *rapid.T) {
 func (r *rival) replaceStep(t *rapid.T) {
 	id, when := drawID(t), r.drawFilter(t)
 	doc := r.drawDocument(t, id)
-	r.sameOutcome(t, r.engine.Replace(r.ctx, id, when, doc), r.model.Replace(r.ctx, id, when, doc))
+	r.sameOutcome(t, r.subject.Replace(r.ctx, id, when, doc), r.model.Replace(r.ctx, id, when, doc))
 }
 
 func (r *rival) deleteStep(t *rapid.T) {
 	id, when := drawID(t), r.drawFilter(t)
-	r.sameOutcome(t, r.engine.Delete(r.ctx, id, when), r.model.Delete(r.ctx, id, when))
+	r.sameOutcome(t, r.subject.Delete(r.ctx, id, when), r.model.Delete(r.ctx, id, when))
 }
 
 func (r *rival) createIndexStep(t *rapid.T) {
 	ix := docdb.Index{Name: rapid.SampledFrom([]string{"i", "j", "k"}).Draw(t, "name"), Unique: rapid.IntRange(0, 3).Draw(t, "unique") == 0}
-	paths := Path().Filter(func(p string) bool { return p != "_id" })
+	paths := bsontest.AnyPath().Filter(func(p string) bool { return p != "_id" })
 	for _, p := range rapid.SliceOfNDistinct(paths, 1, 2, rapid.ID).Draw(t, "paths") {
 		ix.Keys = append(ix.Keys, docdb.Key{Path: p, Desc: rapid.Bool().Draw(t, "desc")})
 	}
-	r.try(t, Step{Index: &ix})
-	r.sameOutcome(t, r.engine.CreateIndex(r.ctx, ix), r.model.CreateIndex(r.ctx, ix))
+	r.try(t, suite.Step{Index: &ix})
+	r.sameOutcome(t, r.subject.CreateIndex(r.ctx, ix), r.model.CreateIndex(r.ctx, ix))
 }
 
 func (r *rival) dropIndexStep(t *rapid.T) {
 	name := rapid.SampledFrom([]string{"i", "j", "k"}).Draw(t, "name")
-	r.sameOutcome(t, r.engine.DropIndex(r.ctx, name), r.model.DropIndex(r.ctx, name))
-	got, err := r.engine.Indexes(r.ctx)
+	r.sameOutcome(t, r.subject.DropIndex(r.ctx, name), r.model.DropIndex(r.ctx, name))
+	got, err := r.subject.Indexes(r.ctx)
 	if diff := cmp.Diff(append([]docdb.Index{}, r.indexes...), append([]docdb.Index{}, got...)); err != nil || diff != "" {
 		t.Fatalf("indexes: %v (-model +engine):\n%s", err, diff)
 	}
 }
 
 func (r *rival) findStep(t *rapid.T) {
-	raw := Filter(2).Draw(t, "filter")
+	raw := bsontest.AnyFilter(2).Draw(t, "filter")
 	t.Log(raw)
 	q := docdb.Query{Desc: rapid.Bool().Draw(t, "desc"), Limit: rapid.IntRange(0, 4).Draw(t, "limit")}
 	if len(r.indexes) > 0 && rapid.IntRange(0, 3).Draw(t, "by index") > 0 {
@@ -197,12 +203,12 @@ func (r *rival) findStep(t *rapid.T) {
 	case from == 1 && len(r.docs) > 0: // a document that is there
 		at := docdb.PositionOf(r.docs[rapid.IntRange(0, len(r.docs)-1).Draw(t, "from")], q.Order, q.Desc)
 		q.After = &at
-	case from == 2: // one that may not be
+	case from == 2: // a document that may not be there
 		doc := r.drawDocument(t, drawID(t))
 		at := docdb.PositionOf(doc, q.Order, q.Desc)
 		q.After = &at
 	}
-	r.try(t, Step{Filter: raw, Query: &q})
+	r.try(t, suite.Step{Filter: raw, Query: &q})
 	var err error
 	if q.Filter, err = docdb.ParseFilter(raw); err != nil {
 		t.Fatal(err)
@@ -212,62 +218,19 @@ func (r *rival) findStep(t *rapid.T) {
 
 func (r *rival) sameDocuments(t *rapid.T, q docdb.Query) {
 	t.Helper()
-	got, err := collect(r.ctx, r.engine, q)
+	got, err := suite.Collect(r.ctx, r.subject, q)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := differ(Select(r.docs, q), got); diff != "" {
+	if diff := suite.Diff(model.Select(r.docs, q), got); diff != "" {
 		t.Fatalf("filter %v, order %v, descending %v, after %v, limit %d (-model +engine):\n%s", q.Filter.Document(), q.Order, q.Desc, q.After, q.Limit, diff)
 	}
 }
 
 func (r *rival) countStep(t *rapid.T) {
 	f := r.drawFilter(t)
-	got, err := r.engine.Count(r.ctx, f)
-	if want := len(Select(r.docs, docdb.Query{Filter: f})); err != nil || got != int64(want) {
+	got, err := r.subject.Count(r.ctx, f)
+	if want := len(model.Select(r.docs, docdb.Query{Filter: f})); err != nil || got != int64(want) {
 		t.Fatalf("%v: the engine counts %d, %v, the model %d", f.Document(), got, err, want)
-	}
-}
-
-// TwoSidedRange reports whether a filter in MongoDB's form has a lower and an
-// upper bound on one path, for Options.Avoid.
-func TwoSidedRange(filter bson.Raw) bool {
-	bounds := map[string]int{}
-	findBounds(filter, "", bounds)
-	for _, sides := range bounds {
-		if sides == 3 {
-			return true
-		}
-	}
-	return false
-}
-
-// findBounds collects, by path, 1 for a lower bound and 2 for an upper one.
-func findBounds(doc bson.Raw, path string, bounds map[string]int) {
-	elements, err := doc.Elements()
-	if err != nil {
-		return
-	}
-	for _, e := range elements {
-		key, v := e.Key(), e.Value()
-		switch key {
-		case "$gt", "$gte":
-			bounds[path] |= 1
-		case "$lt", "$lte":
-			bounds[path] |= 2
-		case "$and", "$or":
-			list, _ := v.Array().Values()
-			for _, kid := range list {
-				findBounds(kid.Document(), "", bounds)
-			}
-		default:
-			at := path
-			if key[0] != '$' {
-				at = key
-			}
-			if kid, ok := v.DocumentOK(); ok {
-				findBounds(kid, at, bounds)
-			}
-		}
 	}
 }
