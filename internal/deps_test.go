@@ -19,7 +19,6 @@ var mayImport = map[string][]string{
 	"internal/docdb/embedded":          {"internal/docdb", "internal/docdb/embedded/disk", "internal/docdb/embedded/keys"},
 	"internal/docdb/embedded/disk":     {"internal/docdb"},
 	"internal/docdb/embedded/keys":     {"internal/docdb"},
-	"internal/docdb/mongodb":           {"internal/docdb", "internal/fair"},
 	"internal/docdb/mongodb/mongotest": {},
 	"internal/auth":                    {"internal/org"},
 	"internal/policy":                  {"internal/org"},
@@ -73,6 +72,17 @@ var mayImport = map[string][]string{
 	"internal/docdb/docdbtest/model":              {"internal/docdb"},
 	"internal/docdb/docdbtest/faulty":             {"internal/docdb"},
 	"internal/docdb/docdbtest/bsontest":           {"internal/docdb"},
+
+	"internal/docdb/mongodb": {"internal/docdb", "internal/docdb/mongodb/call", "internal/docdb/mongodb/collection",
+		"internal/docdb/mongodb/connection", "internal/docdb/mongodb/outcome"},
+	"internal/docdb/mongodb/collection": {"internal/docdb", "internal/docdb/mongodb/batch", "internal/docdb/mongodb/call", "internal/docdb/mongodb/index",
+		"internal/docdb/mongodb/outcome", "internal/docdb/mongodb/position", "internal/fair"},
+	"internal/docdb/mongodb/call":       {"internal/docdb", "internal/docdb/mongodb/connection", "internal/docdb/mongodb/outcome"},
+	"internal/docdb/mongodb/batch":      {"internal/docdb/mongodb/outcome"},
+	"internal/docdb/mongodb/index":      {"internal/docdb", "internal/docdb/mongodb/outcome"},
+	"internal/docdb/mongodb/outcome":    {"internal/docdb", "internal/docdb/mongodb/connection"},
+	"internal/docdb/mongodb/connection": {"internal/docdb"},
+	"internal/docdb/mongodb/position":   {"internal/docdb"},
 }
 
 // modules are where this repository's packages are, from here.

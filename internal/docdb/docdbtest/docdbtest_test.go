@@ -26,7 +26,7 @@ func TestFaultyWithoutAFault(t *testing.T) {
 			"InsertMany of 48 MiB in few documents is accepted":                 slow,
 			"InsertMany of over 1000 documents or 48 MiB is ErrTooLarge":        slow,
 			"a document of 16 MiB is accepted and read back":                    slow,
-			"whatever is asked of it, it answers as the model does":             slow,
+			"the engine answers random calls as the model does":                 slow,
 		},
 	})
 }

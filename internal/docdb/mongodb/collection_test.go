@@ -120,14 +120,14 @@ func TestIndexesMadeByOthers(t *testing.T) {
 	if err != nil || len(specs) != 5 {
 		t.Errorf("%v, %d indexes, want 5", err, len(specs))
 	}
-	// A plain index beside theirs on the same keys.
+	// A plain index of docdb beside theirs on the same keys.
 	if err := c.CreateIndex(t.Context(), docdb.Index{Name: "mine", Keys: []docdb.Key{{Path: "plain"}}}); err != nil {
 		t.Error(err)
 	}
 }
 
-// TestOrderAfterAnotherProcessChangedTheIndexes: what is remembered of an index
-// is found out to be wrong.
+// TestOrderAfterAnotherProcessChangedTheIndexes: Find asks the server again when what it remembers
+// of an index is wrong.
 func TestOrderAfterAnotherProcessChangedTheIndexes(t *testing.T) {
 	uri, name := mongotest.URI(t), mongotest.Database(t)
 	db := open(t, mongodb.Config{URI: uri}).Database(name)
@@ -162,7 +162,7 @@ func TestOrderAfterAnotherProcessChangedTheIndexes(t *testing.T) {
 	}
 }
 
-func TestListLeavesOutWhatIsNotDocdbs(t *testing.T) {
+func TestListLeavesOutCollectionsThatAreNotDocdbs(t *testing.T) {
 	uri, name := mongotest.URI(t), mongotest.Database(t)
 	db := open(t, mongodb.Config{URI: uri}).Database(name)
 	theirs := driver(t, name).Database()

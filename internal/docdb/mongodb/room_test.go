@@ -10,8 +10,8 @@ import (
 	"github.com/orgd/orgd/internal/docdb/mongodb/mongotest"
 )
 
-// TestFindAsksForRoom before it copies a document for the caller, and ends with the very
-// error that it is told.
+// TestFindAsksForRoom: it asks before it copies a document for the caller, and ends with the error
+// that the room returns.
 func TestFindAsksForRoom(t *testing.T) {
 	c := create(t, mongotest.URI(t))
 	const size = 100 << 10

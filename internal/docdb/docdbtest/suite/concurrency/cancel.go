@@ -75,7 +75,7 @@ var Cancellations = suite.Cases{
 		cancelAtRandom(s, 1, func(ctx context.Context, i int) error { return c.DropIndex(ctx, fmt.Sprint("i", i)) },
 			func(i int) bool { return !hasIndex(s, c, fmt.Sprint("i", i)) })
 	},
-	"a cancelled CarryIndexes of one was done, or never will be, as it says": func(s *suite.T) {
+	"a cancelled CarryIndexes of one index was done, or never will be, as it says": func(s *suite.T) {
 		for i := range callsInAll(s, 1) + 1 {
 			s.Must(s.DB.Create(s.Context(), fmt.Sprint("c", i)))
 		}

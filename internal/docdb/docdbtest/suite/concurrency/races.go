@@ -111,7 +111,7 @@ var Races = suite.Cases{
 			s.Holds(c, bsontest.Doc(0, "a", -1))
 		})
 	},
-	"a unique key changes hands once: who frees it and who takes it do not both lose": freeKeyCase,
+	"a unique key changes hands once: the write that frees it and a write that takes it do not both fail": freeKeyCase,
 
 	"of racing InsertManys each document is added by exactly one": func(s *suite.T) {
 		s.Repeat(20, func(int) {

@@ -40,7 +40,7 @@ var Cases = suite.Cases{
 			s.Must(s.DB.Drop(s.Context(), fmt.Sprint("c", i)))
 		})
 	},
-	"Drop removes documents and indexes, and what is created again is empty": func(s *suite.T) {
+	"Drop removes documents and indexes, and a collection created again is empty": func(s *suite.T) {
 		for range 3 {
 			s.Must(s.DB.Create(s.Context(), "c"))
 			c := s.DB.Collection("c")
@@ -66,7 +66,7 @@ var Cases = suite.Cases{
 			}
 		}
 	},
-	"Drop of what does not exist succeeds": func(s *suite.T) {
+	"Drop of a collection that does not exist succeeds": func(s *suite.T) {
 		s.Must(s.DB.Drop(s.Context(), "c"))
 		s.Must(s.DB.Drop(s.Context(), "c"))
 	},

@@ -19,7 +19,7 @@ import (
 )
 
 var Cases = suite.Cases{
-	"whatever is asked of it, it answers as the model does": differentialCase,
+	"the engine answers random calls as the model does": differentialCase,
 }
 
 // A rival makes the same calls on the engine under test and on the model.

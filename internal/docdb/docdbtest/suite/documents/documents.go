@@ -50,7 +50,7 @@ var Cases = suite.Cases{
 		s.Must(c.Replace(s.Context(), bsontest.Value(1), suite.All, docs[0]))
 		s.Holds(c, docs...)
 	},
-	"a Timestamp(0,0) stays within, and at the top level comes back as it is or as the time of the write": func(s *suite.T) {
+	"a nested Timestamp(0,0) stays as it is, and at the top level becomes the time of the write or stays": func(s *suite.T) {
 		c := s.Collection()
 		in := bsontest.Doc(1, "a", bson.D{{Key: "t", Value: bson.Timestamp{}}})
 		s.Insert(c, in, bsontest.Doc(2, "t", bson.Timestamp{}))
@@ -130,7 +130,7 @@ var Cases = suite.Cases{
 	"a document of a byte over 16 MiB is ErrTooLarge and changes nothing": func(s *suite.T) {
 		refuses(s, s.Collection(), bsontest.Sized(2, docdb.MaxDocumentSize+1), docdb.ErrTooLarge)
 	},
-	"a document of 100 levels is accepted, one of 101 is ErrInvalid and changes nothing": func(s *suite.T) {
+	"a document of 100 levels is accepted, a document of 101 is ErrInvalid and changes nothing": func(s *suite.T) {
 		deep := func(levels int) any {
 			var v any = int32(1)
 			for i := range levels {

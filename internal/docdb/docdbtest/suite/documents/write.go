@@ -41,7 +41,7 @@ var Writes = suite.Cases{
 		s.Insert(c, bsontest.Doc(2, "a", 2, "b", 2))
 		s.InOrder(s.Find(c, docdb.Query{Order: suite.Index("", "b").Keys}), 1, 2)
 	},
-	"InsertMany adds documents, and answers by position which were not":                        insertManyCase,
+	"InsertMany adds documents, and answers by position which were not added":                  insertManyCase,
 	"InsertMany of the same documents again answers that they are there":                       insertManyAgainCase,
 	"InsertMany of one _id or unique key twice adds one of the two":                            insertManyTwiceCase,
 	"InsertMany takes 1000 documents, and none":                                                insertManyCountCase,

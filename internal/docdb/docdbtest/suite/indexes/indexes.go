@@ -17,7 +17,7 @@ import (
 
 // Cases are about CreateIndex, DropIndex, Indexes and CarryIndexes, and about unique indexes.
 var Cases = suite.Cases{
-	"CreateIndex indexes what is there": func(s *suite.T) {
+	"CreateIndex indexes the documents that are there": func(s *suite.T) {
 		c := s.Collection()
 		docs := s.MixedDocuments()
 		s.Load(c, docs)
@@ -64,7 +64,7 @@ var Cases = suite.Cases{
 		}
 		s.HasIndexes(c, suite.Index("i", "a", "b"), suite.Unique("u", "c"))
 	},
-	"CreateIndex of a unique index that what is there violates is a DuplicateError and changes nothing": func(s *suite.T) {
+	"CreateIndex of a unique index that the documents violate is a DuplicateError and changes nothing": func(s *suite.T) {
 		c := s.Collection()
 		s.Insert(c, bsontest.Doc(1, "a", 1), bsontest.Doc(2, "a", 2), bsontest.Doc(3, "a", bson.A{3, 1.0}))
 		s.Duplicates(c.CreateIndex(s.Context(), suite.Unique("u", "a")), "u")
@@ -129,7 +129,7 @@ var Cases = suite.Cases{
 		s.Must(c.CreateIndex(s.Context(), suite.Index("u", "a", "b"))) // the name is free, and nothing of the old index is left
 		s.InOrder(s.Find(c, docdb.Query{Order: suite.Index("", "a", "b").Keys}), 1, 2)
 	},
-	"DropIndex of what is not there, or of the index on _id, is ErrNotFound": func(s *suite.T) {
+	"DropIndex of an index that is not there, or of the index on _id, is ErrNotFound": func(s *suite.T) {
 		c := s.Collection(suite.Index("i", "a"))
 		for _, name := range []string{"j", "a", "*", docdb.IDIndex} {
 			s.Fails(c.DropIndex(s.Context(), name), docdb.ErrNotFound)

@@ -41,7 +41,7 @@ var Sizes = suite.Cases{
 			s.Errorf("the empty collection has %+v", size)
 		}
 	},
-	"what documents have in indexes comes to what the indexes have": indexSizes,
+	"the sizes of documents in indexes add up to the sizes of the indexes": indexSizes,
 	"a collection that does not exist has no size": func(s *suite.T) {
 		if sizer, ok := s.DB.Collection("missing").(docdb.Sizer); ok {
 			size, err := sizer.Size(s.Context())

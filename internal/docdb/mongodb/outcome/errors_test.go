@@ -1,4 +1,4 @@
-package mongodb
+package outcome
 
 import (
 	"context"
@@ -8,9 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
 
@@ -36,11 +34,11 @@ var network = mongo.CommandError{Labels: []string{labelNetwork}, Message: "conne
 	Wrapped: driver.Error{Message: "connection reset", Labels: []string{labelNetwork}}}
 
 func TestFaults(t *testing.T) {
-	lost := attempts{lost: true}
-	answered := attempts{answered: true}
+	lost := Attempts{Lost: true}
+	answered := Attempts{Answered: true}
 	for name, test := range map[string]struct {
 		err         error
-		tries       attempts
+		tries       Attempts
 		read, write error // nil: an error that is none of docdb's
 	}{
 		"namespace exists":           {err: command(48), read: docdb.ErrExists, write: docdb.ErrExists},
@@ -86,9 +84,9 @@ func TestFaults(t *testing.T) {
 		"duplicate":                  {err: &docdb.DuplicateError{Index: "x"}, read: docdb.ErrDuplicate, write: docdb.ErrDuplicate},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := &Engine{}
-			check(t, "read", e.readFault(t.Context(), "read", test.err), test.read)
-			check(t, "write", e.writeFault(t.Context(), "write", &test.tries, test.err), test.write)
+			e := Translator{}
+			check(t, "read", e.Read(t.Context(), "read", test.err), test.read)
+			check(t, "write", e.Write(t.Context(), "write", &test.tries, test.err), test.write)
 		})
 	}
 }
@@ -125,11 +123,11 @@ func TestFaultsKeepTheCallersContext(t *testing.T) {
 		"a lost connection with time to go": {soon, network, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := &Engine{}
+			e := Translator{}
 			for err, want := range map[error]error{
-				e.readFault(test.ctx, "read", test.err):                               test.read,
-				e.writeFault(test.ctx, "write", &attempts{}, test.err):                test.write,
-				e.writeFault(test.ctx, "lost write", &attempts{lost: true}, test.err): test.write,
+				e.Read(test.ctx, "read", test.err):                               test.read,
+				e.Write(test.ctx, "write", &Attempts{}, test.err):                test.write,
+				e.Write(test.ctx, "lost write", &Attempts{Lost: true}, test.err): test.write,
 			} {
 				for _, end := range []error{context.Canceled, context.DeadlineExceeded} {
 					if is := errors.Is(err, end); is != (end == want) {
@@ -176,13 +174,13 @@ func TestRetryConflicts(t *testing.T) {
 		"at once":           {err: command(112), until: 1, calls: 1},
 		"after a conflict":  {err: command(112), until: 2, calls: 2},
 		"of a write":        {err: writeError(112), until: 3, calls: 3},
-		"never":             {err: command(112), until: 1000, calls: conflictTries, failed: true},
+		"never":             {err: command(112), until: 1000, calls: MaxTries, failed: true},
 		"another error":     {err: command(48), until: 1000, calls: 1, failed: true},
 		"the write concern": {err: concernError(64), until: 1000, calls: 1, failed: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			calls := 0
-			err := retryConflicts(t.Context(), func() error {
+			err := RetryConflicts(t.Context(), func() error {
 				if calls++; calls == test.until {
 					return nil
 				}
@@ -196,102 +194,9 @@ func TestRetryConflicts(t *testing.T) {
 	t.Run("cancelled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		calls := 0
-		err := retryConflicts(ctx, func() error { calls++; cancel(); return command(112) })
+		err := RetryConflicts(ctx, func() error { calls++; cancel(); return command(112) })
 		if calls != 1 || err == nil {
 			t.Errorf("got %d calls and %v", calls, err)
 		}
 	})
-}
-
-func TestSecrets(t *testing.T) {
-	for _, uri := range []string{
-		"mongodb://user:p%40ss+word@host/db", "mongodb://user:p%40ss+word@host:1/?authMechanismProperties=AWS_SESSION_TOKEN:p%40ss+word",
-		"mongodb://host/?tlsCertificateKeyFilePassword=p%40ss+word",
-	} {
-		hidden := secretsOf(uri, options.Client().ApplyURI(uri))
-		line := hidden.line("cannot use p@ss+word, nor\n p%40ss+word:\tsorry")
-		if strings.Contains(line, "ss+word") || strings.ContainsAny(line, "\n\t") {
-			t.Errorf("%s: %q", uri, line)
-		}
-	}
-	if got := oneLine(strings.Repeat("é", 1000)); len(got) > 600 || !strings.HasSuffix(got, "...") {
-		t.Errorf("a long line: %d bytes", len(got))
-	}
-}
-
-func TestClientOptionsOverride(t *testing.T) {
-	opts, _, err := clientOptions(Config{
-		URI:     "mongodb://host/?w=1&journal=false&wtimeoutMS=5&readConcernLevel=local&readPreference=secondary&maxPoolSize=7&appName=a",
-		AppName: "b",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if wc := opts.WriteConcern; wc.W != "majority" || wc.Journal == nil || !*wc.Journal {
-		t.Errorf("write concern %+v", wc)
-	}
-	if opts.ReadConcern.Level != "majority" || opts.ReadPreference.Mode().String() != "primary" {
-		t.Errorf("read concern %+v, preference %v", opts.ReadConcern, opts.ReadPreference)
-	}
-	if *opts.MaxPoolSize != 7 || *opts.AppName != "b" {
-		t.Errorf("pool %d, name %q", *opts.MaxPoolSize, *opts.AppName)
-	}
-}
-
-func TestParseIndex(t *testing.T) {
-	key := func(path string, direction any) bson.E { return bson.E{Key: path, Value: direction} }
-	spec := func(keys bson.D, more ...bson.E) bson.D {
-		return append(bson.D{{Key: "v", Value: 2}, {Key: "key", Value: keys}, {Key: "name", Value: "n"}}, more...)
-	}
-	unique := bson.E{Key: "unique", Value: true}
-	for name, test := range map[string]struct {
-		spec bson.D
-		ours bool
-	}{
-		"plain":               {spec(bson.D{key("a", 1), key("_id", 1)}), true},
-		"plain, doubles":      {spec(bson.D{key("a", -1.0), key("_id", 1.0)}), true},
-		"unique":              {spec(bson.D{key("a", 1)}, unique), true},
-		"sparse: false":       {spec(bson.D{key("a", 1)}, unique, bson.E{Key: "sparse", Value: false}), true},
-		"on _id":              {spec(bson.D{key("_id", 1)}), false},
-		"without _id":         {spec(bson.D{key("a", 1)}), false},
-		"_id descending":      {spec(bson.D{key("a", 1), key("_id", -1)}), false},
-		"unique with _id":     {spec(bson.D{key("a", 1), key("_id", 1)}, unique), false},
-		"text":                {spec(bson.D{key("a", "text"), key("_id", 1)}), false},
-		"hashed":              {spec(bson.D{key("a", "hashed"), key("_id", 1)}), false},
-		"sparse":              {spec(bson.D{key("a", 1)}, unique, bson.E{Key: "sparse", Value: true}), false},
-		"hidden":              {spec(bson.D{key("a", 1)}, unique, bson.E{Key: "hidden", Value: true}), false},
-		"expiring":            {spec(bson.D{key("a", 1), key("_id", 1)}, bson.E{Key: "expireAfterSeconds", Value: 1}), false},
-		"partial":             {spec(bson.D{key("a", 1)}, unique, bson.E{Key: "partialFilterExpression", Value: bson.D{}}), false},
-		"collation":           {spec(bson.D{key("a", 1)}, unique, bson.E{Key: "collation", Value: bson.D{{Key: "locale", Value: "fr"}}}), false},
-		"wildcard":            {spec(bson.D{key("$**", 1), key("_id", 1)}), false},
-		"a name we can't use": {bson.D{{Key: "key", Value: bson.D{key("a", 1)}}, {Key: "name", Value: "a.b_1"}, unique}, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			raw, err := bson.Marshal(test.spec)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := parseIndex(raw); got.ours != test.ours {
-				t.Errorf("got %+v", got)
-			}
-		})
-	}
-}
-
-func TestHello(t *testing.T) {
-	for name, test := range map[string]struct {
-		hello             hello
-		alone, replicates bool
-	}{
-		"standalone":               {hello{Primary: true}, true, false},
-		"mongos":                   {hello{Primary: true, Message: "isdbgrid"}, true, true},
-		"a set of one":             {hello{SetName: "rs", Hosts: []string{"a"}, Primary: true}, true, true},
-		"a set of three":           {hello{SetName: "rs", Hosts: []string{"a", "b", "c"}, Primary: true}, false, true},
-		"a set with a passive one": {hello{SetName: "rs", Hosts: []string{"a"}, Passives: []string{"b"}, Primary: true}, false, true},
-		"a set without a primary":  {hello{SetName: "rs", Hosts: []string{"a"}}, false, true},
-	} {
-		if a, r := test.hello.alone(), test.hello.replicates(); a != test.alone || r != test.replicates {
-			t.Errorf("%s: got alone %t, replicates %t", name, a, r)
-		}
-	}
 }

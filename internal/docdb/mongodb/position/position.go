@@ -1,4 +1,11 @@
-package mongodb
+// Package position makes a condition for MongoDB out of a docdb.Position: which documents are behind
+// it in the order of an index.
+//
+// MongoDB compares with $gt and $lt only within a type: {a: {$gt: 5}} finds no string, although
+// strings come after numbers in an index. So the condition is a disjunction over types. Where a
+// path meets an array, or a type has no $gt, it admits documents before the position too, which
+// the caller has to skip by docdb.ComparePositions. It never leaves out a document behind the position.
+package position
 
 import (
 	"math"
@@ -9,25 +16,18 @@ import (
 	"github.com/orgd/orgd/internal/docdb"
 )
 
-// MongoDB compares with $gt and $lt only within a type: {a: {$gt: 5}} finds no
-// string, although strings come after numbers in an index. A position in the order of
-// an index is therefore a disjunction over types, made here. Where
-// a path meets an array, or a type has no $gt, the condition admits documents
-// before the position too, and Find skips them by docdb.ComparePositions. It
-// never leaves out a document that is behind the position.
-
-// A class is the types that one step of MongoDB's order of types has, in the
-// numbers of $type.
+// A class is a step of MongoDB's order of types: types, by their numbers for $type, whose values are
+// ordered together.
 type class struct {
 	types []int32
-	exact bool // $gt and $lt order the values within
+	exact bool // whether $gt and $lt order the values of the class
 }
 
 // The classes in MongoDB's order.
 var classes = []class{
 	{types: []int32{-1}},                         // MinKey
 	{types: []int32{6}},                          // undefined, and an empty array in an index
-	{types: []int32{10}},                         // null, and what is missing
+	{types: []int32{10}},                         // null and missing
 	{types: []int32{1, 16, 18, 19}, exact: true}, // numbers
 	{types: []int32{2, 14}, exact: true},         // string, symbol
 	{types: []int32{3}, exact: true},             // document
@@ -52,11 +52,11 @@ const (
 	arrayType      = int32(4)
 )
 
-// classOf returns the place of a value's type in classes.
+// classOf returns the position of a value's type in classes.
 func classOf(v bson.RawValue) int {
 	t := int32(v.Type)
 	switch v.Type {
-	case 0: // a value that is missing counts as undefined in docdb.Compare
+	case 0: // docdb.Compare takes a missing value for undefined
 		return undefinedClass
 	case bson.TypeMinKey:
 		return 0
@@ -71,11 +71,11 @@ func classOf(v bson.RawValue) int {
 	return maxClass
 }
 
-// after returns a condition on the documents behind a position in the order of
-// keys (empty: by _id), reversed if desc.
-func after(keys []docdb.Key, desc bool, p docdb.Position) bson.D {
+// After returns a condition that documents behind a position satisfy, in the order of keys (empty:
+// by _id), reversed if desc.
+func After(keys []docdb.Key, desc bool, p docdb.Position) bson.D {
 	var branches bson.A
-	var ties bson.A // the position's own value at every path so far
+	var ties bson.A // conditions for the position's own value at every path so far
 	add := func(condition bson.D) {
 		if len(ties) > 0 {
 			condition = bson.D{{Key: "$and", Value: append(append(bson.A{}, ties...), condition)}}
@@ -101,7 +101,7 @@ func after(keys []docdb.Key, desc bool, p docdb.Position) bson.D {
 	}
 }
 
-// beyondID is beyond for _id, which is never missing, and never an array.
+// beyondID is beyond for _id, which is never missing and never an array.
 func beyondID(id bson.RawValue, down bool) []bson.D {
 	conditions, types := within("_id", id, down)
 	types = append(types, typesBeyond(classOf(id), down)...)
@@ -111,8 +111,8 @@ func beyondID(id bson.RawValue, down bool) []bson.D {
 	return conditions
 }
 
-// beyond returns conditions of which every document satisfies one whose place at
-// the path is after v, or before it if down.
+// beyond returns conditions. A document whose value at the path comes after v, or before v if down,
+// satisfies at least one of them.
 func beyond(path string, v bson.RawValue, down bool) []bson.D {
 	at := classOf(v)
 	conditions, types := within(path, v, down)
@@ -120,7 +120,7 @@ func beyond(path string, v bson.RawValue, down bool) []bson.D {
 	if len(types) > 0 {
 		conditions = append(conditions, op(path, "$type", types))
 	}
-	// $type does not see what is missing, nor that an array is empty.
+	// $type finds neither missing values nor empty arrays.
 	if at < nullClass && !down || at > nullClass && down {
 		conditions = append(conditions, null(path, down)...)
 	}
@@ -133,29 +133,29 @@ func beyond(path string, v bson.RawValue, down bool) []bson.D {
 	return conditions
 }
 
-// within returns conditions for the values of v's own class beyond it, or the
-// class's types if it has no $gt.
+// within returns conditions for the values beyond v in v's own class, or the types of the class if
+// $gt does not order them.
 func within(path string, v bson.RawValue, down bool) (conditions []bson.D, types []int32) {
 	at := classOf(v)
 	switch {
 	case at <= nullClass || at == maxClass:
-		return nil, nil // all its values are equal
+		return nil, nil // all values of the class are equal
 	case !classes[at].exact:
 		return nil, classes[at].types
 	case isNaN(v) && down:
 		return nil, nil // NaN is the smallest number
 	case isNaN(v):
-		return nil, classes[at].types // but {$gt: NaN} finds nothing
+		return nil, classes[at].types // {$gt: NaN} would find nothing
 	case !down:
 		return []bson.D{op(path, "$gt", v)}, nil
 	case at == numberClass:
-		return []bson.D{op(path, "$lt", v), op(path, "$eq", math.NaN())}, nil // and {$lt: 5} no NaN
+		return []bson.D{op(path, "$lt", v), op(path, "$eq", math.NaN())}, nil // {$lt: 5} alone finds no NaN
 	default:
 		return []bson.D{op(path, "$lt", v)}, nil
 	}
 }
 
-// typesBeyond returns the types of all classes after one, or before it.
+// typesBeyond returns the types of all classes after the class at, or before it if down.
 func typesBeyond(at int, down bool) []int32 {
 	some := classes[at+1:]
 	if down {
@@ -168,7 +168,7 @@ func typesBeyond(at int, down bool) []int32 {
 	return types
 }
 
-// tied returns a condition on the documents that have v itself at the path.
+// tied returns a condition that documents with v itself at the path satisfy.
 func tied(path string, v bson.RawValue) bson.D {
 	at := classOf(v)
 	var conditions []bson.D
@@ -199,14 +199,14 @@ func either(conditions []bson.D) bson.D {
 	return bson.D{{Key: "$or", Value: all}}
 }
 
-// null returns conditions of which every document satisfies one that an index has
-// under null at the path. Equality with null finds those, except where the path goes
-// through an array: an index has null for an element that is no document and for
-// an empty array, equality with null does not.
+// null returns conditions. A document with a key null in an index on the path satisfies at least one
+// of them. Equality with null finds such documents, except where the path goes through an array: an
+// index has null for an element that is no document and for an empty array, but they are not equal
+// to null.
 //
-// Down, the document's place is its largest key, so all its keys are null: then
-// either equality finds one, or there is nothing at the path. Up, other keys may be
-// there beside null, so every document with an array on the way has to be looked at.
+// Down, a document is at its largest key, so all its keys are null: either equality finds it, or it
+// has nothing at the path. Up, it may have other keys beside null, so the conditions admit every
+// document with an array on the way.
 func null(path string, down bool) []bson.D {
 	conditions := []bson.D{op(path, "$eq", nil)}
 	switch {
@@ -219,8 +219,8 @@ func null(path string, down bool) []bson.D {
 	}
 }
 
-// arraysOn returns conditions of which every document satisfies one that has an
-// array on the way to the path.
+// arraysOn returns conditions. A document with an array on the way to the path satisfies at least
+// one of them.
 func arraysOn(path string) []bson.D {
 	var conditions []bson.D
 	for i := range len(path) {
@@ -231,8 +231,8 @@ func arraysOn(path string) []bson.D {
 	return conditions
 }
 
-// hasIndex reports whether a part of a path may be the index of an array. What
-// such a path leads to is not quite the same to an index as to a condition.
+// hasIndex reports whether a part of a path may be a position in an array. An index and a condition
+// do not always find the same values at such a path.
 func hasIndex(path string) bool {
 	first := true
 	for part := range strings.SplitSeq(path, ".") {

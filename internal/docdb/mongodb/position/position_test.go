@@ -1,4 +1,4 @@
-package mongodb
+package position
 
 import (
 	"math"
@@ -19,8 +19,8 @@ type fataler interface {
 	Fatalf(format string, args ...any)
 }
 
-// satisfies decides a condition made by after, as MongoDB would. Apart from $type
-// and operands that filters do not have, docdb's filters do.
+// satisfies decides a condition made by After, as MongoDB would. Only $type and operands that
+// docdb's filters do not permit are decided here; docdb's filters decide the rest.
 func satisfies(t fataler, doc bson.Raw, condition bson.D) bool {
 	for _, e := range condition {
 		switch e.Key {
@@ -81,8 +81,8 @@ func hasType(doc bson.Raw, path string, typ int32) bool {
 	})
 }
 
-// reaches reports whether something at the path is as asked: of an array on the way
-// MongoDB looks at the element that a part names, and into each document.
+// reaches reports whether is holds for a value at the path. In an array on the way MongoDB looks at
+// the element that a part of the path names, and into each document.
 func reaches(v bson.RawValue, path string, is func(bson.RawValue) bool) bool {
 	if path == "" {
 		return is(v)
@@ -94,7 +94,7 @@ func reaches(v bson.RawValue, path string, is func(bson.RawValue) bool) bool {
 	})
 }
 
-// elements are those of a document or array; another value has none.
+// elements returns the elements of a document or array; another value has none.
 func elements(v bson.RawValue) []bson.RawElement {
 	if v.Type != bson.TypeEmbeddedDocument && v.Type != bson.TypeArray {
 		return nil
@@ -132,7 +132,7 @@ func superset(t fataler, doc bson.Raw, p docdb.Position, keys []docdb.Key, desc 
 	if docdb.ComparePositions(docdb.PositionOf(doc, keys, desc), p, keys, desc) <= 0 {
 		return
 	}
-	if condition := after(keys, desc, p); !satisfies(t, doc, condition) {
+	if condition := After(keys, desc, p); !satisfies(t, doc, condition) {
 		t.Fatalf("order %v desc %t:\n%s is behind %v,\nbut not in %v", keys, desc, doc, p, condition)
 	}
 }
@@ -175,8 +175,8 @@ func TestAfterIsExact(t *testing.T) {
 		a, b := rapid.SampledFrom(docs).Draw(t, "a"), rapid.SampledFrom(docs).Draw(t, "b")
 		p, q := docdb.PositionOf(a, keys, desc), docdb.PositionOf(b, keys, desc)
 		want := docdb.ComparePositions(q, p, keys, desc) > 0
-		if got := satisfies(t, b, after(keys, desc, p)); got != want {
-			t.Fatalf("%v after %v (desc %t): got %t, want %t: %v", b, a, desc, got, want, after(keys, desc, p))
+		if got := satisfies(t, b, After(keys, desc, p)); got != want {
+			t.Fatalf("%v after %v (desc %t): got %t, want %t: %v", b, a, desc, got, want, After(keys, desc, p))
 		}
 	})
 }

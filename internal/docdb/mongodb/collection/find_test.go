@@ -1,4 +1,4 @@
-package mongodb
+package collection
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ import (
 func TestTakeRefusesAnotherOrderOfID(t *testing.T) {
 	for _, desc := range []bool{false, true} {
 		s := &stream{
-			c: &collection{ns: "d.c"}, q: docdb.Query{Desc: desc},
+			c: &Collection{Namespace: "d.c"}, q: docdb.Query{Desc: desc},
 			yield: func(bson.Raw, error) bool { return true }, room: docdb.RoomOf(t.Context()),
 		}
 		ids := []any{1, "a", 2}

@@ -1,4 +1,4 @@
-package mongodb
+package collection
 
 import (
 	"context"
@@ -6,17 +6,18 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/mongodb/outcome"
 )
 
-// Size implements docdb.Sizer: what the server's own statistics say.
-func (c *collection) Size(ctx context.Context) (docdb.Size, error) {
-	if err := c.validate(); err != nil {
+// Size implements docdb.Sizer by the server's own statistics.
+func (c *Collection) Size(ctx context.Context) (docdb.Size, error) {
+	if err := c.Validate(); err != nil {
 		return docdb.Size{}, err
 	}
 	size := docdb.Size{Indexes: map[string]int64{}}
-	err := c.engine().read(ctx, "size of "+c.ns, func(ctx context.Context) error {
-		stats, err := c.database.db.RunCommand(ctx, bson.D{{Key: "collStats", Value: c.coll.Name()}}).Raw()
-		if hasCode(err, codeNamespaceNotFound) {
+	err := c.shared.calls.Read(ctx, "size of "+c.Namespace, func(ctx context.Context) error {
+		stats, err := c.coll.Database().RunCommand(ctx, bson.D{{Key: "collStats", Value: c.coll.Name()}}).Raw()
+		if outcome.HasCode(err, outcome.NamespaceNotFound) {
 			return nil
 		}
 		if err != nil {
@@ -33,11 +34,11 @@ func (c *collection) Size(ctx context.Context) (docdb.Size, error) {
 func readSize(stats bson.Raw, size *docdb.Size) error {
 	bytes, ok := stats.Lookup("size").AsInt64OK()
 	if !ok {
-		return &fault{is: docdb.ErrUnsupported, text: "collStats has no size"}
+		return &outcome.Error{Kind: docdb.ErrUnsupported, Text: "collStats has no size"}
 	}
 	size.Bytes = bytes
 	if size.Documents, ok = stats.Lookup("count").AsInt64OK(); !ok {
-		return &fault{is: docdb.ErrUnsupported, text: "collStats has no count"}
+		return &outcome.Error{Kind: docdb.ErrUnsupported, Text: "collStats has no count"}
 	}
 	indexes, _ := stats.Lookup("indexSizes").DocumentOK()
 	for name, v := range docdb.Fields(indexes) {
@@ -49,4 +50,4 @@ func readSize(stats bson.Raw, size *docdb.Size) error {
 	return nil
 }
 
-var _ docdb.Sizer = (*collection)(nil)
+var _ docdb.Sizer = (*Collection)(nil)

@@ -1,4 +1,6 @@
-package mongodb
+// Package connection reads a MongoDB connection string: the driver's options with what docdb
+// promises put over them, and the secrets that no error may show.
+package connection
 
 import (
 	"errors"
@@ -19,28 +21,27 @@ import (
 	"github.com/orgd/orgd/internal/docdb"
 )
 
-// clientOptions reads the connection string and puts what docdb promises over
-// what it asks for.
-func clientOptions(cfg Config) (*options.ClientOptions, secrets, error) {
-	opts := options.Client().ApplyURI(cfg.URI)
-	hidden := secretsOf(cfg.URI, opts)
+// Options returns the driver's options for a connection string. The read and write settings that
+// docdb's promises need override those of the string.
+func Options(uri, appName string) (*options.ClientOptions, Secrets, error) {
+	opts := options.Client().ApplyURI(uri)
+	hidden := secretsOf(uri, opts)
 	if err := opts.Validate(); err != nil {
-		return nil, nil, uriFault(cfg.URI, err)
+		return nil, nil, uriFault(uri, err)
 	}
 	journal := true
 	opts.SetWriteConcern(&writeconcern.WriteConcern{W: writeconcern.WCMajority, Journal: &journal})
 	opts.SetReadConcern(readconcern.Majority())
 	opts.SetReadPreference(readpref.Primary())
-	opts.SetMonitor(attemptMonitor)
-	if cfg.AppName != "" {
-		opts.SetAppName(cfg.AppName)
+	if appName != "" {
+		opts.SetAppName(appName)
 	}
 	return opts, hidden, nil
 }
 
-// uriFault says what is wrong with a connection string. The driver's text may
-// quote any piece of it, and what is malformed cannot be taken apart into what is
-// secret and what is not, so the text is shown only where nothing can be secret.
+// uriFault says what is wrong with a connection string. The driver's text may quote any part of the
+// string, and of a malformed string the secret parts cannot be told, so the text is shown only if
+// the string cannot hold a secret.
 func uriFault(uri string, err error) error {
 	var dns *net.DNSError
 	if errors.As(err, &dns) && !strings.ContainsAny(dns.Name, "@/?:%") {
@@ -66,14 +67,14 @@ func maySecret(uri string) bool {
 		strings.Contains(lower, "token") || strings.Contains(lower, "mechanismproperties")
 }
 
-// hosts names the deployment.
-func hosts(opts *options.ClientOptions) string { return strings.Join(opts.Hosts, ",") }
+// Hosts returns the hosts of the deployment, for errors.
+func Hosts(opts *options.ClientOptions) string { return strings.Join(opts.Hosts, ",") }
 
-// secrets are the pieces of a connection string that no error may show.
-type secrets []string
+// Secrets are the pieces of a connection string that no error may show.
+type Secrets []string
 
-func secretsOf(uri string, opts *options.ClientOptions) secrets {
-	var s secrets
+func secretsOf(uri string, opts *options.ClientOptions) Secrets {
+	var s Secrets
 	add := func(text string) {
 		for _, form := range []string{text, unescape(text)} {
 			if form != "" && !slices.Contains(s, form) {
@@ -101,7 +102,7 @@ func secretsOf(uri string, opts *options.ClientOptions) secrets {
 			add(value)
 		}
 	}
-	// The longest first: one may be part of another.
+	// The longest first: a secret may be part of another.
 	slices.SortFunc(s, func(a, b string) int { return len(b) - len(a) })
 	return s
 }
@@ -113,9 +114,8 @@ func unescape(s string) string {
 	return s
 }
 
-// line makes a text of the driver fit for an error: without secrets, on one
-// line, not endless.
-func (s secrets) line(text string) string {
+// Line makes a text of the driver fit for an error: without secrets, on one line, and bounded.
+func (s Secrets) Line(text string) string {
 	for _, secret := range s {
 		text = strings.ReplaceAll(text, secret, "***")
 	}
@@ -134,14 +134,15 @@ func oneLine(text string) string {
 	return text
 }
 
-// health remembers why the deployment's servers last did not answer: while none
-// does, that and not the timeout is what the operator wants to know.
-type health struct {
+// Health remembers why the deployment's servers did not answer last. While none answers, the
+// operator wants to know that, and not that a timeout has passed.
+type Health struct {
 	mu     sync.Mutex
 	reason string
 }
 
-func (h *health) monitor() *event.ServerMonitor {
+// Monitor keeps Health up to date.
+func (h *Health) Monitor() *event.ServerMonitor {
 	return &event.ServerMonitor{
 		ServerHeartbeatFailed: func(e *event.ServerHeartbeatFailedEvent) {
 			if e.Failure != nil {
@@ -152,13 +153,14 @@ func (h *health) monitor() *event.ServerMonitor {
 	}
 }
 
-func (h *health) set(reason string) {
+func (h *Health) set(reason string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.reason = reason
 }
 
-func (h *health) last() string {
+// Last returns why no server answered last, "" if one has answered since.
+func (h *Health) Last() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.reason

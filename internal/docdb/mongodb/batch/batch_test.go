@@ -1,4 +1,4 @@
-package mongodb
+package batch
 
 import (
 	"context"
@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// A pump answers each number with how much had been written when it was read.
+// A pump answers every query with how much had been written when its batch was read.
 type pump struct {
-	batcher[int, int64]
+	Group[int, int64]
 	written  atomic.Int64
 	calls    atomic.Int64
 	underWay atomic.Int64
@@ -30,11 +30,11 @@ func (p *pump) read() int64 {
 }
 
 func (p *pump) ask(ctx context.Context, q int) (int64, error) {
-	return p.do(ctx, "n", q, 1, func() (int64, error) { return p.read(), nil }, func(batch []*asked[int, int64]) {
+	return p.Do(ctx, "n", q, 1, func() (int64, error) { return p.read(), nil }, func(batch []*Call[int, int64]) {
 		v := p.read()
 		for _, x := range batch {
-			if x.a = v; x.q < 0 {
-				x.err = errors.New("negative")
+			if x.Answer = v; x.Query < 0 {
+				x.Err = errors.New("negative")
 			}
 		}
 	})
@@ -51,7 +51,7 @@ func TestABatchAnswersEachAsIfAlone(t *testing.T) {
 					time.Sleep(time.Duration(draw.IntN(3000)) * time.Microsecond)
 					before := p.written.Add(1)
 					if v, err := p.ask(t.Context(), i); err != nil || v < before {
-						t.Errorf("%d, %v: it was read before it was asked for at %d", v, err, before)
+						t.Errorf("%d, %v: read before the call, which began at %d", v, err, before)
 					}
 				}
 			})
@@ -62,12 +62,12 @@ func TestABatchAnswersEachAsIfAlone(t *testing.T) {
 			t.Errorf("%d calls for %d requests", n, 200*50)
 		}
 		if len(p.queues) > 0 {
-			t.Error("a line is left when nobody is in it")
+			t.Error("a queue is left when no call waits")
 		}
 	})
 }
 
-func TestWhoComesAloneGoesAtOnce(t *testing.T) {
+func TestALoneCallGoesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &pump{}
 		for range 3 {
@@ -81,7 +81,7 @@ func TestWhoComesAloneGoesAtOnce(t *testing.T) {
 
 func TestABatchHasALimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var b batcher[int, int]
+		var b Group[int, int]
 		var all sync.WaitGroup
 		var sizes []int
 		alone := func() (int, error) { time.Sleep(time.Millisecond); return 1, nil }
@@ -92,10 +92,10 @@ func TestABatchHasALimit(t *testing.T) {
 			}
 			all.Go(func() {
 				time.Sleep(time.Duration(i) * time.Microsecond)
-				if n, err := b.do(t.Context(), "n", i, size, alone, func(batch []*asked[int, int]) {
+				if n, err := b.Do(t.Context(), "n", i, size, alone, func(batch []*Call[int, int]) {
 					sizes = append(sizes, len(batch))
 					for _, x := range batch {
-						x.a = 1
+						x.Answer = 1
 					}
 				}); n != 1 || err != nil {
 					t.Error(n, err)
@@ -109,21 +109,21 @@ func TestABatchHasALimit(t *testing.T) {
 	})
 }
 
-// hung is a batcher of which a call hangs until release is called.
-func hung(t *testing.T) (b *batcher[int, int], release func()) {
-	b = &batcher[int, int]{}
+// hung returns a Group of which a call hangs until release is called.
+func hung(t *testing.T) (b *Group[int, int], release func()) {
+	b = &Group[int, int]{}
 	end := make(chan struct{})
 	go func() {
-		_, _ = b.do(context.Background(), "n", 0, 1, func() (int, error) { <-end; return 0, nil }, answerAll)
+		_, _ = b.Do(context.Background(), "n", 0, 1, func() (int, error) { <-end; return 0, nil }, answerAll)
 	}()
 	synctest.Wait()
 	return b, func() { close(end); synctest.Wait() }
 }
 
-func answerAll(batch []*asked[int, int]) {
+func answerAll(batch []*Call[int, int]) {
 	time.Sleep(time.Millisecond)
 	for _, x := range batch {
-		x.a = 2
+		x.Answer = 2
 	}
 }
 
@@ -131,55 +131,55 @@ func TestACallThatHangsDoesNotHoldUpOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, release := hung(t)
 		began := time.Now()
-		n, err := b.do(t.Context(), "n", 1, 1, func() (int, error) { return 1, nil }, answerAll)
+		n, err := b.Do(t.Context(), "n", 1, 1, func() (int, error) { return 1, nil }, answerAll)
 		if n != 1 || err != nil || time.Since(began) != maxWait {
 			t.Errorf("%d, %v after %s", n, err, time.Since(began))
 		}
-		if n, _ := b.do(t.Context(), "other", 1, 1, func() (int, error) { return 3, nil }, answerAll); n != 3 {
+		if n, _ := b.Do(t.Context(), "other", 1, 1, func() (int, error) { return 3, nil }, answerAll); n != 3 {
 			t.Error("another collection waits")
 		}
 		release()
 	})
 }
 
-func TestWhoLeavesABatchIsToldWhetherItHadBegun(t *testing.T) {
+func TestACallThatGivesUpIsToldWhetherItsBatchHadBegun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, release := hung(t)
 		var early, late error
 		ctx, leave := context.WithCancel(t.Context())
-		go func() { _, early = b.do(ctx, "n", 1, 1, nil, answerAll) }()
+		go func() { _, early = b.Do(ctx, "n", 1, 1, nil, answerAll) }()
 		synctest.Wait()
 		leave()
 		synctest.Wait()
-		if early != errNotBegun {
+		if early != ErrNotBegun {
 			t.Errorf("before it had begun: %v", early)
 		}
 		ctx, leave = context.WithCancel(t.Context())
-		go func() { _, late = b.do(ctx, "n", 1, 1, nil, answerAll) }()
+		go func() { _, late = b.Do(ctx, "n", 1, 1, nil, answerAll) }()
 		synctest.Wait()
 		release() // the batch begins, and takes a millisecond
 		leave()
 		synctest.Wait()
-		if late != errBegun {
+		if late != ErrBegun {
 			t.Errorf("after it had begun: %v", late)
 		}
 		time.Sleep(time.Second)
 	})
 }
 
-func TestWhoWritesInABatchWaitsForItsOutcomeOrADeadline(t *testing.T) {
+func TestAWriteInABatchWaitsForItsOutcomeOrItsDeadline(t *testing.T) {
 	for name, test := range map[string]struct {
 		limit time.Duration // 0: none
 		want  error
 	}{
 		"cancelled":                             {want: nil},
 		"cancelled, with a deadline later":      {limit: time.Hour, want: nil},
-		"cancelled, and then its deadline past": {limit: 100 * time.Microsecond, want: errBegun},
+		"cancelled, and then its deadline past": {limit: 100 * time.Microsecond, want: ErrBegun},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b, release := hung(t)
-				b.writes = true
+				b.Writes = true
 				ctx, leave := context.WithCancel(t.Context())
 				if test.limit > 0 {
 					var cancel context.CancelFunc
@@ -189,7 +189,7 @@ func TestWhoWritesInABatchWaitsForItsOutcomeOrADeadline(t *testing.T) {
 				var n int
 				var err error
 				var wg sync.WaitGroup
-				wg.Go(func() { n, err = b.do(ctx, "n", 1, 1, nil, answerAll) })
+				wg.Go(func() { n, err = b.Do(ctx, "n", 1, 1, nil, answerAll) })
 				synctest.Wait()
 				release() // the batch begins, and takes a millisecond
 				leave()

@@ -1,4 +1,4 @@
-package mongodb
+package collection
 
 import (
 	"bytes"
@@ -12,25 +12,26 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/mongodb/outcome"
+	"github.com/orgd/orgd/internal/docdb/mongodb/position"
 )
 
 const (
-	// batchDocuments bounds a batch by number; the server bounds it by 16 MiB. A
-	// stream holds one batch.
+	// batchDocuments bounds the documents of a batch; the server bounds their size by 16 MiB.
+	// A stream holds one batch.
 	batchDocuments = 500
-	// resumeTries is how often in a row a stream is taken up again without a
-	// document in between.
+	// resumeTries is how often in a row a stream is resumed without a document in between.
 	resumeTries = 3
-	// closeTimeout bounds telling the server that a cursor is not needed any more.
+	// closeTimeout bounds the message that tells the server to close a cursor.
 	closeTimeout = 2 * time.Second
 )
 
 // Find implements docdb.Collection.
 //
-// It reads one cursor over the index that has the order. A cursor does not
-// survive a change of the primary, nor ten minutes without a read; then the stream goes on
-// with a new one from its last document, which the order, being total, permits.
-func (c *collection) Find(ctx context.Context, q docdb.Query) iter.Seq2[bson.Raw, error] {
+// It reads a cursor over the index that has the order. A cursor does not survive a change of the
+// primary, nor ten minutes without a read; then the stream goes on with a new cursor after its
+// last document, which is possible because the order is total.
+func (c *Collection) Find(ctx context.Context, q docdb.Query) iter.Seq2[bson.Raw, error] {
 	return func(yield func(bson.Raw, error) bool) {
 		s := &stream{c: c, q: q, yield: yield, after: q.After, room: docdb.RoomOf(ctx)}
 		err := s.run(ctx)
@@ -45,30 +46,30 @@ func (c *collection) Find(ctx context.Context, q docdb.Query) iter.Seq2[bson.Raw
 
 // stream is one Find under way.
 type stream struct {
-	c     *collection
+	c     *Collection
 	q     docdb.Query
 	yield func(bson.Raw, error) bool
 	room  docdb.Room
-	full  error // why there was no room for the next document
+	full  error // set when there was no room for the next document
 
 	after   *docdb.Position // where the cursor begins
 	last    place           // the document yielded last
 	yielded int
-	skipped int  // documents of the cursor that were before after
-	stopped bool // the loop over the stream was left
+	skipped int  // documents of the cursor that were not behind after
+	stopped bool // the caller has left the loop over the stream
 }
 
 func (s *stream) run(ctx context.Context) error {
-	e := s.c.engine()
+	calls := s.c.shared.calls
 	if err := s.validate(); err != nil {
 		return err
 	}
-	if err := e.enter(); err != nil {
+	if err := calls.Enter(); err != nil {
 		return err
 	}
-	defer e.leave()
-	// With a limit the server ends the cursor by itself, which saves a message,
-	// but then as many documents are missing at the end as are skipped.
+	defer calls.Leave()
+	// With a limit the server ends the cursor by itself, which saves a message. But the
+	// documents that the stream skips count too, so as many are missing at the end.
 	limited := s.q.Limit > 0
 	for tries := 1; ; tries++ {
 		before := s.yielded
@@ -82,34 +83,26 @@ func (s *stream) run(ctx context.Context) error {
 		case s.yielded > before:
 			tries = 1
 		}
-		if tries > resumeTries || !resumable(err) || ctx.Err() != nil || !pause(ctx, tries) {
-			return e.readFault(ctx, "find in "+s.c.ns, err)
+		if tries > resumeTries || !outcome.Resumable(err) || ctx.Err() != nil || !outcome.Pause(ctx, tries) {
+			return calls.Errors.Read(ctx, "find in "+s.c.Namespace, err)
 		}
 	}
 }
 
 func (s *stream) validate() error {
-	if err := s.c.validate(); err != nil {
+	if err := s.c.Validate(); err != nil {
 		return err
 	}
 	if s.after == nil {
 		return nil
 	}
 	if len(s.after.Keys) != len(s.q.Order) {
-		return &fault{is: docdb.ErrInvalid, text: "find in " + s.c.ns + ": the position is not one of this order"}
+		return &outcome.Error{Kind: docdb.ErrInvalid, Text: "find in " + s.c.Namespace + ": the position is not one of this order"}
 	}
 	return docdb.ValidateID(s.after.ID)
 }
 
-// resumable reports whether a stream that broke with this error may go on with
-// another cursor.
-func resumable(err error) bool {
-	code := codeOf(err)
-	return hasLabel(err, labelNetwork) || code == codeCursorNotFound || notPrimaryCodes[code] ||
-		interruptedCodes[code] && code != 50 && code != 175
-}
-
-// pass reads one cursor to its end; cut says that it ended by the server's limit.
+// pass reads one cursor to its end; cut says that the limit ended it.
 func (s *stream) pass(ctx context.Context, limited bool) (cut bool, err error) {
 	s.skipped = 0
 	if s.yielded > 0 {
@@ -137,34 +130,34 @@ func (s *stream) pass(ctx context.Context, limited bool) (cut bool, err error) {
 	return limited && served == limit, ctx.Err()
 }
 
-// next moves the cursor on. Only a step that asks the server is bounded.
+// next moves the cursor on. Only a step that sends a message to the server has a timeout.
 func (s *stream) next(ctx context.Context, cursor *mongo.Cursor) bool {
 	if cursor.RemainingBatchLength() > 0 {
 		return ctx.Err() == nil && cursor.Next(ctx)
 	}
 	leave, err := s.c.scan(ctx)
 	if err != nil {
-		return false // pass looks at the context
+		return false // pass returns the context's error
 	}
 	defer leave()
-	ctx, cancel := s.c.engine().bounded(ctx)
+	ctx, cancel := s.c.shared.calls.Bounded(ctx)
 	defer cancel()
 	return cursor.Next(ctx)
 }
 
-// take yields a document, unless the position is behind it; false ends the stream.
+// take yields a document if it is behind the stream's position; false ends the stream.
 func (s *stream) take(current bson.Raw) (more bool, err error) {
 	p := docdb.PositionOf(current, s.q.Order, s.q.Desc)
 	if s.after != nil && docdb.ComparePositions(p, *s.after, s.q.Order, s.q.Desc) <= 0 {
 		s.skipped++
 		return true, nil
 	}
-	// An _id never changes, so a stream by _id goes forward. If it does not, the server
-	// orders values otherwise than MongoDB, and to go on from a position would
-	// leave documents out of a copy. Of an index that cannot be told: a document may
-	// have moved in it meanwhile.
+	// An _id never changes, so a stream by _id always goes forward. If it goes back, the
+	// server's order of values is not MongoDB's, and a copy that goes on from a position would
+	// leave documents out. In an index a document may move meanwhile, so there the
+	// order cannot be checked.
 	if len(s.q.Order) == 0 && s.yielded > 0 && docdb.ComparePositions(p, s.last.at, nil, s.q.Desc) <= 0 {
-		return false, &fault{text: "find in " + s.c.ns + ": the server does not keep MongoDB's order of _id"}
+		return false, &outcome.Error{Text: "find in " + s.c.Namespace + ": the server does not keep MongoDB's order of _id"}
 	}
 	s.last.set(p)
 	if s.full = s.room(len(current)); s.full != nil {
@@ -178,8 +171,8 @@ func (s *stream) take(current bson.Raw) (more bool, err error) {
 	return s.yielded != s.q.Limit, nil
 }
 
-// A place is a position in memory of its own: that of a document is the caller's,
-// or the next batch's.
+// A place is a position with its own memory. A docdb.Position points into its document, whose
+// memory belongs to the caller or is reused for the next batch.
 type place struct {
 	at     docdb.Position
 	memory []byte
@@ -199,39 +192,39 @@ func (p *place) keep(v bson.RawValue) bson.RawValue {
 	return bson.RawValue{Type: v.Type, Value: p.memory[start:]}
 }
 
-// position returns a copy, which a later set leaves as it is.
+// position returns a copy, which a later set does not change.
 func (p *place) position() *docdb.Position {
 	var c place
 	c.set(p.at)
 	return &c.at
 }
 
-// close tells the server that the cursor is done, also when the caller's context
-// has ended. A failure is no concern: the server closes idle cursors.
+// close tells the server to close the cursor, even if the caller's context has ended. It ignores a
+// failure, since the server closes idle cursors by itself.
 func (s *stream) close(ctx context.Context, cursor *mongo.Cursor) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	_ = cursor.Close(ctx)
 }
 
-// open begins a cursor at the stream's place; nil if the collection does not exist.
+// open begins a cursor at the stream's position; nil if the collection does not exist.
 func (s *stream) open(ctx context.Context, limit int) (*mongo.Cursor, error) {
 	leave, err := s.c.scan(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	ctx, cancel := s.c.engine().bounded(ctx)
+	ctx, cancel := s.c.shared.calls.Bounded(ctx)
 	defer cancel()
 	order, err := s.c.order(ctx, s.q.Order, false)
 	if err != nil || order == nil {
 		return nil, err
 	}
 	cursor, err := s.cursor(ctx, order, limit)
-	if !hasCode(err, codeBadValue) {
+	if !outcome.HasCode(err, outcome.BadValue) {
 		return cursor, err
 	}
-	// The hint was refused: the index is gone, or is another one by now.
+	// The server has refused the hint: the index is gone, or was replaced by another.
 	if order, err = s.c.order(ctx, s.q.Order, true); err != nil || order == nil {
 		return nil, err
 	}
@@ -248,18 +241,18 @@ func (s *stream) cursor(ctx context.Context, order bson.D, limit int) (*mongo.Cu
 	}
 	var filter any = s.q.Filter.Document()
 	if s.after != nil {
-		position := after(s.q.Order, s.q.Desc, *s.after)
-		filter = position
+		behind := position.After(s.q.Order, s.q.Desc, *s.after)
+		filter = behind
 		if !s.q.Filter.IsZero() {
-			filter = bson.D{{Key: "$and", Value: bson.A{s.q.Filter.Document(), position}}}
+			filter = bson.D{{Key: "$and", Value: bson.A{s.q.Filter.Document(), behind}}}
 		}
 	}
 	return s.c.coll.Find(ctx, filter, opts)
 }
 
-// batch is how many documents to ask for at a time: those listed by _id all at once, as
-// far as the server has room for them in a message. With one more than there can be, a
-// page that ends with the collection ends the cursor as well.
+// batch returns how many documents to ask for at a time: all at once if the filter lists their
+// _ids, though the server may send fewer. It asks for one more document than there can be, so
+// that a page which ends with the collection ends the cursor as well.
 func (s *stream) batch() int32 {
 	most := batchDocuments
 	if n := s.listed(); n > 0 {
@@ -271,7 +264,7 @@ func (s *stream) batch() int32 {
 	return int32(most)
 }
 
-// listed is how many _ids the filter lists, if it asks of nothing else.
+// listed returns how many _ids the filter lists, 0 if it has conditions on other paths.
 func (s *stream) listed() (n int) {
 	conditions, _ := s.q.Filter.Conditions()
 	for _, c := range conditions {
@@ -285,11 +278,11 @@ func (s *stream) listed() (n int) {
 	return n
 }
 
-// narrows reports whether the server had better choose the index: for the few documents
-// in the order of _id that a filter selects by something else, one on that is better
-// than a walk through all. To sort those few it keeps no more than the limit in memory.
-// Of a list of _ids any server looks up each, which not every compatible one does when
-// it is told to walk the index.
+// narrows reports whether to let the server choose the index. In the order of _id, with a limit
+// and conditions on other paths, an index on those paths may be better than a walk through all
+// documents, and to sort what it finds the server keeps no more than the limit in memory. A list
+// of _ids is looked up one by one, which not every compatible server does when it is told to walk
+// the index.
 func (s *stream) narrows(limit int) bool {
 	if len(s.q.Order) == 0 && s.listed() > 0 {
 		return true
@@ -301,7 +294,7 @@ func (s *stream) narrows(limit int) bool {
 	return slices.ContainsFunc(conditions, func(c docdb.Condition) bool { return c.Path != "_id" })
 }
 
-// directed returns the order of a walk along an index.
+// directed returns the sort of a walk along an index, reversed if desc.
 func directed(order bson.D, desc bool) bson.D {
 	if !desc {
 		return order

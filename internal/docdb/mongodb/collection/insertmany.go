@@ -1,4 +1,4 @@
-package mongodb
+package collection
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/mongodb/outcome"
 )
 
 // Limits of InsertMany, as docdb.Collection states them.
@@ -18,21 +19,21 @@ const (
 	maxBulkBytes     = 48 << 20
 )
 
-// InsertMany implements docdb.Collection with one unordered insert, which the
-// driver cuts into messages the server takes. Documents that break a rule are
-// not sent and get their error like those that the server refuses. Where the server's
-// answer to one document leaves its outcome open, so it does that of the call.
-func (c *collection) InsertMany(ctx context.Context, docs []bson.Raw) ([]error, error) {
-	if err := c.validate(); err != nil {
+// InsertMany implements docdb.Collection with one unordered insert, which the driver cuts into
+// messages that the server accepts. Documents that break a rule of docdb are not sent, and get
+// their errors like those that the server refuses. If the server's answer to one document leaves
+// its outcome open, the outcome of the whole call is unknown.
+func (c *Collection) InsertMany(ctx context.Context, docs []bson.Raw) ([]error, error) {
+	if err := c.Validate(); err != nil {
 		return nil, err
 	}
 	size := 0
 	for _, doc := range docs {
 		size += len(doc)
 	}
-	what := "insert many into " + c.ns
+	what := "insert many into " + c.Namespace
 	if len(docs) > maxBulkDocuments || size > maxBulkBytes {
-		return nil, &fault{is: docdb.ErrTooLarge, text: fmt.Sprintf("%s: %d documents of %d bytes, the limits are %d and %d",
+		return nil, &outcome.Error{Kind: docdb.ErrTooLarge, Text: fmt.Sprintf("%s: %d documents of %d bytes, the limits are %d and %d",
 			what, len(docs), size, maxBulkDocuments, maxBulkBytes)}
 	}
 	b := bulk{c: c, what: what, docs: docs, errs: make([]error, len(docs))}
@@ -41,29 +42,29 @@ func (c *collection) InsertMany(ctx context.Context, docs []bson.Raw) ([]error, 
 			b.todo = append(b.todo, i)
 		}
 	}
-	if err := c.engine().write(ctx, what, b.run); err != nil {
+	if err := c.shared.calls.Write(ctx, what, b.run); err != nil {
 		return nil, err
 	}
 	return b.errs, nil
 }
 
-// bulk is one InsertMany under way.
+// bulk is an InsertMany in progress.
 type bulk struct {
-	c    *collection
+	c    *Collection
 	what string
 	docs []bson.Raw
-	errs []error // what became of each document
+	errs []error // the outcome of each document
 	todo []int   // the positions still to be inserted
 }
 
-// run inserts, and again what was refused because of a write under way.
+// run inserts the documents, and retries those that conflicted with other writes.
 func (b *bulk) run(ctx context.Context) error {
 	for try := 1; len(b.todo) > 0; try++ {
 		conflicts, err := b.insert(ctx)
 		if err != nil {
 			return err
 		}
-		if len(conflicts) > 0 && (try == conflictTries || !pause(ctx, try)) {
+		if len(conflicts) > 0 && (try == outcome.MaxTries || !outcome.Pause(ctx, try)) {
 			return nil // their errors say ErrUnavailable
 		}
 		b.todo = conflicts
@@ -71,8 +72,8 @@ func (b *bulk) run(ctx context.Context) error {
 	return nil
 }
 
-// insert sends what is to be done, notes each document's error and returns the
-// positions that conflicted.
+// insert sends the documents that are to be inserted, sets the error of each, and returns the
+// positions of those that conflicted.
 func (b *bulk) insert(ctx context.Context) (conflicts []int, err error) {
 	docs := make([]bson.Raw, len(b.todo))
 	for i, at := range b.todo {
@@ -95,31 +96,30 @@ func (b *bulk) insert(ctx context.Context) (conflicts []int, err error) {
 		}
 		at := b.todo[we.Index]
 		b.errs[at] = b.fault(names, at, we.WriteError)
-		// A key that is taken may have been taken by an attempt of ours that was lost.
-		if attemptsOf(ctx).lost && duplicateCodes[we.Code] || !docdb.NothingDone(b.errs[at]) {
+		// A lost attempt of this call may be the one that took the key.
+		if outcome.AttemptsOf(ctx).Lost && outcome.IsDuplicate(we.Code) || !docdb.NothingDone(b.errs[at]) {
 			return nil, b.errs[at]
 		}
-		if conflictCodes[we.Code] {
+		if outcome.IsConflict(we.Code) {
 			conflicts = append(conflicts, at)
 		}
 	}
 	return conflicts, nil
 }
 
-// cutShort is the error of a message that failed as a whole. When another one went before
-// it, whatever it says is true of a part of the documents only.
+// cutShort returns the error of a message that failed as a whole. If an earlier message of the call
+// was answered, the outcome of the call is unknown: the error is true of a part of the documents only.
 func (b *bulk) cutShort(ctx context.Context, err error) error {
-	if !attemptsOf(ctx).answered {
+	if !outcome.AttemptsOf(ctx).Answered {
 		return err
 	}
-	return &fault{is: docdb.ErrOutcomeUnknown, text: b.c.engine().describe(b.what, err)}
+	return &outcome.Error{Kind: docdb.ErrOutcomeUnknown, Text: b.c.shared.calls.Errors.Describe(b.what, err)}
 }
 
-// fault is the error of one document.
+// Error is the error of one document.
 func (b *bulk) fault(names *namer, at int, we mongo.WriteError) error {
-	if duplicateCodes[we.Code] {
+	if outcome.IsDuplicate(we.Code) {
 		return names.name(b.docs[at], we.Raw)
 	}
-	err := mongo.WriteException{WriteErrors: mongo.WriteErrors{we}}
-	return &fault{is: writeSentinel(err, true), text: b.c.engine().describe(b.what, err)}
+	return b.c.shared.calls.Errors.Document(b.what, we)
 }
