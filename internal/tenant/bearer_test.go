@@ -55,8 +55,8 @@ func withID(t *testing.T, id string) bson.Raw {
 	return raw
 }
 
-// TestDataOfABearer: whatever is asked as a principal that nobody has let in yet is refused when the
-// principal is, and is carried out when not.
+// TestDataOfABearer: every call for a principal that was not authenticated yet is refused if the
+// principal is not valid, and carried out if it is.
 func TestDataOfABearer(t *testing.T) {
 	for name, alone := range map[string]bool{"alone": true, "shared": false} {
 		for use, do := range uses {

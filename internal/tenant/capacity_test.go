@@ -62,7 +62,7 @@ func TestRacingSignUpsDoNotExceedTheBound(t *testing.T) {
 	}
 }
 
-// Others, who share the databases, are seen after a while.
+// The organizations of other instances on the same databases count after a while.
 func TestOrganizationsOfOtherInstancesCount(t *testing.T) {
 	e := model.New()
 	shared := func(c *tenant.Config) { c.Exclusive = false }

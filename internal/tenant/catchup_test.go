@@ -26,8 +26,8 @@ const (
 	longCatchUp = 20
 )
 
-// TestAMoveEndsBesideWritersWhoAreAsFast: every round leaves as much as the one before it.
-func TestAMoveEndsBesideWritersWhoAreAsFast(t *testing.T) {
+// TestAMoveEndsBesideWritersThatAreAsFast: every round leaves as much as the one before it.
+func TestAMoveEndsBesideWritersThatAreAsFast(t *testing.T) {
 	t.Parallel()
 	if rounds := moveBesideFastWriters(t); rounds >= longCatchUp {
 		t.Errorf("the move ended with its writers, after %d rounds", rounds)
@@ -41,7 +41,7 @@ func TestWithoutSteadyRoundsAMoveWaitsForItsWriters(t *testing.T) {
 	}
 }
 
-// moveBesideFastWriters returns how many rounds a move took beside writers who change
+// moveBesideFastWriters returns how many rounds a move took beside writers that change
 // fastWrites documents in each of the first longCatchUp.
 func moveBesideFastWriters(t *testing.T, skip ...string) (rounds int) {
 	f := faulty.New(model.New())

@@ -25,8 +25,8 @@ import (
 type lifecycle struct {
 	name string
 	call func(context.Context, *tenant.Store, org.Principal) error
-	// undone and done are the credentials that log in when the call has not
-	// happened and when it has; empty if nobody does.
+	// undone and done are the credentials that log in if the call has not taken effect and
+	// if it has; empty if no credentials do.
 	undone, done [2]string
 	// prepare, if not nil, makes of acme what the call is about.
 	prepare func(*world, org.Principal)
@@ -326,8 +326,8 @@ func TestCrashAndTakeOver(t *testing.T) {
 	})
 }
 
-// TestStallAtEveryCall: one engine call fails, or its answer gets lost, and the
-// engine goes on. The caller is told what is so.
+// TestStallAtEveryCall: one engine call fails, or its answer gets lost, and the engine goes on. The
+// answer to the caller is true.
 func TestStallAtEveryCall(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes long: make test-long")

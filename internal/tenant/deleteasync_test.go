@@ -10,8 +10,8 @@ import (
 	"github.com/orgd/orgd/internal/org"
 )
 
-// TestADeletionThatIsToldToBeOverIsOver: at every call of a deletion, whose watcher is told that
-// the token is good no more finds nobody under the name, and may take it.
+// TestADeletionThatIsToldToBeOverIsOver: at every call of a deletion, a watcher whose token is refused
+// as revoked finds no organization of the name, and may take the name.
 func TestADeletionThatIsToldToBeOverIsOver(t *testing.T) {
 	t.Parallel()
 	for k, more := 1, true; more; k++ {

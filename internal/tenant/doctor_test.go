@@ -173,8 +173,8 @@ var ailments = []struct {
 	}, []string{"instances: x"}, nil},
 }
 
-// TestDoctor: it says what is wrong and nothing else, repairs what is safe, and
-// leaves the rest as it is.
+// TestDoctor: it reports every inconsistency and nothing else, repairs those that are safe to repair,
+// and leaves the rest as it is.
 func TestDoctor(t *testing.T) {
 	for _, ail := range ailments {
 		t.Run(ail.name, func(t *testing.T) {

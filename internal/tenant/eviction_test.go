@@ -46,8 +46,8 @@ func newEvicted(t *testing.T, op string, grace time.Duration, skip ...string) ev
 	return evicted{a.Documents(o.ID), b.Documents(o.ID)}
 }
 
-// instanceAt is an instance whose clock stands at an hour past noon, so that one of an
-// hour later takes it for dead.
+// instanceAt returns an instance whose clock stands at an hour past noon, so that an instance of a
+// later hour takes it for dead.
 func instanceAt(t *testing.T, e docdb.Engine, hour int, grace time.Duration, skip ...string) *world {
 	return newWorld(t, e, plain, shared, func(c *tenant.Config) {
 		c.Instance, c.MoveGrace = fmt.Sprint("instance ", hour), grace
@@ -81,8 +81,8 @@ func valueOf(t *testing.T, d *tenant.Documents, id string) string {
 	return doc.Body.Lookup("v").StringValue()
 }
 
-// A reader that was taken for dead reads again: what it has is of the past. Without
-// the second look at the organization it would go back in time.
+// A reader that was taken for dead reads again, since its result is of the past. Without the second
+// reading of the organization it would go back in time.
 func TestEvictedReaderDoesNotGoBackInTime(t *testing.T) {
 	if v := valueOf(t, newEvicted(t, "Get", time.Hour).stalled, "doc"); v != "new" {
 		t.Errorf("it reads %q", v)
@@ -92,7 +92,7 @@ func TestEvictedReaderDoesNotGoBackInTime(t *testing.T) {
 	}
 }
 
-// A writer that was taken for dead is not told that it has written what is nowhere.
+// A writer that was taken for dead gets no success for a document that is nowhere.
 func TestEvictedWriterIsToldThatItsOutcomeIsUnknown(t *testing.T) {
 	raw, err := bson.Marshal(bson.D{{Key: "_id", Value: "mine"}, {Key: "v", Value: "mine"}})
 	if err != nil {

@@ -287,9 +287,9 @@ func TestIdempotencyKey(t *testing.T) {
 	}
 }
 
-// TestAKeyOfThePublicPlaneIsInNobodysWay: a stranger's request with a guessed key is another
-// request, before the one that the key was drawn for and after it; who sends the same has it.
-func TestAKeyOfThePublicPlaneIsInNobodysWay(t *testing.T) {
+// TestAKeyOfThePublicPlaneBlocksNoOtherRequest: a stranger's request with a guessed key is another
+// request, before the request that the key was drawn for and after it; the same request is recognized.
+func TestAKeyOfThePublicPlaneBlocksNoOtherRequest(t *testing.T) {
 	w := newWorld(t, model.New(), plain)
 	mine := tenant.IdempotentRequest{Key: "k", Fingerprint: []byte("mine")}
 	stranger := tenant.IdempotentRequest{Key: "k", Fingerprint: []byte("a stranger's")}
@@ -311,8 +311,8 @@ func TestAKeyOfThePublicPlaneIsInNobodysWay(t *testing.T) {
 	}
 }
 
-// TestAKeyGoesWithItsOrganization: nothing of what it keeps outlives the organization, but
-// that the organization was made: what is sent once more does not make it again.
+// TestAKeyGoesWithItsOrganization: of its entry only the fact that the organization was created
+// outlives the organization: the same request does not create it again.
 func TestAKeyGoesWithItsOrganization(t *testing.T) {
 	for _, r := range keyedRequests {
 		t.Run(r.name, func(t *testing.T) {
@@ -396,8 +396,8 @@ func (w *world) answerLost(r keyed, orgID string) (a *tenant.Claim, told string)
 	return a, told
 }
 
-// TestADocumentThatWasChangedIsStillOnce: the first attempt's answer got lost, somebody
-// has changed the document since, and the request comes again.
+// TestADocumentThatWasChangedIsStillOnce: the first attempt's answer got lost, the document was changed
+// since, and the request comes again.
 func TestADocumentThatWasChangedIsStillOnce(t *testing.T) {
 	w := newWorld(t, model.New(), plain)
 	acme := w.create("Acme", "acme@x.example")
@@ -419,9 +419,9 @@ func TestADocumentThatWasChangedIsStillOnce(t *testing.T) {
 	}
 }
 
-// TestWhatWasDoneIsNotRefused: the first attempt's answer got lost, and by now there is
-// no room for such a document.
-func TestWhatWasDoneIsNotRefused(t *testing.T) {
+// TestARequestThatWasDoneIsNotRefused: the first attempt's answer got lost, and by now there is no room
+// for such a document.
+func TestARequestThatWasDoneIsNotRefused(t *testing.T) {
 	w := newWorld(t, model.New(), plain)
 	acme := w.create("Acme", "acme@x.example")
 	w.limit(acme.ID, 1, 0)

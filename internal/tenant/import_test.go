@@ -13,8 +13,8 @@ import (
 	"github.com/orgd/orgd/internal/org"
 )
 
-// An InsertMany whose answer gets lost, anywhere, says of each document what is so.
-func TestInsertManyKnowsWhatItHasDone(t *testing.T) {
+// An InsertMany of which any answer gets lost returns a true result for each document.
+func TestInsertManyReportsTrueResults(t *testing.T) {
 	for k := 1; k <= 2; k++ { // it reads the organization, and inserts
 		for _, mode := range faulty.Modes {
 			t.Run(fmt.Sprintf("call %d %s", k, mode), func(t *testing.T) {
@@ -59,7 +59,7 @@ func TestInsertManyKnowsWhatItHasDone(t *testing.T) {
 
 // Where all documents are there, that no answer came does not matter; and nothing is sent
 // again, which could arrive when a document has been deleted.
-func TestInsertManyLooksForWhatItHasDone(t *testing.T) {
+func TestInsertManyLooksForItsDocuments(t *testing.T) {
 	f := faulty.New(model.New())
 	w := newWorld(t, f, plain)
 	docs := w.Documents(w.create("Acme", "acme@x.example").ID)

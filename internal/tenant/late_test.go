@@ -50,7 +50,7 @@ func eachLate(t *testing.T, f func(t *testing.T, c *crashed, s *tenant.Store, re
 	}
 }
 
-// notTold reports whether a call is one that cannot be sent again: then nobody knows.
+// notTold reports whether a call cannot be sent again, so that its outcome stays unknown.
 func notTold(c faulty.Call) bool { return c.Collection == "operations" && c.Op == "Insert" }
 
 // cleanUp lets an instance of an hour later finish and tidy up.
@@ -275,8 +275,8 @@ func TestAChangeOfStateTakesEffectOnce(t *testing.T) {
 	}
 }
 
-// changeOnce has the answer to a change get lost, or the change be late; after some more
-// calls of the one who makes it another change comes between.
+// changeOnce makes a change whose answer gets lost, or which is late; after some more calls of the same
+// process another change comes between.
 func changeOnce(t *testing.T, name string, mode faulty.Mode, after int, change func(*tenant.Store, string) error) {
 	e := model.New()
 	grace := func(c *tenant.Config) { c.DeleteGrace = time.Hour }

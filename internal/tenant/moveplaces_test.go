@@ -91,9 +91,9 @@ func TestAMoveWaitsForItsTurn(t *testing.T) {
 	}
 }
 
-// TestWhatIsResumedNeedsNoPlace: an operation that a crash has interrupted goes on, whatever
-// else goes on.
-func TestWhatIsResumedNeedsNoPlace(t *testing.T) {
+// TestAResumedOperationNeedsNoPlace: an operation that a crash has interrupted goes on, however many
+// moves are in progress.
+func TestAResumedOperationNeedsNoPlace(t *testing.T) {
 	c := newCrossing(t, func(e docdb.Engine, globex org.Principal) {
 		f := faulty.New(e)
 		dying := openOther(t, f, "a", 0)

@@ -52,7 +52,7 @@ func TestPagesAreWhatAFilterAndASortSay(t *testing.T) {
 	})
 }
 
-// refill replaces what is there; documents that an index refuses are left out.
+// refill replaces the stored documents; it leaves out documents that an index refuses.
 func refill(t *testing.T, rt *rapid.T, docs *tenant.Documents, drawn func(bson.RawValue) *rapid.Generator[bson.Raw]) (all []bson.Raw) {
 	n := rapid.IntRange(0, 12).Draw(rt, "documents")
 	for i := range 12 {

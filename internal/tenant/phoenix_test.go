@@ -20,8 +20,8 @@ import (
 // An organization is deleted, and another of its name and address comes into being, while
 // something is under way that knows the first.
 
-// reads are all ways to read an organization's data. Each returns what it has seen, as
-// text, in which owners can be told apart.
+// reads are all ways to read an organization's data. Each returns its result as text, which shows whose
+// data it is.
 var reads = []struct {
 	name string
 	do   func(w *world, p org.Principal) (string, error)
@@ -162,8 +162,8 @@ func TestNobodyReadsAnotherOrganization(t *testing.T) {
 	})
 }
 
-// reconcilePhoenix has an organization deleted and made again at every call that a
-// reconciler of another instance makes, and returns what is wrong after that.
+// reconcilePhoenix deletes and creates an organization again at every call of a reconciler of another
+// instance, and returns what is wrong after that.
 func reconcilePhoenix(t *testing.T, skip ...string) (wrong []string) {
 	config := func(c *tenant.Config) {
 		for _, part := range skip {

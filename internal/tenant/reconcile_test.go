@@ -266,7 +266,7 @@ func TestTheSourceOfAMoveIsDroppedWhenItsTimeIsOver(t *testing.T) {
 	}
 }
 
-func TestReconcileRemovesResiduesOfWhatIsOver(t *testing.T) {
+func TestReconcileRemovesResiduesOfOperationsThatAreOver(t *testing.T) {
 	eachShared(t, reconcileRemovesResiduesOfWhatIsOver)
 }
 
@@ -297,8 +297,8 @@ func reconcileRemovesResiduesOfWhatIsOver(t *testing.T, w *world) {
 	}
 }
 
-// What a running operation has, or an organization uses, is not touched.
-func TestReconcileLeavesAloneWhatIsInUse(t *testing.T) {
+// Reconcile does not touch records that a running operation has or an organization uses.
+func TestReconcileLeavesRecordsInUseAlone(t *testing.T) {
 	for _, l := range lifecycles() {
 		t.Run(l.name, func(t *testing.T) {
 			_, calls := uninterrupted(t, model.New(), l)

@@ -125,8 +125,8 @@ func handOver(t *testing.T, stop func(*faulty.Engine, *tenant.Store)) (copied in
 	return copied
 }
 
-// An instance that is stopped hands its move over as it is; of one that is killed nobody
-// knows what is still under way, so the copy begins anew.
+// An instance that is stopped hands its move over as it is. A killed instance may have messages under
+// way, so the copy begins anew.
 func TestAMoveIsHandedOver(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes long: make test-long")

@@ -64,9 +64,9 @@ func (w *world) entries() int {
 	return count(w.t, w.engine.Database(masterDB).Collection("idempotency"), docdb.Filter{})
 }
 
-// TestKeysAreBounded: no more are remembered than may be, and whoever has used all up is told
-// so before anything is done; what is remembered is answered all the same, and what is
-// forgotten makes room.
+// TestKeysAreBounded: no more keys are remembered than the limit, and a request beyond it is refused
+// before it has an effect; a request whose key is remembered is answered all the same, and a forgotten
+// key makes room.
 func TestKeysAreBounded(t *testing.T) {
 	bounded := func(t *testing.T, w *world) {
 		acme, globex := w.create("Acme", "acme@x.example"), w.create("Globex", "globex@x.example")
@@ -203,7 +203,7 @@ func TestAKeyThatIsSpentCounts(t *testing.T) {
 	}
 }
 
-// TestNoEntryIsLarge: what is remembered does not grow with what a client sends.
+// TestNoEntryIsLarge: the size of an entry does not grow with the request.
 func TestNoEntryIsLarge(t *testing.T) {
 	w := newWorld(t, model.New(), plain, keys(8))
 	acme := w.create("Acme", "acme@x.example")
@@ -243,8 +243,8 @@ func TestAQuotaBoundsKeysToo(t *testing.T) {
 	}
 }
 
-// TestNothingIsDoneWhereKeysCannotBeCounted, and what is remembered is answered as soon as the
-// storage answers.
+// TestNothingIsDoneWhereKeysCannotBeCounted: and a request whose key is remembered is answered as soon
+// as the storage answers.
 func TestNothingIsDoneWhereKeysCannotBeCounted(t *testing.T) {
 	f := faulty.New(model.New())
 	w := newWorld(t, f, plain, keys(8))

@@ -87,7 +87,7 @@ func TestImportConflicts(t *testing.T) {
 	})
 }
 
-// TestImportThatFails: what was done before is told, and what was not is not.
+// TestImportThatFails: it reports the documents that were added before the failure, and no others.
 func TestImportThatFails(t *testing.T) {
 	storage := faulty.New(embeddedEngine(t))
 	w := newWorld(t, storage)

@@ -15,8 +15,8 @@ import (
 	"github.com/orgd/orgd/internal/docdb/docdbtest/bsontest"
 )
 
-// What follows says what a merge patch, a projection and the hidden field are, without
-// a thought of what it costs.
+// The functions below are a merge patch, a projection and the hidden field in their simplest form, as
+// the reference for the fast ones.
 
 func naivePatch(target, patch bson.D) bson.D {
 	for _, change := range patch {
@@ -124,8 +124,8 @@ func TestProjectionIsTheNaiveOne(t *testing.T) {
 	})
 }
 
-// TestStoredAndBack: the hidden field comes behind the _id, wherever that was, and what
-// a client is told of what it has written is what it reads.
+// TestStoredAndBack: the hidden field comes behind the _id, wherever that was, and a client reads the
+// document that the answer to its write had.
 func TestStoredAndBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		id := bson.E{Key: "_id", Value: bsontest.AnyScalar().Draw(t, "id")}
@@ -166,8 +166,7 @@ func wide(first, fields int) bson.Raw {
 	return finishDocument(out, 0)
 }
 
-// TestRewritingIsBounded: what it takes grows with what there is, and not with that
-// times the depth.
+// TestRewritingIsBounded: its cost grows with the size of the documents, and not with size times depth.
 func TestRewritingIsBounded(t *testing.T) {
 	text := strings.Repeat("x", 15<<20)
 	deepest := deep(96, bsontest.Raw(bson.D{{Key: "s", Value: text}}))

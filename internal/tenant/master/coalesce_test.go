@@ -60,7 +60,7 @@ func TestSharedReadsAreFew(t *testing.T) {
 	})
 }
 
-// A shared read sees what was written before it was asked for.
+// A shared read sees every write that was done before its request.
 func TestSharedReadsAreNeverOlderThanTheRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, _ := newSlowReads(t)
