@@ -6,7 +6,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	. "github.com/orgd/orgd/internal/docdb/docdbtest"
+	. "github.com/orgd/orgd/internal/docdb/docdbtest/bsontest"
 )
 
 // BenchmarkMatchAll matches filters as people write them against a document of 60

@@ -11,7 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	. "github.com/orgd/orgd/internal/docdb/docdbtest"
+	. "github.com/orgd/orgd/internal/docdb/docdbtest/bsontest"
 )
 
 // numbers is an array of that many different numbers.

@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/orgd/orgd/internal/docdb"
-	. "github.com/orgd/orgd/internal/docdb/docdbtest"
+	. "github.com/orgd/orgd/internal/docdb/docdbtest/bsontest"
 )
 
 // fromJSON reads Extended JSON.
@@ -305,7 +305,7 @@ func TestFiltersDoNotShareTheCallersMemory(t *testing.T) {
 
 func TestFilterReadAgainMatchesTheSame(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		raw := Filter(3).Draw(t, "filter")
+		raw := AnyFilter(3).Draw(t, "filter")
 		f, err := docdb.ParseFilter(raw)
 		if err != nil {
 			t.Fatal(err)
@@ -318,7 +318,7 @@ func TestFilterReadAgainMatchesTheSame(t *testing.T) {
 			t.Fatalf("%v\n%v", f.Document(), again.Document())
 		}
 		for range 5 {
-			doc := Document(Value(int32(1))).Draw(t, "document")
+			doc := AnyDocument(Value(int32(1))).Draw(t, "document")
 			if f.Match(doc) != again.Match(doc) {
 				t.Fatalf("%v: %v, then %v", doc, f.Match(doc), again.Match(doc))
 			}
@@ -328,7 +328,7 @@ func TestFilterReadAgainMatchesTheSame(t *testing.T) {
 
 func TestOperatorsAndTheirComplementsPartTheDocuments(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		doc, path, v := Document(Value(int32(1))).Draw(t, "document"), Path().Draw(t, "path"), Scalar().Draw(t, "value")
+		doc, path, v := AnyDocument(Value(int32(1))).Draw(t, "document"), AnyPath().Draw(t, "path"), AnyScalar().Draw(t, "value")
 		match := func(condition any) bool {
 			f, err := docdb.ParseFilter(Raw(bson.D{{Key: path, Value: condition}}))
 			if err != nil {

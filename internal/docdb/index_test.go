@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/orgd/orgd/internal/docdb"
-	. "github.com/orgd/orgd/internal/docdb/docdbtest"
+	. "github.com/orgd/orgd/internal/docdb/docdbtest/bsontest"
 )
 
 // keysOf reads "a,-b" as keys.
@@ -153,9 +153,9 @@ func TestPositionOf(t *testing.T) {
 
 func TestPositionIsTheFirstKeyOfItsDocument(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		doc := Document(Value(int32(1))).Draw(t, "document")
-		keys := []docdb.Key{{Path: Path().Draw(t, "path"), Desc: rapid.Bool().Draw(t, "key desc")}}
-		if second := Path().Draw(t, "second path"); second != keys[0].Path {
+		doc := AnyDocument(Value(int32(1))).Draw(t, "document")
+		keys := []docdb.Key{{Path: AnyPath().Draw(t, "path"), Desc: rapid.Bool().Draw(t, "key desc")}}
+		if second := AnyPath().Draw(t, "second path"); second != keys[0].Path {
 			keys = append(keys, docdb.Key{Path: second})
 		}
 		desc := rapid.Bool().Draw(t, "desc")

@@ -10,7 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	. "github.com/orgd/orgd/internal/docdb/docdbtest"
+	. "github.com/orgd/orgd/internal/docdb/docdbtest/bsontest"
 )
 
 // longFilters are within the grammar's bounds and take long on the document that they

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
 )
 
 const signUp = `{"organization_name":"Newco","email":"new@x.example","password":"a secret password"}`
@@ -75,7 +75,7 @@ func TestAKeyAfterAFault(t *testing.T) {
 	s := startData(t)
 	fail := func(op, collection string) {
 		var once sync.Once
-		s.store.faulty.On(func(c docdbtest.Call) (err error) {
+		s.store.faulty.On(func(c faulty.Call) (err error) {
 			if c.Op == op && strings.HasPrefix(c.Collection, collection) {
 				once.Do(func() { err = errors.New("upside down") })
 			}

@@ -18,7 +18,7 @@ import (
 
 	"github.com/orgd/orgd"
 	"github.com/orgd/orgd/gen/api"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
 	"github.com/orgd/orgd/internal/httpapi/contract"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -91,7 +91,7 @@ func TestNothingSecretIsLogged(t *testing.T) {
 	storages := []func(){
 		func() { s.store.answers("Get", "reservations", errors.New("the storage is broken")) },
 		func() {
-			s.store.faulty.On(func(c docdbtest.Call) error {
+			s.store.faulty.On(func(c faulty.Call) error {
 				if c.Collection == "reservations" {
 					panic("no storage")
 				}

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/labstack/echo/v4"
 
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
 	"github.com/orgd/orgd/internal/org"
 )
 
@@ -128,7 +128,7 @@ func TestFaultsAreLoggedOnceWithTheirCause(t *testing.T) {
 		{"abroad", "request not served", "WARN", "unavailable: no primary", func() error { return &org.Error{Kind: org.Unavailable, Err: errors.New("no primary")} }},
 		{"panic", "panic", "ERROR", "the sky is falling", func() error { panic("the sky is falling") }},
 	} {
-		s.store.faulty.On(func(docdbtest.Call) error { return c.answer() })
+		s.store.faulty.On(func(faulty.Call) error { return c.answer() })
 		got := s.do("GET", "/org/get?organization_name="+c.name, "", "X-Request-Id: id-of-"+c.name)
 		if strings.Contains(got.body, "falling") || strings.Contains(got.body, "index") || strings.Contains(got.body, "goroutine") {
 			t.Errorf("%s: the answer shows internals: %s", c.name, got.body)

@@ -20,7 +20,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
 	"github.com/orgd/orgd/internal/httpapi/contract"
 	"github.com/orgd/orgd/internal/httpapi/transfer"
 	"github.com/orgd/orgd/internal/tenant"
@@ -408,7 +408,7 @@ func TestWhatEndsAStream(t *testing.T) {
 	}
 	s.imports("", body.String())
 	var calls atomic.Int64
-	s.store.faulty.On(func(c docdbtest.Call) error {
+	s.store.faulty.On(func(c faulty.Call) error {
 		if c.Op == "Find" && calls.Add(1) > 2 {
 			return errors.New("innards")
 		}

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
 )
 
 const (
@@ -17,7 +17,7 @@ const (
 // holding makes every change of collections wait until the function it returns is called.
 func (w *world) holding(ops ...string) (release func()) {
 	gate := make(chan struct{})
-	w.faulty.On(func(c docdbtest.Call) error {
+	w.faulty.On(func(c faulty.Call) error {
 		for _, op := range ops {
 			if c.Op == op && c.Database == tenantDB {
 				<-gate

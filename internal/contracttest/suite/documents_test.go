@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/orgd/orgd/internal/contracttest"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
 	"github.com/orgd/orgd/internal/httpapi"
 	"github.com/orgd/orgd/internal/httpapi/contract"
 )
@@ -176,7 +176,7 @@ func slowQueries(t testing.TB, s setup) {
 	w := s.startFaulty(t, 0)
 	w.expect = []int{http.StatusServiceUnavailable}
 	auth := "Authorization: " + w.account(t).auth
-	w.faulty.On(func(c docdbtest.Call) error {
+	w.faulty.On(func(c faulty.Call) error {
 		if c.Database == tenantDB && (c.Op == "Find" || c.Op == "Count") {
 			<-c.Context.Done()
 		}

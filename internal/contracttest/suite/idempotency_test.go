@@ -6,7 +6,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
 	"github.com/orgd/orgd/internal/policy"
 )
 
@@ -72,7 +72,7 @@ func working(t testing.TB, s setup) {
 	for path, body := range map[string]string{"/org/create": acme, "/org/documents": `{"n":1}`} {
 		reached, release := make(chan struct{}), make(chan struct{})
 		var once sync.Once
-		w.faulty.On(func(c docdbtest.Call) error {
+		w.faulty.On(func(c faulty.Call) error {
 			if c.Database == tenantDB && (c.Op == "Create" || c.Op == "Insert") {
 				once.Do(func() { close(reached); <-release })
 			}

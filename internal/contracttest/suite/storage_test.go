@@ -12,7 +12,7 @@ import (
 
 	"github.com/orgd/orgd/internal/contracttest"
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
 )
 
 // storageDown: without its storage orgd answers 503 wherever the contract has that.
@@ -26,7 +26,7 @@ func storageDown(t testing.TB, s setup) {
 		}
 	})
 	acc := w.account(t)
-	w.faulty.On(func(c docdbtest.Call) error {
+	w.faulty.On(func(c faulty.Call) error {
 		if c.Write() {
 			return docdb.ErrNoSpace
 		}
@@ -62,7 +62,7 @@ func (w *world) failing(t testing.TB, err error, send func(contracttest.Request)
 	t.Helper()
 	exampleAccount(t, w)
 	acc := w.account(t)
-	w.faulty.On(func(docdbtest.Call) error { return err })
+	w.faulty.On(func(faulty.Call) error { return err })
 	defer w.faulty.On(nil)
 	for _, o := range operations(t) {
 		for _, r := range o.Examples(t) {
@@ -83,7 +83,7 @@ func (w *world) failing(t testing.TB, err error, send func(contracttest.Request)
 func halfWay(t testing.TB, s setup) {
 	w := s.startFaulty(t, 0)
 	w.expect = []int{http.StatusServiceUnavailable}
-	w.faulty.On(func(c docdbtest.Call) error {
+	w.faulty.On(func(c faulty.Call) error {
 		if c.Op == "Create" && c.Database == tenantDB {
 			return docdb.ErrUnavailable
 		}
@@ -149,7 +149,7 @@ func busy(t testing.TB, s setup) {
 	auth := "Authorization: " + acc.auth
 	reached, release := make(chan struct{}), make(chan struct{})
 	var once sync.Once // should there be another change after all, it must not wait
-	w.faulty.On(func(c docdbtest.Call) error {
+	w.faulty.On(func(c faulty.Call) error {
 		if c.Op == "Create" && c.Database == tenantDB {
 			once.Do(func() { close(reached); <-release })
 		}

@@ -20,7 +20,7 @@ import (
 	"github.com/orgd/orgd/internal/app/apptest"
 	"github.com/orgd/orgd/internal/auth"
 	"github.com/orgd/orgd/internal/contracttest"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
 	"github.com/orgd/orgd/internal/docdb/embedded"
 	"github.com/orgd/orgd/internal/httpapi"
 	"github.com/orgd/orgd/internal/tenant"
@@ -50,7 +50,7 @@ type world struct {
 	url    string
 	expect []int // faults of the server that are provoked
 	// faulty is the storage, in worlds of startFaulty.
-	faulty *docdbtest.Faulty
+	faulty *faulty.Engine
 	auth   string // the header of an account that was good when last used
 }
 
@@ -87,13 +87,13 @@ func (s setup) startFaulty(t testing.TB, perMinute int) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	faulty := docdbtest.NewFaulty(engine)
+	storage := faulty.New(engine)
 	passwords, err := auth.NewPasswords(auth.PasswordsConfig{Cost: 4, Workers: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
 	store, err := tenant.Open(context.WithoutCancel(t.Context()), tenant.Config{
-		Engine: faulty, MasterDB: masterDB, TenantDB: tenantDB, Passwords: passwords, Exclusive: true,
+		Engine: storage, MasterDB: masterDB, TenantDB: tenantDB, Passwords: passwords, Exclusive: true,
 		DeleteGrace: s.grace, MaxOrganizations: s.maxOrganizations, MaxKeys: s.maxKeys, Now: s.clock.now,
 	})
 	if err != nil {
@@ -105,7 +105,7 @@ func (s setup) startFaulty(t testing.TB, perMinute int) *world {
 	}
 	server := httptest.NewServer(handler)
 	t.Cleanup(func() {
-		faulty.On(nil)
+		storage.On(nil)
 		server.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
@@ -117,7 +117,7 @@ func (s setup) startFaulty(t testing.TB, perMinute int) *world {
 			t.Errorf("close the engine: %v", err)
 		}
 	})
-	return &world{setup: s, url: server.URL, faulty: faulty}
+	return &world{setup: s, url: server.URL, faulty: storage}
 }
 
 // pages are made once: it takes longer than all the rest of a server.

@@ -12,7 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 )
 
 // TestAWalkThatPausesGoesOnWhereItWas makes every walk pause as often as it can.
@@ -45,7 +45,7 @@ func TestAWalkThatPausesGoesOnWhereItWas(t *testing.T) {
 		}
 	}
 	for _, f := range []docdb.Filter{{}, some, docdb.Eq("n", 4), docdb.Eq("tags", 3)} {
-		want := len(docdbtest.Select(docs, docdb.Query{Filter: f}))
+		want := len(model.Select(docs, docdb.Query{Filter: f}))
 		if n, err := c.Count(bg, f); err != nil || n != int64(want) {
 			t.Errorf("%s: counted %d, %v, want %d", f.Document(), n, err, want)
 		}

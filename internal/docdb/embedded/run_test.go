@@ -6,6 +6,7 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/suite"
 )
 
 func TestContract(t *testing.T) {
@@ -15,7 +16,7 @@ func TestContract(t *testing.T) {
 			t.Fatal(err)
 		}
 		return inspected{e, t}
-	}, docdbtest.Options{})
+	}, suite.Options{})
 }
 
 // inspected looks at everything that is stored before anything is dropped, which

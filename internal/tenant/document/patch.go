@@ -11,17 +11,15 @@ import (
 	"github.com/orgd/orgd/internal/docdb"
 )
 
-// MergePatch applies a JSON Merge Patch (RFC 7396) to a document. What is there
-// keeps its place, what is new comes last. A value of a type that JSON does not
-// have counts as one value. However deep the two are, each is gone through once, and
-// the result is written in one place, where both have room.
+// MergePatch applies a JSON Merge Patch (RFC 7396) to a document. Existing fields keep their place, new
+// fields come last. A value of a type that JSON does not have counts as a single value. However deep
+// the two are, each is read once, and the result is written once, with room for both.
 func MergePatch(target, patch bson.Raw) bson.Raw {
 	return appendMerged(make([]byte, 0, len(target)+len(patch)), target, patch, docdb.MaxDepth)
 }
 
-// appendMerged appends the result; depth is how many levels, itself included, are
-// still allowed. Of a name that the target has twice, which no orgd has written, the
-// change takes the place of all.
+// appendMerged appends the result; depth is how many levels, itself included, are still allowed. If the
+// target has a name twice, which orgd never writes, the change replaces all of them.
 func appendMerged(dst []byte, target, patch bson.Raw, depth int) bson.Raw {
 	dst, start := bsonappend.Begin(dst)
 	changes := namesOf(patch)
@@ -50,8 +48,8 @@ func appendMerged(dst []byte, target, patch bson.Raw, depth int) bson.Raw {
 	return bsonappend.End(dst, start)
 }
 
-// appendChange appends what becomes of one field. What is deeper than any document may
-// be is left as it is, for the storage to refuse.
+// appendChange appends the result for one field. It copies a value that is deeper than any document may
+// be, which the storage then refuses.
 func appendChange(dst, name []byte, old, change bson.RawValue, depth int) []byte {
 	switch {
 	case change.Type == bson.TypeNull:
@@ -80,7 +78,7 @@ func namesOf(doc bson.Raw) (names docdb.Names) {
 	}
 }
 
-// A Projection is what of a document is asked for, by name; nil is all of it.
+// A Projection selects fields of a document, by name; nil selects the whole document.
 type Projection map[string]Projection
 
 // NewProjection returns the projection to these paths, and to _id.
@@ -108,10 +106,9 @@ func (p Projection) add(path []string) {
 	}
 }
 
-// Apply returns what of a document is asked for, as MongoDB has it: a path leads
-// through all documents of an array, and what is no document has no paths. It is
-// appended to dst, with no more memory than that takes; of all of it nothing is, it is
-// the document itself.
+// Apply returns the selected fields of a document, as MongoDB does: a path leads through all documents
+// of an array, and a value that is no document has no paths. It appends the result to dst, with no more
+// memory than that takes; for the whole document it returns doc itself.
 func (p Projection) Apply(dst []byte, doc bson.Raw) bson.Raw {
 	if p == nil {
 		return doc
@@ -120,9 +117,8 @@ func (p Projection) Apply(dst []byte, doc bson.Raw) bson.Raw {
 	return p.appendFields(dst, doc, false, docdb.MaxDepth)[start:]
 }
 
-// appendFields appends what of the fields of a document or array is asked for; depth is
-// how many levels, itself included, are still allowed. Nothing is found deeper than any
-// document may be.
+// appendFields appends the selected fields of a document or array; depth is how many levels, itself
+// included, are still allowed. It selects nothing deeper than any document may be.
 func (p Projection) appendFields(dst []byte, fields bson.Raw, array bool, depth int) bson.Raw {
 	dst, start := bsonappend.Begin(dst)
 	kept := 0
