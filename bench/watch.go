@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/wire"
 )
 
 // watched is an engine that notes what a store does in its master database.
@@ -75,7 +76,7 @@ func (o watchedOrganizations) Get(ctx context.Context, id bson.RawValue) (bson.R
 // memory of its own to decode.
 func numbersOf(doc bson.Raw) (bson.Raw, error) {
 	var kept bson.D
-	for name, v := range docdb.Fields(doc) {
+	for name, v := range wire.Fields(doc) {
 		if v.Type == bson.TypeInt64 {
 			kept = append(kept, bson.E{Key: string(name), Value: v.Int64()})
 		}

@@ -38,7 +38,3 @@ type IndexSizer interface {
 	// exist it is 0. errors.ErrUnsupported where the storage beneath does not tell.
 	IndexSize(ctx context.Context, doc bson.Raw) (int64, error)
 }
-
-// PathProblem says what is wrong with a dotted path in a filter, an index or a
-// projection, or nothing.
-func PathProblem(path string) string { return pathProblem(path) }

@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/wire"
 )
 
 // Parse reads a document, relaxed or canonical or a mixture. An error is an
@@ -268,7 +269,7 @@ func (p *parser) document() error {
 	}
 	p.pos++
 	p.space()
-	var names docdb.Names
+	var names wire.Names
 	for more := p.peek() != '}'; more; {
 		if err := p.member(&names); err != nil {
 			return err
@@ -282,7 +283,7 @@ func (p *parser) document() error {
 	return nil
 }
 
-func (p *parser) member(names *docdb.Names) error {
+func (p *parser) member(names *wire.Names) error {
 	if p.peek() != '"' {
 		return p.syntax("not a property's name")
 	}
@@ -305,7 +306,7 @@ func (p *parser) member(names *docdb.Names) error {
 }
 
 // checkName checks a name that comes next in dst.
-func (p *parser) checkName(name []byte, names *docdb.Names) error {
+func (p *parser) checkName(name []byte, names *wire.Names) error {
 	if bytes.IndexByte(name, 0) >= 0 {
 		return p.fail("has a NUL character in its name")
 	}

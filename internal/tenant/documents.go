@@ -3,7 +3,7 @@ package tenant
 import (
 	"context"
 
-	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/meter"
 )
 
 // Documents returns an organization's data. It does no I/O; whether
@@ -20,13 +20,13 @@ func (s *Store) Claim(ctx context.Context, r IdempotentRequest) (*Claim, *Answer
 
 // WithRoom returns a context for reads of documents that take their memory by calling room
 // before they have it, and fail with its error. It may be called a while after the read,
-// for the share that others have in one. Small reads do not ask: see docdb.RoomOf.
+// for the share that others have in one. Small reads do not ask: see meter.RoomOf.
 func WithRoom(ctx context.Context, room func(bytes int) error) context.Context {
-	return docdb.WithRoom(ctx, room)
+	return meter.WithRoom(ctx, room)
 }
 
 // WithTurns returns a context for reads of documents that share the processors with others:
 // each of their goroutines begins a turn.
 func WithTurns(ctx context.Context, begin func() Turn) context.Context {
-	return docdb.WithTurns(ctx, begin)
+	return meter.WithTurns(ctx, begin)
 }

@@ -7,6 +7,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/wire"
 )
 
 // indexSizes is about docdb.IndexSizer, for collections that are one.
@@ -47,7 +48,7 @@ func indexSizes(s *suite) {
 // with returns a document with another value of a field, or with one more.
 func with(doc bson.Raw, name string, value any) bson.Raw {
 	var d bson.D
-	for n, v := range docdb.Fields(doc) {
+	for n, v := range wire.Fields(doc) {
 		if string(n) != name {
 			d = append(d, bson.E{Key: string(n), Value: v})
 		}

@@ -6,13 +6,14 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/indexkey"
 )
 
 // bounded asks whether the indexes hold no more keys of a document than they may.
 func bounded(doc bson.Raw, indexes ...docdb.Index) error {
 	n := 0
 	for _, ix := range indexes {
-		rows, err := docdb.IndexKeys(doc, ix.Keys)
+		rows, err := indexkey.All(doc, ix.Keys)
 		if err != nil {
 			return err
 		}
@@ -26,7 +27,7 @@ func bounded(doc bson.Raw, indexes ...docdb.Index) error {
 // check asks whether the index admits the document beside all others but that
 // at a place.
 func (d *modelData) check(ix docdb.Index, doc bson.Raw, at int) error {
-	rows, err := docdb.IndexKeys(doc, ix.Keys)
+	rows, err := indexkey.All(doc, ix.Keys)
 	if err != nil || !ix.Unique {
 		return err
 	}
@@ -34,7 +35,7 @@ func (d *modelData) check(ix docdb.Index, doc bson.Raw, at int) error {
 		if i == at {
 			continue
 		}
-		taken, err := docdb.IndexKeys(other, ix.Keys)
+		taken, err := indexkey.All(other, ix.Keys)
 		if err != nil {
 			return err
 		}

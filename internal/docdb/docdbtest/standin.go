@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/indexkey"
 )
 
 // StandInLacks is Options.Lacks for secantusdb 0.7.0b3, the server that
@@ -95,7 +96,7 @@ func hasArrayIndex(filter bson.Raw) bool {
 // together, leaves out elements that are not documents, differs on paths with the
 // index of an array, and takes an empty array and one that holds it for one key.
 func misindexed(doc bson.Raw, ix docdb.Index) bool {
-	rows, err := docdb.IndexKeys(doc, ix.Keys)
+	rows, err := indexkey.All(doc, ix.Keys)
 	if err != nil || len(rows) > 1 && len(ix.Keys) > 1 {
 		return true
 	}

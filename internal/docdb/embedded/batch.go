@@ -7,6 +7,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/meter"
 )
 
 // maxBatch is how many bytes of a large write go to Pebble at once. Batches up to
@@ -20,7 +21,7 @@ const maxBatch = 768 << 10
 type write struct {
 	e       *Engine
 	co      *coll
-	turn    docdb.Turn    // of who writes, which ends before the disk is waited for
+	turn    meter.Turn    // of who writes, which ends before the disk is waited for
 	batch   *pebble.Batch // nil before the first put or remove
 	started *generation   // once there is something to wait for
 	partial bool          // a batch was committed, not synced

@@ -12,6 +12,7 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/embedded/keys"
+	"github.com/orgd/orgd/internal/docdb/meter"
 )
 
 // A page is what Find reads at a time. Pages grow, so that a caller who wants
@@ -33,7 +34,7 @@ func (c collection) Find(ctx context.Context, q docdb.Query) iter.Seq2[bson.Raw,
 		defer c.e.calls.leave()
 		s, err := newScan(q)
 		if err == nil {
-			s.room, s.meter = docdb.RoomOf(ctx), docdb.NewMeter(ctx)
+			s.room, s.meter = meter.RoomOf(ctx), meter.New(ctx)
 		}
 		for err == nil && !s.done {
 			s.docs, s.size = s.docs[:0], 0
@@ -65,7 +66,7 @@ func (c collection) Count(ctx context.Context, f docdb.Filter) (int64, error) {
 		return 0, err
 	}
 	defer c.e.calls.leave()
-	s := &scan{query: docdb.Query{Filter: f}, counting: true, meter: docdb.NewMeter(ctx)}
+	s := &scan{query: docdb.Query{Filter: f}, counting: true, meter: meter.New(ctx)}
 	for !s.done {
 		if err := c.read(ctx, s); err != nil {
 			return 0, err
@@ -80,11 +81,11 @@ type scan struct {
 	after *place // where the next page begins; nil: at the beginning
 	coll  uint32 // the collection's number, once a page was read
 	done  bool
-	meter *docdb.Meter
+	meter *meter.Meter
 
 	page, size int
 	docs       []bson.Raw // the page
-	room       docdb.Room
+	room       meter.Room
 	full       error // why a document did not get onto it
 
 	counting bool

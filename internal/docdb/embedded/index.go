@@ -10,6 +10,7 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/embedded/keys"
+	"github.com/orgd/orgd/internal/docdb/meter"
 )
 
 // CreateIndex implements docdb.Collection. Writers to the collection wait while
@@ -143,7 +144,7 @@ func (b *builder) addAll(ctx context.Context) (err error) {
 			err = closeErr
 		}
 	}()
-	meter := docdb.NewMeter(ctx)
+	meter := meter.New(ctx)
 	defer meter.Done()
 	for ok := it.First(); ok; ok = it.Next() {
 		if err := b.ended(ctx); err != nil {

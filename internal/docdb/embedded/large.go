@@ -3,7 +3,7 @@ package embedded
 import (
 	"sync/atomic"
 
-	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/meter"
 )
 
 // largeDocuments remembers how large documents are, those that are large, by the hashes of
@@ -14,7 +14,7 @@ type largeDocuments [largeSlots]atomic.Uint64
 const (
 	largeSlots = 1 << 13
 	// largeFrom is from how many bytes on a document is remembered.
-	largeFrom = docdb.LongBytes
+	largeFrom = meter.LongBytes
 )
 
 // A slot holds the upper half of a hash, and the size.

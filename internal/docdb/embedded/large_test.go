@@ -14,6 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/meter"
 	"github.com/orgd/orgd/internal/fair"
 )
 
@@ -63,12 +64,12 @@ func TestLargeReadsTakeTurns(t *testing.T) {
 	mustInsert(t, c, doc("_id", "large", "a", numbers(200_000)))
 	mustInsert(t, c, doc("_id", "small"))
 	q := fair.NewQueue(1, 0)
-	begin := func() docdb.Turn {
+	begin := func() meter.Turn {
 		var work fair.Work
 		work.Begin(q, "tenant")
 		return work.Turn()
 	}
-	ctx, cancel := context.WithTimeout(docdb.WithTurns(bg, begin), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(meter.WithTurns(bg, begin), 50*time.Millisecond)
 	defer cancel()
 	if err := q.Enter(bg, "another"); err != nil {
 		t.Fatal(err)
@@ -85,7 +86,7 @@ func TestLargeReadsTakeTurns(t *testing.T) {
 	if _, err := c.Get(bg, rawValue("large")); err != nil {
 		t.Error(err)
 	}
-	ctx, cancel = context.WithTimeout(docdb.WithTurns(bg, begin), time.Minute)
+	ctx, cancel = context.WithTimeout(meter.WithTurns(bg, begin), time.Minute)
 	defer cancel()
 	if _, err := c.Get(ctx, rawValue("large")); err != nil {
 		t.Errorf("small again, it answers %v", err)
@@ -114,7 +115,7 @@ func TestWhoWaitsForTheDiskHoldsNoTurn(t *testing.T) {
 	_ = used.Rest(bg)
 	time.Sleep(2 * time.Millisecond) // the work for which a request needs no turn
 	used.Done()
-	ctx := docdb.WithTurns(bg, func() docdb.Turn { return work.Turn() })
+	ctx := meter.WithTurns(bg, func() meter.Turn { return work.Turn() })
 	slow.Store(true)
 	done := make(chan error, 3)
 	go func() { done <- c.Insert(ctx, doc("_id", "new")) }()

@@ -11,12 +11,14 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/embedded/keys"
+	"github.com/orgd/orgd/internal/docdb/indexkey"
+	"github.com/orgd/orgd/internal/docdb/meter"
 )
 
 // making is the entries of one document on their way.
 type making struct {
 	m   *recorder
-	x   *docdb.Expander
+	x   *indexkey.Expander
 	doc bson.Raw
 	id  []byte
 
@@ -31,7 +33,7 @@ func (m *recorder) entriesOf(doc bson.Raw, id []byte) *making {
 	if m.unbounded {
 		steps = 0
 	}
-	return &making{m: m, x: docdb.NewExpander(m.ctx, steps), doc: doc, id: id, entries: make([]entry, 0, len(m.state.indexes))}
+	return &making{m: m, x: indexkey.NewExpander(meter.WithoutTurns(m.ctx), steps), doc: doc, id: id, entries: make([]entry, 0, len(m.state.indexes))}
 }
 
 // add adds the entries of an index.
@@ -63,7 +65,7 @@ func widest(doc bson.Raw, keys []docdb.Key) string {
 	path, most := "", -1
 	for i, key := range keys {
 		n := 0
-		x := docdb.NewExpander(context.Background(), maxSteps)
+		x := indexkey.NewExpander(meter.WithoutTurns(context.Background()), maxSteps)
 		_ = x.Each(doc, keys[i:i+1], func(row []bson.RawValue) error { // as far as it goes
 			n += 1 + len(row[0].Value)
 			return nil

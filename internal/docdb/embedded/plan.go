@@ -9,6 +9,7 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/embedded/keys"
+	"github.com/orgd/orgd/internal/docdb/filter"
 )
 
 // A plan says which keys a scan walks over, and what their order is.
@@ -36,7 +37,7 @@ type span struct{ lower, upper []byte }
 type planner struct {
 	state      *collState
 	query      docdb.Query
-	conditions []docdb.Condition
+	conditions []filter.Condition
 	// hasMulti reports whether a document has several entries in an index.
 	hasMulti func(*index) (bool, error)
 }
@@ -58,7 +59,7 @@ func (p *planner) plan() (plan, error) {
 func (p *planner) planByID() (plan, error) {
 	documents := plan{prefix: keys.Documents(p.state.id)}
 	all := keys.Interval{}
-	var points *docdb.Condition
+	var points *filter.Condition
 	restricted := false
 	for _, c := range p.conditions {
 		if c.Path == "_id" {
@@ -130,7 +131,7 @@ func (p *planner) planFixed() (best plan, found bool, err error) {
 func (p *planner) equalities(of []docdb.Key) (tuple []byte, n int) {
 	for _, key := range of {
 		usable := keys.ConditionsOn(p.conditions, key.Path)
-		i := slices.IndexFunc(usable, func(c docdb.Condition) bool { return c.Op == "$eq" })
+		i := slices.IndexFunc(usable, func(c filter.Condition) bool { return c.Op == "$eq" })
 		if i < 0 {
 			break
 		}
@@ -154,7 +155,7 @@ func (p *planner) planCount(all bool) (result plan, bare bool, err error) {
 	}
 	path := p.conditions[0].Path
 	usable := keys.ConditionsOn(p.conditions, path)
-	exact := len(usable) == len(p.conditions) && !slices.ContainsFunc(usable, func(c docdb.Condition) bool {
+	exact := len(usable) == len(p.conditions) && !slices.ContainsFunc(usable, func(c filter.Condition) bool {
 		return c.Op == "$in" || len(keys.AppendValue(nil, c.Values[0])) > keys.MaxPart
 	})
 	for _, ix := range p.state.indexes {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/embedded/keys"
+	"github.com/orgd/orgd/internal/docdb/meter"
 )
 
 // Get implements docdb.Collection.
@@ -63,12 +64,12 @@ func (c collection) Get(ctx context.Context, id bson.RawValue) (bson.Raw, error)
 // read or written waits for its turn: of the others nobody knows before.
 func (e *Engine) getRoomed(ctx context.Context, key []byte, hash uint64) (doc []byte, ok bool, err error) {
 	expected := e.large.size(hash)
-	turn, err := docdb.TurnFor(ctx, expected)
+	turn, err := meter.TurnFor(ctx, expected)
 	if err != nil {
 		return nil, false, err
 	}
 	defer turn.Done()
-	if err := docdb.TakeRoom(ctx, expected); err != nil {
+	if err := meter.TakeRoom(ctx, expected); err != nil {
 		return nil, true, err
 	}
 	v, closer, err := e.db.Get(key)
@@ -79,7 +80,7 @@ func (e *Engine) getRoomed(ctx context.Context, key []byte, hash uint64) (doc []
 		return nil, false, fmt.Errorf("reading storage: %w", err)
 	}
 	e.large.is(hash, len(v))
-	if err = docdb.TakeRoom(ctx, len(v)-expected); err == nil {
+	if err = meter.TakeRoom(ctx, len(v)-expected); err == nil {
 		doc = append(make([]byte, 0, len(v)), v...)
 	}
 	return doc, true, errors.Join(err, closer.Close())

@@ -10,6 +10,7 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/embedded/keys"
+	"github.com/orgd/orgd/internal/docdb/meter"
 )
 
 // What making the entries of one document may take. The steps, and the bytes before
@@ -40,7 +41,7 @@ type recorder struct {
 	// unbounded is for documents that are stored already, maybe by a program
 	// that knew no bounds: they can be deleted all the same.
 	unbounded bool
-	turn      docdb.Turn
+	turn      meter.Turn
 	locked    bool // the call holds locks: see errHeavy
 	heavy     bool // holds one of e.heavy
 	size      int  // of the entries of all records
@@ -53,12 +54,12 @@ type recorder struct {
 var errHeavy = errors.New("a heavy write")
 
 func (e *Engine) newRecorder(ctx context.Context, state *collState) *recorder {
-	return &recorder{e: e, ctx: ctx, state: state, turn: docdb.NoTurn}
+	return &recorder{e: e, ctx: ctx, state: state, turn: meter.NoTurn}
 }
 
 // begin has the call share the processors, from here on and where it waits for a place.
 func (m *recorder) begin() error {
-	m.turn = docdb.TurnOf(m.ctx)
+	m.turn = meter.TurnOf(m.ctx)
 	return m.turn.Rest(m.ctx)
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/embedded/keys"
+	"github.com/orgd/orgd/internal/docdb/meter"
 )
 
 // Size implements docdb.Sizer. It walks over all keys, and reads no values: Pebble's
@@ -22,7 +23,7 @@ func (c collection) Size(ctx context.Context) (docdb.Size, error) {
 		return docdb.Size{}, err
 	}
 	defer c.e.catalog.release(co)
-	size, meter := docdb.Size{Indexes: map[string]int64{}}, docdb.NewMeter(ctx)
+	size, meter := docdb.Size{Indexes: map[string]int64{}}, meter.New(ctx)
 	defer meter.Done()
 	state := co.state.Load()
 	if state == nil {
@@ -64,7 +65,7 @@ func (c collection) IndexSize(ctx context.Context, doc bson.Raw) (int64, error) 
 }
 
 // sizeOf counts the keys that begin with a prefix, and adds them and their values up.
-func (e *Engine) sizeOf(m *docdb.Meter, prefix []byte) (n, inKeys, values int64, err error) {
+func (e *Engine) sizeOf(m *meter.Meter, prefix []byte) (n, inKeys, values int64, err error) {
 	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.Successor(prefix)})
 	if err != nil {
 		return 0, 0, 0, err

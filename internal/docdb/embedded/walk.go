@@ -12,6 +12,8 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/embedded/keys"
+	"github.com/orgd/orgd/internal/docdb/indexkey"
+	"github.com/orgd/orgd/internal/docdb/meter"
 )
 
 // A place is a position in a scan's order as it is encoded, in full. By _id,
@@ -50,7 +52,7 @@ var errPause = errors.New("pause")
 
 // A pause is when a walk that finds little lets go of what it holds.
 type pause struct {
-	*docdb.Meter
+	*meter.Meter
 	until  time.Time
 	lookAt int // the meter's step at which to look at the clock again
 }
@@ -65,7 +67,7 @@ const (
 	lookEvery  = 128 * stepsOfKey
 )
 
-func newPause(m *docdb.Meter, after time.Duration) pause {
+func newPause(m *meter.Meter, after time.Duration) pause {
 	p := pause{Meter: m, until: time.Now().Add(after)}
 	p.goOn()
 	return p
@@ -273,11 +275,11 @@ func (w *walk) tupleOf(doc bson.Raw) ([]byte, error) {
 		return nil, nil
 	}
 	of := w.plan.ix.Keys
-	at, err := w.pause.Expander().Position(doc, of, w.query.Desc)
+	key, err := indexkey.NewExpander(w.pause.Meter, 0).First(doc, of, w.query.Desc)
 	if err != nil {
 		return nil, fmt.Errorf("index %q: %w", w.plan.ix.Name, err)
 	}
-	return keys.AppendTuple(nil, of, at.Keys), nil
+	return keys.AppendTuple(nil, of, key), nil
 }
 
 // fetch returns the document with an id, in an iterator's memory.

@@ -5,7 +5,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/meter"
 	"github.com/orgd/orgd/internal/fair"
 )
 
@@ -28,7 +28,7 @@ func newScans(opts *options.ClientOptions) *fair.Queue {
 // scan waits until the collection may ask for something that may take long. What has no
 // turns is not a client's, and does not wait. leave is called when the server has answered.
 func (c *collection) scan(ctx context.Context) (leave func(), err error) {
-	if !docdb.HasTurns(ctx) {
+	if !meter.HasTurns(ctx) {
 		return func() {}, nil
 	}
 	scans := c.engine().scans

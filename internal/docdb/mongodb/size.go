@@ -6,6 +6,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/wire"
 )
 
 // Size implements docdb.Sizer: what the server's own statistics say.
@@ -40,7 +41,7 @@ func readSize(stats bson.Raw, size *docdb.Size) error {
 		return &fault{is: docdb.ErrUnsupported, text: "collStats has no count"}
 	}
 	indexes, _ := stats.Lookup("indexSizes").DocumentOK()
-	for name, v := range docdb.Fields(indexes) {
+	for name, v := range wire.Fields(indexes) {
 		if n, ok := v.AsInt64OK(); ok && string(name) != docdb.IDIndex {
 			size.Indexes[string(name)] = n
 			size.IndexBytes += n

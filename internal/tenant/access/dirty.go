@@ -185,7 +185,7 @@ func DirtyOwner(set string) (opID string, ok bool) {
 	return opID, err == nil && uuid.Validate(opID) == nil
 }
 
-// AskableIDs is how many _ids one filter asks for: its own limits are docdb.MaxInValues and
-// docdb.MaxFilterSize, and to some compatible servers each value is a comparison more for
+// AskableIDs is how many _ids one filter asks for: its own limits are filter.MaxInValues and
+// filter.MaxSize, and to some compatible servers each value is a comparison more for
 // every document found.
 const AskableIDs = 100

@@ -12,6 +12,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/meter"
+	"github.com/orgd/orgd/internal/docdb/wire"
 	"github.com/orgd/orgd/internal/org"
 )
 
@@ -71,10 +73,10 @@ func BodyOf(doc bson.Raw) bson.Raw {
 
 // FromStoredInTurn is FromStored for a document that may be large.
 func FromStoredInTurn(ctx context.Context, doc bson.Raw) (Document, error) {
-	if len(doc) < docdb.LongBytes {
+	if len(doc) < meter.LongBytes {
 		return FromStored(doc), nil
 	}
-	turn, err := docdb.TurnFor(ctx, len(doc))
+	turn, err := meter.TurnFor(ctx, len(doc))
 	if err != nil {
 		return Document{}, err
 	}
@@ -85,8 +87,8 @@ func FromStoredInTurn(ctx context.Context, doc bson.Raw) (Document, error) {
 // RevisionOf returns a stored document's revision, and as it is stored, in memory of
 // its own: not the whole document's.
 func RevisionOf(doc bson.Raw) (revision string, rev bson.RawValue) {
-	for elements := docdb.Elements(doc); ; {
-		name, value, rest := docdb.Split(elements)
+	for elements := wire.Elements(doc); ; {
+		name, value, rest := wire.Split(elements)
 		if name == nil {
 			return NoRevision, rev
 		}
@@ -113,9 +115,9 @@ func appendField(dst, name []byte, v bson.RawValue) []byte {
 
 // appendOthers appends a document's fields, save those of a name.
 func appendOthers(dst []byte, doc bson.Raw, but string) []byte {
-	elements := docdb.Elements(doc)
+	elements := wire.Elements(doc)
 	for kept := elements; ; {
-		name, _, rest := docdb.Split(elements)
+		name, _, rest := wire.Split(elements)
 		if name == nil || string(name) == but {
 			dst = append(dst, kept[:len(kept)-len(elements)]...)
 			kept = rest

@@ -7,6 +7,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/fieldpath"
+	"github.com/orgd/orgd/internal/docdb/wire"
 )
 
 // ParseFilter reads a client's filter. What is refused is a *docdb.FilterError.
@@ -24,7 +26,7 @@ func ParseFilter(raw bson.Raw) (docdb.Filter, error) {
 // checkFilterPaths refuses the paths that no client's document has. It takes what
 // docdb.ParseFilter takes.
 func checkFilterPaths(filter bson.Raw) error {
-	for name, v := range docdb.Fields(filter) {
+	for name, v := range wire.Fields(filter) {
 		if len(name) > 0 && name[0] != '$' {
 			if problem := Hidden(string(name)); problem != "" {
 				return &docdb.FilterError{Path: string(name), Reason: problem}
@@ -34,7 +36,7 @@ func checkFilterPaths(filter bson.Raw) error {
 		if v.Type != bson.TypeArray { // not $and or $or
 			continue
 		}
-		for _, sub := range docdb.Fields(v.Value) {
+		for _, sub := range wire.Fields(v.Value) {
 			if sub.Type == bson.TypeEmbeddedDocument {
 				if err := checkFilterPaths(sub.Value); err != nil {
 					return err
@@ -47,7 +49,7 @@ func checkFilterPaths(filter bson.Raw) error {
 
 // CheckPath says what is wrong with a path that a client asks for, or nothing.
 func CheckPath(path string) (problem string) {
-	if problem := docdb.PathProblem(path); problem != "" {
+	if problem := fieldpath.Problem(path); problem != "" {
 		return problem
 	}
 	return Hidden(path)
@@ -65,7 +67,7 @@ func Hidden(path string) string {
 // CheckNames says what is wrong with the names at the top level of a client's
 // document, or nothing; and with which.
 func CheckNames(body bson.Raw) (name, problem string) {
-	for name := range docdb.Fields(body) {
+	for name := range wire.Fields(body) {
 		switch {
 		case len(name) == 0:
 			return "", "is an empty name at the top level"

@@ -1,4 +1,4 @@
-package docdb_test
+package order_test
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	. "github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/order"
 )
 
 func decimal(s string) bson.Decimal128 {
@@ -113,7 +114,7 @@ func TestCompareIsMongoDBsOrder(t *testing.T) {
 			want := max(-1, min(1, i-j))
 			for _, a := range ga {
 				for _, b := range gb {
-					if got := docdb.Compare(Value(a), Value(b)); got != want {
+					if got := order.Compare(Value(a), Value(b)); got != want {
 						t.Errorf("Compare(%v, %v) = %d, want %d", a, b, got, want)
 					}
 				}
@@ -127,7 +128,7 @@ func TestCompareReadsNonCanonicalDecimalsAsZero(t *testing.T) {
 		bson.NewDecimal128(0x6c11000000000000, 1), // the form with an implied coefficient of over 10^34
 		bson.NewDecimal128(0x3041ffffffffffff, 0), // a coefficient of over 34 digits
 	} {
-		if docdb.Compare(Value(d), Value(int32(0))) != 0 {
+		if order.Compare(Value(d), Value(int32(0))) != 0 {
 			t.Errorf("%x is not zero", d)
 		}
 	}
@@ -144,9 +145,9 @@ func TestCompareIsATotalOrder(t *testing.T) {
 type failer interface{ Fatalf(string, ...any) }
 
 func checkOrder(t failer, a, b, c bson.RawValue) {
-	ab, ba, bc, ac := docdb.Compare(a, b), docdb.Compare(b, a), docdb.Compare(b, c), docdb.Compare(a, c)
+	ab, ba, bc, ac := order.Compare(a, b), order.Compare(b, a), order.Compare(b, c), order.Compare(a, c)
 	switch {
-	case docdb.Compare(a, a) != 0:
+	case order.Compare(a, a) != 0:
 		t.Fatalf("%v is not equal to itself", a)
 	case ab != -ba:
 		t.Fatalf("%v, %v: %d one way, %d the other", a, b, ab, ba)
@@ -178,14 +179,14 @@ func BenchmarkCompare(b *testing.B) {
 	b.Run("numbers", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			docdb.Compare(x, y)
+			order.Compare(x, y)
 		}
 	})
 	p, q := Value(decimal("1.5")), Value(0.1)
 	b.Run("decimal and double", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			docdb.Compare(p, q)
+			order.Compare(p, q)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package docdb_test
+package indexkey_test
 
 import (
 	"errors"
@@ -11,14 +11,25 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	. "github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/indexkey"
 )
 
+// fromJSON reads Extended JSON.
+func fromJSON(t testing.TB, s string) bson.Raw {
+	t.Helper()
+	var d bson.D
+	if err := bson.UnmarshalExtJSON([]byte(s), false, &d); err != nil {
+		t.Fatalf("%s: %v", s, err)
+	}
+	return Raw(d)
+}
+
 // keysOf reads "a,-b" as keys.
-func keysOf(s string) []docdb.Key {
-	var keys []docdb.Key
+func keysOf(s string) []indexkey.Key {
+	var keys []indexkey.Key
 	for part := range strings.SplitSeq(s, ",") {
 		path, desc := strings.CutPrefix(part, "-")
-		keys = append(keys, docdb.Key{Path: path, Desc: desc})
+		keys = append(keys, indexkey.Key{Path: path, Desc: desc})
 	}
 	return keys
 }
@@ -105,7 +116,7 @@ func TestIndexKeysAreMongoDBs(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.doc+" by "+test.keys, func(t *testing.T) {
-			rows, err := docdb.IndexKeys(fromJSON(t, test.doc), keysOf(test.keys))
+			rows, err := indexkey.All(fromJSON(t, test.doc), keysOf(test.keys))
 			got := rowsString(rows)
 			if err != nil {
 				got = "ERROR"
@@ -141,12 +152,12 @@ func TestPositionOf(t *testing.T) {
 	}
 	for _, test := range tests {
 		doc := fromJSON(t, test.doc)
-		p := docdb.PositionOf(doc, keysOf(test.keys), test.desc)
+		p := indexkey.PositionOf(doc, keysOf(test.keys), test.desc)
 		if got := rowsString([][]bson.RawValue{p.Keys}); got != test.want || !p.ID.Equal(Value(int32(1))) {
 			t.Errorf("%s by %s, desc %v: got %s and _id %v, want %s", test.doc, test.keys, test.desc, got, p.ID, test.want)
 		}
 	}
-	if p := docdb.PositionOf(fromJSON(t, `{"_id":1,"a":2}`), nil, false); p.Keys != nil || !p.ID.Equal(Value(int32(1))) {
+	if p := indexkey.PositionOf(fromJSON(t, `{"_id":1,"a":2}`), nil, false); p.Keys != nil || !p.ID.Equal(Value(int32(1))) {
 		t.Errorf("by _id: got %v", p)
 	}
 }
@@ -154,20 +165,20 @@ func TestPositionOf(t *testing.T) {
 func TestPositionIsTheFirstKeyOfItsDocument(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		doc := Document(Value(int32(1))).Draw(t, "document")
-		keys := []docdb.Key{{Path: Path().Draw(t, "path"), Desc: rapid.Bool().Draw(t, "key desc")}}
+		keys := []indexkey.Key{{Path: Path().Draw(t, "path"), Desc: rapid.Bool().Draw(t, "key desc")}}
 		if second := Path().Draw(t, "second path"); second != keys[0].Path {
-			keys = append(keys, docdb.Key{Path: second})
+			keys = append(keys, indexkey.Key{Path: second})
 		}
 		desc := rapid.Bool().Draw(t, "desc")
-		p := docdb.PositionOf(doc, keys, desc)
-		rows, err := docdb.IndexKeys(doc, keys)
+		p := indexkey.PositionOf(doc, keys, desc)
+		rows, err := indexkey.All(doc, keys)
 		if err != nil {
 			return
 		}
 		found := false
 		for _, row := range rows {
-			c := docdb.ComparePositions(p, docdb.Position{Keys: row, ID: p.ID}, keys, desc)
-			back := docdb.ComparePositions(p, docdb.Position{Keys: row, ID: p.ID}, keys, !desc)
+			c := indexkey.ComparePositions(p, indexkey.Position{Keys: row, ID: p.ID}, keys, desc)
+			back := indexkey.ComparePositions(p, indexkey.Position{Keys: row, ID: p.ID}, keys, !desc)
 			if c > 0 || c != -back {
 				t.Fatalf("%v is not before %v", p, row)
 			}
@@ -180,16 +191,16 @@ func TestPositionIsTheFirstKeyOfItsDocument(t *testing.T) {
 }
 
 func TestComparePositions(t *testing.T) {
-	at := func(id int, keys ...any) docdb.Position {
-		p := docdb.Position{ID: Value(id)}
+	at := func(id int, keys ...any) indexkey.Position {
+		p := indexkey.Position{ID: Value(id)}
 		for _, k := range keys {
 			p.Keys = append(p.Keys, Value(k))
 		}
 		return p
 	}
 	tests := []struct {
-		a, b docdb.Position
-		keys []docdb.Key
+		a, b indexkey.Position
+		keys []indexkey.Key
 		want int
 	}{
 		{at(1), at(2), nil, -1},
@@ -200,10 +211,10 @@ func TestComparePositions(t *testing.T) {
 		{at(1, 5, 1), at(1, 5, 2), keysOf("a,-b"), 1},
 	}
 	for _, test := range tests {
-		if got := docdb.ComparePositions(test.a, test.b, test.keys, false); got != test.want {
+		if got := indexkey.ComparePositions(test.a, test.b, test.keys, false); got != test.want {
 			t.Errorf("%v, %v by %v: got %d, want %d", test.a, test.b, test.keys, got, test.want)
 		}
-		if got := docdb.ComparePositions(test.a, test.b, test.keys, true); got != -test.want {
+		if got := indexkey.ComparePositions(test.a, test.b, test.keys, true); got != -test.want {
 			t.Errorf("%v, %v by %v, reversed: got %d, want %d", test.a, test.b, test.keys, got, -test.want)
 		}
 	}

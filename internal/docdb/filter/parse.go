@@ -1,4 +1,4 @@
-package docdb
+package filter
 
 import (
 	"fmt"
@@ -7,6 +7,10 @@ import (
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb/fieldpath"
+	"github.com/orgd/orgd/internal/docdb/order"
+	"github.com/orgd/orgd/internal/docdb/wire"
 )
 
 const (
@@ -14,10 +18,10 @@ const (
 	allowedAtPath = "allowed are $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $exists and $not"
 )
 
-// ParseFilter reads a filter from its MongoDB form: the grammar stated on Filter,
-// within the bounds MaxFilterSize and so on. What is refused is a *FilterError,
-// which is ErrInvalid. An empty document is the zero Filter.
-func ParseFilter(raw bson.Raw) (Filter, error) {
+// Parse reads a filter from its MongoDB form: the grammar stated on Filter,
+// within the bounds MaxSize and so on. What is refused is an *Error,
+// which is docdb.ErrInvalid. An empty document is the zero Filter.
+func Parse(raw bson.Raw) (Filter, error) {
 	if err := checkFilterBody(raw); err != nil {
 		return Filter{}, err
 	}
@@ -38,11 +42,11 @@ func ParseFilter(raw bson.Raw) (Filter, error) {
 
 // checkFilterBody checks that a filter is well-formed, and as large and deep as it may be.
 func checkFilterBody(raw bson.Raw) error {
-	if len(raw) > MaxFilterSize {
-		return &FilterError{Reason: fmt.Sprintf("it is larger than %d bytes", MaxFilterSize)}
+	if len(raw) > MaxSize {
+		return &Error{Reason: fmt.Sprintf("it is larger than %d bytes", MaxSize)}
 	}
-	if err := checkBody(raw, MaxDepth); err != nil {
-		return &FilterError{Reason: strings.TrimPrefix(err.Error(), ErrInvalid.Error()+": ")}
+	if err := wire.CheckDocument(raw, wire.MaxDepth); err != nil {
+		return &Error{Reason: strings.TrimPrefix(err.Error(), wire.ErrInvalid.Error()+": ")}
 	}
 	return nil
 }
@@ -51,12 +55,12 @@ func checkFilterBody(raw bson.Raw) error {
 // Document measure the same.
 func checkBounds(n *node, depth int, operators *int) error {
 	*operators++
-	if *operators > MaxFilterOperators {
-		return &FilterError{Reason: fmt.Sprintf("it has more than %d operators", MaxFilterOperators)}
+	if *operators > MaxOperators {
+		return &Error{Reason: fmt.Sprintf("it has more than %d operators", MaxOperators)}
 	}
-	if depth > MaxFilterDepth {
-		return &FilterError{Operator: operatorNames[n.op], Path: n.path.name,
-			Reason: fmt.Sprintf("it nests deeper than %d operators", MaxFilterDepth)}
+	if depth > MaxDepth {
+		return &Error{Operator: operatorNames[n.op], Path: n.path.name,
+			Reason: fmt.Sprintf("it nests deeper than %d operators", MaxDepth)}
 	}
 	for _, kid := range n.nodes {
 		if err := checkBounds(kid, depth+1, operators); err != nil {
@@ -69,8 +73,8 @@ func checkBounds(n *node, depth int, operators *int) error {
 // parseDocument parses a filter document; nil if it is empty.
 func parseDocument(doc []byte) (*node, error) {
 	var nodes []*node
-	for b := body(doc); ; {
-		name, v, rest, ok := next(b)
+	for b := wire.Elements(doc); ; {
+		name, v, rest, ok := wire.Next(b)
 		if !ok {
 			return conjunction(nodes), nil
 		}
@@ -81,7 +85,7 @@ func parseDocument(doc []byte) (*node, error) {
 		case string(name) == "$or":
 			nodes, err = parseList(nodes, opOr, v)
 		case len(name) > 0 && name[0] == '$':
-			err = &FilterError{Operator: string(name), Reason: "it is not supported; " + allowedAtTop}
+			err = &Error{Operator: string(name), Reason: "it is not supported; " + allowedAtTop}
 		default:
 			nodes, err = parseElement(nodes, string(name), v)
 		}
@@ -94,13 +98,13 @@ func parseDocument(doc []byte) (*node, error) {
 
 // parseList parses the operand of $and or $or.
 func parseList(nodes []*node, op operator, list bson.RawValue) ([]*node, error) {
-	fail := &FilterError{Operator: operatorNames[op], Reason: "it takes an array of one filter or more"}
+	fail := &Error{Operator: operatorNames[op], Reason: "it takes an array of one filter or more"}
 	if list.Type != bson.TypeArray {
 		return nil, fail
 	}
 	n := &node{op: op}
-	for b := body(list.Value); ; {
-		_, v, rest, ok := next(b)
+	for b := wire.Elements(list.Value); ; {
+		_, v, rest, ok := wire.Next(b)
 		if !ok {
 			break
 		}
@@ -137,7 +141,7 @@ func parseElement(nodes []*node, name string, v bson.RawValue) ([]*node, error) 
 		return append(nodes, &node{op: opEq, path: p, value: v}), nil
 	}
 	if !first {
-		return nil, &FilterError{Operator: dollar, Path: name,
+		return nil, &Error{Operator: dollar, Path: name,
 			Reason: "operators cannot stand beside plain names; to compare with a document that has such names use $eq"}
 	}
 	return parseOperators(nodes, p, v.Value)
@@ -150,8 +154,8 @@ func dollarName(v bson.RawValue) (first bool, name string) {
 		return false, ""
 	}
 	first = true
-	for b := body(v.Value); ; first = false {
-		name, _, rest, ok := next(b)
+	for b := wire.Elements(v.Value); ; first = false {
+		name, _, rest, ok := wire.Next(b)
 		if !ok {
 			return false, ""
 		}
@@ -164,14 +168,14 @@ func dollarName(v bson.RawValue) (first bool, name string) {
 
 // parseOperators parses a document of operators on a path.
 func parseOperators(nodes []*node, p path, doc []byte) ([]*node, error) {
-	for b := body(doc); ; {
-		name, v, rest, ok := next(b)
+	for b := wire.Elements(doc); ; {
+		name, v, rest, ok := wire.Next(b)
 		if !ok {
 			return nodes, nil
 		}
 		op := operator(slices.Index(operatorNames[:], string(name)))
 		if int(op) >= len(operatorNames) || op == opAnd || op == opOr {
-			return nil, &FilterError{Operator: string(name), Path: p.name, Reason: "it is not supported; " + allowedAtPath}
+			return nil, &Error{Operator: string(name), Path: p.name, Reason: "it is not supported; " + allowedAtPath}
 		}
 		n, err := parseOperand(op, p, v)
 		if err != nil {
@@ -203,24 +207,24 @@ func parseOperand(op operator, p path, v bson.RawValue) (*node, error) {
 }
 
 func parseNot(p path, v bson.RawValue) ([]*node, error) {
-	if v.Type != bson.TypeEmbeddedDocument || len(body(v.Value)) == 0 {
-		return nil, &FilterError{Operator: "$not", Path: p.name, Reason: "it takes a document of one operator or more"}
+	if v.Type != bson.TypeEmbeddedDocument || len(wire.Elements(v.Value)) == 0 {
+		return nil, &Error{Operator: "$not", Path: p.name, Reason: "it takes a document of one operator or more"}
 	}
 	return parseOperators(nil, p, v.Value)
 }
 
 func parseIn(op string, p path, list bson.RawValue) ([]bson.RawValue, error) {
 	if list.Type != bson.TypeArray {
-		return nil, &FilterError{Operator: op, Path: p.name, Reason: "it takes an array"}
+		return nil, &Error{Operator: op, Path: p.name, Reason: "it takes an array"}
 	}
 	values := []bson.RawValue{}
-	for b := body(list.Value); ; {
-		_, v, rest, ok := next(b)
+	for b := wire.Elements(list.Value); ; {
+		_, v, rest, ok := wire.Next(b)
 		if !ok {
 			break
 		}
 		if len(values) == MaxInValues {
-			return nil, &FilterError{Operator: op, Path: p.name, Reason: fmt.Sprintf("it lists more than %d values", MaxInValues)}
+			return nil, &Error{Operator: op, Path: p.name, Reason: fmt.Sprintf("it lists more than %d values", MaxInValues)}
 		}
 		if err := checkInValue(op, p.name, v); err != nil {
 			return nil, err
@@ -228,7 +232,7 @@ func parseIn(op string, p path, list bson.RawValue) ([]bson.RawValue, error) {
 		values = append(values, v)
 		b = rest
 	}
-	slices.SortStableFunc(values, Compare)
+	slices.SortStableFunc(values, order.Compare)
 	return values, nil
 }
 
@@ -236,7 +240,7 @@ func parseIn(op string, p path, list bson.RawValue) ([]bson.RawValue, error) {
 // MongoDB refuses what looks like an operator.
 func checkInValue(op, path string, v bson.RawValue) error {
 	if _, dollar := dollarName(v); dollar != "" {
-		return &FilterError{Operator: op, Path: path,
+		return &Error{Operator: op, Path: path,
 			Reason: "it cannot list a document with a name that begins with $: " + strconv.Quote(dollar)}
 	}
 	return checkEqualityOperand(op, path, v)
@@ -248,12 +252,12 @@ func parseExists(p path, v bson.RawValue) (bool, error) {
 	}
 	if v.Type == bson.TypeInt32 || v.Type == bson.TypeInt64 || v.Type == bson.TypeDouble {
 		for i, yes := range []bool{false, true} {
-			if compareNumbers(v, bson.RawValue{Type: bson.TypeInt32, Value: []byte{byte(i), 0, 0, 0}}) == 0 {
+			if order.Compare(v, bson.RawValue{Type: bson.TypeInt32, Value: []byte{byte(i), 0, 0, 0}}) == 0 {
 				return yes, nil
 			}
 		}
 	}
-	return false, &FilterError{Operator: "$exists", Path: p.name, Reason: "it takes true or false"}
+	return false, &Error{Operator: "$exists", Path: p.name, Reason: "it takes true or false"}
 }
 
 // checkEqualityOperand refuses what MongoDB would take for a pattern, and types
@@ -265,7 +269,7 @@ func checkEqualityOperand(op, path string, v bson.RawValue) error {
 		bson.TypeObjectID, bson.TypeBoolean, bson.TypeDateTime, bson.TypeTimestamp:
 		return nil
 	}
-	return &FilterError{Operator: op, Path: path, Reason: fmt.Sprintf("it does not take a value of type %s; "+
+	return &Error{Operator: op, Path: path, Reason: fmt.Sprintf("it does not take a value of type %s; "+
 		"allowed are null, number, string, document, array, binary, objectID, boolean, date and timestamp", v.Type)}
 }
 
@@ -273,30 +277,30 @@ func checkOrderOperand(op, path string, v bson.RawValue) error {
 	const allowed = "allowed are number, string, binary, objectID, boolean, date and timestamp"
 	switch v.Type {
 	case bson.TypeInt32, bson.TypeInt64, bson.TypeDouble, bson.TypeDecimal128:
-		if isNaN(v) {
-			return &FilterError{Operator: op, Path: path, Reason: "it does not take NaN; " + allowed}
+		if order.IsNaN(v) {
+			return &Error{Operator: op, Path: path, Reason: "it does not take NaN; " + allowed}
 		}
 		return nil
 	case bson.TypeString, bson.TypeBinary, bson.TypeObjectID, bson.TypeBoolean, bson.TypeDateTime, bson.TypeTimestamp:
 		return nil
 	}
-	return &FilterError{Operator: op, Path: path,
+	return &Error{Operator: op, Path: path,
 		Reason: fmt.Sprintf("it does not take a value of type %s; %s", v.Type, allowed)}
 }
 
 func parsePath(name string) (path, error) {
-	if problem := pathProblem(name); problem != "" {
-		return path{}, &FilterError{Path: name, Reason: problem}
+	if problem := fieldpath.Problem(name); problem != "" {
+		return path{}, &Error{Path: name, Reason: problem}
 	}
-	p := path{name, splitPath(name)}
+	p := path{name, fieldpath.Split(name)}
 	numbers := 0
 	for _, s := range p.segments {
-		if s.index >= 0 {
+		if s.Index >= 0 {
 			numbers++
 		}
 	}
 	if numbers > MaxPathIndexes {
-		return path{}, &FilterError{Path: name, Reason: fmt.Sprintf("more than %d parts of it are numbers", MaxPathIndexes)}
+		return path{}, &Error{Path: name, Reason: fmt.Sprintf("more than %d parts of it are numbers", MaxPathIndexes)}
 	}
 	return p, nil
 }

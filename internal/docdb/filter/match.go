@@ -1,14 +1,19 @@
-package docdb
+package filter
 
 import (
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb/fieldpath"
+	"github.com/orgd/orgd/internal/docdb/meter"
+	"github.com/orgd/orgd/internal/docdb/order"
+	"github.com/orgd/orgd/internal/docdb/wire"
 )
 
 // match decides as mongod's matcher does. When the meter has ended the work, what it
 // returns says nothing.
-func (n *node) match(m *Meter, doc []byte) bool {
+func (n *node) match(m *meter.Meter, doc []byte) bool {
 	switch n.op {
 	case opAnd:
 		return allMatch(m, n.nodes, doc)
@@ -30,7 +35,7 @@ func (n *node) match(m *Meter, doc []byte) bool {
 	}
 }
 
-func allMatch(m *Meter, nodes []*node, doc []byte) bool {
+func allMatch(m *meter.Meter, nodes []*node, doc []byte) bool {
 	for _, kid := range nodes {
 		if !kid.match(m, doc) {
 			return false
@@ -41,8 +46,8 @@ func allMatch(m *Meter, nodes []*node, doc []byte) bool {
 
 // any reports whether one of the values that a path leads to from a document
 // passes the node's test. A missing value is tested as the zero value.
-func (n *node) any(m *Meter, doc []byte, path []segment) bool {
-	v, ok := lookup(m, doc, path[0].name)
+func (n *node) any(m *meter.Meter, doc []byte, path []fieldpath.Segment) bool {
+	v, ok := fieldpath.Lookup(m, doc, path[0].Name)
 	switch {
 	case !ok:
 		return n.test(m, bson.RawValue{})
@@ -58,11 +63,11 @@ func (n *node) any(m *Meter, doc []byte, path []segment) bool {
 }
 
 // anyOf tests a value at the end of a path: an array's elements, then itself.
-func (n *node) anyOf(m *Meter, v bson.RawValue) bool {
+func (n *node) anyOf(m *meter.Meter, v bson.RawValue) bool {
 	if v.Type == bson.TypeArray {
-		b := body(v.Value)
+		b := wire.Elements(v.Value)
 		for i := 0; m.Err() == nil && (i%elementsAtATime != 0 || m.Take(elementsAtATime)); i++ {
-			_, element, rest, ok := next(b)
+			_, element, rest, ok := wire.Next(b)
 			if !ok {
 				break
 			}
@@ -80,10 +85,10 @@ func (n *node) anyOf(m *Meter, v bson.RawValue) bool {
 // names. There an array is not looked into when the path ends (so {"a.0": 1}
 // does not select {a: [[1]]}), and one is passed through when it goes on. Where
 // nothing is found nothing is tested, not even a missing value.
-func (n *node) anyWithin(m *Meter, array []byte, path []segment) bool {
-	b := body(array)
+func (n *node) anyWithin(m *meter.Meter, array []byte, path []fieldpath.Segment) bool {
+	b := wire.Elements(array)
 	for i := 0; m.Take(1); i++ {
-		_, v, rest, ok := next(b)
+		_, v, rest, ok := wire.Next(b)
 		if !ok {
 			return false
 		}
@@ -91,7 +96,7 @@ func (n *node) anyWithin(m *Meter, array []byte, path []segment) bool {
 		if v.Type == bson.TypeEmbeddedDocument && n.any(m, v.Value, path) {
 			return true
 		}
-		if i == path[0].index && n.anyAt(m, v, path) {
+		if i == path[0].Index && n.anyAt(m, v, path) {
 			return true
 		}
 	}
@@ -99,7 +104,7 @@ func (n *node) anyWithin(m *Meter, array []byte, path []segment) bool {
 }
 
 // anyAt goes on from the element of an array that path[0] names.
-func (n *node) anyAt(m *Meter, v bson.RawValue, path []segment) bool {
+func (n *node) anyAt(m *meter.Meter, v bson.RawValue, path []fieldpath.Segment) bool {
 	switch {
 	case len(path) == 1:
 		return n.test(m, v)
@@ -114,32 +119,32 @@ func (n *node) anyAt(m *Meter, v bson.RawValue, path []segment) bool {
 
 // test decides for one value, whose type is 0 if it is missing. For the
 // operators that negate it is the test of what they negate.
-func (n *node) test(m *Meter, v bson.RawValue) bool {
+func (n *node) test(m *meter.Meter, v bson.RawValue) bool {
 	switch n.op {
 	case opExists:
 		return v.Type != 0
 	case opIn, opNin:
 		if v.Type == 0 {
-			v = nullValue
+			v = wire.Null
 		}
 		_, found := slices.BinarySearchFunc(n.in, v, func(in, v bson.RawValue) int {
-			m.compares(in, v)
-			return Compare(in, v)
+			countComparison(m, in, v)
+			return order.Compare(in, v)
 		})
 		return found
 	case opEq, opNe:
 		if v.Type == 0 {
 			return n.value.Type == bson.TypeNull
 		}
-		m.compares(v, n.value)
-		return Compare(v, n.value) == 0
+		countComparison(m, v, n.value)
+		return order.Compare(v, n.value) == 0
 	}
 	// The operand is never NaN or null, so that type and order decide.
-	if rank(v.Type) != rank(n.value.Type) || isNaN(v) {
+	if order.Rank(v.Type) != order.Rank(n.value.Type) || order.IsNaN(v) {
 		return false
 	}
-	m.compares(v, n.value)
-	c := Compare(v, n.value)
+	countComparison(m, v, n.value)
+	c := order.Compare(v, n.value)
 	switch n.op {
 	case opGt:
 		return c > 0
@@ -158,9 +163,9 @@ const elementsAtATime = 64
 // bytesOfStep is how many bytes of two values are compared in a step.
 const bytesOfStep = 32
 
-// compares counts the comparison of two values. Short ones are part of the step that has
+// countComparison counts the comparison of two values. Short ones are part of the step that has
 // led to them.
-func (m *Meter) compares(a, b bson.RawValue) {
+func countComparison(m *meter.Meter, a, b bson.RawValue) {
 	if n := min(len(a.Value), len(b.Value)); n > bytesOfStep {
 		m.Take(n / bytesOfStep)
 	}

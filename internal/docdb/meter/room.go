@@ -1,10 +1,10 @@
-package docdb
+package meter
 
 import "context"
 
-// Room decides whether there is memory for so many bytes more, and takes it if there is:
-// whoever calls an engine may bound what it reads, of which only the engine knows the
-// size before it is there. Its error is that of the read.
+// Room decides whether there is memory for so many bytes more, and takes it if there is. With
+// it a caller bounds what a read takes, of which only the engine knows the size beforehand.
+// Its error becomes that of the read.
 type Room func(bytes int) error
 
 type roomKey struct{}

@@ -1,4 +1,4 @@
-package docdb
+package wire
 
 import (
 	"bytes"
@@ -12,8 +12,8 @@ import (
 // where it cannot be read on.
 func Fields(doc bson.Raw) iter.Seq2[[]byte, bson.RawValue] {
 	return func(yield func([]byte, bson.RawValue) bool) {
-		for b := body(doc); ; {
-			name, v, rest, ok := next(b)
+		for b := Elements(doc); ; {
+			name, v, rest, ok := Next(b)
 			if !ok || !yield(name, v) {
 				return
 			}
@@ -23,13 +23,27 @@ func Fields(doc bson.Raw) iter.Seq2[[]byte, bson.RawValue] {
 }
 
 // Elements returns what Next reads: a document or array without its length and its
-// end; empty if it is malformed.
-func Elements(doc []byte) []byte { return body(doc) }
+// terminator; empty if it is malformed.
+func Elements(doc []byte) []byte {
+	if len(doc) < 5 {
+		return nil
+	}
+	n := int32At(doc)
+	if n < 5 || n > len(doc) {
+		return nil
+	}
+	return doc[4 : n-1]
+}
 
-// Next splits the first field off elements. It is Fields for whoever keeps several
-// documents open at a time.
+// Next splits the first field off elements. It reports false at the end and at what is
+// malformed. It serves loops that keep several documents open at a time, where Fields
+// would need an iterator for each.
 func Next(elements []byte) (name []byte, v bson.RawValue, rest []byte, ok bool) {
-	return next(elements)
+	name, value, rest := Split(elements)
+	if name == nil {
+		return nil, bson.RawValue{}, nil, false
+	}
+	return name, bson.RawValue{Type: bson.Type(elements[0]), Value: value}, rest, true
 }
 
 // Split is Next without the value's type, which is the first byte of elements. Its name is nil
@@ -44,7 +58,7 @@ func Split(elements []byte) (name, value, rest []byte) {
 		return nil, nil, nil
 	}
 	at := end + 2
-	n := valueSize(bson.Type(elements[0]), elements[at:])
+	n := ValueSize(bson.Type(elements[0]), elements[at:])
 	if n < 0 {
 		return nil, nil, nil
 	}

@@ -1,4 +1,4 @@
-package docdb
+package order
 
 import (
 	"cmp"
@@ -40,8 +40,8 @@ func intOf(v bson.RawValue) int64 {
 	return int64Of(v.Value)
 }
 
-// isNaN reports whether a value is a number that is not one.
-func isNaN(v bson.RawValue) bool {
+// IsNaN reports whether a value is a number that is not one.
+func IsNaN(v bson.RawValue) bool {
 	switch v.Type {
 	case bson.TypeDouble:
 		return math.IsNaN(doubleOf(v))

@@ -1,12 +1,12 @@
-package docdb_test
+package filter_test
 
 import (
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/orgd/orgd/internal/docdb"
 	. "github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/filter"
 )
 
 // BenchmarkMatchAll matches filters as people write them against a document of 60
@@ -21,14 +21,14 @@ func BenchmarkMatchAll(b *testing.B) {
 		fields = append(fields, string(rune('A'+i%26))+string(rune('a'+i/26)), i)
 	}
 	doc := Doc("x", append(fields, "lines", lines, "city", "London")...)
-	for name, filter := range map[string]string{
+	for name, text := range map[string]string{
 		"equality": `{"city":"Paris"}`,
 		"list":     `{"city":{"$in":["Berlin","Paris","Rome"]}}`,
 		"array":    `{"lines.sku":{"$gt":1000}}`,
 		"branches": `{"$or":[{"lines.sku":200},{"lines.count":9},{"lines.title":"whole"},{"Aa":7}]}`,
 	} {
 		b.Run(name, func(b *testing.B) {
-			f, err := docdb.ParseFilter(fromJSON(b, filter))
+			f, err := filter.Parse(fromJSON(b, text))
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-package docdb_test
+package indexkey_test
 
 import (
 	"context"
@@ -12,6 +12,8 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	. "github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/indexkey"
+	"github.com/orgd/orgd/internal/docdb/meter"
 )
 
 // numbers is an array of that many different numbers.
@@ -24,7 +26,7 @@ func numbers(n int) bson.A {
 }
 
 // countKeys expands a document for an index and returns how many keys were visited.
-func countKeys(t *testing.T, x *docdb.Expander, doc bson.Raw, keys string) (n int, err error) {
+func countKeys(t *testing.T, x *indexkey.Expander, doc bson.Raw, keys string) (n int, err error) {
 	t.Helper()
 	err = x.Each(doc, keysOf(keys), func([]bson.RawValue) error { n++; return nil })
 	return n, err
@@ -47,14 +49,14 @@ func TestElementsThatLeadToTheSameAreExpandedOnce(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			n, err := countKeys(t, docdb.NewExpander(t.Context(), 100_000), test.doc, test.keys)
+			n, err := countKeys(t, indexkey.NewExpander(meter.WithoutTurns(t.Context()), 100_000), test.doc, test.keys)
 			if err != nil || n != test.want {
 				t.Errorf("got %d keys, %v, want %d", n, err, test.want)
 			}
 		})
 	}
 	ambiguous := Doc(1, "a", bson.A{numbers(3), nil, bson.D{{Key: "0", Value: 1}}})
-	if _, err := docdb.IndexKeys(ambiguous, keysOf("a.0")); !errors.Is(err, docdb.ErrInvalid) {
+	if _, err := indexkey.All(ambiguous, keysOf("a.0")); !errors.Is(err, docdb.ErrInvalid) {
 		t.Errorf("an index that is a name in a later element answers %v", err)
 	}
 }
@@ -70,9 +72,9 @@ func objects(n int, field string) bson.A {
 func TestAnExpanderIsBounded(t *testing.T) {
 	// Each of 2,000 elements leads past the 2,000 of another array.
 	square := Doc(1, "a", append(bson.A{objects(2000, "b")}, numbers(2000)...))
-	x := docdb.NewExpander(t.Context(), 1_000_000)
+	x := indexkey.NewExpander(meter.WithoutTurns(t.Context()), 1_000_000)
 	n, err := countKeys(t, x, square, "a,a.0.b")
-	var refused *docdb.IndexKeyError
+	var refused *indexkey.Error
 	if !errors.As(err, &refused) || refused.Path != "a.0.b" || n > 1_000_000 {
 		t.Errorf("got %d keys, %v, want an *IndexKeyError at the path a.0.b", n, err)
 	}
@@ -88,7 +90,7 @@ func TestAnExpanderIsBounded(t *testing.T) {
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	x = docdb.NewExpander(ctx, 0)
+	x = indexkey.NewExpander(meter.WithoutTurns(ctx), 0)
 	n = 0
 	err = x.Each(square, keysOf("a,a.0.b"), func([]bson.RawValue) error {
 		if n++; n == 1 {
@@ -105,12 +107,12 @@ func TestAnExpanderIsBounded(t *testing.T) {
 func TestAPositionIsFoundInTimeLinearInItsDocument(t *testing.T) {
 	doc := Doc(1, "s", strings.Repeat("x", 4<<20), "a", numbers(20_000))
 	began := time.Now()
-	p := docdb.PositionOf(doc, keysOf("s,-a"), false)
+	p := indexkey.PositionOf(doc, keysOf("s,-a"), false)
 	if took := time.Since(began); p.Keys[1].AsInt64() != 19_999 || took > 5*time.Second {
 		t.Errorf("got %v after %s", p.Keys[1], took)
 	}
-	x := docdb.NewExpander(t.Context(), 0)
-	if q, err := x.Position(doc, keysOf("s,-a"), false); err != nil || !slices.EqualFunc(p.Keys, q.Keys, bson.RawValue.Equal) {
-		t.Errorf("an expander's position is %v, %v", q.Keys[1], err)
+	x := indexkey.NewExpander(meter.WithoutTurns(t.Context()), 0)
+	if first, err := x.First(doc, keysOf("s,-a"), false); err != nil || !slices.EqualFunc(p.Keys, first, bson.RawValue.Equal) {
+		t.Errorf("an expander's first key is %v, %v", first, err)
 	}
 }

@@ -1,4 +1,5 @@
-package docdb
+// Package order compares BSON values as MongoDB does, exactly and across types.
+package order
 
 import (
 	"bytes"
@@ -6,12 +7,14 @@ import (
 	"encoding/binary"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb/wire"
 )
 
-// rank is the place of a type in MongoDB's order of types. Types of one rank
+// Rank is the place of a type in MongoDB's order of types. Types of one rank
 // compare by value. The gaps are mongod's own; a type that BSON does not have
 // comes last, so that the order stays total whatever the bytes are.
-func rank(t bson.Type) int {
+func Rank(t bson.Type) int {
 	switch t {
 	case bson.TypeMinKey:
 		return -1
@@ -61,13 +64,13 @@ func rank(t bson.Type) int {
 // It is a total order on all values. Numbers of the four types compare by their
 // exact value; NaN is equal to NaN and below every other number, -0 equal to 0.
 // Strings compare by their bytes (no collation), documents element by element: by the
-// rank of the type, then the name, then the value; arrays by their elements;
+// Rank of the type, then the name, then the value; arrays by their elements;
 // binaries by length, then subtype, then bytes. The zero RawValue counts as
 // undefined. What is not valid BSON compares somehow, but never panics.
-func Compare(a, b bson.RawValue) int { return compareValues(a, b, MaxDepth) }
+func Compare(a, b bson.RawValue) int { return compareValues(a, b, wire.MaxDepth) }
 
 func compareValues(a, b bson.RawValue, depth int) int {
-	ra, rb := rank(a.Type), rank(b.Type)
+	ra, rb := Rank(a.Type), Rank(b.Type)
 	if ra != rb {
 		return cmp.Compare(ra, rb)
 	}
@@ -77,7 +80,7 @@ func compareValues(a, b bson.RawValue, depth int) int {
 	case 10:
 		return compareNumbers(a, b)
 	case 15, 60:
-		return bytes.Compare(stringBytes(a.Value), stringBytes(b.Value))
+		return bytes.Compare(wire.StringBytes(a.Value), wire.StringBytes(b.Value))
 	case 20:
 		return compareBodies(a.Value, b.Value, true, depth)
 	case 25:
@@ -87,12 +90,12 @@ func compareValues(a, b bson.RawValue, depth int) int {
 	case 47:
 		return cmp.Compare(uint64(int64Of(a.Value)), uint64(int64Of(b.Value)))
 	case 50:
-		pa, oa := regexParts(a.Value)
-		pb, ob := regexParts(b.Value)
+		pa, oa := wire.RegexParts(a.Value)
+		pb, ob := wire.RegexParts(b.Value)
 		return cmp.Or(bytes.Compare(pa, pb), bytes.Compare(oa, ob))
 	case 65:
-		ca, sa := codeParts(a.Value)
-		cb, sb := codeParts(b.Value)
+		ca, sa := wire.CodeParts(a.Value)
+		cb, sb := wire.CodeParts(b.Value)
 		return cmp.Or(bytes.Compare(ca, cb), compareBodies(sa, sb, true, depth))
 	default:
 		// Binary and DBPointer begin with their length in little-endian order,
@@ -110,13 +113,13 @@ func compareBodies(a, b []byte, names bool, depth int) int {
 	if depth == 0 {
 		return bytes.Compare(a, b)
 	}
-	if depth == MaxDepth && bytes.Equal(a, b) {
+	if depth == wire.MaxDepth && bytes.Equal(a, b) {
 		return 0
 	}
-	a, b = body(a), body(b)
+	a, b = wire.Elements(a), wire.Elements(b)
 	for {
-		na, va, resta, oka := next(a)
-		nb, vb, restb, okb := next(b)
+		na, va, resta, oka := wire.Next(a)
+		nb, vb, restb, okb := wire.Next(b)
 		switch {
 		case !oka && !okb:
 			return 0
@@ -125,7 +128,7 @@ func compareBodies(a, b []byte, names bool, depth int) int {
 		case !okb:
 			return 1
 		}
-		if c := cmp.Compare(rank(va.Type), rank(vb.Type)); c != 0 {
+		if c := cmp.Compare(Rank(va.Type), Rank(vb.Type)); c != 0 {
 			return c
 		}
 		if names {

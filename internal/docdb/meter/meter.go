@@ -1,10 +1,13 @@
-package docdb
+// Package meter is what a call may use of the process, told by its context: processors, which
+// long work shares with other work turn by turn, and memory, which a read asks for before it
+// copies documents.
+package meter
 
 import "context"
 
 // A Meter counts the steps of work that lasts as long as what clients have sent and stored
 // makes it. A step is an element of a document that is looked at, some ten nanoseconds.
-// Every so many of them it looks whether anybody still wants the result, and lets others
+// Every so many steps the meter looks whether the context has ended, and lets other work
 // go on: see Turn. A nil Meter counts nothing. A Meter is for one goroutine.
 type Meter struct {
 	ctx     context.Context
@@ -17,10 +20,16 @@ type Meter struct {
 // checkEvery is after how many steps a meter looks: a tenth of a millisecond.
 const checkEvery = 1 << 13
 
-// NewMeter returns a meter for work under a context, which takes one of the turns that the
+// New returns a meter for work under a context, which takes one of the turns that the
 // context has: see WithTurns.
-func NewMeter(ctx context.Context) *Meter {
+func New(ctx context.Context) *Meter {
 	return &Meter{ctx: ctx, turn: TurnOf(ctx), checkAt: checkEvery}
+}
+
+// WithoutTurns returns a meter for work under a context that lets no other work go
+// first, since it holds locks.
+func WithoutTurns(ctx context.Context) *Meter {
+	return &Meter{ctx: ctx, turn: NoTurn, checkAt: checkEvery}
 }
 
 // Take counts n steps. It reports false when the work is to end.
@@ -57,18 +66,18 @@ func (m *Meter) Err() error {
 	return m.err
 }
 
-// Done says that the work waits for something else than a processor, or is over.
+// Done says that the work is going to wait for something other than a processor, or is over.
 func (m *Meter) Done() {
 	if m != nil && m.turn != nil {
 		m.turn.Done()
 	}
 }
 
-// A Turn is how one piece of work shares the processors with others. Whoever waits in Rest
-// may hold a view of data, and must hold nothing that another needs for going on.
+// A Turn is how one piece of work shares the processors with others. Work that waits in
+// Rest may hold a view of data, and must hold nothing that other work needs to go on.
 type Turn interface {
-	// Rest is called every now and then, and comes back when the work may go on; or with
-	// the error of the context.
+	// Rest is called every now and then, and returns when the work may go on, or the error
+	// of the context.
 	Rest(ctx context.Context) error
 	// Take waits at once: what comes next is known to be long, and cannot rest.
 	Take(ctx context.Context) error
@@ -89,12 +98,12 @@ func TurnOf(ctx context.Context) Turn {
 	return NoTurn
 }
 
-// HasTurns reports whether work under a context shares the processors with others: it is a
-// client's.
+// HasTurns reports whether work under a context shares the processors with others, as that
+// of clients does.
 func HasTurns(ctx context.Context) bool { return ctx.Value(turnsKey{}) != nil }
 
-// TurnFor is a TurnOf for work on so many bytes that cannot rest, which waits before it if
-// it is long.
+// TurnFor is TurnOf for work on so many bytes that cannot rest. If the work is long, it
+// waits first.
 func TurnFor(ctx context.Context, bytes int) (Turn, error) {
 	turn := TurnOf(ctx)
 	if bytes < LongBytes {

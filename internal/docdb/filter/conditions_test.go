@@ -1,4 +1,4 @@
-package docdb
+package filter
 
 import (
 	"testing"
@@ -31,7 +31,7 @@ func TestConditionsHoldForEveryDocumentSelected(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			f, err := ParseFilter(raw)
+			f, err := Parse(raw)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -43,7 +43,7 @@ func TestConditionsHoldForEveryDocumentSelected(t *testing.T) {
 			for _, condition := range conditions {
 				line := condition.Path + " " + condition.Op
 				for _, v := range condition.Values {
-					line += " " + string(rune('0'+intOf(v)))
+					line += " " + string(rune('0'+v.AsInt64()))
 				}
 				got = append(got, line)
 			}

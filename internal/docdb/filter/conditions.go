@@ -1,4 +1,4 @@
-package docdb
+package filter
 
 import "go.mongodb.org/mongo-driver/v2/bson"
 

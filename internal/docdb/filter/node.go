@@ -1,10 +1,12 @@
-package docdb
+package filter
 
 import (
 	"encoding/binary"
 	"strconv"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb/fieldpath"
 )
 
 type operator uint8
@@ -41,7 +43,7 @@ type node struct {
 
 type path struct {
 	name     string
-	segments []segment
+	segments []fieldpath.Segment
 }
 
 // conjunction returns a node that asks for all nodes; nil if there are none.

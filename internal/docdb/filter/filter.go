@@ -1,23 +1,29 @@
-package docdb
+// Package filter is the filter language of orgd's contract: it reads filters, decides which
+// documents they select, and tells an engine the conditions by which it may narrow a scan.
+package filter
 
 import (
 	"fmt"
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb/meter"
+	"github.com/orgd/orgd/internal/docdb/order"
+	"github.com/orgd/orgd/internal/docdb/wire"
 )
 
-// The bounds of a filter given to ParseFilter. They keep the work per document
+// The bounds of a filter given to Parse. They keep the work per document
 // and the size of what is sent to a server small; none is near what people write.
 const (
-	// MaxFilterSize is the largest filter in bytes of BSON.
-	MaxFilterSize = 1 << 20
-	// MaxFilterDepth is how deep $and, $or and $not may nest, the conjunction
+	// MaxSize is the largest filter in bytes of BSON.
+	MaxSize = 1 << 20
+	// MaxDepth is how deep $and, $or and $not may nest, the conjunction
 	// of a document's elements counting where there is more than one.
-	MaxFilterDepth = 20
-	// MaxFilterOperators is how many operators there may be, implicit equality
+	MaxDepth = 20
+	// MaxOperators is how many operators there may be, implicit equality
 	// and conjunction included.
-	MaxFilterOperators = 500
+	MaxOperators = 500
 	// MaxInValues is how many values one $in or $nin may list.
 	MaxInValues = 1000
 	// MaxPathIndexes is how many parts of one path may be numbers. Each may be
@@ -51,8 +57,8 @@ type Filter struct {
 	root *node // nil selects all
 }
 
-// FilterError says what a filter may not hold. It is ErrInvalid.
-type FilterError struct {
+// An Error says what a filter may not hold. It is docdb.ErrInvalid.
+type Error struct {
 	// Operator is the operator at fault ("$regex"), empty if it is the path or
 	// the filter as a whole.
 	Operator string
@@ -63,7 +69,7 @@ type FilterError struct {
 }
 
 // Error implements error.
-func (e *FilterError) Error() string {
+func (e *Error) Error() string {
 	switch {
 	case e.Operator != "" && e.Path != "":
 		return fmt.Sprintf("docdb: filter: %s at path %q: %s", e.Operator, e.Path, e.Reason)
@@ -76,12 +82,12 @@ func (e *FilterError) Error() string {
 	}
 }
 
-// Is reports that a FilterError is ErrInvalid.
-func (e *FilterError) Is(target error) bool { return target == ErrInvalid }
+// Is reports that an Error is docdb.ErrInvalid.
+func (e *Error) Is(target error) bool { return target == wire.ErrInvalid }
 
 // Eq selects documents whose value at path equals value, as {path: {$eq: value}}
 // does. It is for paths and values that the program itself chooses: it panics
-// on what ParseFilter would refuse. Value must marshal to BSON; a bson.RawValue counts as
+// on what Parse would refuse. Value must marshal to BSON; a bson.RawValue counts as
 // itself.
 func Eq(path string, value any) Filter {
 	p, err := parsePath(path)
@@ -104,7 +110,7 @@ func Eq(path string, value any) Filter {
 func In(path string, values []bson.RawValue) Filter {
 	p, err := parsePath(path)
 	if err == nil && len(values) > MaxInValues {
-		err = &FilterError{Operator: "$in", Path: path, Reason: fmt.Sprintf("it lists more than %d values", MaxInValues)}
+		err = &Error{Operator: "$in", Path: path, Reason: fmt.Sprintf("it lists more than %d values", MaxInValues)}
 	}
 	in := make([]bson.RawValue, len(values))
 	for i, v := range values {
@@ -116,7 +122,7 @@ func In(path string, values []bson.RawValue) Filter {
 	if err != nil {
 		panic(err)
 	}
-	slices.SortStableFunc(in, Compare)
+	slices.SortStableFunc(in, order.Compare)
 	return Filter{&node{op: opIn, path: p, in: in}}
 }
 
@@ -128,11 +134,11 @@ func CanBeIn(v bson.RawValue) bool { return checkInValue("$in", "", v) == nil }
 func rawValue(value any) (bson.RawValue, error) {
 	switch v := value.(type) {
 	case nil:
-		return nullValue, nil // MarshalValue refuses it
+		return wire.Null, nil // MarshalValue refuses it
 	case bson.RawValue:
 		return bson.RawValue{Type: v.Type, Value: append([]byte(nil), v.Value...)}, nil
 	case string:
-		return StringID(v), nil
+		return wire.String(v), nil
 	}
 	t, b, err := bson.MarshalValue(value)
 	return bson.RawValue{Type: t, Value: b}, err
@@ -154,7 +160,7 @@ func (f Filter) Match(doc bson.Raw) bool { return f.MatchWithin(nil, doc) }
 
 // MatchWithin is Match, counted. What it returns says nothing when the meter has an error
 // after it.
-func (f Filter) MatchWithin(m *Meter, doc bson.Raw) bool {
+func (f Filter) MatchWithin(m *meter.Meter, doc bson.Raw) bool {
 	return f.root == nil || f.root.match(m, doc)
 }
 
@@ -163,7 +169,7 @@ func (f Filter) IsZero() bool { return f.root == nil }
 
 // Document returns the filter in MongoDB's form; an empty document if zero.
 // Every comparison is written with its operator, {$eq: value} too, so that no value can
-// be read as an operator. ParseFilter reads it back, unless it is beyond the
+// be read as an operator. Parse reads it back, unless it is beyond the
 // bounds, which And and Eq do not check.
 func (f Filter) Document() bson.Raw {
 	if f.root == nil {

@@ -1,11 +1,11 @@
-package docdb_test
+package wire_test
 
 import (
 	"testing"
 
 	"pgregory.net/rapid"
 
-	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/wire"
 )
 
 // TestNames: of any number of names each is found where it begins, and once.
@@ -17,7 +17,7 @@ func TestNames(t *testing.T) {
 		return rapid.StringMatching(`[a-z0-9é]{1,9}`).Draw(t, "name")
 	})
 	rapid.Check(t, func(t *rapid.T) {
-		var names docdb.Names
+		var names wire.Names
 		doc, at, taken := []byte{5, 0, 0, 0}, map[string]int{}, map[string]bool{}
 		take := func(s string) {
 			place, there := at[s]

@@ -1,4 +1,4 @@
-package docdb_test
+package filter_test
 
 import (
 	"errors"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	. "github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/filter"
 )
 
 // fromJSON reads Extended JSON.
@@ -99,11 +100,11 @@ func TestMatchIsMongoDBs(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.filter, func(t *testing.T) {
-			f, err := docdb.ParseFilter(fromJSON(t, test.filter))
+			f, err := filter.Parse(fromJSON(t, test.filter))
 			if err != nil {
 				t.Fatal(err)
 			}
-			again, err := docdb.ParseFilter(f.Document())
+			again, err := filter.Parse(f.Document())
 			if err != nil {
 				t.Fatalf("%v: %v", f.Document(), err)
 			}
@@ -171,8 +172,8 @@ func TestParseFilterRefuses(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.filter[:min(len(test.filter), 60)], func(t *testing.T) {
-			_, err := docdb.ParseFilter(fromJSON(t, test.filter))
-			var got *docdb.FilterError
+			_, err := filter.Parse(fromJSON(t, test.filter))
+			var got *filter.Error
 			if !errors.As(err, &got) || !errors.Is(err, docdb.ErrInvalid) {
 				t.Fatalf("got %v, want a *FilterError", err)
 			}
@@ -181,26 +182,26 @@ func TestParseFilterRefuses(t *testing.T) {
 			}
 		})
 	}
-	for _, raw := range []bson.Raw{nil, {5, 0, 0, 0}, {5, 0, 0, 0, 1}, {6, 0, 0, 0, 8, 0}, make(bson.Raw, docdb.MaxFilterSize+1)} {
-		if _, err := docdb.ParseFilter(raw); !errors.Is(err, docdb.ErrInvalid) {
+	for _, raw := range []bson.Raw{nil, {5, 0, 0, 0}, {5, 0, 0, 0, 1}, {6, 0, 0, 0, 8, 0}, make(bson.Raw, filter.MaxSize+1)} {
+		if _, err := filter.Parse(raw); !errors.Is(err, docdb.ErrInvalid) {
 			t.Errorf("bytes that are not BSON: got %v, want ErrInvalid", err)
 		}
 	}
 }
 
 func TestParseFilterAcceptsUpToItsBounds(t *testing.T) {
-	for name, filter := range map[string]string{
+	for name, text := range map[string]string{
 		"1000 values":   `{"a":{"$in":[` + strings.TrimSuffix(strings.Repeat("1,", 1000), ",") + `]}}`,
 		"500 operators": `{"$or":[` + strings.TrimSuffix(strings.Repeat(`{"a":1},`, 499), ",") + `]}`,
 		"depth 20":      strings.Repeat(`{"$or":[`, 19) + `{"a":1}` + strings.Repeat(`]}`, 19),
 		"8 indexes":     `{"0.0.0.0.0.0.0.0":1}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			f, err := docdb.ParseFilter(fromJSON(t, filter))
+			f, err := filter.Parse(fromJSON(t, text))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := docdb.ParseFilter(f.Document()); err != nil {
+			if _, err := filter.Parse(f.Document()); err != nil {
 				t.Errorf("read again: %v", err)
 			}
 		})
@@ -208,7 +209,7 @@ func TestParseFilterAcceptsUpToItsBounds(t *testing.T) {
 }
 
 func TestFilterDocumentWritesEveryOperator(t *testing.T) {
-	for filter, want := range map[string]string{
+	for text, want := range map[string]string{
 		`{}`:                           `{}`,
 		`{"a":1}`:                      `{"a":{"$eq":1}}`,
 		`{"a":{"b":1}}`:                `{"a":{"$eq":{"b":1}}}`,
@@ -219,36 +220,36 @@ func TestFilterDocumentWritesEveryOperator(t *testing.T) {
 		`{"$or":[{},{"a":null}]}`:      `{"$or":[{},{"a":{"$eq":null}}]}`,
 		`{"a":{"$eq":{"$gt":1}}}`:      `{"a":{"$eq":{"$gt":1}}}`,
 	} {
-		f, err := docdb.ParseFilter(fromJSON(t, filter))
+		f, err := filter.Parse(fromJSON(t, text))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(fromJSON(t, want).String(), f.Document().String()); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", filter, diff)
+			t.Errorf("%s (-want +got):\n%s", text, diff)
 		}
 	}
 }
 
 func TestEqAndAndBuildFilters(t *testing.T) {
-	f := docdb.And(docdb.Filter{}, docdb.Eq("a.b", 1), docdb.And(), docdb.Eq("d", nil), docdb.Eq("c", bson.D{{Key: "$gt", Value: int32(1)}}))
+	f := filter.And(filter.Filter{}, filter.Eq("a.b", 1), filter.And(), filter.Eq("d", nil), filter.Eq("c", bson.D{{Key: "$gt", Value: int32(1)}}))
 	if want := fromJSON(t, `{"$and":[{"a.b":{"$eq":1}},{"d":{"$eq":null}},{"c":{"$eq":{"$gt":1}}}]}`); f.Document().String() != want.String() {
 		t.Errorf("got %v, want %v", f.Document(), want)
 	}
 	if !f.Match(fromJSON(t, `{"a":{"b":1.0},"c":{"$gt":1}}`)) || f.Match(fromJSON(t, `{"a":{"b":1},"c":2}`)) {
 		t.Error("the filter selects something else")
 	}
-	if f := docdb.And(docdb.Filter{}); !f.IsZero() || !f.Match(fromJSON(t, `{}`)) {
+	if f := filter.And(filter.Filter{}); !f.IsZero() || !f.Match(fromJSON(t, `{}`)) {
 		t.Error("And of nothing does not select all")
 	}
 	for name, call := range map[string]func(){
-		"a pattern":  func() { docdb.Eq("a", bson.Regex{Pattern: "x"}) },
-		"a function": func() { docdb.Eq("a", func() {}) },
-		"a bad path": func() { docdb.Eq("$a", 1) },
+		"a pattern":  func() { filter.Eq("a", bson.Regex{Pattern: "x"}) },
+		"a function": func() { filter.Eq("a", func() {}) },
+		"a bad path": func() { filter.Eq("$a", 1) },
 
-		"a pattern in a list":   func() { docdb.In("a", []bson.RawValue{Value(bson.Regex{Pattern: "x"})}) },
-		"an operator in a list": func() { docdb.In("a", []bson.RawValue{Value(bson.D{{Key: "$gt", Value: 1}})}) },
-		"a list for a bad path": func() { docdb.In("$a", nil) },
-		"a list of over 1000":   func() { docdb.In("a", slices.Repeat([]bson.RawValue{Value(1)}, docdb.MaxInValues+1)) },
+		"a pattern in a list":   func() { filter.In("a", []bson.RawValue{Value(bson.Regex{Pattern: "x"})}) },
+		"an operator in a list": func() { filter.In("a", []bson.RawValue{Value(bson.D{{Key: "$gt", Value: 1}})}) },
+		"a list for a bad path": func() { filter.In("$a", nil) },
+		"a list of over 1000":   func() { filter.In("a", slices.Repeat([]bson.RawValue{Value(1)}, filter.MaxInValues+1)) },
 	} {
 		t.Run("panics on "+name, func(t *testing.T) {
 			defer func() {
@@ -262,7 +263,7 @@ func TestEqAndAndBuildFilters(t *testing.T) {
 }
 
 func TestInSelectsWhatItLists(t *testing.T) {
-	f := docdb.In("a.b", []bson.RawValue{Value("y"), Value(1), Value("x"), Value(1.0), Value(nil)})
+	f := filter.In("a.b", []bson.RawValue{Value("y"), Value(1), Value("x"), Value(1.0), Value(nil)})
 	if want := fromJSON(t, `{"a.b":{"$in":[null,1,1.0,"x","y"]}}`); f.Document().String() != want.String() {
 		t.Errorf("got %v, want %v", f.Document(), want)
 	}
@@ -271,34 +272,34 @@ func TestInSelectsWhatItLists(t *testing.T) {
 			t.Errorf("%s: want %v", text, want)
 		}
 	}
-	if docdb.In("a", nil).Match(fromJSON(t, `{}`)) {
+	if filter.In("a", nil).Match(fromJSON(t, `{}`)) {
 		t.Error("a list of nothing selects something")
 	}
-	full := docdb.In("_id", slices.Repeat([]bson.RawValue{Value(7)}, docdb.MaxInValues))
-	if again, err := docdb.ParseFilter(full.Document()); err != nil || !again.Match(fromJSON(t, `{"_id":7}`)) {
+	full := filter.In("_id", slices.Repeat([]bson.RawValue{Value(7)}, filter.MaxInValues))
+	if again, err := filter.Parse(full.Document()); err != nil || !again.Match(fromJSON(t, `{"_id":7}`)) {
 		t.Errorf("as many as there may be: %v", err)
 	}
 	for _, v := range []any{bson.Regex{Pattern: "x"}, bson.D{{Key: "a", Value: 1}, {Key: "$b", Value: 1}}, bson.MinKey{}, bson.JavaScript("x")} {
-		if docdb.CanBeIn(Value(v)) {
+		if filter.CanBeIn(Value(v)) {
 			t.Errorf("%v can be in a list", v)
 		}
 	}
-	if !docdb.CanBeIn(Value("x")) {
+	if !filter.CanBeIn(Value("x")) {
 		t.Error("a string cannot be in a list")
 	}
 }
 
 func TestFiltersDoNotShareTheCallersMemory(t *testing.T) {
 	raw := fromJSON(t, `{"a":"x","b":{"$in":["y"]}}`)
-	f, err := docdb.ParseFilter(raw)
+	f, err := filter.Parse(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
 	v := docdb.StringID("z")
-	eq := docdb.Eq("c", v)
+	eq := filter.Eq("c", v)
 	clear(raw)
 	clear(v.Value)
-	if !docdb.And(f, eq).Match(fromJSON(t, `{"a":"x","b":"y","c":"z"}`)) {
+	if !filter.And(f, eq).Match(fromJSON(t, `{"a":"x","b":"y","c":"z"}`)) {
 		t.Error("the filter changed with the caller's bytes")
 	}
 }
@@ -306,11 +307,11 @@ func TestFiltersDoNotShareTheCallersMemory(t *testing.T) {
 func TestFilterReadAgainMatchesTheSame(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		raw := Filter(3).Draw(t, "filter")
-		f, err := docdb.ParseFilter(raw)
+		f, err := filter.Parse(raw)
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := docdb.ParseFilter(f.Document())
+		again, err := filter.Parse(f.Document())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -330,7 +331,7 @@ func TestOperatorsAndTheirComplementsPartTheDocuments(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		doc, path, v := Document(Value(int32(1))).Draw(t, "document"), Path().Draw(t, "path"), Scalar().Draw(t, "value")
 		match := func(condition any) bool {
-			f, err := docdb.ParseFilter(Raw(bson.D{{Key: path, Value: condition}}))
+			f, err := filter.Parse(Raw(bson.D{{Key: path, Value: condition}}))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -358,18 +359,18 @@ func FuzzParseFilter(f *testing.F) {
 		f.Add([]byte(fromJSON(f, filter)), []byte(doc))
 	}
 	f.Fuzz(func(t *testing.T, raw, doc []byte) {
-		filter, err := docdb.ParseFilter(raw)
+		parsed, err := filter.Parse(raw)
 		if err != nil {
 			if !errors.Is(err, docdb.ErrInvalid) {
 				t.Fatalf("got %v, want ErrInvalid", err)
 			}
 			return
 		}
-		again, err := docdb.ParseFilter(filter.Document())
+		again, err := filter.Parse(parsed.Document())
 		if err != nil {
 			t.Fatalf("read again: %v", err)
 		}
-		if filter.Match(doc) != again.Match(doc) {
+		if parsed.Match(doc) != again.Match(doc) {
 			t.Fatal("read again it matches differently")
 		}
 	})
@@ -377,7 +378,7 @@ func FuzzParseFilter(f *testing.F) {
 
 func BenchmarkMatch(b *testing.B) {
 	doc := Doc("x", "a", 5, "b", bson.A{1, 2, 3}, "c", bson.D{{Key: "d", Value: "e"}})
-	f, err := docdb.ParseFilter(fromJSON(b, `{"a":{"$gt":1,"$lt":9},"b":3,"c.d":{"$in":["e","f"]}}`))
+	f, err := filter.Parse(fromJSON(b, `{"a":{"$gt":1,"$lt":9},"b":3,"c.d":{"$in":["e","f"]}}`))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package docdb
+package indexkey
 
 import (
 	"context"
@@ -6,35 +6,38 @@ import (
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb/fieldpath"
+	"github.com/orgd/orgd/internal/docdb/meter"
+	"github.com/orgd/orgd/internal/docdb/wire"
 )
 
-// An Expander makes the keys under which indexes hold a document, one after the
-// other. One serves all indexes of one document and bounds what they take
-// together: a step is an element of the document that is looked at, some ten
-// nanoseconds, and a client decides how often paths lead past it; a key counts as several. An
-// Expander is for one goroutine.
+// An Expander makes the keys under which indexes hold a document, one after the other. An
+// expander serves all indexes of one document and bounds what they take together: a step is
+// an element of the document that is looked at, and a client decides how often paths lead
+// past it; a key counts as several. An Expander is for one goroutine.
 type Expander struct {
-	*Meter
-	most   int
-	levels []*level // of arrays that the paths have led through, to be used again
+	meter    *meter.Meter
+	maxSteps int      // 0: no limit
+	levels   []*level // of arrays that the paths have led through, to be used again
 }
 
 // stepsOfKey is how many steps a key counts as.
 const stepsOfKey = 8
 
-// NewExpander returns an expander that ends with the context, or after more than
-// maxSteps; 0: no limit. It lets nobody go first: those who use it hold locks.
-func NewExpander(ctx context.Context, maxSteps int) *Expander {
-	return &Expander{Meter: &Meter{ctx: ctx, checkAt: checkEvery}, most: maxSteps}
+// NewExpander returns an expander whose work the meter counts and ends, and which ends
+// after more than maxSteps by itself; 0: no limit.
+func NewExpander(m *meter.Meter, maxSteps int) *Expander {
+	return &Expander{meter: m, maxSteps: maxSteps}
 }
 
-// Expander returns an expander of work that the meter counts.
-func (m *Meter) Expander() *Expander { return &Expander{Meter: m} }
+// NewUnbounded returns an expander that nothing ends.
+func NewUnbounded() *Expander { return NewExpander(meter.WithoutTurns(context.Background()), 0) }
 
 // Each calls visit with each key under which an index holds the document: one for
 // most, several where a path leads to an array. They come in the order of the
 // document, some of them more than once. A key shares the document's memory, and is itself
-// valid until visit returns, whose error ends it. *IndexKeyError as in IndexKeys, and
+// valid until visit returns, whose error ends it. *Error as in All, and
 // after too many steps; the context's error.
 func (x *Expander) Each(doc bson.Raw, keys []Key, visit func(key []bson.RawValue) error) error {
 	l := x.level(0, len(keys))
@@ -53,11 +56,11 @@ func (x *Expander) Each(doc bson.Raw, keys []Key, visit func(key []bson.RawValue
 
 // check ends what takes too long.
 func (x *Expander) check(path string) error {
-	if x.most > 0 && x.steps > x.most {
-		return &IndexKeyError{Path: path, Problem: "it leads past too many elements, too often"}
+	if x.maxSteps > 0 && x.meter.Steps() > x.maxSteps {
+		return &Error{Path: path, Problem: "it leads past too many elements, too often"}
 	}
-	x.Take(0)
-	return x.err
+	x.meter.Take(0)
+	return x.meter.Err()
 }
 
 // plainValue finds the value at a path, null if it is missing, and reports
@@ -65,16 +68,16 @@ func (x *Expander) check(path string) error {
 func (x *Expander) plainValue(doc []byte, path string) (v bson.RawValue, plain bool) {
 	for {
 		name, rest, more := strings.Cut(path, ".")
-		v, ok := lookup(x.Meter, doc, name)
+		v, ok := fieldpath.Lookup(x.meter, doc, name)
 		switch {
 		case !ok:
-			return nullValue, true
+			return wire.Null, true
 		case v.Type == bson.TypeArray:
 			return v, false
 		case !more:
 			return v, true
 		case v.Type != bson.TypeEmbeddedDocument:
-			return nullValue, true
+			return wire.Null, true
 		}
 		doc, path = v.Value, rest
 	}
@@ -103,14 +106,14 @@ func (x *Expander) level(n, keys int) *level {
 // A cursor is how far one path of an index has been followed.
 type cursor struct {
 	name string
-	rest []segment // empty: the path's value is known
+	rest []fieldpath.Segment // empty: the path's value is known
 	// positional: rest[0] is an index of the array being expanded, so the path
 	// goes on at that element, the same for every element of the array.
 	positional bool
-	element    bson.RawValue // the array's element at that index
-	target     bson.RawValue // what following rest from the array leads to, up to the next array
-	found      bool          // whether target is there
-	after      []segment     // what is left of rest at target
+	element    bson.RawValue       // the array's element at that index
+	target     bson.RawValue       // what following rest from the array leads to, up to the next array
+	found      bool                // whether target is there
+	after      []fieldpath.Segment // what is left of rest at target
 }
 
 // expandAll is Each for a document with arrays. It follows mongod's
@@ -119,7 +122,7 @@ func (x *Expander) expandAll(doc bson.Raw, keys []Key, visit func([]bson.RawValu
 	l := x.level(0, len(keys))
 	l.at = l.at[:0]
 	for _, key := range keys {
-		l.at = append(l.at, cursor{name: key.Path, rest: splitPath(key.Path)})
+		l.at = append(l.at, cursor{name: key.Path, rest: fieldpath.Split(key.Path)})
 	}
 	return x.expand(doc, 0, visit)
 }
@@ -146,12 +149,12 @@ func (x *Expander) expand(doc []byte, depth int, visit func([]bson.RawValue) err
 			continue
 		}
 		if len(l.through) > 0 && !sameMemory(array.Value, v.Value) {
-			return &IndexKeyError{Path: c.name, Problem: "it leads to another array than a path before it"}
+			return &Error{Path: c.name, Problem: "it leads to another array than a path before it"}
 		}
 		array, l.through = v, append(l.through, i)
 	}
 	if len(l.through) == 0 {
-		x.steps += stepsOfKey
+		x.meter.Take(stepsOfKey)
 		return visit(l.row)
 	}
 	return x.expandArray(array, depth, whole, visit)
@@ -170,7 +173,7 @@ func (x *Expander) step(c *cursor, doc []byte) (v bson.RawValue, nested bool, er
 		v, c.rest, ok = x.follow(doc, c.rest)
 	}
 	if !ok {
-		v, c.rest = nullValue, nil
+		v, c.rest = wire.Null, nil
 	}
 	return v, nested, x.check(c.name)
 }
@@ -181,17 +184,17 @@ func (x *Expander) unambiguous(c *cursor, doc []byte) error {
 	if !c.positional || len(doc) == 0 {
 		return nil
 	}
-	if _, named := lookup(x.Meter, doc, c.rest[0].name); named {
-		return &IndexKeyError{Path: c.name, Problem: "a number in it is both an index of an array and a name in the array's documents"}
+	if _, named := fieldpath.Lookup(x.meter, doc, c.rest[0].Name); named {
+		return &Error{Path: c.name, Problem: "a number in it is both an index of an array and a name in the array's documents"}
 	}
 	return nil
 }
 
 // follow goes down documents by name to an array, to the end of the path, or
 // nowhere, and returns what is left of the path there.
-func (x *Expander) follow(doc []byte, path []segment) (v bson.RawValue, rest []segment, ok bool) {
+func (x *Expander) follow(doc []byte, path []fieldpath.Segment) (v bson.RawValue, rest []fieldpath.Segment, ok bool) {
 	for {
-		v, ok = lookup(x.Meter, doc, path[0].name)
+		v, ok = fieldpath.Lookup(x.meter, doc, path[0].Name)
 		path = path[1:]
 		if !ok || v.Type == bson.TypeArray || len(path) == 0 {
 			return v, path, ok
@@ -207,23 +210,23 @@ func (x *Expander) follow(doc []byte, path []segment) (v bson.RawValue, rest []s
 // same, it goes on once.
 func (x *Expander) expandArray(array bson.RawValue, depth int, whole bool, visit func([]bson.RawValue) error) error {
 	l := x.levels[depth]
-	elements := body(array.Value)
+	elements := wire.Elements(array.Value)
 	if len(elements) == 0 {
 		for i := range l.at {
 			l.at[i].positional = false
 		}
-		return x.expandElement(undefinedValue, undefinedValue, depth, visit)
+		return x.expandElement(wire.Undefined, wire.Undefined, depth, visit)
 	}
 	for i := range l.at {
 		x.enter(&l.at[i], array.Value)
 	}
 	once := l.once(whole)
 	for first := true; ; first = false {
-		_, v, rest, ok := next(elements)
+		_, v, rest, ok := wire.Next(elements)
 		if !ok {
 			return nil
 		}
-		x.steps++
+		x.meter.Take(1)
 		ends := v // what a path that ends at this array gets
 		if whole {
 			ends = array
@@ -272,11 +275,11 @@ func (x *Expander) unambiguousAll(v bson.RawValue, l *level) error {
 // enter looks up the element that a path names by its index.
 func (x *Expander) enter(c *cursor, array []byte) {
 	c.positional = false
-	if len(c.rest) == 0 || c.rest[0].index < 0 {
+	if len(c.rest) == 0 || c.rest[0].Index < 0 {
 		return
 	}
-	x.steps += c.rest[0].index
-	c.element, c.positional = elementAt(array, c.rest[0].index)
+	x.meter.Take(c.rest[0].Index)
+	c.element, c.positional = fieldpath.ElementAt(array, c.rest[0].Index)
 	if !c.positional {
 		return
 	}

@@ -1,4 +1,4 @@
-package docdb_test
+package wire_test
 
 import (
 	"testing"
@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/wire"
 )
 
 func TestFields(t *testing.T) {
@@ -16,7 +16,7 @@ func TestFields(t *testing.T) {
 	}
 	names := func(doc bson.Raw) []string {
 		got := []string{}
-		for name, v := range docdb.Fields(doc) {
+		for name, v := range wire.Fields(doc) {
 			if want, err := doc.LookupErr(string(name)); err == nil && !want.Equal(v) {
 				t.Errorf("%q is %v, want %v", name, v, want)
 			}
@@ -30,7 +30,7 @@ func TestFields(t *testing.T) {
 	for n := range raw { // cut off anywhere it neither panics nor makes anything up
 		names(raw[:n])
 	}
-	for range docdb.Fields(raw) {
+	for range wire.Fields(raw) {
 		break
 	}
 }
