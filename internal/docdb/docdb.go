@@ -36,8 +36,8 @@
 // error; a write returns it as [ErrUnavailable]. A read ends with its context. Of a write
 // that has begun the cancellation of its context leaves no doubt: what was sent is
 // followed to its outcome, and the call returns when it was done or when it never will be.
-// Only a deadline ends the wait for what was sent, with [ErrOutcomeUnknown]. So whoever
-// hangs up changes nothing, and a write counts as under way for as long as it is.
+// Only a deadline ends the wait for what was sent, with [ErrOutcomeUnknown]. So a
+// client that hangs up changes nothing, and a write counts as under way for as long as it is.
 package docdb
 
 import (

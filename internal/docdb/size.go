@@ -32,8 +32,8 @@ type Size struct {
 // them, and that can tell it of each. Not every one can.
 type IndexSizer interface {
 	// IndexSize returns what a document has, or would have, in the collection's indexes as
-	// they are now: of all documents together it is Size.IndexBytes. So whoever knows the
-	// size of a collection can say before a write what it adds. Of a document that
+	// they are now: of all documents together it is Size.IndexBytes. So a caller that knows
+	// the size of a collection can say before a write what it adds. Of a document that
 	// indexes cannot hold, errors as in Insert. In a collection that does not
 	// exist it is 0. errors.ErrUnsupported where the storage beneath does not tell.
 	IndexSize(ctx context.Context, doc bson.Raw) (int64, error)

@@ -28,7 +28,7 @@ func TestNeighboursOfALargeDocument(t *testing.T) {
 		}
 		return nil
 	}))
-	e := open(t, Config{Dir: "data", fs: fs, CacheBytes: 2 << 20}) // in which the large one has no place
+	e := open(t, Config{Dir: "data", FS: fs, CacheBytes: 2 << 20}) // in which the large one has no place
 	c := newCollection(t, e)
 	name := func(n int) string { return fmt.Sprintf("doc%04d", n) }
 	const few = 20 // they fit into one block, with something to spare
@@ -36,7 +36,7 @@ func TestNeighboursOfALargeDocument(t *testing.T) {
 		mustInsert(t, c, doc("_id", name(n), "n", n))
 	}
 	mustInsert(t, c, doc("_id", "large", "a", numbers(500_000)))
-	if err := e.db.Compact(bg, []byte{0}, []byte{255}, false); err != nil {
+	if err := e.store.DB.Compact(bg, []byte{0}, []byte{255}, false); err != nil {
 		t.Fatal(err)
 	}
 	const times = 500

@@ -9,7 +9,7 @@ import (
 	"github.com/orgd/orgd/internal/docdb/filter"
 )
 
-// An Interval is a range of encodings: lo and above, below hi; nil: no bound.
+// An Interval is a range of encodings: from Lo on and below Hi; nil: no bound.
 type Interval struct{ Lo, Hi []byte }
 
 // And returns what is in both intervals.

@@ -1,4 +1,4 @@
-package disk
+package journal
 
 import (
 	"encoding/binary"

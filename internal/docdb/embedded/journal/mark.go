@@ -1,4 +1,4 @@
-package disk
+package journal
 
 import (
 	"fmt"
@@ -43,10 +43,11 @@ type Marker struct {
 	Saved Mark
 }
 
-func newMarker(d *Directory) *Marker { return &Marker{fs: d.FS, dir: d.Dir} }
+// NewMarker returns the marker of an engine in a directory.
+func NewMarker(d *Directory) *Marker { return &Marker{fs: d.FS, dir: d.Dir} }
 
-// synced notes that a file is on disk up to there. It costs a write no I/O.
-func (m *Marker) synced(name string, bytes int64) {
+// Synced notes that a file is on disk up to there. It costs a write no I/O.
+func (m *Marker) Synced(name string, bytes int64) {
 	number, isLog, ok := NumberOf(m.fs.PathBase(name))
 	if !ok {
 		return
@@ -83,7 +84,7 @@ func (m *Marker) Save() error {
 		return nil
 	}
 	path := m.fs.PathJoin(m.dir, MarkFile)
-	err := replaceFile(m.fs, path, func(f vfs.File) error {
+	err := ReplaceFile(m.fs, path, func(f vfs.File) error {
 		_, err := f.Write([]byte(now.text()))
 		return err
 	})

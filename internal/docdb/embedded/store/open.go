@@ -1,9 +1,8 @@
-package embedded
+package store
 
 import (
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,24 +12,20 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/orgd/orgd/internal/docdb/embedded/disk"
+	"github.com/orgd/orgd/internal/docdb/embedded/journal"
 )
 
-// What Open answers when it is not the directory's or the disk's fault.
+// What Open answers, beside the errors of package disk.
 var (
 	// ErrLocked: the directory is in use by another engine, mostly in another process.
 	ErrLocked = errors.New("embedded: directory in use")
 	// ErrFormat: the directory holds something else, or was written by a
-	// version of this package that this one does not know.
+	// version of this package that this version does not know.
 	ErrFormat = errors.New("embedded: unknown format")
 	// ErrFull: the disk has no room for what a start writes.
 	ErrFull = errors.New("embedded: the disk is full")
-	// ErrDamaged: what was on disk cannot be read any more.
-	ErrDamaged = disk.ErrDamaged
-	// ErrLost is ErrDamaged where only the newest writes are lost: see Config.AcceptLoss.
-	ErrLost = disk.ErrLost
 )
 
 const (
@@ -44,8 +39,9 @@ const (
 	lockFile     = "LOCK" // Pebble's
 )
 
-// Open opens the engine in a directory, creating it if need be.
-func Open(config Config) (*Engine, error) {
+// Open opens the storage in a directory, creating it if need be. Recover removes what a
+// crash left half-done, before the first call.
+func Open(config Config, recover func(*Store) error) (*Store, error) {
 	c := config.withDefaults()
 	if err := c.prepareDir(); err != nil {
 		return nil, err
@@ -54,25 +50,25 @@ func Open(config Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := c.openLocked(lock)
+	s, err := c.openLocked(lock, recover)
 	if pebble.IsCorruptionError(err) {
 		what, _, _ := strings.Cut(err.Error(), "\n")
-		err = fmt.Errorf("%w: %s; restore the directory from a backup", ErrDamaged, what)
+		err = fmt.Errorf("%w: %s; restore the directory from a backup", journal.ErrDamaged, what)
 	}
 	if err != nil {
 		_ = lock.Close()
 		return nil, err
 	}
-	return e, nil
+	return s, nil
 }
 
 // prepareDir creates the directory and resolves its name: Pebble's lock would
 // let one process open one directory twice under two names.
 func (c *Config) prepareDir() error {
-	if c.fs != nil {
-		return c.fs.MkdirAll(c.Dir, 0o700)
+	if c.FS != nil {
+		return c.FS.MkdirAll(c.Dir, 0o700)
 	}
-	c.fs = vfs.Default
+	c.FS = vfs.Default
 	if c.Dir == "" {
 		return errors.New("embedded: no directory given")
 	}
@@ -94,7 +90,7 @@ func (c *Config) prepareDir() error {
 	return c.makePrivate()
 }
 
-// makePrivate takes everybody else's permissions away: the directory holds the
+// makePrivate takes away the permissions of other users: the directory holds the
 // documents of all organizations.
 func (c *Config) makePrivate() error {
 	info, err := os.Stat(c.Dir)
@@ -112,7 +108,7 @@ func (c *Config) makePrivate() error {
 }
 
 func (c *Config) lockDir() (*pebble.Lock, error) {
-	lock, err := pebble.LockDirectory(c.Dir, c.fs)
+	lock, err := pebble.LockDirectory(c.Dir, c.FS)
 	var path *fs.PathError
 	var errno syscall.Errno
 	switch {
@@ -138,12 +134,12 @@ const (
 
 // state looks at what is in the directory; ErrFormat if it isn't an engine's.
 func (c *Config) state() (dirState, error) {
-	names, err := c.fs.List(c.Dir)
+	names, err := c.FS.List(c.Dir)
 	if err != nil {
 		return 0, fmt.Errorf("reading data directory %q: %w", c.Dir, err)
 	}
 	if slices.Contains(names, formatFile) {
-		line, err := c.disk().ReadFile(formatFile)
+		line, err := c.directory().ReadFile(formatFile)
 		if err != nil {
 			return 0, fmt.Errorf("reading data directory %q: %w", c.Dir, err)
 		}
@@ -167,7 +163,7 @@ func (c *Config) state() (dirState, error) {
 
 // openLocked opens the database in the locked directory, which has been looked
 // at before: another process may have been faster.
-func (c *Config) openLocked(lock *pebble.Lock) (*Engine, error) {
+func (c *Config) openLocked(lock *pebble.Lock, recover func(*Store) error) (*Store, error) {
 	state, err := c.state()
 	if err != nil {
 		return nil, err
@@ -178,33 +174,31 @@ func (c *Config) openLocked(lock *pebble.Lock) (*Engine, error) {
 		}
 	}
 	if state == dirReady {
-		if err := c.disk().CheckJournal(); err != nil {
+		if err := c.directory().CheckJournal(); err != nil {
 			return nil, fmt.Errorf("opening data directory %q: %w", c.Dir, err)
 		}
 	}
-	h := disk.NewHealth(c.disk())
+	h := disk.NewHealth(c.directory())
 	h.Space.Ballast.Find()
 	db, err := c.openPebble(h, lock, state == dirReady)
 	if err != nil {
 		return nil, fmt.Errorf("opening data directory %q: %w", c.Dir, err)
 	}
-	e := &Engine{db: db, lock: lock, health: h, seed: maphash.MakeSeed(),
-		heavy: semaphore.NewWeighted(heavyPlaces()), maxWalk: maxWalk, memTable: c.MemTableBytes, kept: make(chan struct{})}
-	e.calls.idle = make(chan struct{})
-	e.catalog = newCatalog(e)
-	err = e.sweepUnfinishedIndexes()
+	s := &Store{DB: db, lock: lock, Health: h, memTable: c.MemTableBytes, kept: make(chan struct{})}
+	s.calls.idle = make(chan struct{})
+	err = recover(s)
 	if err == nil && state != dirReady {
 		err = c.finishCreating(db)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening data directory %q: %w", c.Dir, err), db.Close())
 	}
-	if c.unkept {
-		close(e.kept)
+	if c.NoUpkeep {
+		close(s.kept)
 	} else {
-		go e.keep()
+		go s.keep()
 	}
-	return e, nil
+	return s, nil
 }
 
 // openPebble opens the database; one that should be there must be. When Pebble
@@ -239,20 +233,20 @@ func (c *Config) openPebble(h *disk.Health, lock *pebble.Lock, mustExist bool) (
 }
 
 // finishCreating makes a new database what it stays. Pebble has begun its log before it knew
-// the format, without what tells damage from a torn end: see chunk.synced.
+// the format, without what tells damage from a torn end: see chunk.synced in package journal.
 func (c *Config) finishCreating(db *pebble.DB) error {
 	if err := db.Flush(); err != nil {
 		return err
 	}
-	if err := c.fs.Rename(c.fs.PathJoin(c.Dir, creatingFile), c.fs.PathJoin(c.Dir, formatFile)); err != nil {
+	if err := c.FS.Rename(c.FS.PathJoin(c.Dir, creatingFile), c.FS.PathJoin(c.Dir, formatFile)); err != nil {
 		return err
 	}
-	return disk.SyncDir(c.fs, c.Dir)
+	return journal.SyncDir(c.FS, c.Dir)
 }
 
 // writeFile writes a file and the names of it and of the directory to disk.
 func (c *Config) writeFile(name, text string) error {
-	f, err := c.fs.Create(c.fs.PathJoin(c.Dir, name), vfs.WriteCategoryUnspecified)
+	f, err := c.FS.Create(c.FS.PathJoin(c.Dir, name), vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
 	}
@@ -263,5 +257,5 @@ func (c *Config) writeFile(name, text string) error {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	return errors.Join(disk.SyncDir(c.fs, c.Dir), disk.SyncDir(c.fs, c.fs.PathDir(c.Dir)))
+	return errors.Join(journal.SyncDir(c.FS, c.Dir), journal.SyncDir(c.FS, c.FS.PathDir(c.Dir)))
 }

@@ -1,4 +1,4 @@
-package embedded
+package scan
 
 import (
 	"bytes"
@@ -6,10 +6,11 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/embedded/keys"
+	"github.com/orgd/orgd/internal/docdb/embedded/store"
 )
 
 // A group is the keys that are not in order among themselves: they have a long
-// part (see maxPart) and agree in all of it that is ordered. A group is all
+// part (see keys.MaxPart) and agree in all of it that is ordered. A group is all
 // within one span or outside it. Its members are sorted by what their documents
 // hold, in bounded memory: of a large group the first ones are picked, then the
 // next, each time going over all of it.
@@ -73,7 +74,7 @@ func (w *walk) collect(prefix []byte) (members []member, rest bool, err error) {
 		return -1
 	}
 	for ok := w.enter(prefix); ok && bytes.HasPrefix(w.it.Key(), prefix); ok = w.next() {
-		if !w.pause.Take(stepsOfKey) {
+		if !w.pause.Take(store.StepsOfKey) {
 			return nil, false, w.pause.Err()
 		}
 		m, here, err := w.member()
@@ -126,7 +127,7 @@ func (w *walk) member() (m member, here bool, err error) {
 		}
 	}
 	m.id = bytes.Clone(at.id)
-	doc, err := w.fetchByKey(append(keys.Documents(w.state.id), m.id...))
+	doc, err := w.fetchByKey(append(keys.Documents(w.state.ID), m.id...))
 	if err != nil {
 		return member{}, false, err
 	}
@@ -137,7 +138,7 @@ func (w *walk) member() (m member, here bool, err error) {
 
 // visitMember is visitEntry for a member.
 func (w *walk) visitMember(m member) (more bool, err error) {
-	doc, err := w.fetchByKey(append(keys.Documents(w.state.id), m.id...))
+	doc, err := w.fetchByKey(append(keys.Documents(w.state.ID), m.id...))
 	if err != nil {
 		return false, err
 	}

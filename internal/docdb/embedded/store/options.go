@@ -1,4 +1,4 @@
-package embedded
+package store
 
 import (
 	"time"
@@ -37,7 +37,7 @@ func (c *Config) pebbleOptions(h *disk.Health) *pebble.Options {
 		MaxOpenFiles:               c.MaxOpenTables,
 		WALBytesPerSync:            1 << 20,
 	}
-	if o.FS = c.fs; c.fs == vfs.Default {
+	if o.FS = c.FS; c.FS == vfs.Default {
 		o.FS = nil
 		o.WithFSDefaults() // the same, watched for slowness
 	}

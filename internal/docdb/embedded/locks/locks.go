@@ -1,45 +1,50 @@
-package embedded
+// Package locks keeps writes and reads of one collection apart: the keys that writes hold
+// (Table), and the commits that readers may see before they are on disk (Commits).
+package locks
 
 import (
 	"context"
-	"hash/maphash"
 	"slices"
 	"sync"
 )
 
-// locks are the keys of one collection that writes hold: of documents, and of
+// A Table is the keys of one collection that writes hold: of documents, and of
 // entries of unique indexes. A write claims all keys that it checks at one moment,
-// before the check, and holds them until it is on disk. Keys go to those who wait for them in
-// the order in which they came, so that no two writes wait for each other. Nothing here is
+// before the check, and holds them until it is on disk. Writes get a key in the order in
+// which they asked for it, so that no two writes wait for each other. Nothing here is
 // shared by collections: however many keys a write has, only its own collection's wait.
 //
-// Keys stand here by their hash of 64 bits. Two that share one wait for each other in
-// vain, which nobody will see.
-type locks struct {
+// Keys stand here by their hash of 64 bits. Two that share a hash wait for each other in
+// vain, which is too rare to be noticed.
+type Table struct {
 	mu   sync.Mutex
 	keys map[uint64]keyLock
 	most int // keys that there were at a time
 }
 
-// A keyLock is a key that somebody holds.
+// A keyLock is a key that a write holds.
 type keyLock struct {
-	owner *hold
-	next  []*hold // who wait for it, in their order
+	owner *Hold
+	next  []*Hold // the holds that wait for it, in their order
 }
 
-// A hold is the keys of one write. Its fields are guarded by locks.mu.
-type hold struct {
+// A Hold is the keys of one write. Its fields are guarded by Table.mu.
+type Hold struct {
 	keys  []uint64
 	waits int           // keys that others still own
 	ready chan struct{} // closed when there are none; nil if there never were
-	done  chan struct{} // closed when it has ended; nil while nobody waits for that
+	done  chan struct{} // closed when it has ended; nil while nothing waits for that
 }
 
-// hashOf is a key as it stands in locks.
-func (e *Engine) hashOf(key []byte) uint64 { return maphash.Bytes(e.seed, key) }
+// Len is how many keys are held.
+func (l *Table) Len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.keys)
+}
 
-// lock waits until it holds all of the keys, or the context ends.
-func (l *locks) lock(ctx context.Context, keys []uint64) (*hold, error) {
+// Lock waits until it holds all of the keys, or the context ends.
+func (l *Table) Lock(ctx context.Context, keys []uint64) (*Hold, error) {
 	h := l.claim(keys)
 	if h.ready == nil {
 		return h, nil
@@ -48,13 +53,13 @@ func (l *locks) lock(ctx context.Context, keys []uint64) (*hold, error) {
 	case <-h.ready:
 		return h, nil
 	case <-ctx.Done():
-		l.unlock(h)
+		l.Unlock(h)
 		return nil, ctx.Err()
 	}
 }
 
-func (l *locks) claim(keys []uint64) *hold {
-	h := &hold{keys: keys}
+func (l *Table) claim(keys []uint64) *Hold {
+	h := &Hold{keys: keys}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.keys == nil {
@@ -78,8 +83,8 @@ func (l *locks) claim(keys []uint64) *hold {
 	return h
 }
 
-// unlock gives up a hold, whether it has all its keys or not.
-func (l *locks) unlock(h *hold) {
+// Unlock gives up a hold, whether it has all its keys or not.
+func (l *Table) Unlock(h *Hold) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, key := range h.keys {
@@ -96,10 +101,10 @@ func (l *locks) unlock(h *hold) {
 	}
 }
 
-func (l *locks) giveUp(key uint64, k keyLock, h *hold) {
+func (l *Table) giveUp(key uint64, k keyLock, h *Hold) {
 	switch {
 	case k.owner != h:
-		k.next = slices.DeleteFunc(k.next, func(other *hold) bool { return other == h })
+		k.next = slices.DeleteFunc(k.next, func(other *Hold) bool { return other == h })
 		l.keys[key] = k
 	case len(k.next) == 0:
 		delete(l.keys, key)
@@ -112,12 +117,12 @@ func (l *locks) giveUp(key uint64, k keyLock, h *hold) {
 	}
 }
 
-// settle waits for the write in progress to a key, if there is one. Pebble makes a write
+// Settle waits for the write in progress to a key, if there is one. Pebble makes a write
 // visible before it is on disk: what was read of the key before may not be told earlier.
-func (l *locks) settle(ctx context.Context, key uint64) error {
+func (l *Table) Settle(ctx context.Context, key uint64) error {
 	l.mu.Lock()
 	h := l.keys[key].owner
-	if h == nil || h.waits > 0 { // who still waits for a key has written nothing
+	if h == nil || h.waits > 0 { // a write that still waits for a key has written nothing
 		l.mu.Unlock()
 		return nil
 	}

@@ -1,4 +1,4 @@
-package embedded
+package store
 
 import (
 	"context"
@@ -13,12 +13,12 @@ import (
 
 // VerifyTables reads every block of every table, and returns what is wrong with those
 // that are not as they were written, by the names of their files. The logs Open has read.
-func (e *Engine) VerifyTables(ctx context.Context) (damaged map[string]error, err error) {
-	if err := e.begin(ctx); err != nil {
+func (s *Store) VerifyTables(ctx context.Context) (damaged map[string]error, err error) {
+	if err := s.Begin(ctx); err != nil {
 		return nil, err
 	}
-	defer e.calls.leave()
-	names, err := e.tables()
+	defer s.Leave()
+	names, err := s.Tables()
 	if err != nil {
 		return nil, err
 	}
@@ -27,9 +27,9 @@ func (e *Engine) VerifyTables(ctx context.Context) (damaged map[string]error, er
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		err := e.verifyTable(ctx, name)
+		err := s.verifyTable(ctx, name)
 		if errors.Is(err, fs.ErrNotExist) {
-			if now, listErr := e.tables(); listErr != nil || !now[name] {
+			if now, listErr := s.Tables(); listErr != nil || !now[name] {
 				continue // it was compacted into another one meanwhile
 			}
 		}
@@ -40,9 +40,9 @@ func (e *Engine) VerifyTables(ctx context.Context) (damaged map[string]error, er
 	return damaged, nil
 }
 
-// tables returns the names of the files of all tables.
-func (e *Engine) tables() (map[string]bool, error) {
-	levels, err := e.db.SSTables()
+// Tables returns the names of the files of all tables.
+func (s *Store) Tables() (map[string]bool, error) {
+	levels, err := s.DB.SSTables()
 	if err != nil {
 		return nil, err
 	}
@@ -55,9 +55,9 @@ func (e *Engine) tables() (map[string]bool, error) {
 	return names, nil
 }
 
-func (e *Engine) verifyTable(ctx context.Context, name string) error {
-	disk := e.health.Space
-	f, err := disk.FS.Open(disk.FS.PathJoin(disk.Dir, name))
+func (s *Store) verifyTable(ctx context.Context, name string) error {
+	space := s.Health.Space
+	f, err := space.FS.Open(space.FS.PathJoin(space.Dir, name))
 	if err != nil {
 		return err
 	}

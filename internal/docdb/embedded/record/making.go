@@ -1,4 +1,4 @@
-package embedded
+package record
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/catalog"
 	"github.com/orgd/orgd/internal/docdb/embedded/keys"
 	"github.com/orgd/orgd/internal/docdb/indexkey"
 	"github.com/orgd/orgd/internal/docdb/meter"
@@ -17,7 +18,7 @@ import (
 
 // making is the entries of one document on their way.
 type making struct {
-	m   *recorder
+	m   *Recorder
 	x   *indexkey.Expander
 	doc bson.Raw
 	id  []byte
@@ -28,17 +29,17 @@ type making struct {
 	encoded int
 }
 
-func (m *recorder) entriesOf(doc bson.Raw, id []byte) *making {
+func (m *Recorder) entriesOf(doc bson.Raw, id []byte) *making {
 	steps := maxSteps
 	if m.unbounded {
 		steps = 0
 	}
-	return &making{m: m, x: indexkey.NewExpander(meter.WithoutTurns(m.ctx), steps), doc: doc, id: id, entries: make([]entry, 0, len(m.state.indexes))}
+	return &making{m: m, x: indexkey.NewExpander(meter.WithoutTurns(m.ctx), steps), doc: doc, id: id, entries: make([]entry, 0, len(m.state.Indexes))}
 }
 
 // add adds the entries of an index.
-func (d *making) add(ix *index) error {
-	p := part{d: d, ix: ix, start: len(d.entries), prefix: append(keys.Index(d.m.state.id, ix.id), keys.IndexEntries)}
+func (d *making) add(ix *catalog.Index) error {
+	p := part{d: d, ix: ix, start: len(d.entries), prefix: append(keys.Index(d.m.state.ID, ix.ID), keys.IndexEntries)}
 	if err := d.x.Each(d.doc, ix.Keys, p.add); err != nil {
 		d.entries = d.entries[:p.start]
 		return d.refusal(ix, err)
@@ -48,7 +49,7 @@ func (d *making) add(ix *index) error {
 }
 
 // refusal names the index in an error.
-func (d *making) refusal(ix *index, err error) error {
+func (d *making) refusal(ix *catalog.Index, err error) error {
 	var refused *docdb.IndexKeyError
 	if !errors.As(err, &refused) {
 		return fmt.Errorf("index %q: %w", ix.Name, err)
@@ -80,7 +81,7 @@ func widest(doc bson.Raw, keys []docdb.Key) string {
 // A part is the entries of one document in one index.
 type part struct {
 	d      *making
-	ix     *index
+	ix     *catalog.Index
 	start  int // of d.entries
 	prefix []byte
 	size   int // of the entries
@@ -106,12 +107,12 @@ func (p *part) add(row []bson.RawValue) error {
 	}
 	en := entry{}
 	if p.ix.Unique {
-		en.unique, en.value = p.ix, keys.EntryValue(length, p.d.id)
+		en.Unique, en.Value = p.ix, keys.EntryValue(length, p.d.id)
 	} else {
-		en.value = keys.EntryValue(length, nil)
+		en.Value = keys.EntryValue(length, nil)
 		m.key = append(m.key, p.d.id...)
 	}
-	en.key = bytes.Clone(m.key)
+	en.Key = bytes.Clone(m.key)
 	p.d.entries = append(p.d.entries, en)
 	p.size += en.size()
 	return p.check()
@@ -139,9 +140,9 @@ func (p *part) has(tuple []byte) bool {
 // tuple is the part of an entry's key that tells it from the others.
 func (p *part) tuple(en entry) []byte {
 	if p.ix.Unique {
-		return en.key[len(p.prefix):]
+		return en.Key[len(p.prefix):]
 	}
-	return en.key[len(p.prefix) : len(en.key)-len(p.d.id)]
+	return en.Key[len(p.prefix) : len(en.Key)-len(p.d.id)]
 }
 
 // check refuses what is too much.
@@ -165,9 +166,9 @@ func (p *part) finish() {
 	d.keys += len(mine)
 	if len(mine) > 1 {
 		for _, en := range mine {
-			en.value[0] |= keys.MultiEntry
+			en.Value[0] |= keys.MultiEntry
 		}
-		mark := entry{key: slices.Concat(p.prefix[:len(p.prefix)-1], []byte{keys.IndexMulti}, d.id)}
+		mark := entry{Key: slices.Concat(p.prefix[:len(p.prefix)-1], []byte{keys.IndexMulti}, d.id)}
 		d.entries = append(d.entries, mark)
 		p.size += mark.size()
 	}

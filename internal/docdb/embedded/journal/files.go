@@ -1,4 +1,4 @@
-package disk
+package journal
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ type Directory struct {
 	Logger *slog.Logger
 	// MinFree is the free space that a write has to leave, in bytes; 0 or less: there is no limit.
 	MinFree int64
-	// AcceptLoss ends logs where they can be read to: see Config.AcceptLoss.
+	// AcceptLoss ends logs where they can be read to: see Config.AcceptLoss of the engine.
 	AcceptLoss bool
 }
 
@@ -42,13 +42,13 @@ func SyncDir(fs vfs.FS, dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// unfinished is what a file is called until replaceFile has finished it.
-func unfinished(path string) string { return path + ".new" }
+// Unfinished is what a file is called until ReplaceFile has finished it.
+func Unfinished(path string) string { return path + ".new" }
 
-// replaceFile puts a file that is whole, and on disk, in the place of another or of none. Its
+// ReplaceFile puts a file that is whole, and on disk, in the place of another or of none. Its
 // name is on disk when the directory has been synced.
-func replaceFile(fs vfs.FS, path string, fill func(vfs.File) error) error {
-	f, err := fs.Create(unfinished(path), vfs.WriteCategoryUnspecified)
+func ReplaceFile(fs vfs.FS, path string, fill func(vfs.File) error) error {
+	f, err := fs.Create(Unfinished(path), vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
 	}
@@ -58,5 +58,5 @@ func replaceFile(fs vfs.FS, path string, fill func(vfs.File) error) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	return fs.Rename(unfinished(path), path)
+	return fs.Rename(Unfinished(path), path)
 }

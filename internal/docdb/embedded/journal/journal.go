@@ -1,4 +1,7 @@
-package disk
+// Package journal says at a start whether what was acknowledged is still there: it reads Pebble's
+// logs and manifest (Directory.CheckJournal) and compares them with the mark of how much had been
+// synced (Marker), and ends damaged logs where that is accepted.
+package journal
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package embedded
+package scan
 
 import (
 	"bytes"
@@ -8,15 +8,16 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/catalog"
 	"github.com/orgd/orgd/internal/docdb/embedded/keys"
 	"github.com/orgd/orgd/internal/docdb/filter"
 )
 
 // A plan says which keys a scan walks over, and what their order is.
 type plan struct {
-	ix     *index // nil: the documents
-	prefix []byte // of all keys; what follows it is ordered
-	spans  []span // to walk, disjoint and in the ascending order of their documents
+	ix     *catalog.Index // nil: the documents
+	prefix []byte         // of all keys; what follows it is ordered
+	spans  []span         // to walk, disjoint and in the ascending order of their documents
 	// fixed: all entries have one tuple, which is a part of prefix. So their
 	// order is that of _id, and no document has two of them.
 	fixed bool
@@ -27,7 +28,7 @@ func (p plan) order() uint32 {
 	if p.ix == nil || p.fixed {
 		return 0
 	}
-	return p.ix.id
+	return p.ix.ID
 }
 
 // A span is the keys from lower on and below upper.
@@ -35,11 +36,11 @@ type span struct{ lower, upper []byte }
 
 // A planner chooses a plan for a query on a collection as it is in an iterator's view.
 type planner struct {
-	state      *collState
+	state      *catalog.State
 	query      docdb.Query
 	conditions []filter.Condition
 	// hasMulti reports whether a document has several entries in an index.
-	hasMulti func(*index) (bool, error)
+	hasMulti func(*catalog.Index) (bool, error)
 }
 
 // plan returns the plan for a query; docdb.ErrNoIndex if there is none. An empty
@@ -49,15 +50,15 @@ func (p *planner) plan() (plan, error) {
 	if len(p.query.Order) == 0 {
 		return p.planByID()
 	}
-	i := slices.IndexFunc(p.state.indexes, func(ix *index) bool { return slices.Equal(ix.Keys, p.query.Order) })
+	i := slices.IndexFunc(p.state.Indexes, func(ix *catalog.Index) bool { return slices.Equal(ix.Keys, p.query.Order) })
 	if i < 0 {
 		return plan{}, fmt.Errorf("%w: %v", docdb.ErrNoIndex, p.query.Order)
 	}
-	return p.planByIndex(p.state.indexes[i])
+	return p.planByIndex(p.state.Indexes[i])
 }
 
 func (p *planner) planByID() (plan, error) {
-	documents := plan{prefix: keys.Documents(p.state.id)}
+	documents := plan{prefix: keys.Documents(p.state.ID)}
 	all := keys.Interval{}
 	var points *filter.Condition
 	restricted := false
@@ -71,7 +72,7 @@ func (p *planner) planByID() (plan, error) {
 		}
 	}
 	if points != nil {
-		documents.spans = pointSpans(p.state.id, points.Values, all)
+		documents.spans = pointSpans(p.state.ID, points.Values, all)
 		return documents, nil
 	}
 	if !restricted {
@@ -102,7 +103,7 @@ func pointSpans(coll uint32, ids []bson.RawValue, within keys.Interval) (spans [
 // planFixed looks for an index for all of whose keys the filter has an equality;
 // of several the unique one, then the one with the most keys.
 func (p *planner) planFixed() (best plan, found bool, err error) {
-	for _, ix := range p.state.indexes {
+	for _, ix := range p.state.Indexes {
 		if found && (best.ix.Unique && !ix.Unique || best.ix.Unique == ix.Unique && len(best.ix.Keys) >= len(ix.Keys)) {
 			continue
 		}
@@ -119,7 +120,7 @@ func (p *planner) planFixed() (best plan, found bool, err error) {
 				continue
 			}
 		}
-		prefix := keys.AppendPart(append(keys.Index(p.state.id, ix.id), keys.IndexEntries), tuple)
+		prefix := keys.AppendPart(append(keys.Index(p.state.ID, ix.ID), keys.IndexEntries), tuple)
 		best = plan{ix: ix, prefix: prefix, fixed: true, spans: []span{{prefix, keys.Successor(prefix)}}}
 		found = true
 	}
@@ -158,7 +159,7 @@ func (p *planner) planCount(all bool) (result plan, bare bool, err error) {
 	exact := len(usable) == len(p.conditions) && !slices.ContainsFunc(usable, func(c filter.Condition) bool {
 		return c.Op == "$in" || len(keys.AppendValue(nil, c.Values[0])) > keys.MaxPart
 	})
-	for _, ix := range p.state.indexes {
+	for _, ix := range p.state.Indexes {
 		if !exact || ix.Keys[0].Path != path {
 			continue
 		}
@@ -166,7 +167,7 @@ func (p *planner) planCount(all bool) (result plan, bare bool, err error) {
 			return plan{}, false, err
 		} else if !multi {
 			within, _ := p.keyInterval(ix.Keys[0])
-			prefix := append(keys.Index(p.state.id, ix.id), keys.IndexEntries)
+			prefix := append(keys.Index(p.state.ID, ix.ID), keys.IndexEntries)
 			return plan{ix: ix, prefix: prefix, spans: []span{spanOf(prefix, within)}}, true, nil
 		}
 	}
@@ -180,8 +181,8 @@ func (p *planner) planCount(all bool) (result plan, bare bool, err error) {
 // direction of the walk. The entry that meets the filter may be a later one, so
 // while there are such documents the walk can't begin later than at the
 // beginning; but it can end early, since the first entry comes before the later one.
-func (p *planner) planByIndex(ix *index) (plan, error) {
-	prefix := append(keys.Index(p.state.id, ix.id), keys.IndexEntries)
+func (p *planner) planByIndex(ix *catalog.Index) (plan, error) {
+	prefix := append(keys.Index(p.state.ID, ix.ID), keys.IndexEntries)
 	result := plan{ix: ix, prefix: prefix, spans: []span{spanOf(prefix, keys.Interval{})}}
 	tuple, n := p.equalities(ix.Keys[:len(ix.Keys)-1]) // the last key has an interval in any case
 	within := keys.Interval{Lo: tuple, Hi: keys.Successor(tuple)}

@@ -1,4 +1,4 @@
-package embedded
+package scan
 
 import (
 	"bytes"
@@ -11,7 +11,9 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/catalog"
 	"github.com/orgd/orgd/internal/docdb/embedded/keys"
+	"github.com/orgd/orgd/internal/docdb/embedded/store"
 	"github.com/orgd/orgd/internal/docdb/indexkey"
 	"github.com/orgd/orgd/internal/docdb/meter"
 )
@@ -32,8 +34,7 @@ func (p place) beyond(q place, desc bool) bool {
 // A walk goes over a plan's keys, in one view of the database, and visits the
 // documents that satisfy the filter in order.
 type walk struct {
-	e     *Engine
-	state *collState
+	state *catalog.State
 	plan  plan
 	query docdb.Query
 	after *place // what has been visited, and what the query skips
@@ -57,15 +58,12 @@ type pause struct {
 	lookAt int // the meter's step at which to look at the clock again
 }
 
-// maxWalk is how long a walk holds on to one view of the database. It keeps
-// memtables and tables from being given up.
-const maxWalk = 500 * time.Millisecond
+// MaxWalk is how long a walk holds on to one view of the database, which keeps memtables
+// and tables from being given up.
+const MaxWalk = 500 * time.Millisecond
 
-// What a key costs as steps of a meter, and after how many steps a walk looks at the clock.
-const (
-	stepsOfKey = 64
-	lookEvery  = 128 * stepsOfKey
-)
+// lookEvery is after how many steps a walk looks at the clock.
+const lookEvery = 128 * store.StepsOfKey
 
 func newPause(m *meter.Meter, after time.Duration) pause {
 	p := pause{Meter: m, until: time.Now().Add(after)}
@@ -78,7 +76,7 @@ func (p *pause) goOn() { p.lookAt = p.Steps() + lookEvery }
 
 // step is called for each key.
 func (p *pause) step() error {
-	if !p.Take(stepsOfKey) {
+	if !p.Take(store.StepsOfKey) {
 		return p.Err()
 	}
 	if p.Steps() < p.lookAt {
@@ -162,7 +160,7 @@ func (w *walk) walkSpan() (more bool, err error) {
 	return true, w.it.Error()
 }
 
-// seek goes to the first key that may be beyond w.after.
+// Seek goes to the first key that may be beyond w.after.
 func (w *walk) seek() bool {
 	if w.after == nil {
 		if w.query.Desc {
@@ -206,7 +204,7 @@ func (w *walk) entry() (at place, multi bool, err error) {
 	if err != nil {
 		return place{}, false, err
 	}
-	base := len(keys.Index(w.state.id, w.plan.ix.id)) + 1
+	base := len(keys.Index(w.state.ID, w.plan.ix.ID)) + 1
 	tuple, id, multi, ok := keys.ParseEntry(key[base:], value)
 	if !ok {
 		return place{}, false, fmt.Errorf("index %q: malformed entry", w.plan.ix.Name)
@@ -287,12 +285,12 @@ func (w *walk) fetch(id []byte) (bson.Raw, error) {
 	if w.plan.ix == nil {
 		return w.it.ValueAndErr()
 	}
-	return w.fetchByKey(append(keys.Documents(w.state.id), id...))
+	return w.fetchByKey(append(keys.Documents(w.state.ID), id...))
 }
 
 func (w *walk) fetchByKey(key []byte) (bson.Raw, error) {
 	if w.docs == nil {
-		prefix := keys.Documents(w.state.id)
+		prefix := keys.Documents(w.state.ID)
 		var err error
 		w.docs, err = w.it.Clone(pebble.CloneOptions{IterOptions: &pebble.IterOptions{LowerBound: prefix, UpperBound: keys.Successor(prefix)}})
 		if err != nil {
