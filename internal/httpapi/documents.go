@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"encoding/binary"
 	"net/http"
 	"net/url"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/gen/api"
+	"github.com/orgd/orgd/internal/bsonappend"
 	"github.com/orgd/orgd/internal/httpapi/jsondoc"
 	"github.com/orgd/orgd/internal/httpapi/request"
 	"github.com/orgd/orgd/internal/org"
@@ -167,8 +167,7 @@ func idOf(path string) bson.RawValue {
 	if id, err := bson.ObjectIDFromHex(path); err == nil {
 		return bson.RawValue{Type: bson.TypeObjectID, Value: id[:]}
 	}
-	value := binary.LittleEndian.AppendUint32(make([]byte, 0, len(path)+5), uint32(len(path)+1))
-	return bson.RawValue{Type: bson.TypeString, Value: append(append(value, path...), 0)}
+	return bson.RawValue{Type: bson.TypeString, Value: bsonappend.String(make([]byte, 0, len(path)+5), path)}
 }
 
 // pathOf is the reverse of idOf; false for an _id that no path names. A client may

@@ -3,7 +3,7 @@ package tenant
 import (
 	"context"
 
-	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/meter"
 )
 
 // Documents returns an organization's data. It does no I/O; every call checks whether the
@@ -20,13 +20,13 @@ func (s *Store) Claim(ctx context.Context, r IdempotentRequest) (*Claim, *Answer
 
 // WithRoom returns a context for reads of documents that call room before they allocate memory, and
 // fail with its error. room may be called some time after the read, when several requests share
-// one. Small reads do not call it: see docdb.RoomOf.
+// one. Small reads do not call it: see meter.RoomOf.
 func WithRoom(ctx context.Context, room func(bytes int) error) context.Context {
-	return docdb.WithRoom(ctx, room)
+	return meter.WithRoom(ctx, room)
 }
 
 // WithTurns returns a context for reads of documents that share the processors with others:
 // each of their goroutines begins a turn.
 func WithTurns(ctx context.Context, begin func() Turn) context.Context {
-	return docdb.WithTurns(ctx, begin)
+	return meter.WithTurns(ctx, begin)
 }

@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/meter"
 	"github.com/orgd/orgd/internal/tenant/cluster"
 	"github.com/orgd/orgd/internal/tenant/data"
 	"github.com/orgd/orgd/internal/tenant/document"
@@ -42,7 +43,7 @@ type (
 	// Index orders documents by its keys.
 	Index = docdb.Index
 	// Turn is how reads share the processors with others.
-	Turn = docdb.Turn
+	Turn = meter.Turn
 	// IdempotentRequest is a request with an idempotency key.
 	IdempotentRequest = idempotency.Request
 	// Claim is one attempt of a request with an idempotency key.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/orgd/orgd/bench/mongoserver"
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/wire"
 )
 
 // An Engine notes what a store does in its master database.
@@ -86,7 +87,7 @@ func (o organizations) Get(ctx context.Context, id bson.RawValue) (bson.Raw, err
 // Memory of its own to decode.
 func Numbers(doc bson.Raw) (bson.Raw, error) {
 	var kept bson.D
-	for name, v := range docdb.Fields(doc) {
+	for name, v := range wire.Fields(doc) {
 		if v.Type == bson.TypeInt64 {
 			kept = append(kept, bson.E{Key: string(name), Value: v.Int64()})
 		}

@@ -28,7 +28,7 @@ func genLong() *rapid.Generator[any] {
 // TestLongKeysKeepTheirOrder compares what is found among long values with the contract.
 func TestLongKeysKeepTheirOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		e, err := Open(Config{Dir: "data", fs: vfs.NewMem(), MinFreeBytes: -1})
+		e, err := Open(Config{Dir: "data", FS: vfs.NewMem(), MinFreeBytes: -1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +118,7 @@ func checkFind(t rapid.TB, c docdb.Collection, docs []bson.Raw, q docdb.Query) {
 
 // TestALargeGroupIsSortedInPieces has more long keys alike than are sorted at a time.
 func TestALargeGroupIsSortedInPieces(t *testing.T) {
-	const n = 5 * maxGroup / (4 * (keys.MaxPart + 100))
+	const n = 5 * (4 << 20) / (4 * (keys.MaxPart + 100))
 	c := newCollection(t, openMem(t, vfs.NewMem()))
 	var docs []bson.Raw
 	for i := range n {

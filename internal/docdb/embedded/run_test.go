@@ -36,9 +36,9 @@ type inspectedDatabase struct {
 }
 
 func (d inspectedDatabase) Drop(ctx context.Context, name string) error {
-	if d.begin(ctx) == nil {
+	if d.store.Begin(ctx) == nil {
 		checkConsistent(d.t, d.Engine)
-		d.calls.leave()
+		d.store.Leave()
 	}
 	return d.Database.Drop(ctx, name)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/docdbtest/bsontest"
+	"github.com/orgd/orgd/internal/docdb/meter"
 	"github.com/orgd/orgd/internal/docdb/mongodb/mongotest"
 )
 
@@ -21,7 +22,7 @@ func TestFindAsksForRoom(t *testing.T) {
 		}
 	}
 	full, asked := errors.New("full"), 0
-	ctx := docdb.WithRoom(t.Context(), func(bytes int) error {
+	ctx := meter.WithRoom(t.Context(), func(bytes int) error {
 		if asked += bytes; asked > 3*size+size/2 {
 			return full
 		}

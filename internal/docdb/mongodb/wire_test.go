@@ -7,6 +7,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/filter"
 	"github.com/orgd/orgd/internal/docdb/mongodb"
 	"github.com/orgd/orgd/internal/docdb/mongodb/mongotest"
 )
@@ -34,7 +35,7 @@ func TestAListOfIDsIsOneMessage(t *testing.T) {
 	c := create(t, p.URI())
 	var docs []any
 	var ids []bson.RawValue
-	for i := range docdb.MaxInValues {
+	for i := range filter.MaxInValues {
 		docs = append(docs, bson.D{{Key: "_id", Value: i}})
 		ids = append(ids, value(t, i))
 	}

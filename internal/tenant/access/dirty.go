@@ -184,6 +184,6 @@ func DirtyOwner(set string) (opID string, ok bool) {
 	return opID, err == nil && uuid.Validate(opID) == nil
 }
 
-// AskableIDs is how many _ids a filter lists: within docdb.MaxInValues and docdb.MaxFilterSize, and
+// AskableIDs is how many _ids a filter lists: within filter.MaxInValues and filter.MaxSize, and
 // few enough for compatible servers that compare every document found with each of them.
 const AskableIDs = 100

@@ -12,6 +12,8 @@ import (
 
 	"github.com/orgd/orgd/internal/bsonappend"
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/meter"
+	"github.com/orgd/orgd/internal/docdb/wire"
 	"github.com/orgd/orgd/internal/org"
 )
 
@@ -73,10 +75,10 @@ func BodyOf(doc bson.Raw) bson.Raw {
 
 // FromStoredInTurn is FromStored for a document that may be large: it takes turns.
 func FromStoredInTurn(ctx context.Context, doc bson.Raw) (Document, error) {
-	if len(doc) < docdb.LongBytes {
+	if len(doc) < meter.LongBytes {
 		return FromStored(doc), nil
 	}
-	turn, err := docdb.TurnFor(ctx, len(doc))
+	turn, err := meter.TurnFor(ctx, len(doc))
 	if err != nil {
 		return Document{}, err
 	}
@@ -87,8 +89,8 @@ func FromStoredInTurn(ctx context.Context, doc bson.Raw) (Document, error) {
 // RevisionOf returns a stored document's revision, as text and as it is stored, in its own memory, so
 // that it does not keep the document's.
 func RevisionOf(doc bson.Raw) (revision string, rev bson.RawValue) {
-	for elements := docdb.Elements(doc); ; {
-		name, value, rest := docdb.Split(elements)
+	for elements := wire.Elements(doc); ; {
+		name, value, rest := wire.Split(elements)
 		if name == nil {
 			return NoRevision, rev
 		}
@@ -106,9 +108,9 @@ func RevisionOf(doc bson.Raw) (revision string, rev bson.RawValue) {
 
 // appendOthers appends a document's fields but those of one name.
 func appendOthers(dst []byte, doc bson.Raw, but string) []byte {
-	elements := docdb.Elements(doc)
+	elements := wire.Elements(doc)
 	for kept := elements; ; {
-		name, _, rest := docdb.Split(elements)
+		name, _, rest := wire.Split(elements)
 		if name == nil || string(name) == but {
 			dst = append(dst, kept[:len(kept)-len(elements)]...)
 			kept = rest

@@ -8,6 +8,8 @@ import (
 
 	"github.com/orgd/orgd/internal/bsonappend"
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/fieldpath"
+	"github.com/orgd/orgd/internal/docdb/wire"
 )
 
 // ParseFilter reads a client's filter. It refuses a filter with a *docdb.FilterError.
@@ -25,7 +27,7 @@ func ParseFilter(raw bson.Raw) (docdb.Filter, error) {
 // checkFilterPaths refuses paths that no client's document can have, in a filter that
 // docdb.ParseFilter accepts.
 func checkFilterPaths(filter bson.Raw) error {
-	for name, v := range docdb.Fields(filter) {
+	for name, v := range wire.Fields(filter) {
 		if len(name) > 0 && name[0] != '$' {
 			if problem := Hidden(string(name)); problem != "" {
 				return &docdb.FilterError{Path: string(name), Reason: problem}
@@ -35,7 +37,7 @@ func checkFilterPaths(filter bson.Raw) error {
 		if v.Type != bson.TypeArray { // not $and or $or
 			continue
 		}
-		for _, sub := range docdb.Fields(v.Value) {
+		for _, sub := range wire.Fields(v.Value) {
 			if sub.Type == bson.TypeEmbeddedDocument {
 				if err := checkFilterPaths(sub.Value); err != nil {
 					return err
@@ -48,7 +50,7 @@ func checkFilterPaths(filter bson.Raw) error {
 
 // CheckPath returns what is wrong with a path of a client's request, "" if nothing is.
 func CheckPath(path string) (problem string) {
-	if problem := docdb.PathProblem(path); problem != "" {
+	if problem := fieldpath.Problem(path); problem != "" {
 		return problem
 	}
 	return Hidden(path)
@@ -66,7 +68,7 @@ func Hidden(path string) string {
 // CheckNames returns a name at the top level of a client's document that is refused, and why; "" if
 // there is none.
 func CheckNames(body bson.Raw) (name, problem string) {
-	for name := range docdb.Fields(body) {
+	for name := range wire.Fields(body) {
 		switch {
 		case len(name) == 0:
 			return "", "is an empty name at the top level"

@@ -9,6 +9,7 @@ import (
 
 	"github.com/orgd/orgd/internal/bsonappend"
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/wire"
 )
 
 // MergePatch applies a JSON Merge Patch (RFC 7396) to a document. Existing fields keep their place, new
@@ -23,24 +24,24 @@ func MergePatch(target, patch bson.Raw) bson.Raw {
 func appendMerged(dst []byte, target, patch bson.Raw, depth int) bson.Raw {
 	dst, start := bsonappend.Begin(dst)
 	changes := namesOf(patch)
-	elements := docdb.Elements(target)
+	elements := wire.Elements(target)
 	kept := elements // from the first field that is not yet copied
 	for {
-		name, old, rest, ok := docdb.Next(elements)
+		name, old, rest, ok := wire.Next(elements)
 		if !ok {
 			break
 		}
 		if at, first := changes.Take(patch, name); at > 0 {
 			dst = append(dst, kept[:len(kept)-len(elements)]...)
 			if kept = rest; first {
-				_, change, _, _ := docdb.Next(patch[at-1:])
+				_, change, _, _ := wire.Next(patch[at-1:])
 				dst = appendChange(dst, name, old, change, depth)
 			}
 		}
 		elements = rest
 	}
 	dst = append(dst, kept[:len(kept)-len(elements)]...)
-	for name, change := range docdb.Fields(patch) {
+	for name, change := range wire.Fields(patch) {
 		if _, first := changes.Take(patch, name); first {
 			dst = appendChange(dst, name, bson.RawValue{}, change, depth)
 		}
@@ -65,10 +66,10 @@ func appendChange(dst, name []byte, old, change bson.RawValue, depth int) []byte
 }
 
 // namesOf finds the fields of a document.
-func namesOf(doc bson.Raw) (names docdb.Names) {
-	elements := docdb.Elements(doc)
+func namesOf(doc bson.Raw) (names wire.Names) {
+	elements := wire.Elements(doc)
 	for at := 4; ; {
-		name, _, rest, ok := docdb.Next(elements)
+		name, _, rest, ok := wire.Next(elements)
 		if !ok {
 			return names
 		}
@@ -123,7 +124,7 @@ func (p Projection) appendFields(dst []byte, fields bson.Raw, array bool, depth 
 	dst, start := bsonappend.Begin(dst)
 	kept := 0
 	var digits [20]byte
-	for name, v := range docdb.Fields(fields) {
+	for name, v := range wire.Fields(fields) {
 		inner := p
 		if array {
 			name = strconv.AppendInt(digits[:0], int64(kept), 10)

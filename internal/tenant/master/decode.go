@@ -5,7 +5,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/wire"
 	"github.com/orgd/orgd/internal/org"
 )
 
@@ -14,7 +14,7 @@ import (
 // does not expect, such as those of a later version.
 
 func (o *Organization) decode(raw bson.Raw) error {
-	for name, v := range docdb.Fields(raw) {
+	for name, v := range wire.Fields(raw) {
 		if !o.setField(string(name), v) {
 			*o = Organization{}
 			return bson.Unmarshal(raw, o)
@@ -75,7 +75,7 @@ func (o *Organization) setField(name string, v bson.RawValue) (ok bool) {
 }
 
 func (a *Admin) decode(raw bson.Raw) error {
-	for name, v := range docdb.Fields(raw) {
+	for name, v := range wire.Fields(raw) {
 		if !a.setField(string(name), v) {
 			*a = Admin{}
 			return bson.Unmarshal(raw, a)
@@ -141,7 +141,7 @@ func quotaOf(v bson.RawValue) (*Quota, bool) {
 		return nil, false
 	}
 	q := &Quota{}
-	for name, v := range docdb.Fields(doc) {
+	for name, v := range wire.Fields(doc) {
 		n, isInt := v.Int64OK()
 		switch {
 		case !isInt:

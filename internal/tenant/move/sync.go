@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/wire"
 	"github.com/orgd/orgd/internal/tenant/access"
 	"github.com/orgd/orgd/internal/tenant/document"
 	"github.com/orgd/orgd/internal/tenant/master"
@@ -142,7 +143,7 @@ func askable(id bson.RawValue) bool {
 		bson.TypeBinary, bson.TypeBoolean, bson.TypeDateTime, bson.TypeTimestamp, bson.TypeNull:
 		return len(id.Value) <= askableBytes
 	case bson.TypeEmbeddedDocument:
-		for name := range docdb.Fields(id.Value) {
+		for name := range wire.Fields(id.Value) {
 			return len(id.Value) <= askableBytes && !bytes.HasPrefix(name, []byte("$")) // else an operator
 		}
 		return true

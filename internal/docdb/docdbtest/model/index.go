@@ -6,13 +6,14 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/indexkey"
 )
 
 // bounded refuses a document with more index keys than a collection admits.
 func bounded(doc bson.Raw, indexes ...docdb.Index) error {
 	n := 0
 	for _, ix := range indexes {
-		rows, err := docdb.IndexKeys(doc, ix.Keys)
+		rows, err := indexkey.All(doc, ix.Keys)
 		if err != nil {
 			return err
 		}
@@ -26,7 +27,7 @@ func bounded(doc bson.Raw, indexes ...docdb.Index) error {
 // check refuses a document whose key is taken in a unique index by a document at another
 // position than at.
 func (d *contents) check(ix docdb.Index, doc bson.Raw, at int) error {
-	rows, err := docdb.IndexKeys(doc, ix.Keys)
+	rows, err := indexkey.All(doc, ix.Keys)
 	if err != nil || !ix.Unique {
 		return err
 	}
@@ -34,7 +35,7 @@ func (d *contents) check(ix docdb.Index, doc bson.Raw, at int) error {
 		if i == at {
 			continue
 		}
-		taken, err := docdb.IndexKeys(other, ix.Keys)
+		taken, err := indexkey.All(other, ix.Keys)
 		if err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/docdbtest/bsontest"
 	"github.com/orgd/orgd/internal/docdb/docdbtest/suite"
+	"github.com/orgd/orgd/internal/docdb/indexkey"
 )
 
 // Lacks is Options.Lacks for the stand-in. It stores documents as Python objects, so that
@@ -98,7 +99,7 @@ func hasArrayIndex(filter bson.Raw) bool {
 // elements that are not documents, differs on paths with a position in an array, and has one key
 // for an empty array and an array that holds an empty array.
 func misindexed(doc bson.Raw, ix docdb.Index) bool {
-	rows, err := docdb.IndexKeys(doc, ix.Keys)
+	rows, err := indexkey.All(doc, ix.Keys)
 	if err != nil || len(rows) > 1 && len(ix.Keys) > 1 {
 		return true
 	}

@@ -12,6 +12,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/filter"
+	"github.com/orgd/orgd/internal/docdb/meter"
 	"github.com/orgd/orgd/internal/docdb/mongodb/outcome"
 	"github.com/orgd/orgd/internal/docdb/mongodb/position"
 )
@@ -33,7 +35,7 @@ const (
 // last document, which is possible because the order is total.
 func (c *Collection) Find(ctx context.Context, q docdb.Query) iter.Seq2[bson.Raw, error] {
 	return func(yield func(bson.Raw, error) bool) {
-		s := &stream{c: c, q: q, yield: yield, after: q.After, room: docdb.RoomOf(ctx)}
+		s := &stream{c: c, q: q, yield: yield, after: q.After, room: meter.RoomOf(ctx)}
 		err := s.run(ctx)
 		if s.full != nil {
 			err = s.full
@@ -49,7 +51,7 @@ type stream struct {
 	c     *Collection
 	q     docdb.Query
 	yield func(bson.Raw, error) bool
-	room  docdb.Room
+	room  meter.Room
 	full  error // set when there was no room for the next document
 
 	after   *docdb.Position // where the cursor begins
@@ -291,7 +293,7 @@ func (s *stream) narrows(limit int) bool {
 		return false
 	}
 	conditions, _ := s.q.Filter.Conditions()
-	return slices.ContainsFunc(conditions, func(c docdb.Condition) bool { return c.Path != "_id" })
+	return slices.ContainsFunc(conditions, func(c filter.Condition) bool { return c.Path != "_id" })
 }
 
 // directed returns the sort of a walk along an index, reversed if desc.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/docdbtest/bsontest"
+	"github.com/orgd/orgd/internal/docdb/meter"
 )
 
 // TestTakeRefusesAnotherOrderOfID: going on from a position would leave out what the server
@@ -16,7 +17,7 @@ func TestTakeRefusesAnotherOrderOfID(t *testing.T) {
 	for _, desc := range []bool{false, true} {
 		s := &stream{
 			c: &Collection{Namespace: "d.c"}, q: docdb.Query{Desc: desc},
-			yield: func(bson.Raw, error) bool { return true }, room: docdb.RoomOf(t.Context()),
+			yield: func(bson.Raw, error) bool { return true }, room: meter.RoomOf(t.Context()),
 		}
 		ids := []any{1, "a", 2}
 		if desc {

@@ -5,7 +5,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/meter"
 	"github.com/orgd/orgd/internal/fair"
 )
 
@@ -28,7 +28,7 @@ func NewScans(opts *options.ClientOptions) *fair.Queue {
 // scan waits for a place in the queue for scans. A call without turns is not a client's, and does
 // not wait. The caller calls leave when the server has answered.
 func (c *Collection) scan(ctx context.Context) (leave func(), err error) {
-	if !docdb.HasTurns(ctx) {
+	if !meter.HasTurns(ctx) {
 		return func() {}, nil
 	}
 	scans := c.shared.Scans

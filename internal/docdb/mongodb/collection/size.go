@@ -7,6 +7,7 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/mongodb/outcome"
+	"github.com/orgd/orgd/internal/docdb/wire"
 )
 
 // Size implements docdb.Sizer by the server's own statistics.
@@ -41,7 +42,7 @@ func readSize(stats bson.Raw, size *docdb.Size) error {
 		return &outcome.Error{Kind: docdb.ErrUnsupported, Text: "collStats has no count"}
 	}
 	indexes, _ := stats.Lookup("indexSizes").DocumentOK()
-	for name, v := range docdb.Fields(indexes) {
+	for name, v := range wire.Fields(indexes) {
 		if n, ok := v.AsInt64OK(); ok && string(name) != docdb.IDIndex {
 			size.Indexes[string(name)] = n
 			size.IndexBytes += n

@@ -11,6 +11,7 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/docdbtest/bsontest"
+	"github.com/orgd/orgd/internal/docdb/indexkey"
 )
 
 // fataler is what tests and property tests have in common.
@@ -47,7 +48,7 @@ func leaf(t fataler, doc bson.Raw, path string, e bson.E) bool {
 	value := e.Value
 	if value, ok := value.(bson.RawValue); ok && (e.Key == "$gt" || e.Key == "$lt") && value.Type == bson.TypeEmbeddedDocument {
 		// docdb's filters do not order documents; MongoDB's do.
-		rows, err := docdb.IndexKeys(doc, []docdb.Key{{Path: path}})
+		rows, err := indexkey.All(doc, []docdb.Key{{Path: path}})
 		return err == nil && slices.ContainsFunc(rows, func(row []bson.RawValue) bool {
 			c := docdb.Compare(row[0], value)
 			return row[0].Type == value.Type && (e.Key == "$gt" && c > 0 || e.Key == "$lt" && c < 0)
@@ -151,7 +152,7 @@ func TestAfterIsASuperset(t *testing.T) {
 		}), 0, 3, func(k docdb.Key) string { return k.Path }).Draw(t, "keys")
 		desc := rapid.Bool().Draw(t, "desc")
 		for _, d := range []bson.Raw{doc, from} {
-			if _, err := docdb.IndexKeys(d, keys); err != nil {
+			if _, err := indexkey.All(d, keys); err != nil {
 				t.Skip("no index admits the document")
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/docdbtest/bsontest"
 	"github.com/orgd/orgd/internal/docdb/docdbtest/suite"
+	"github.com/orgd/orgd/internal/docdb/wire"
 )
 
 // indexSizes is about docdb.IndexSizer, for collections that implement it.
@@ -49,7 +50,7 @@ func indexSizes(s *suite.T) {
 // with returns a document with a field set to a value.
 func with(doc bson.Raw, name string, value any) bson.Raw {
 	var d bson.D
-	for n, v := range docdb.Fields(doc) {
+	for n, v := range wire.Fields(doc) {
 		if string(n) != name {
 			d = append(d, bson.E{Key: string(n), Value: v})
 		}
