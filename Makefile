@@ -46,9 +46,9 @@ test: $(TEST_SERVER) test-typescript ## Run the tests that a person waits for: T
 	$(GO) -C sdk/go test -short ./...
 	$(GO) -C sdk/go/tests test -short -timeout 15m ./...
 
-# The gates send requests to a service that is tested with the race detector elsewhere, and take three times as
-# long with it.
-UNRACED = internal/contracttest/gates
+# The suite of the contract sends requests to a service that is tested with the race detector elsewhere, and takes
+# three times as long with it.
+UNRACED = internal/contracttest/suite
 
 .PHONY: test-long
 test-long: $(TEST_SERVER) test-typescript ## Run all tests, Go's with the race detector (which needs a C compiler)
@@ -74,11 +74,11 @@ histories: $(TEST_SERVER) ## Search for a history of clients during moves that c
 
 .PHONY: properties
 properties: ## Hold CHECKS (default 2000) drawn requests of each kind and operation against the contract
-	$(GO) test -timeout 2h -run 'TestTheContract' ./internal/contracttest/gates -rapid.checks=$(or $(CHECKS),2000)
+	$(GO) test -timeout 2h -run 'TestTheContract' ./internal/contracttest/suite -rapid.checks=$(or $(CHECKS),2000)
 
 .PHONY: mutants
 mutants: ## Break the service in many ways, and show which test of the contract finds each
-	$(GO) test -v -run 'TestFaultsAreFound' ./internal/contracttest/gates
+	$(GO) test -v -run 'TestFaultsAreFound' ./internal/contracttest/suite
 
 .PHONY: test-schemathesis
 test-schemathesis: $(MONGOD) build ## Have Schemathesis make up requests from openapi.yaml (CASES, SEED)

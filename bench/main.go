@@ -5,22 +5,22 @@
 //
 //	go run ./bench siege [-lasts 5s] [-tenants 1,10] [-kinds scans,...]
 //
-// besieges orgd with hostile clients of each kind, and fails when one of them gets through:
-// see siege.go.
+// besieges orgd with hostile clients of each kind, and fails when they do harm: see the
+// package siege.
 //
 //	go run ./bench against -orgd PROGRAM [-rounds N] [-kinds import,...]
 //
-// compares orgd with another build of it: see against.go.
+// compares orgd with another build of it: see the package against.
 //
 // It builds orgd, runs it as a process of its own with the defaults of a user,
 // apart from what a row says, and talks to it over the loopback interface.
 // Figures of a machine say little about another one, and on a busy machine little
 // about itself; so every target is a ratio to a yardstick that is measured in the
-// same run, in turns with orgd (see alternate).
+// same run, in turns with orgd (see suite.Alternate).
 //
 // The parts that need a MongoDB server run with
 //
-//	ORGD_BENCH_MONGO_URI   a server that is there; its databases bench_* are used and dropped
+//	ORGD_BENCH_MONGO_URI   a server that runs; its databases bench_* are used and dropped
 //	ORGD_BENCH_MONGOD      the program of a server to start, a mongod or one with options like secantusd-rs
 package main
 
@@ -35,6 +35,17 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/orgd/orgd/bench/against"
+	"github.com/orgd/orgd/bench/bare"
+	"github.com/orgd/orgd/bench/documents"
+	"github.com/orgd/orgd/bench/engine"
+	"github.com/orgd/orgd/bench/mongoserver"
+	"github.com/orgd/orgd/bench/move"
+	"github.com/orgd/orgd/bench/move/phase"
+	"github.com/orgd/orgd/bench/organizations"
+	"github.com/orgd/orgd/bench/siege"
+	"github.com/orgd/orgd/bench/suite"
 )
 
 func main() {
@@ -46,19 +57,30 @@ func main() {
 // A part is what -run chooses.
 type part struct {
 	name, does string
-	run        func(*suite, context.Context) error
+	run        func(context.Context, *suite.Suite) error
 }
 
 var parts = []part{
-	{"engine", "the embedded engine against bare Pebble", (*suite).embedded},
-	{"get", "GET /org/get against a bare Echo", (*suite).get},
-	{"login", "logins and creates against bcrypt alone", (*suite).login},
-	{"storm", "GET /org/get while many log in", (*suite).storm},
-	{"size", "memory, restart and creates at 10,000 organizations", (*suite).size},
-	{"documents", "documents over HTTP: get, insert, import, export and pages", (*suite).documents},
-	{"documents-mongo", "documents over HTTP, on MongoDB", (*suite).documentsOnMongo},
-	{"move", "moves of an organization's data against a bare copy", (*suite).move},
-	{"mongo", "the MongoDB engine, and orgd on it", (*suite).mongo},
+	{"engine", "the embedded engine against bare Pebble", engine.Embedded},
+	{"get", "GET /org/get against a bare Echo", organizations.Gets},
+	{"login", "logins and creates against bcrypt alone", organizations.Logins},
+	{"storm", "GET /org/get while many log in", organizations.Storm},
+	{"size", "memory, restart and creates at 10,000 organizations", organizations.Size},
+	{"documents", "documents over HTTP: get, insert, import, export and pages", documents.Measure},
+	{"documents-mongo", "documents over HTTP, on MongoDB", documents.OnMongoDB},
+	{"move", "moves of an organization's data against a bare copy", move.Measure},
+	{"mongo", "the MongoDB engine, and orgd on it", onMongoDB},
+}
+
+// onMongoDB measures the MongoDB engine against the bare driver, and orgd on it. There
+// are no targets: most of the time is the server's.
+func onMongoDB(ctx context.Context, s *suite.Suite) error {
+	return mongoserver.With(ctx, s, func(uri string) error {
+		if err := engine.MongoDB(ctx, s, uri); err != nil {
+			return err
+		}
+		return organizations.OnMongoDB(ctx, s, uri)
+	})
 }
 
 // maxRun bounds the whole run: a server that hangs must not hang this for ever.
@@ -67,13 +89,13 @@ const maxRun = 90 * time.Minute
 // run returns the exit code: 0 also when targets are missed, which the table says.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "siege" {
-		return siegeCommand(ctx, args[1:], stdout, stderr)
+		return siege.Command(ctx, args[1:], stdout, stderr)
 	}
 	if len(args) > 0 && args[0] == "against" {
-		return againstCommand(ctx, args[1:], stdout, stderr)
+		return against.Command(ctx, args[1:], stdout, stderr)
 	}
 	if len(args) > 0 && helpers[args[0]] != nil {
-		return exitCode(stderr, helpers[args[0]](ctx, args[1:], stdout))
+		return suite.ExitCode(stderr, helpers[args[0]](ctx, args[1:], stdout))
 	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -91,15 +113,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, cancel := context.WithTimeout(ctx, maxRun)
 	defer cancel()
-	return exitCode(stderr, measure(ctx, selected, *quick, *rounds, *out, stdout, stderr))
-}
-
-func exitCode(stderr io.Writer, err error) int {
-	if err != nil {
-		fmt.Fprintln(stderr, "bench:", err)
-		return 1
-	}
-	return 0
+	return suite.ExitCode(stderr, measure(ctx, selected, *quick, *rounds, *out, stdout, stderr))
 }
 
 func names() string {
@@ -125,25 +139,35 @@ func choose(list string) ([]part, error) {
 // measure runs the parts and writes the results, those from before an error
 // included.
 func measure(ctx context.Context, selected []part, quick bool, rounds int, out string, stdout, stderr io.Writer) error {
-	s, err := newSuite(ctx, quick, stderr)
+	s, err := suite.New(ctx, quick, stderr)
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer s.Close()
 	if rounds > 0 {
-		s.rounds = rounds
+		s.Rounds = rounds
 	}
 	for _, p := range selected {
-		s.progress("%s: %s", p.name, p.does)
-		if err = p.run(s, ctx); err != nil {
+		s.Progress("%s: %s", p.name, p.does)
+		if err = p.run(ctx, s); err != nil {
 			err = fmt.Errorf("%s: %w", p.name, err)
 			break
 		}
 	}
-	text := s.report(time.Now())
+	text := s.Report(time.Now())
 	fmt.Fprint(stdout, text)
 	if err == nil && out != "" {
 		err = os.WriteFile(out, []byte(text), 0o644)
 	}
 	return err
+}
+
+// helpers are the yardsticks, and what is measured without an orgd, that run as
+// processes of their own, as orgd does: this program, with one of these names as its first argument.
+var helpers = map[string]func(ctx context.Context, args []string, stdout io.Writer) error{
+	"bare-echo":      bare.Echo,
+	"bare-documents": documents.Bare,
+	"bare-bcrypt":    organizations.BareBcrypt,
+	"move":           phase.Run,
+	"hostile":        siege.Hostile,
 }

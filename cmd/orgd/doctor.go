@@ -68,8 +68,8 @@ func writeJSON(w io.Writer, d app.Diagnosis) error {
 	return out.Encode(d)
 }
 
-// writeReport prints a table, and below each check what it has found; what nobody has to
-// see to only if verbose.
+// writeReport prints a table, and below each check its findings; the findings that need
+// no attention only if verbose.
 func writeReport(w io.Writer, d app.Diagnosis, verbose bool) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "CHECK\tFINDINGS\tWHAT HOLDS")

@@ -102,7 +102,7 @@ func createWhile(p *process, round string, more func(acknowledged int64) bool) [
 
 // verify wants every acknowledged organization to be there at once, and every other
 // to be whole or never to have been, within some time: at a shared database it takes as
-// long as a lease until somebody takes up what the dead have left.
+// long as a lease until another instance takes up what the dead have left.
 func verify(t *testing.T, p *process, all []attempt, within time.Duration) {
 	t.Helper()
 	var done sync.WaitGroup
@@ -164,7 +164,7 @@ func soundStorage(t *testing.T, e docdb.Engine, masterDB, tenantDB string, organ
 	}
 }
 
-// atOnce: nobody else can use a data directory, so that whoever opens it finishes what
+// atOnce: no other instance can use a data directory, so that the one that opens it finishes what
 // was left before it serves.
 const atOnce = 0
 

@@ -81,7 +81,7 @@ func serve(stderr io.Writer) int {
 }
 
 // untilSignaled returns a context that ends with the first signal to stop. A second
-// one ends the process at once: from before the context ends, nobody catches it.
+// signal ends the process at once: it is not caught any more.
 func untilSignaled() (ctx context.Context, stop func()) {
 	signaled, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -101,7 +101,7 @@ func config(stdout, stderr io.Writer) int {
 	return 0
 }
 
-// complain writes an error, which has one line for each thing that is wrong.
+// complain writes an error, which has a line for each problem.
 func complain(stderr io.Writer, err error, code int) int {
 	for line := range strings.Lines(err.Error()) {
 		fmt.Fprintln(stderr, "orgd:", strings.TrimSuffix(line, "\n"))

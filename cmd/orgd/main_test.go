@@ -50,7 +50,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// closedPort is one of the loopback interface that nobody listens on.
+// closedPort is a port of the loopback interface that no program listens on.
 func closedPort() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/orgd/orgd/internal/docdb/mongodb/mongotest"
 )
 
-// A session is an admin's, who may use any of several orgds.
+// A session is that of an admin on several instances.
 type session struct {
 	http.Client
 	token string

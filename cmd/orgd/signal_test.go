@@ -118,7 +118,7 @@ func TestASignalWaitsNoLongerThanItMay(t *testing.T) {
 	}
 }
 
-// Who presses ^C twice does not want to wait.
+// A user that presses ^C twice does not want to wait.
 func TestASecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	p := serveOrgd(t, "SHUTDOWN_TIMEOUT=10m")

@@ -13,22 +13,22 @@ import (
 	"github.com/orgd/orgd/internal/auth"
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/httpapi"
+	"github.com/orgd/orgd/internal/httpapi/memory"
 	"github.com/orgd/orgd/internal/tenant"
 	"github.com/orgd/orgd/internal/webui"
 	"github.com/orgd/orgd/internal/worker"
 )
 
-// resumeEvery is how often the unfinished operations of dead instances are
-// looked for.
+// resumeEvery is how often a search for unfinished operations of dead instances begins.
 const resumeEvery = 5 * time.Second
 
-// purgeEvery is how often organizations whose time of grace is over are looked for.
+// purgeEvery is how often a search for organizations whose time of grace is over begins.
 const purgeEvery = 5 * time.Second
 
-// reconcileEvery is how often what dead instances have left behind is looked for.
+// reconcileEvery is how often a search for the remains of dead instances begins.
 const reconcileEvery = 30 * time.Second
 
-// issuer is who tokens say they are from, and for.
+// issuer is the issuer and the audience of tokens.
 const issuer = "orgd"
 
 // openTimeout bounds what a start does before it can serve: reaching the
@@ -113,7 +113,7 @@ func newAPI(a *App) (*httpapi.API, error) {
 		LookupsPerMinute: a.cfg.RateLimitLookup, MovesPerMinute: a.cfg.RateLimitMove, LoginsPerMinute: a.cfg.RateLimitLogin,
 		TrustedProxies: a.cfg.TrustedProxies, OperatorKey: a.cfg.OperatorKey.Reveal(),
 		QueryTimeout: a.cfg.QueryTimeout, CursorSecret: secret, FingerprintSecret: secret,
-		RequestsPerMinute: a.cfg.RateLimitOrganization, Budget: httpapi.NewBudget(a.cfg.MemoryBudget << 20),
+		RequestsPerMinute: a.cfg.RateLimitOrganization, Budget: memory.NewBudget(a.cfg.MemoryBudget << 20),
 	})
 }
 
@@ -176,7 +176,7 @@ func (a *App) drain(ctx context.Context, f *front) error {
 	return nil
 }
 
-// Close releases the storage. It stops what Serve has not.
+// Close releases the storage. It stops everything that Serve has not stopped.
 func (a *App) Close() error {
 	err := a.release()
 	a.log.Info("stopped")

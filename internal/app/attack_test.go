@@ -86,8 +86,8 @@ func (w *world) rightLogins(acc account, address func(i int) string) (took []tim
 	return took
 }
 
-// Guesses for an e-mail address from one network are in the way of nobody elsewhere, be it
-// from where the admin was seen before or not.
+// Guesses for an e-mail address from one network delay no login from elsewhere, whether the
+// admin was seen there before or not.
 func TestLoginsBesideGuessesFromOneNetwork(t *testing.T) {
 	w := start(t, "RATE_LIMIT_LOGIN=60", "TRUSTED_PROXIES=127.0.0.0/8", "BCRYPT_COST=4")
 	acc := w.account("Acme")

@@ -173,7 +173,7 @@ func TestLargeAndDeepBodiesAreRefusedQuickly(t *testing.T) {
 	w.do("POST", "/org/create", small+strings.Repeat(" ", 64<<10-len(small))).is(201)
 }
 
-// Who sends a body to DELETE believes that it says what is deleted.
+// A client that sends a body to DELETE believes that the body says what is deleted.
 func TestBodiesWhereNoneBelongsAreRefused(t *testing.T) {
 	t.Parallel()
 	w := start(t)

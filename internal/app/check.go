@@ -14,8 +14,8 @@ import (
 	"github.com/orgd/orgd/internal/auth"
 )
 
-// checks are the rules that tags do not express. They get the value as it was given,
-// and their errors do not hold that of a secret.
+// checks are the rules that tags do not express. A check gets the value as the user wrote
+// it; its error does not contain the value of a secret.
 var checks = map[string]func(value string) error{
 	"MONGO_URI":      checkMongoURI,
 	"MASTER_DB_NAME": checkDBName,
@@ -31,7 +31,7 @@ func check(field reflect.StructField, value reflect.Value, text string) error {
 	case int:
 		least, _ := strconv.Atoi(field.Tag.Get("min"))
 		most, _ := strconv.Atoi(field.Tag.Get("max"))
-		// envconfig takes 010 for 8, and 0x10 for 16.
+		// parse takes 010 for 8, and 0x10 for 16.
 		if strconv.Itoa(v) != text {
 			return fmt.Errorf("%s is not a whole number in decimal digits", quote(text))
 		}
@@ -118,7 +118,7 @@ func checkListenAddr(addr string) error {
 	return nil
 }
 
-// Warnings says what is allowed and hardly meant, one line each, for the log.
+// Warnings returns a line for the log for each setting that is allowed and hardly meant.
 func (c Config) Warnings() []string {
 	var all []string
 	if c.BcryptCost < 10 {

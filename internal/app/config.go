@@ -1,11 +1,13 @@
 package app
 
 import (
+	"encoding"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -179,38 +181,44 @@ func (c *Config) set(field reflect.StructField, value string) error {
 	if err != nil {
 		return err
 	}
-	v, err := parse(field, value)
-	if err != nil {
+	v := reflect.New(field.Type)
+	if err := parse(v.Interface(), value); err != nil {
 		return err
 	}
-	if err := check(field, v, value); err != nil {
+	if err := check(field, v.Elem(), value); err != nil {
 		return err
 	}
-	reflect.ValueOf(c).Elem().FieldByIndex(field.Index).Set(v)
+	reflect.ValueOf(c).Elem().FieldByIndex(field.Index).Set(v.Elem())
 	return nil
 }
 
-// parse has envconfig convert a value to the type of its field. It gets each
-// variable alone, since it stops at its first error, and as the default of a name
-// that no environment can hold, since it knows no other source than os.Getenv.
-func parse(field reflect.StructField, value string) (reflect.Value, error) {
-	field.Tag = reflect.StructTag(fmt.Sprintf(`envconfig:"\x00" default:%q`, value))
-	spec := reflect.New(reflect.StructOf([]reflect.StructField{field}))
-	err := envconfig.Process("", spec.Interface())
-	if err == nil {
-		return spec.Elem().Field(0), nil
-	}
-	switch field.Type.Kind() {
-	case reflect.Int:
-		err = fmt.Errorf("%s is not a whole number", quote(value))
-	case reflect.Int64:
-		err = fmt.Errorf("%s is not a duration such as 10s", quote(value))
-	default:
-		if parse := (*envconfig.ParseError)(nil); errors.As(err, &parse) {
-			err = parse.Err // without the value
+// parse stores a value in the variable that target points to, by the rules of
+// envconfig. Its Process does not serve: it reads no other source than the
+// environment of this process, and stops at its first error.
+func parse(target any, value string) (err error) {
+	switch t := target.(type) {
+	case envconfig.Decoder:
+		err = t.Decode(value)
+	case encoding.TextUnmarshaler:
+		err = t.UnmarshalText([]byte(value))
+	case *string:
+		*t = value
+	case *bool:
+		*t, err = strconv.ParseBool(value)
+	case *int:
+		var n int64
+		if n, err = strconv.ParseInt(value, 0, strconv.IntSize); err != nil {
+			err = fmt.Errorf("%s is not a whole number", quote(value))
 		}
+		*t = int(n)
+	case *time.Duration:
+		if *t, err = time.ParseDuration(value); err != nil {
+			err = fmt.Errorf("%s is not a duration such as 10s", quote(value))
+		}
+	default:
+		err = fmt.Errorf("is of a type that is not parsed: %T", target)
 	}
-	return reflect.Value{}, err
+	return err
 }
 
 // oneOf returns the value as the oneof tag spells it; any value, if there is no such tag.

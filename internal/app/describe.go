@@ -11,7 +11,7 @@ import (
 	"unicode"
 )
 
-// Variable is what there is to know about one variable of the configuration.
+// A Variable describes a variable of the configuration.
 type Variable struct {
 	Name    string
 	Default string // or, in brackets, what takes effect without a value
@@ -41,7 +41,7 @@ func DescribeVariables(w io.Writer) {
 	_ = t.Flush()
 }
 
-// MarkdownVariables writes the same as a table for README.
+// MarkdownVariables writes the variables as a table for README.
 func MarkdownVariables(w io.Writer) {
 	escape := strings.NewReplacer("|", `\|`, "*", `\*`, "<", "&lt;", "$", `\$`)
 	fmt.Fprint(w, "| variable | default | allowed | what it does |\n|---|---|---|---|\n")

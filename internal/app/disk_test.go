@@ -83,7 +83,7 @@ func random(t *testing.T, n int) []byte {
 	return b
 }
 
-// TestTheDoctorReadsEveryTable, whether anybody reads what is in it or not.
+// TestTheDoctorReadsEveryTable, also tables that no request reads.
 func TestTheDoctorReadsEveryTable(t *testing.T) {
 	t.Parallel()
 	w := start(t)
@@ -188,7 +188,7 @@ func TestAFullDisk(t *testing.T) {
 		t.Error("20 MiB fit into less than 4")
 	}
 	readsGoOn()
-	fill(t, disk, 0) // by somebody else, within a moment
+	fill(t, disk, 0) // by another program, within a moment
 	w.eventually(503, "GET", "/readyz")
 	w.do("GET", "/readyz", "").is(503, "storage_full")
 	w.do("POST", "/org/documents", `{}`, acc.auth).is(503, "storage_full")

@@ -16,10 +16,10 @@ import (
 	"github.com/orgd/orgd/internal/tenant"
 )
 
-// A Diagnosis is what a doctor has found, and repaired before.
+// A Diagnosis is the findings of a doctor, and its repairs before that.
 type Diagnosis struct {
 	tenant.Report
-	// Repaired are the findings, by check, that are there no more.
+	// Repaired are the findings, by check, that the repair has ended.
 	Repaired []tenant.Check `json:"repaired"`
 }
 
@@ -59,13 +59,13 @@ func Diagnose(ctx context.Context, cfg Config, fix bool, log *slog.Logger) (_ Di
 	return Diagnosis{Report: after, Repaired: repaired(report, after)}, err
 }
 
-// A verifier is an engine that can read all that it has written: the embedded one.
+// A verifier is an engine that can read all that it has written: the embedded engine.
 type verifier interface {
 	VerifyTables(ctx context.Context) (damaged map[string]error, err error)
 }
 
-// checkStorage looks whether the storage reads back what was written, where orgd is it. Of
-// what is damaged no document can be told that it is as it was, or that it is there.
+// checkStorage checks that the embedded engine reads back what it has written. Of a damaged
+// table it cannot be said which documents are there, or that they are as they were.
 func checkStorage(ctx context.Context, engine docdb.Engine) ([]tenant.Check, error) {
 	v, ok := engine.(verifier)
 	if !ok {
@@ -83,7 +83,7 @@ func checkStorage(ctx context.Context, engine docdb.Engine) ([]tenant.Check, err
 	return []tenant.Check{check}, nil
 }
 
-// damage is what a doctor who could not check the rest has found of the storage.
+// damage is the diagnosis where the storage is damaged and nothing else could be checked.
 func damage(storage []tenant.Check) (err error) {
 	for _, c := range storage {
 		for _, f := range c.Findings {
@@ -105,7 +105,7 @@ func readyForDoctor(cfg Config) error {
 	return err
 }
 
-// repaired lists what is in the first report and not in the second.
+// repaired lists the findings of the first report that are not in the second.
 func repaired(before, after tenant.Report) []tenant.Check {
 	gone := []tenant.Check{}
 	for i, c := range before.Checks {

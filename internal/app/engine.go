@@ -34,8 +34,8 @@ func openEngine(ctx context.Context, cfg Config, log *slog.Logger) (docdb.Engine
 	return e, nil
 }
 
-// dataDirFault says what to do: what is damaged is as good a directory as any, and so is
-// one whose disk is full.
+// dataDirFault says what to do. A directory that is in use, damaged or on a full disk is
+// the right one all the same, so that the error suggests no other.
 func dataDirFault(cfg Config, err error) error {
 	todo := "; allowed: a directory of this orgd's own, or one that it can make"
 	switch {

@@ -7,15 +7,15 @@ import (
 	"sync/atomic"
 
 	"github.com/orgd/orgd/internal/httpapi"
+	"github.com/orgd/orgd/internal/httpapi/wire"
 )
 
-// A front serves HTTP on a listener, also from before there is anything behind it: then it
-// says that orgd is starting, and from open on it answers.
+// A front serves HTTP on a listener. Until open is called it answers that orgd is starting.
 type front struct {
 	server *http.Server
 	addr   net.Addr
 	behind atomic.Pointer[http.Handler]
-	failed chan error // why it does not serve any more
+	failed chan error // why the front does not serve any more
 }
 
 // newFront begins to serve, with h behind it. Close it, or shut its server down.
@@ -23,7 +23,7 @@ func newFront(cfg Config, log *slog.Logger, l net.Listener, h http.Handler) *fro
 	f := &front{addr: l.Addr(), failed: make(chan error, 1)}
 	f.open(h)
 	c := cfg.connections()
-	f.server = httpapi.NewServer(f, log, c)
+	f.server = wire.NewServer(f, log, c)
 	go func() { f.failed <- f.server.Serve(c.Listen(l)) }()
 	return f
 }
@@ -35,8 +35,7 @@ func starting(cfg Config, log *slog.Logger) http.Handler {
 	})
 }
 
-// open has the requests that come from now on answered by h, those on connections that
-// are there already too.
+// open has h answer the requests from now on, also those on earlier connections.
 func (f *front) open(h http.Handler) { f.behind.Store(&h) }
 
 // ServeHTTP implements http.Handler.

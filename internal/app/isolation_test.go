@@ -26,7 +26,7 @@ const isolationKey = "Vt7_kQ2.rZ9-pX4~mB6+wN1/cL8=hD3yS5gF0jA" // OPERATOR_KEY
 type party struct {
 	account
 	mark     string   // in names and values of documents
-	secrets  []string // nobody else's answers may hold these
+	secrets  []string // no answer to another party may hold these
 	etags    map[string]string
 	pages    map[string]string // cursor by the query it is of
 	ops      []string          // ids of operations
@@ -190,7 +190,7 @@ var trespasses = map[string]func(*trespass){
 		if a.text("collection_name") == x.theirs.collection || a.header.Get("Idempotency-Replayed") != "" {
 			x.t.Errorf("made %s", a.body)
 		}
-		// And a key that somebody else has used here is in nobody's way.
+		// And a key that another party has used here is free.
 		other := object("organization_name", "Other "+uuid.NewString(), "email", newEmail(), "password", password)
 		if b := x.ask("POST", path, other, key).is(201); b.text("id") == a.text("id") || b.header.Get("Idempotency-Replayed") != "" {
 			x.t.Errorf("made %s", b.body)

@@ -42,7 +42,7 @@ func TestAttemptsAreLimitedForAnAddress(t *testing.T) {
 				}
 			}
 			attempt(w, newEmail()).limited(20)
-			// Nobody has told orgd to believe this.
+			// orgd is not configured to believe this.
 			attempt(w, newEmail(), "X-Forwarded-For: 192.0.2.1", "X-Real-IP: 192.0.2.1", "Forwarded: for=192.0.2.1").limited(20)
 			for other, attempt := range attempts { // the other operation has its own limit
 				if a := attempt(w, newEmail()); other != variable && a.status == 429 {

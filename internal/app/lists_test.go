@@ -16,7 +16,10 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/bsontest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/standin"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/suite"
 	"github.com/orgd/orgd/internal/docdb/mongodb/mongotest"
 	"github.com/orgd/orgd/internal/extjson"
 	"github.com/orgd/orgd/internal/tenant"
@@ -41,9 +44,9 @@ func (w *world) lister(r *rand.Rand, auth string) *lister {
 func example[T any](l *lister, g *rapid.Generator[T]) T { return g.Example(int(l.r.Int64())) }
 
 // takes reports whether a step can be done right.
-func (l *lister) takes(step docdbtest.Step) bool {
-	step.Indexes, step.Stored = l.indexes, append(slices.Clip(l.docs), docdbtest.Doc(0)) // an index that not even that fits is none
-	return !l.standIn || docdbtest.StandInTakes(step)
+func (l *lister) takes(step suite.Step) bool {
+	step.Indexes, step.Stored = l.indexes, append(slices.Clip(l.docs), bsontest.Doc(0)) // an index that not even that fits is none
+	return !l.standIn || standin.Takes(step)
 }
 
 // id draws an _id of one of many types.
@@ -55,15 +58,15 @@ func (l *lister) id() bson.RawValue {
 	if l.standIn { // it orders _ids of two documents, or with a NUL, or timestamps, otherwise than MongoDB
 		all = []any{n, float64(n) + 0.5, fmt.Sprint("d", n), bson.ObjectID{0: byte(n), 11: byte(n >> 8)}, bson.Binary{Data: []byte{byte(n)}}, bson.DateTime(n - 500), n%2 == 0, nil, ""}
 	}
-	return docdbtest.Value(all[l.r.IntN(len(all))])
+	return bsontest.Value(all[l.r.IntN(len(all))])
 }
 
 // document draws one that there is not yet.
 func (l *lister) document() bson.Raw {
 	for {
-		doc := example(l, docdbtest.Document(l.id()))
+		doc := example(l, bsontest.AnyDocument(l.id()))
 		taken := slices.ContainsFunc(l.docs, func(other bson.Raw) bool { return docdb.Compare(docdb.ID(other), docdb.ID(doc)) == 0 })
-		if !taken && l.takes(docdbtest.Step{Document: doc}) {
+		if !taken && l.takes(suite.Step{Document: doc}) {
 			return doc
 		}
 	}
@@ -74,12 +77,12 @@ func (l *lister) index(name string) (docdb.Index, bool) {
 	for range 100 {
 		ix := docdb.Index{Name: name}
 		for range 1 + l.r.IntN(3) {
-			path := example(l, docdbtest.Path())
+			path := example(l, bsontest.AnyPath())
 			if path != "_id" && !slices.ContainsFunc(ix.Keys, func(k docdb.Key) bool { return k.Path == path }) {
 				ix.Keys = append(ix.Keys, docdb.Key{Path: path, Desc: l.r.IntN(2) == 0})
 			}
 		}
-		if len(ix.Keys) > 0 && l.takes(docdbtest.Step{Index: &ix}) {
+		if len(ix.Keys) > 0 && l.takes(suite.Step{Index: &ix}) {
 			return ix, true
 		}
 	}
@@ -89,8 +92,8 @@ func (l *lister) index(name string) (docdb.Index, bool) {
 // filter draws a filter that Extended JSON can hold: no name twice in one object.
 func (l *lister) filter() bson.Raw {
 	for {
-		f := example(l, docdbtest.Filter(2))
-		if text := extjson.AppendCanonical(nil, f); len(text) < 4000 && !twice(f) && l.takes(docdbtest.Step{Filter: f}) {
+		f := example(l, bsontest.AnyFilter(2))
+		if text := extjson.AppendCanonical(nil, f); len(text) < 4000 && !twice(f) && l.takes(suite.Step{Filter: f}) {
 			return f
 		}
 	}
@@ -177,7 +180,7 @@ func (l *lister) list() list {
 		q.sort = sortBy(turned(keys[:1+l.r.IntN(len(keys))], l.r.IntN(2) == 0))
 	}
 	if l.r.IntN(4) == 0 {
-		q.fields = []string{example(l, docdbtest.Path()), "b"}
+		q.fields = []string{example(l, bsontest.AnyPath()), "b"}
 	}
 	return q
 }
@@ -226,7 +229,7 @@ func (l *lister) want(docs []bson.Raw, q list) (all []string) {
 	for _, order := range orders(q.sort, l.indexes) {
 		order.Filter = filter
 		var text []byte
-		for _, doc := range docdbtest.Select(docs, order) {
+		for _, doc := range model.Select(docs, order) {
 			if q.fields != nil {
 				doc = tenant.NewProjection(q.fields).Apply(nil, doc)
 			}
@@ -350,8 +353,8 @@ func lines(docs []bson.Raw) string {
 // before or after the other; what one refuses the other has to.
 func (l *lister) stock(n int) {
 	l.t.Helper()
-	db := docdbtest.NewModel().Database("m")
-	model, ctx := db.Collection("c"), l.t.Context()
+	db := model.New().Database("m")
+	reference, ctx := db.Collection("c"), l.t.Context()
 	if err := db.Create(ctx, "c"); err != nil {
 		l.t.Fatal(err)
 	}
@@ -369,7 +372,7 @@ func (l *lister) stock(n int) {
 			l.t.Fatal(err)
 		}
 		want := 201
-		switch err := model.CreateIndex(ctx, ix); {
+		switch err := reference.CreateIndex(ctx, ix); {
 		case errors.Is(err, docdb.ErrExists):
 			want = 409
 		case errors.Is(err, docdb.ErrInvalid):
@@ -380,7 +383,7 @@ func (l *lister) stock(n int) {
 		if a := l.do("POST", "/org/indexes", string(body), l.auth); a.status != want {
 			l.t.Fatalf("%s: %d, not %d: %s\nof\n%s", body, a.status, want, a.body, lines(l.docs))
 		}
-		if l.indexes, err = model.Indexes(ctx); err != nil {
+		if l.indexes, err = reference.Indexes(ctx); err != nil {
 			l.t.Fatal(err)
 		}
 	}
@@ -389,7 +392,7 @@ func (l *lister) stock(n int) {
 		refused := 0
 		for range n {
 			doc := l.document()
-			if err := model.Insert(ctx, doc); errors.Is(err, docdb.ErrInvalid) {
+			if err := reference.Insert(ctx, doc); errors.Is(err, docdb.ErrInvalid) {
 				refused++ // arrays at two paths of an index
 			} else if err != nil {
 				l.t.Fatal(err)
@@ -408,7 +411,7 @@ func (l *lister) stock(n int) {
 	index("j")
 	index("k")
 	documents(n / 2)
-	all := docdbtest.Select(l.docs, docdb.Query{})
+	all := model.Select(l.docs, docdb.Query{})
 	want := lines(all) + fmt.Sprintf(`{"_trailer":{"documents":%d,"complete":true}}`+"\n", len(all))
 	if got := l.do("GET", "/org/export?canonical=true", "", l.auth).is(200).body; got != want {
 		l.t.Fatalf("exported\n%swant\n%s", got, want)
@@ -440,8 +443,8 @@ func TestListsWhileOthersWrite(t *testing.T) {
 		w.do("POST", "/org/indexes", `{"name":"n","keys":[{"path":"n"},{"path":"s"}]}`, auth).is(201)
 		draw := func(l *lister, id string) bson.Raw {
 			for {
-				doc := docdbtest.Doc(id, "a", example(l, docdbtest.AnyValue(1)), "n", l.r.IntN(5), "s", example(l, docdbtest.Scalar()), "b", example(l, docdbtest.AnyValue(2)))
-				if l.takes(docdbtest.Step{Document: doc}) {
+				doc := bsontest.Doc(id, "a", example(l, bsontest.AnyValue(1)), "n", l.r.IntN(5), "s", example(l, bsontest.AnyScalar()), "b", example(l, bsontest.AnyValue(2)))
+				if l.takes(suite.Step{Document: doc}) {
 					return doc
 				}
 			}

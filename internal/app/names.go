@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// unknown refuses every variable of the file that is none of ours.
+// unknown refuses every variable of the file that orgd does not have.
 func unknown(file map[string]string, path string) []error {
 	var problems []error
 	for _, name := range slices.Sorted(maps.Keys(file)) {
@@ -24,9 +24,10 @@ func unknown(file map[string]string, path string) []error {
 	return problems
 }
 
-// misspelled refuses those variables of the environment that must be meant for us:
-// at most two letters away from one of ours that is not set, and with a beginning that
-// programs do not share. Of all others nobody can tell, since an environment belongs to many.
+// misspelled refuses those variables of the environment that must be meant for orgd: at
+// most two letters away from a variable of orgd that is not set, and with a beginning that
+// other programs do not use. An environment belongs to many programs: any other name may be
+// meant for one of them.
 func misspelled(env, file map[string]string) []error {
 	var problems []error
 	for _, name := range slices.Sorted(maps.Keys(env)) {
@@ -55,7 +56,7 @@ func isOurs(name string) bool {
 	return slices.ContainsFunc(Variables(), func(v Variable) bool { return v.Name == name })
 }
 
-// nearest returns the variable of ours that is spelled most like a name, and how many
+// nearest returns the variable of orgd that is spelled most like a name, and how many
 // letters apart they are, upper and lower case being the same.
 func nearest(name string) (near string, distance int) {
 	for _, v := range Variables() {
@@ -91,7 +92,7 @@ func editDistance(a, b string) int {
 	return d[len(a)][len(b)]
 }
 
-// shownName returns what may be said of a name in the file. A line such as the second
+// shownName returns how an error may name a variable of the file. A line such as the second
 // half of a secret that was wrapped is taken for a name by the parser.
 func shownName(name string) string {
 	if _, distance := nearest(name); distance <= 2 || plainName.MatchString(name) {

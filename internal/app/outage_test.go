@@ -201,8 +201,9 @@ func (w *world) logLine(texts ...string) string {
 	}
 }
 
-// TestMongoDBGoesAwayInTheMiddleOfAnUpdate: whoever waits for the update is told in
-// reasonable time that its outcome is unknown, and it comes to one by itself.
+// TestMongoDBGoesAwayInTheMiddleOfAnUpdate: the client that waits for the
+// update is told in reasonable time that its outcome is unknown, and the update comes to an
+// end by itself.
 func TestMongoDBGoesAwayInTheMiddleOfAnUpdate(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes long: make test-long")

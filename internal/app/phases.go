@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// phaseGrace is for how long a start may be at something before the log says what.
+// phaseGrace is how long a phase of a start may take before the log names it.
 const phaseGrace = time.Second
 
-// phases tell the log what a start waits for: one line for each thing that takes longer
+// phases tell the log what a start waits for: a line for each phase that takes longer
 // than phaseGrace.
 type phases struct {
 	log   *slog.Logger
 	timer *time.Timer
 }
 
-// begin ends the phase before. What holds no secret.
+// begin begins a phase and ends the one before. Its name, what, holds no secret.
 func (p *phases) begin(what string) {
 	p.end()
 	p.timer = time.AfterFunc(phaseGrace, func() { p.log.Info("still starting: " + what) })

@@ -9,12 +9,14 @@ import (
 	"net"
 	"runtime/debug"
 	"syscall"
+
+	"github.com/orgd/orgd/internal/garbage"
 )
 
 // Run runs orgd until ctx ends. The log goes to w. It answers while it starts, and says
 // that it does; a start that ctx ends is no error.
 func Run(ctx context.Context, cfg Config, w io.Writer) (err error) {
-	defer roomForGarbage()()
+	defer garbage.Tune()()
 	log := NewLogger(cfg, w)
 	l, err := listen(ctx, cfg.ListenAddr)
 	if err != nil {

@@ -58,7 +58,7 @@ type slowCollection struct {
 	e *slowEngine
 }
 
-// over is a context that is over the third time that somebody asks.
+// over is a context that is over when it is asked for the third time.
 type over struct {
 	context.Context
 	asked *atomic.Int64

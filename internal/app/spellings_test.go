@@ -36,7 +36,7 @@ func TestNamesOfOneSlugKeepApart(t *testing.T) {
 	})
 }
 
-// A collection in the tenant database that orgd has not made is nobody's to use.
+// No organization gets a collection in the tenant database that orgd has not made.
 func TestAForeignCollectionIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	w := startMongo(t)

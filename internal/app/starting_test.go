@@ -17,7 +17,7 @@ import (
 	"github.com/orgd/orgd/internal/docdb/mongodb/mongotest"
 )
 
-// A held is a way to a server that lets nobody through until it is opened: what an
+// A held is a way to a server that lets no connection through until it is opened: what an
 // election, a slow disk or a firewall looks like from here.
 type held struct {
 	net.Listener
@@ -220,7 +220,7 @@ func TestASignalEndsAStart(t *testing.T) {
 
 func TestAStartThatFailsSaysWhy(t *testing.T) {
 	t.Parallel()
-	r, _ := begin(t) // and nobody opens the way
+	r, _ := begin(t) // and the way stays closed
 	select {
 	case err := <-r.done:
 		if err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "no answer from MongoDB at") {

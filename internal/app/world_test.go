@@ -234,7 +234,7 @@ type account struct {
 
 var accounts atomic.Int64
 
-// newEmail returns an address that nobody has.
+// newEmail returns an address that no admin has.
 func newEmail() string { return fmt.Sprintf("admin%d@tenants.example", accounts.Add(1)) }
 
 // signUp creates an organization.

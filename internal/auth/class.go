@@ -34,7 +34,7 @@ func (c *class) find(network netip.Prefix) int {
 	return slices.IndexFunc(c.turns, func(o *class) bool { return o.network == network })
 }
 
-// next takes out the job whose turn it is. There must be one.
+// next takes out the job whose turn it is. There must be a job.
 func (c *class) next() (j *job) {
 	c.waiting--
 	if len(c.turns) == 0 {
@@ -73,8 +73,8 @@ func (c *class) remove(j *job, path []netip.Prefix) bool {
 	return true
 }
 
-// last is the job that came last where most wait: it is the one to refuse when there are
-// too many. There must be one.
+// last is the job that came last where most wait: it is refused when there are too many. There
+// must be a job.
 func (c *class) last() *job {
 	if len(c.turns) == 0 {
 		return c.jobs[len(c.jobs)-1]
@@ -86,7 +86,7 @@ func mostWaiting(all []*class) *class {
 	return slices.MaxFunc(all, func(a, b *class) int { return cmp.Compare(a.waiting, b.waiting) })
 }
 
-// ahead is how many jobs would be done before one that came now, if none came after it.
+// ahead is how many jobs would be done before a job that came now, if none came after it.
 func (c *class) ahead(path []netip.Prefix) int {
 	if len(path) == 0 {
 		return len(c.jobs)

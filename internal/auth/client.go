@@ -5,8 +5,8 @@ import (
 	"net/netip"
 )
 
-// A Client is for whom a password is hashed or checked. It decides who is next where many
-// wait; not what the answer is.
+// A Client is the client for which a password is hashed or checked. It decides when that is
+// done where many wait, and nothing of the answer.
 type Client struct {
 	Address  netip.Addr
 	Standing Standing
@@ -15,13 +15,14 @@ type Client struct {
 // Standing is what is known of a Client.
 type Standing int
 
-// The standings, those that come first in front.
+// The standings, in the order in which clients are served.
 const (
-	// Known is who has given the right password for this account from the same network before.
+	// Known is a client that has given the right password for this account from the same
+	// network before.
 	Known Standing = iota
-	// Stranger is anybody else.
+	// Stranger is any other client.
 	Stranger
-	// Suspect is a Stranger who asks for an account whose password many are guessing.
+	// Suspect is a Stranger that asks for an account whose password many clients are guessing.
 	Suspect
 
 	standings
@@ -29,7 +30,7 @@ const (
 
 type clientKey struct{}
 
-// WithClient says for whom passwords are hashed and checked in that context. Without it
+// WithClient says for which client passwords are hashed and checked in that context. Without it
 // that is a Stranger at no address.
 func WithClient(ctx context.Context, c Client) context.Context {
 	return context.WithValue(ctx, clientKey{}, c)
@@ -42,9 +43,9 @@ func clientOf(ctx context.Context) Client {
 	return Client{Standing: Stranger}
 }
 
-// networksOf are the networks that an address is in, the widest first. One who has a
-// network has all those within it: so each is given its turn as a whole, and within
-// that the next. An IPv6 client has a /64 at least, a site a /48, a provider a /32.
+// networksOf are the networks that an address is in, the widest first. The owner of a
+// network has all networks within it: so a network is given its turn as a whole, and within
+// that turn the next. An IPv6 client has a /64 at least, a site a /48, a provider a /32.
 func networksOf(a netip.Addr) []netip.Prefix {
 	a = a.Unmap()
 	lengths := [...]int{0, 16, 24, 32}

@@ -1,5 +1,5 @@
-// Package auth holds what proves who somebody is: passwords, access tokens and
-// the secrets they rest on. It does no I/O except for the secret's file.
+// Package auth proves identities: by passwords, by access tokens and the secrets that tokens
+// rest on. It does no I/O except for the secret's file.
 package auth
 
 import (
@@ -22,14 +22,15 @@ type PasswordsConfig struct {
 	Cost    int // of new hashes, as bcrypt counts it; default 12
 	Workers int // hashes computed at the same time; see RaiseMaxProcs; default one a processor
 
-	// A request that would wait for longer than MaxWait is refused; and of more than
-	// MaxWaiting those of the network that most come from. Defaults: 10 seconds and 1024.
+	// A request that would wait for longer than MaxWait is refused. Of more than MaxWaiting
+	// requests the last of the network that most come from is refused. Defaults: 1024, and 10
+	// seconds.
 	MaxWaiting int
 	MaxWait    time.Duration
 }
 
-// Passwords makes and checks bcrypt hashes, a bounded number at a time. Whose turn it is
-// where many wait depends on the Client of the context: see queue.
+// Passwords makes and checks bcrypt hashes, a bounded number at a time. Where many requests
+// wait, whose turn it is depends on the Client of the context: see queue.
 //
 // A hash takes a processor for a quarter of a second, so that a storm of logins
 // could hold them all while requests that need microseconds wait. Therefore the
@@ -80,7 +81,7 @@ func (p *Passwords) Close() {
 }
 
 // Hash returns the bcrypt hash of a password at the configured cost. A password
-// that org.CheckPassword objects to is an org.Invalid error; when too many
+// that org.CheckPassword objects to is an org.Invalid error; when too many requests
 // wait the error is org.Unavailable, with RetryAfter.
 func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 	if err := org.CheckPassword(password); err != nil {
@@ -102,7 +103,7 @@ func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 // Verify reports whether the password is the one that the hash was made of.
 //
 // An empty hash stands for an account that does not exist: the answer is false,
-// and takes as long as for one that does, so that nobody can tell by the time.
+// and takes as long as for an account that does, so that the time tells nothing.
 // The same holds for a password that bcrypt cannot tell from others, and for a hash made
 // at a lower cost than the configured one. (A hash of a higher cost takes longer.)
 func (p *Passwords) Verify(ctx context.Context, hash, password string) (bool, error) {
@@ -119,7 +120,7 @@ func (p *Passwords) Verify(ctx context.Context, hash, password string) (bool, er
 	return same, nil
 }
 
-// compare costs 2^p.cost rounds, whatever it is given.
+// compare costs 2^p.cost rounds, whatever the hash and the password are.
 func (p *Passwords) compare(hash, password string) (bool, error) {
 	if hash == "" {
 		burn(p.cost)
@@ -152,9 +153,9 @@ func burn(cost int) {
 	}
 }
 
-// run has a worker call do and waits for it. The context's end takes a job out of
-// the queue; one that has begun is left to end by itself, unheeded: do must not
-// touch what its caller reads after an error.
+// run has a worker call do and waits for it. The context's end takes a job out of the
+// queue. A job that has begun is left to end by itself, and its result is dropped: do must
+// not touch what its caller reads after an error.
 func (p *Passwords) run(ctx context.Context, do func()) error {
 	j := newJob(clientOf(ctx), do)
 	if err := p.queue.add(j, time.Duration(p.lasts.Load())); err != nil {
@@ -174,7 +175,7 @@ func (p *Passwords) run(ctx context.Context, do func()) error {
 			return fmt.Errorf("wait to compute a password hash: %w", ctx.Err())
 		}
 	}
-	select { // it has begun, or was refused this moment
+	select { // the job has begun, or was refused this moment
 	case <-j.done:
 		return j.err
 	case <-ctx.Done():

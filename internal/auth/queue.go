@@ -19,8 +19,9 @@ func newJob(c Client, do func()) *job {
 	return &job{do: do, standing: c.Standing, path: networksOf(c.Address), done: make(chan struct{})}
 }
 
-// A queue decides whose job is next, so that nobody's many are in the way of another's one.
-// Each standing has a lane; in each lane networks take turns, and the networks within them.
+// A queue decides which job is next, so that the many jobs of one network are not in the way of
+// the single job of another. Each standing has a lane; in each lane networks take turns, and the
+// networks within them.
 type queue struct {
 	workers    int
 	maxWaiting int
@@ -40,17 +41,17 @@ func newQueue(c PasswordsConfig) *queue {
 	return q
 }
 
-// shares says which lane comes first in each of four turns, when there is somebody in it;
-// else the first in which there is. So those who are known have half of all turns at least,
-// and can never take them all.
+// shares says which lane comes first in each of four turns, if a job waits in it; else it is the
+// first lane in which a job waits. So known clients have half of all turns at least, and can
+// never take them all.
 var shares = [...]Standing{Known, Stranger, Known, Suspect}
 
-// maxSuspects is how many jobs of Suspects are worked on at a time: however many networks
-// guess, and however idle the machine is, they learn no more than so much.
+// maxSuspects is how many jobs of Suspects are worked on at a time: it bounds what they learn,
+// however many networks guess, and however idle the machine is.
 const maxSuspects = 1
 
-// add has a job wait, unless it would have to for too long. Of too many, the last where
-// most wait is refused. each is how long a job lasts.
+// add has a job wait, unless it would have to wait for too long. Of too many jobs, the last of
+// the network where most wait is refused. each is how long a job lasts.
 func (q *queue) add(j *job, each time.Duration) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -70,7 +71,7 @@ func (q *queue) add(j *job, each time.Duration) error {
 	return nil
 }
 
-// refuse makes room.
+// refuse makes room for a job.
 func (q *queue) refuse(each time.Duration) {
 	lanes := make([]*class, 0, standings)
 	for i := range q.lanes {
@@ -82,7 +83,7 @@ func (q *queue) refuse(each time.Duration) {
 	close(j.done)
 }
 
-// remove takes a job out that nobody waits for any more; false if it is not waiting.
+// remove takes out a job whose caller has stopped to wait; false if it is not waiting.
 func (q *queue) remove(j *job) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -130,7 +131,7 @@ func (q *queue) end(j *job) {
 	close(j.done)
 }
 
-// close refuses what waits and what comes.
+// close refuses the jobs that wait and those that come.
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -22,7 +22,7 @@ func from(address string, s Standing) context.Context {
 	return WithClient(context.Background(), Client{Address: netip.MustParseAddr(address), Standing: s})
 }
 
-// A line is a Passwords whose only worker is held up, and what it does after that.
+// A line is a Passwords whose only worker is held up, and the order of the jobs after that.
 type line struct {
 	*Passwords
 	t     *testing.T
@@ -52,7 +52,7 @@ func (l *line) come(name, address string, s Standing) {
 	synctest.Wait()
 }
 
-// done lets the worker go on, and returns whose jobs it did, in their order.
+// done lets the worker go on, and returns the clients of the jobs that it did, in their order.
 func (l *line) done() string {
 	close(l.gate)
 	synctest.Wait()
@@ -84,9 +84,9 @@ func TestNetworksTakeTurns(t *testing.T) {
 	}
 }
 
-// Every address is a network of its own, each from another provider: only who is known
+// Every address is a network of its own, each from another provider: only known clients
 // can be told from them.
-func TestWhoIsKnownComesFirstAndNeverAlone(t *testing.T) {
+func TestKnownClientsComeFirstAndNeverAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLine(t, PasswordsConfig{})
 		for i := range 8 {
@@ -126,7 +126,7 @@ func TestOneSuspectIsWorkedOnAtATime(t *testing.T) {
 	}
 }
 
-// Of too many, those are refused who are too many.
+// Of too many jobs, those of the networks that have too many are refused.
 func TestAFloodOverflowsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLine(t, PasswordsConfig{MaxWaiting: 20})
@@ -158,7 +158,7 @@ func TestAFloodOverflowsAlone(t *testing.T) {
 	})
 }
 
-// What a job is told at its arrival of those before it is what happens if nobody comes
+// What a job is told at its arrival of those before it is what happens if no job comes
 // after it; and what has been taken out leaves nothing behind.
 func TestAheadIsWhatComesBefore(t *testing.T) {
 	address := func(r *rand.Rand) netip.Addr {

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// MinSecretBytes is the least that a secret may have: HS256 is as strong as a
+// MinSecretBytes is how many bytes a secret has at least: HS256 is as strong as a
 // secret of 32 random bytes (RFC 7518, section 3.2).
 const MinSecretBytes = 32
 
@@ -17,8 +17,8 @@ const MinSecretBytes = 32
 const howToMakeOne = "make a good one with: openssl rand -base64 48"
 
 // CheckSecret says what is wrong with a secret, in one line that does not hold it,
-// or returns nil. It refuses what is short, what has been published as a sample,
-// and what a person would type in place of one. It cannot prove that a secret is random.
+// or returns nil. It refuses a text that is short, that has been published as a sample, or that
+// a person would type in place of a secret. It cannot prove that a secret is random.
 func CheckSecret(secret []byte) error {
 	problem := ""
 	switch {
@@ -43,7 +43,7 @@ func CheckSecret(secret []byte) error {
 }
 
 // published are samples that are random enough to pass for a secret, from documents
-// and tutorials that everybody copies; their beginnings, as some are cut or lengthened.
+// and tutorials that are often copied; their beginnings, as some are cut or lengthened.
 var published = []string{
 	"09d25e094faa6ca2556c818166b7a9563b93f709", // FastAPI's tutorial
 	"404E635266556A586E3272357538782F413F4428", // Spring Boot tutorials, and the next three

@@ -26,9 +26,9 @@ const (
 
 // LoadOrCreateSecret returns the secret kept in the directory. The first call makes
 // it, for the owner only (0600), and returns when it is sure to be there after a
-// power cut; of several processes that make it at the same time all get the same one.
+// power cut; several processes that make it at the same time all get the same secret.
 //
-// A file that others may read is closed to them, with a warning in the log: to
+// A file that other users may read is closed to them, with a warning in the log: to
 // refuse it would stop orgd on the volumes of some container platforms, which widen
 // permissions. A file that does not hold a secret is an error, never replaced:
 // a new secret would end every token.

@@ -55,7 +55,7 @@ type Tokens struct {
 	verified verified
 }
 
-// keys is what distinguishes one algorithm from another. A further one needs a
+// keys is what distinguishes one algorithm from another. A further algorithm needs a
 // case in newKeys, and a `kid` in the header if its keys are to rotate.
 type keys struct {
 	method jwt.SigningMethod
@@ -121,7 +121,8 @@ func (t *Tokens) Issue(c Claims) (token string, expires time.Time, err error) {
 }
 
 // Verify returns the claims of a token that this configuration has issued and that
-// has not expired. Any other is an org.Unauthenticated error whose message says why.
+// has not expired. For any other token the error is org.Unauthenticated, and its message says
+// why.
 func (t *Tokens) Verify(token string) (Claims, error) {
 	if token == "" {
 		return Claims{}, org.Errorf(org.Unauthenticated, "The token is empty.")
@@ -172,8 +173,8 @@ func isTokenText(token string) bool {
 	return true
 }
 
-// refusals says what to answer to which error of the parser; the first that the
-// error is, counts, so that "expired" is said only of tokens that were good.
+// refusals are the answers to the parser's errors. The first that matches counts, so that
+// only a token that was good is said to have expired.
 var refusals = []struct {
 	err     error
 	message string

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// verified remembers tokens of which the signature, and all else that does not change,
-// was found good, by their digests: to parse a token and to check it costs as much as
-// a sixth of a small request. Nobody can fill it who has not been given tokens. What
-// time changes is looked at every time.
+// verified remembers, by their digests, tokens of which the signature and all else that does not
+// change was found good: to parse a token and to check it costs as much as a sixth of a small
+// request. Only clients that were given tokens can fill it. What changes with time is
+// checked every time.
 type verified struct {
 	mu sync.Mutex
-	// recent are the last ones, and earlier those before; past maxVerified recent
-	// become earlier, and earlier are forgotten.
+	// recent are the last tokens, and earlier those before them; past maxVerified tokens
+	// recent becomes earlier, and earlier is forgotten.
 	recent, earlier map[digest]goodToken
 }
 
@@ -25,7 +25,8 @@ type goodToken struct {
 	from, until time.Time
 }
 
-// maxVerified bounds its memory: of two times as many tokens, of about 300 bytes each.
+// maxVerified bounds the memory of verified: of two times as many tokens, of about 300 bytes
+// each.
 const maxVerified = 4096
 
 // find returns the claims of a token that is known, if it is good now.

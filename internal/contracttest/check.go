@@ -61,8 +61,8 @@ func (c *Contract) checkProblem(resp *http.Response, body []byte) []error {
 	return wrong
 }
 
-// isRequestID reports whether a request may have that id: one that could be no answer's is
-// replaced by another.
+// isRequestID reports whether orgd takes that id of a request over: it replaces an id that
+// an answer could not carry.
 func (c *Contract) isRequestID(id string) bool {
 	h := c.doc.Components.Headers["X-Request-Id"]
 	return h != nil && checkHeader(h.Value, []string{id}) == nil

@@ -1,7 +1,7 @@
 // Package contracttest holds the answers that tests get against openapi.yaml. Its
 // Transport is an http.RoundTripper that fails its test on every answer that the
 // contract does not document, and counts those that it does, so that another test
-// can ask which of them nobody has seen.
+// can ask which of them no test has got.
 package contracttest
 
 import (
@@ -23,7 +23,7 @@ import (
 	"github.com/orgd/orgd"
 )
 
-// A Contract is openapi.yaml made ready to be held against answers.
+// A Contract is openapi.yaml, ready to check answers.
 type Contract struct {
 	doc     *openapi3.T // with every object closed, to hold answers against
 	asked   *openapi3.T // as it is written, to draw requests from
@@ -83,7 +83,7 @@ func parse(yaml string) (*openapi3.T, error) {
 
 // closeObjects makes properties that a schema does not name an error. Clients have
 // to put up with new properties, which is why the contract does not say so; in a
-// test such a property is one that nobody meant to show. What is composed of
+// test such a property is shown by mistake. What is composed of
 // several schemas cannot be closed part by part and is left as it is.
 func closeObjects(ref *openapi3.SchemaRef) {
 	if ref == nil || ref.Value == nil || ref.Ref != "" {

@@ -15,8 +15,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// longText is the length that texts are drawn up to where the schema allows more: a
-// bound that matters to anybody is less than this.
+// longText is the length that texts are drawn up to where the schema allows more: the
+// bounds that matter are less than this.
 const longText = 2000
 
 func (d drawer) text(s *openapi3.Schema) string {

@@ -9,18 +9,18 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// An Operation is one of the contract's, with what it takes to make requests of it.
+// An Operation is an operation of the contract, with all that requests of it are made from.
 type Operation struct {
 	ID, Method, Path string
 	Parameters       []*openapi3.Parameter
-	Body             *openapi3.RequestBody // nil if it takes none
+	Body             *openapi3.RequestBody // nil: there is none
 	// Lines is what each line of the body is, if that is a stream of lines.
 	Lines *openapi3.Schema
-	// Scheme names the security scheme that it knows, "" if it knows none, and
-	// Anonymous says whether it may be called without.
+	// Scheme names the security scheme of the operation, "" if there is none, and
+	// Anonymous says whether it may be called without a credential.
 	Scheme    string
 	Anonymous bool
-	// Spec is the whole of it.
+	// Spec is the operation as the contract has it.
 	Spec *openapi3.Operation
 }
 

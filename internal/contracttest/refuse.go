@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A Refusal is a way to make of a value that a schema takes one that it does not.
+// A Refusal turns a value that a schema takes into a value that it refuses.
 type Refusal struct {
 	Name string   // "too long"
 	Path []string // to the place that an error has to name; of an array's item "0"

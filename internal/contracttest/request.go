@@ -15,7 +15,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A Request is one of an operation, to be changed at will before it is sent.
+// A Request is a request of an operation, which a test may change before it is sent.
 type Request struct {
 	Operation Operation
 	Path      map[string]string
@@ -25,8 +25,8 @@ type Request struct {
 	Body      []byte // nil: none
 }
 
-// Draw draws a request that fits the contract, but for the credential, which is
-// whoever sends it to add.
+// Draw draws a request that fits the contract, but for the credential, which the test
+// adds.
 func (o Operation) Draw(t *rapid.T) Request {
 	r := Request{Operation: o, Path: map[string]string{}, Query: url.Values{}, Header: http.Header{}}
 	for _, p := range o.Parameters {
@@ -70,7 +70,7 @@ func (r *Request) SetBody(mediaType string, v any) {
 	r.Header.Set("Content-Type", mediaType)
 }
 
-// HTTP makes the request one to be sent to the server at that base URL.
+// HTTP returns the request as it is sent to the server at that base URL.
 func (r Request) HTTP(ctx context.Context, base string) (*http.Request, error) {
 	target := r.Operation.Path
 	for name, value := range r.Path {
@@ -172,7 +172,7 @@ func sendable(p *openapi3.Parameter, text string) bool {
 	switch p.In {
 	case openapi3.ParameterInHeader:
 		return !slices.ContainsFunc([]byte(text), func(c byte) bool { return c < ' ' || c > '~' }) && strings.TrimSpace(text) == text
-	case openapi3.ParameterInPath: // what clients and servers tidy up before anybody looks
+	case openapi3.ParameterInPath: // what clients and servers tidy up before the path is read
 		return text != "" && text != "." && text != ".." && !strings.Contains(text, "/")
 	}
 	return true

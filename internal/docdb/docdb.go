@@ -36,8 +36,8 @@
 // error; a write returns it as [ErrUnavailable]. A read ends with its context. Of a write
 // that has begun the cancellation of its context leaves no doubt: what was sent is
 // followed to its outcome, and the call returns when it was done or when it never will be.
-// Only a deadline ends the wait for what was sent, with [ErrOutcomeUnknown]. So whoever
-// hangs up changes nothing, and a write counts as under way for as long as it is.
+// Only a deadline ends the wait for what was sent, with [ErrOutcomeUnknown]. So a
+// client that hangs up changes nothing, and a write counts as under way for as long as it is.
 package docdb
 
 import (
@@ -45,6 +45,8 @@ import (
 	"iter"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/orgd/orgd/internal/docdb/wire"
 )
 
 const (
@@ -52,12 +54,23 @@ const (
 	MaxDocumentSize = 16 << 20
 	// MaxDepth is how deep documents and arrays may nest, the document itself
 	// included: MongoDB's limit.
-	MaxDepth = 100
+	MaxDepth = wire.MaxDepth
 	// MaxIndexKeys is how many paths one index may cover: MongoDB's limit.
 	MaxIndexKeys = 32
 	// MaxIndexes is how many indexes a collection may have besides the one on
 	// _id: one less than MongoDB's limit of 64.
 	MaxIndexes = 63
+	// MaxIndexEntries is how many different keys one document may have in all the
+	// indexes of its collection together. It is MongoDB's number, of which it
+	// allows so many in one index (indexMaxNumGeneratedKeysPerDocument, which
+	// bounds what is generated for geospatial indexes).
+	MaxIndexEntries = 100_000
+	// MaxIndexBytes is the size of what the indexes of a collection together may hold of
+	// one document, as the storage counts it: as much as the largest document.
+	// MongoDB has had no such limit since 4.2, before which a key had at most 1,024
+	// bytes; here 30 KB of a document could make gigabytes, which the
+	// process would have to hold at once, since a document and its entries are one write.
+	MaxIndexBytes = MaxDocumentSize
 	// IDIndex is the name of the index on _id, which every collection has and
 	// which cannot be dropped or listed.
 	IDIndex = "_id_"
@@ -208,12 +221,6 @@ type Index struct {
 	Unique bool
 }
 
-// A Key is one path of an index or of an order.
-type Key struct {
-	Path string
-	Desc bool
-}
-
 // A Query says what Find yields. The zero Query yields everything by _id.
 type Query struct {
 	// Filter selects documents.
@@ -229,12 +236,4 @@ type Query struct {
 	After *Position
 	// Limit, if above 0, is the most documents to yield.
 	Limit int
-}
-
-// A Position is a place in an order: see [PositionOf].
-type Position struct {
-	// Keys has one value for each of Query.Order's keys.
-	Keys []bson.RawValue
-	// ID is the _id.
-	ID bson.RawValue
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/orgd/orgd/internal/docdb/wire"
 )
 
 // What an engine answers. Wrapped errors are recognised with errors.Is; every
@@ -25,7 +27,7 @@ var (
 	// ErrTooLarge: a document, or a bulk of them, is over the limit.
 	ErrTooLarge = errors.New("docdb: too large")
 	// ErrInvalid: a document, name, index or filter breaks a rule.
-	ErrInvalid = errors.New("docdb: invalid")
+	ErrInvalid = wire.ErrInvalid
 	// ErrUnavailable: the engine cannot be reached or does not answer in time.
 	// A read may be tried again. Of a write it says that nothing was done.
 	ErrUnavailable = errors.New("docdb: unavailable")

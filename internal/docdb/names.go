@@ -1,104 +1,77 @@
 package docdb
 
 import (
-	"bytes"
-	"hash/maphash"
-)
+	"strings"
 
-// Names finds the fields of one document by their names. It keeps no names, which the
-// document itself has, but where in it they begin: of the first few in a list, of more in
-// a hash table, 8 to 16 bytes a name however long that is. The zero value has none.
-type Names struct {
-	few   [fewNames]uint32
-	count int
-	slots []uint32 // where names begin, 0 where a slot is free; nil while they are few
-	seed  maphash.Seed
-}
+	"github.com/orgd/orgd/internal/docdb/fieldpath"
+)
 
 const (
-	// fewNames is how many are looked at one by one. It is a power of two, as are the
-	// lengths of hash tables.
-	fewNames = 16
-	// taken is set in the place of a name that Take has returned. No place is so large.
-	taken = 1 << 31
+	// MaxCollectionName is the length of the longest collection name, in bytes.
+	MaxCollectionName = 170
+	// MaxDatabaseName is the length of the longest database name, in bytes:
+	// MongoDB's limit.
+	MaxDatabaseName = 63
+	// MaxIndexName is the length of the longest index name, in bytes.
+	MaxIndexName = 64
 )
 
-// Add takes the name of a field that begins at a place in doc, or is going to: all those
-// added before are there. It reports false if one of them is the same. A name has no NUL.
-func (n *Names) Add(doc []byte, at int, name []byte) bool {
-	if n.slots == nil && n.count < fewNames {
-		if n.find(doc, name) != nil {
-			return false
+// ValidateCollectionName checks the rules stated on Database.
+func ValidateCollectionName(name string) error {
+	if err := checkName("collection", name, MaxCollectionName, "_-."); err != nil {
+		return err
+	}
+	if strings.HasPrefix(name, "system.") || strings.HasPrefix(name, ".") ||
+		strings.HasSuffix(name, ".") || strings.Contains(name, "..") {
+		return invalid("the collection name %q begins with \"system.\" or has a misplaced dot", name)
+	}
+	return nil
+}
+
+// ValidateDatabaseName checks that a database's name is 1 to MaxDatabaseName
+// bytes of ASCII letters, digits, "_" and "-".
+func ValidateDatabaseName(name string) error {
+	return checkName("database", name, MaxDatabaseName, "_-")
+}
+
+// ValidateIndex checks the rules stated on Index. The name of the index on _id
+// is taken.
+func ValidateIndex(ix Index) error {
+	if err := checkName("index", ix.Name, MaxIndexName, "_-"); err != nil {
+		return err
+	}
+	if ix.Name == IDIndex {
+		return invalid("the index name %q is taken by the index on _id", IDIndex)
+	}
+	if len(ix.Keys) == 0 || len(ix.Keys) > MaxIndexKeys {
+		return invalid("the index %q has %d keys, not 1 to %d", ix.Name, len(ix.Keys), MaxIndexKeys)
+	}
+	for i, key := range ix.Keys {
+		if key.Path == "_id" {
+			return invalid("the index %q has the key _id, which every collection has an index on", ix.Name)
 		}
-		n.few[n.count] = uint32(at)
-		n.count++
-		return true
-	}
-	if 2*n.count >= len(n.slots) {
-		n.rehash(doc)
-	}
-	slot := n.slot(doc, name)
-	if *slot != 0 {
-		return false
-	}
-	*slot = uint32(at)
-	n.count++
-	return true
-}
-
-// Take returns where the field of that name begins with its name, and whether it is
-// asked for the first time; 0 if there is none.
-func (n *Names) Take(doc, name []byte) (at int, first bool) {
-	place := n.find(doc, name)
-	if place == nil || *place == 0 {
-		return 0, false
-	}
-	first = *place&taken == 0
-	*place |= taken
-	return int(*place &^ taken), first
-}
-
-// find returns the place of a name; nil, or a free slot, if it is not there.
-func (n *Names) find(doc, name []byte) *uint32 {
-	if n.slots != nil {
-		return n.slot(doc, name)
-	}
-	for i, at := range n.few[:n.count] {
-		if isNamed(doc, at, name) {
-			return &n.few[i]
+		if problem := fieldpath.Problem(key.Path); problem != "" {
+			return invalid("the index %q has the key %q: %s", ix.Name, key.Path, problem)
+		}
+		for _, other := range ix.Keys[:i] {
+			if other.Path == key.Path {
+				return invalid("the index %q has the key %q twice", ix.Name, key.Path)
+			}
 		}
 	}
 	return nil
 }
 
-// rehash moves the names into a table that is a quarter full.
-func (n *Names) rehash(doc []byte) {
-	old := n.slots
-	if old == nil {
-		old, n.seed = n.few[:n.count], maphash.MakeSeed() // so that no client can choose names that collide
+// checkName checks a name of 1 to limit bytes of ASCII letters, digits and more.
+func checkName(what, name string, limit int, more string) error {
+	if len(name) == 0 || len(name) > limit {
+		return invalid("a %s name has %d bytes, not 1 to %d", what, len(name), limit)
 	}
-	n.slots = make([]uint32, 4*n.count)
-	for _, at := range old {
-		if at != 0 {
-			name, _, _ := bytes.Cut(doc[at&^taken:], []byte{0})
-			*n.slot(doc, name) = at
+	for i := range len(name) {
+		c := name[i]
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte(more, c) >= 0) {
+			return invalid("the %s name %q has a character other than ASCII letters, digits and %q", what, name, more)
 		}
 	}
-}
-
-// slot returns the slot of a name, or the free one that is for it.
-func (n *Names) slot(doc, name []byte) *uint32 {
-	last := len(n.slots) - 1
-	i := int(maphash.Bytes(n.seed, name)) & last
-	for n.slots[i] != 0 && !isNamed(doc, n.slots[i], name) {
-		i = (i + 1) & last
-	}
-	return &n.slots[i]
-}
-
-// isNamed reports whether the name that begins there is this one.
-func isNamed(doc []byte, at uint32, name []byte) bool {
-	at &^= taken
-	end := int(at) + len(name)
-	return end < len(doc) && doc[end] == 0 && bytes.Equal(doc[at:end], name)
+	return nil
 }

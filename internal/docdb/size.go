@@ -32,13 +32,9 @@ type Size struct {
 // them, and that can tell it of each. Not every one can.
 type IndexSizer interface {
 	// IndexSize returns what a document has, or would have, in the collection's indexes as
-	// they are now: of all documents together it is Size.IndexBytes. So whoever knows the
-	// size of a collection can say before a write what it adds. Of a document that
+	// they are now: of all documents together it is Size.IndexBytes. So a caller that knows
+	// the size of a collection can say before a write what it adds. Of a document that
 	// indexes cannot hold, errors as in Insert. In a collection that does not
 	// exist it is 0. errors.ErrUnsupported where the storage beneath does not tell.
 	IndexSize(ctx context.Context, doc bson.Raw) (int64, error)
 }
-
-// PathProblem says what is wrong with a dotted path in a filter, an index or a
-// projection, or nothing.
-func PathProblem(path string) string { return pathProblem(path) }

@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/bsontest"
 )
 
 // TestRoundTrip: canonical Extended JSON gives every document back byte for byte,
@@ -70,8 +70,8 @@ func draw(t *rapid.T) bson.Raw {
 	text := rapid.String().Draw(t, "text")
 	name := strings.ReplaceAll(text, "\x00", "")
 	doc, err := bson.Marshal(bson.D{
-		{Key: "_id", Value: docdbtest.AnyValue(0).Draw(t, "id")},
-		{Key: name, Value: docdbtest.AnyValue(3).Draw(t, "value")},
+		{Key: "_id", Value: bsontest.AnyValue(0).Draw(t, "id")},
+		{Key: name, Value: bsontest.AnyValue(3).Draw(t, "value")},
 		{Key: "\"quoted\" \\", Value: text},
 		{Key: "i", Value: rapid.Int64().Draw(t, "int")},
 		{Key: "f", Value: rapid.Float64().Draw(t, "double")},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/orgd/orgd/internal/bsonappend"
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/wire"
 	"github.com/orgd/orgd/internal/jsonscan"
 )
 
@@ -135,7 +136,7 @@ func (p *parser) document() error {
 	if err != nil {
 		return err
 	}
-	var names docdb.Names
+	var names wire.Names
 	for more {
 		if err := p.member(&names); err != nil {
 			return err
@@ -148,7 +149,7 @@ func (p *parser) document() error {
 	return nil
 }
 
-func (p *parser) member(names *docdb.Names) error {
+func (p *parser) member(names *wire.Names) error {
 	name, err := p.Name()
 	if err != nil {
 		return err
@@ -168,7 +169,7 @@ func (p *parser) member(names *docdb.Names) error {
 }
 
 // checkName checks a name that comes next in dst.
-func (p *parser) checkName(name []byte, names *docdb.Names) error {
+func (p *parser) checkName(name []byte, names *wire.Names) error {
 	if bytes.IndexByte(name, 0) >= 0 {
 		return p.fail("has a NUL character in its name")
 	}

@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/wire"
 )
 
 // A Stream writes documents piece by piece, in memory that does not grow with them: as
@@ -73,7 +74,7 @@ func (s Stream) fields(dst []byte, v bson.RawValue, depth int) (_ []byte, err er
 	}
 	dst = append(dst, open)
 	comma := false
-	for name, field := range docdb.Fields(v.Value) {
+	for name, field := range wire.Fields(v.Value) {
 		if comma {
 			dst = append(dst, ',')
 		}

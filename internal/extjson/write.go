@@ -11,7 +11,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/wire"
 )
 
 // Append appends a document in relaxed Extended JSON: a value for which JSON has a form
@@ -44,7 +44,7 @@ func appendNested(dst []byte, whole bson.RawValue, canonical bool) []byte {
 	dst, fields := appendBegin(dst, whole)
 	in := level{fields, whole.Type}
 	for {
-		name, value, rest := docdb.Split(in.rest)
+		name, value, rest := wire.Split(in.rest)
 		if name == nil {
 			dst = appendEnd(dst, in.kind)
 			if len(around) == 0 {
@@ -76,13 +76,13 @@ func appendNested(dst []byte, whole bson.RawValue, canonical bool) []byte {
 func appendBegin(dst []byte, v bson.RawValue) (_, fields []byte) {
 	switch v.Type {
 	case bson.TypeArray:
-		return append(dst, '['), docdb.Elements(v.Value)
+		return append(dst, '['), wire.Elements(v.Value)
 	case bson.TypeCodeWithScope:
 		code, scope := v.CodeWithScope()
 		dst = appendText(append(dst, `{"$code":`...), []byte(code))
-		return append(dst, `,"$scope":{`...), docdb.Elements(scope)
+		return append(dst, `,"$scope":{`...), wire.Elements(scope)
 	}
-	return append(dst, '{'), docdb.Elements(v.Value)
+	return append(dst, '{'), wire.Elements(v.Value)
 }
 
 func appendEnd(dst []byte, kind bson.Type) []byte {

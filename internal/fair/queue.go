@@ -1,6 +1,7 @@
-// Package fair shares few places among many: whoever waits for one waits in the line of its
-// key, and the lines take turns. So a key that asks for a thousand places at once keeps the
-// others waiting for no longer than one that asks for two.
+// Package fair shares few places among many callers. A caller waits in the line of its key,
+// such as its organization, and the lines take turns. So a key whose callers ask for a
+// thousand places at once keeps the other keys waiting no longer than a key that asks for
+// two.
 package fair
 
 import (
@@ -14,27 +15,27 @@ import (
 type Queue struct {
 	mu      sync.Mutex
 	free    int
-	spare   int // of those that are kept for others: see enterAlone
+	spare   int // free places that only enterAlone takes
 	active  activity
 	lines   map[string]*line
-	ring    []*line // those in which somebody waits, the next one first
+	ring    []*line // the lines whose turn comes, the next line first
 	waiting atomic.Int64
 }
 
-// A line is who waits under one key, the first one first.
+// A line is the callers that wait under one key, in the order of their arrival.
 type line struct {
 	key  string
 	wait []chan struct{}
 }
 
-// NewQueue returns a queue for that many places, and for spare ones, which a key has only
-// while there is nothing to do for any other.
+// NewQueue returns a queue for that many places, and for spare places, which a key gets
+// only while there is nothing to do for any other key.
 func NewQueue(places, spare int) *Queue {
 	return &Queue{free: places, spare: spare, lines: map[string]*line{}}
 }
 
-// Enter waits for a place until the context ends, whose error it then returns. Who has a
-// place must Leave.
+// Enter waits for a place until the context ends, whose error it then returns. A caller
+// that has got a place must Leave.
 func (q *Queue) Enter(ctx context.Context, key string) error {
 	q.mu.Lock()
 	if q.free > 0 {
@@ -57,7 +58,7 @@ func (q *Queue) Enter(ctx context.Context, key string) error {
 		return nil
 	case <-ctx.Done():
 		if !q.giveUp(l, mine) {
-			q.Leave() // it came at that moment
+			q.Leave() // the place came at that moment
 		}
 		return ctx.Err()
 	}
@@ -95,7 +96,7 @@ func (q *Queue) alone(key string) bool {
 	return q.active.alone(key, time.Now())
 }
 
-// giveUp takes one that waits out of its line; false if it has got its place.
+// giveUp takes a waiting caller out of its line; false if the caller has got a place.
 func (q *Queue) giveUp(l *line, mine chan struct{}) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -109,7 +110,7 @@ func (q *Queue) giveUp(l *line, mine chan struct{}) bool {
 	return false
 }
 
-// Leave gives a place to who is next.
+// Leave gives the place to the caller that is next.
 func (q *Queue) Leave() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -122,7 +123,7 @@ func (q *Queue) Leave() {
 		}
 		first := l.wait[0]
 		l.wait = l.wait[1:]
-		q.ring = append(q.ring, l) // with nobody in it, it keeps its turn for who comes meanwhile
+		q.ring = append(q.ring, l) // also an empty line: a caller that comes meanwhile finds its turn
 		q.waiting.Add(-1)
 		close(first)
 		return
@@ -130,5 +131,5 @@ func (q *Queue) Leave() {
 	q.free++
 }
 
-// Waiting is how many wait.
+// Waiting is how many callers wait.
 func (q *Queue) Waiting() int { return int(q.waiting.Load()) }

@@ -8,22 +8,22 @@ import (
 )
 
 const (
-	// freeWork is how long a piece of work goes on without a place: what is short goes
-	// before what is long.
+	// freeWork is how long a piece of work goes on without a place: short work goes
+	// before long work.
 	freeWork = time.Millisecond
-	// slice is how long a turn lasts before it is another's who waits.
+	// slice is how long a turn lasts, if the work of another key waits.
 	slice = 4 * time.Millisecond
 )
 
 // Processors is how many places there are for long work: one processor in four, and at least
-// one of several, is spare, for what is short and for the collection of garbage.
+// one of several, is spare, for short work and for the collection of garbage.
 func Processors() (places, spare int) {
-	procs := min(runtime.NumCPU(), runtime.GOMAXPROCS(0)) // of which there are more where threads have priorities
+	procs := min(runtime.NumCPU(), runtime.GOMAXPROCS(0)) // GOMAXPROCS is above the processors where threads have priorities
 	places = max(1, procs-max(1, procs/4))
 	return places, procs - places
 }
 
-// A Work is what is to be done for one request: its turns together are free to work for a
+// A Work is the work for one request. Its turns together need no place for the first
 // millisecond. The zero Work needs no places.
 type Work struct {
 	queue *Queue
@@ -31,10 +31,10 @@ type Work struct {
 	used  atomic.Int64 // of freeWork, in nanoseconds
 }
 
-// Begin makes it the work of a key, for which it waits in a queue.
+// Begin makes the work that of a key, under which it waits in a queue.
 func (w *Work) Begin(q *Queue, key string) { w.queue, w.key = q, key }
 
-// Active says that there is something to do for the key: others have no spare place now.
+// Active says that there is something to do for the key: now no other key gets a spare place.
 func (w *Work) Active() {
 	if w.queue != nil {
 		w.queue.note(w.key)
@@ -44,17 +44,17 @@ func (w *Work) Active() {
 // Turn returns a turn of one goroutine.
 func (w *Work) Turn() *Turn { return &Turn{work: w} }
 
-// A Turn is how one goroutine of a Work shares the places, of which each is about a
-// processor. A nil Turn needs none.
+// A Turn is the part of one goroutine in a Work. A place is about a processor. A nil Turn
+// needs no places.
 type Turn struct {
 	work  *Work
-	since time.Time // when it began to work, as far as is known; zero: it waits for something else
+	since time.Time // when the goroutine began to work; zero: it waits for something else
 	holds bool
 	spare bool // it holds a spare place
 }
 
-// Rest is called every now and then by the work. It waits while it is others' turn, and
-// returns the context's error if that ends meanwhile.
+// Rest is called by the work every now and then. It waits while it is the turn of other
+// keys, and returns the context's error if the context ends meanwhile.
 func (t *Turn) Rest(ctx context.Context) error {
 	if t == nil || t.work.queue == nil {
 		return nil

@@ -7,20 +7,21 @@ import (
 
 	"github.com/orgd/orgd/gen/api"
 	"github.com/orgd/orgd/internal/auth"
+	"github.com/orgd/orgd/internal/httpapi/request"
 	"github.com/orgd/orgd/internal/org"
 )
 
 // Login implements api.StrictServerInterface.
 func (h handlers) Login(ctx context.Context, req api.LoginRequestObject) (api.LoginResponseObject, error) {
-	attempt, err := h.logins.begin(callFrom(ctx), req.Body.Email)
+	attempt, err := h.logins.Begin(request.Of(ctx).Address, request.Of(ctx).Limited, req.Body.Email)
 	if err != nil {
-		return nil, h.holdBack(ctx, err)
+		return nil, h.holdback.Hold(ctx, err, request.Of(ctx).ForgetBody)
 	}
-	callFrom(ctx).forgetBody()
-	p, err := h.Store.Login(withClient(ctx, attempt.standing), req.Body.Email, req.Body.Password)
-	attempt.end(err)
+	request.Of(ctx).ForgetBody()
+	p, err := h.Store.Login(request.WithClient(ctx, attempt.Standing), req.Body.Email, req.Body.Password)
+	attempt.End(err)
 	if err != nil {
-		return nil, h.holdBack(ctx, err)
+		return nil, h.holdback.Hold(ctx, err, request.Of(ctx).ForgetBody)
 	}
 	token, expires, err := h.Tokens.Issue(auth.Claims{AdminID: p.AdminID, OrgID: p.OrgID, Role: p.Role, Cred: p.Credential})
 	if err != nil {

@@ -7,7 +7,8 @@ import (
 	"testing"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 	"github.com/orgd/orgd/internal/docdb/embedded"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
@@ -51,7 +52,7 @@ type backend struct {
 	log   *logBook // the store's, and that of the servers before it
 	// engine is the storage beneath faulty: what a test asks of it is not written down.
 	engine docdb.Engine
-	faulty *docdbtest.Faulty
+	faulty *faulty.Engine
 	acme   org.Organization
 
 	mu    sync.Mutex
@@ -63,13 +64,13 @@ func openBackend(t testing.TB, edits ...func(*tenant.Config)) *backend {
 	t.Helper()
 	b := &backend{t: t, log: &logBook{}}
 	c := tenant.Config{
-		Engine: docdbtest.NewModel(), MasterDB: "master_db", TenantDB: "tenant_db", Passwords: plainPasswords{}, Exclusive: true,
+		Engine: model.New(), MasterDB: "master_db", TenantDB: "tenant_db", Passwords: plainPasswords{}, Exclusive: true,
 		Logger: b.log.logger(), Now: b.now,
 	}
 	for _, edit := range edits {
 		edit(&c)
 	}
-	b.engine, b.faulty = c.Engine, docdbtest.NewFaulty(c.Engine)
+	b.engine, b.faulty = c.Engine, faulty.New(c.Engine)
 	b.faulty.FailOn(b.record)
 	c.Engine = b.faulty
 	store, err := tenant.Open(context.Background(), c)
@@ -97,11 +98,11 @@ func onDisk(t testing.TB) func(*tenant.Config) {
 	return func(c *tenant.Config) { c.Engine = engine }
 }
 
-func (b *backend) record(c docdbtest.Call) (docdbtest.Mode, bool) {
+func (b *backend) record(c faulty.Call) (faulty.Mode, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.calls = append(b.calls, c.Op+" "+c.Collection)
-	return docdbtest.Before, false
+	return faulty.Before, false
 }
 
 // asked returns, and forgets, what the storage was asked so far.
@@ -153,7 +154,7 @@ func (b *backend) must(_ org.Organization, err error) {
 
 // answers has calls of a method on a collection answered with an error; nil ends that.
 func (b *backend) answers(op, collection string, err error) {
-	b.faulty.On(func(c docdbtest.Call) error {
+	b.faulty.On(func(c faulty.Call) error {
 		if c.Op == op && strings.HasPrefix(c.Collection, collection) {
 			return err
 		}
@@ -166,7 +167,7 @@ func (b *backend) hold() (release func()) {
 	held := make(chan struct{})
 	release = sync.OnceFunc(func() { close(held) })
 	b.t.Cleanup(release)
-	b.faulty.On(func(c docdbtest.Call) error {
+	b.faulty.On(func(c faulty.Call) error {
 		if c.Database == "tenant_db" && (c.Op == "Create" || c.Op == "Drop") {
 			<-held
 		}

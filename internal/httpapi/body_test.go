@@ -203,7 +203,7 @@ func TestTheBodysDeadline(t *testing.T) {
 			}
 		}}
 	}))
-	s.api.bodyTimeout = short
+	s.api.frame.Timeouts.Body = short
 	if got := s.do("POST", "/admin/login", login); got.status != 200 {
 		t.Errorf("a long request: %d %s", got.status, got.body)
 	}
@@ -230,6 +230,6 @@ func dial(t *testing.T, url string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
 	return conn
 }

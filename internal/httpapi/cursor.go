@@ -17,13 +17,12 @@ import (
 )
 
 // cursors seal the places where pages of documents end. A cursor is good for one
-// organization, filter and sort only, which are bound into its seal; what it holds
-// nobody can read or make up; and it holds nothing of a collection, so it is good
-// on every instance and after a move.
+// organization, filter and sort only, which are bound into its seal. Clients can neither read
+// what it holds nor make one up. It holds nothing of a collection, so it is good on every
+// instance and after a move.
 type cursors struct{ aead cipher.AEAD }
 
-// newCursors derives the key from a secret; without one, cursors end with the
-// process.
+// newCursors derives the key from a secret; without a secret, cursors end with the process.
 func newCursors(secret []byte) (cursors, error) {
 	if len(secret) == 0 {
 		secret = make([]byte, 32)
@@ -83,7 +82,7 @@ func (c cursors) seal(p tenant.Place, scope []byte) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(c.aead.Seal(nil, nil, plain, scope)), nil
 }
 
-// open reports false for what seal has not made, or has made of another scope.
+// open reports false for a text that seal has not made, or has made for another scope.
 func (c cursors) open(text string, scope []byte) (*tenant.Place, bool) {
 	sealed, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || strings.ContainsAny(text, "\r\n") { // which the decoder passes over

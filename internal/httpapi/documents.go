@@ -2,8 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"encoding/binary"
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -11,21 +9,23 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/gen/api"
-	"github.com/orgd/orgd/internal/extjson"
+	"github.com/orgd/orgd/internal/bsonappend"
+	"github.com/orgd/orgd/internal/httpapi/jsondoc"
+	"github.com/orgd/orgd/internal/httpapi/request"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
 
-// documents is the access to the data of the organization that the request acts for. Where the
-// bearer was not let in yet, what is asked of the data does that as well.
-func (h handlers) documents(ctx context.Context) (*tenant.Documents, error) {
-	switch c := callFrom(ctx); {
-	case c.principal != nil:
-		return h.Store.Documents(c.principal.OrgID).Admitted(), nil
-	case c.bearer != nil:
-		return h.Store.Documents(c.bearer.OrgID).As(*c.bearer), nil
+// documents is the access to the data of the organization that the request acts for. A bearer
+// that was not admitted yet is admitted with what is asked of the data.
+func (a *API) documents(ctx context.Context) (*tenant.Documents, error) {
+	switch s := request.Of(ctx); {
+	case s.Principal != nil:
+		return a.Store.Documents(s.Principal.OrgID).Admitted(), nil
+	case s.Bearer != nil:
+		return a.Store.Documents(s.Bearer.OrgID).As(*s.Bearer), nil
 	}
-	return nil, errNoPrincipal
+	return nil, request.ErrNoPrincipal
 }
 
 // CreateDocument implements api.StrictServerInterface.
@@ -34,14 +34,14 @@ func (h handlers) CreateDocument(ctx context.Context, req api.CreateDocumentRequ
 	if err != nil {
 		return nil, err
 	}
-	body, err := takeDocument(ctx, req.Body)
+	body, err := jsondoc.Take(ctx, req.Body)
 	if err != nil {
 		return nil, err
 	}
-	if err := callFrom(ctx).memory.take(storeRoom * len(body)); err != nil {
+	if err := request.Of(ctx).Memory.Take(jsondoc.StoreRoom * len(body)); err != nil {
 		return nil, err
 	}
-	fresh, given := bson.NewObjectID(), callFrom(ctx).claim.Document()
+	fresh, given := bson.NewObjectID(), request.Of(ctx).Claim.Document()
 	if given != nil {
 		fresh = given.ID
 	}
@@ -63,10 +63,10 @@ func (h handlers) GetDocument(ctx context.Context, req api.GetDocumentRequestObj
 	if err != nil {
 		return nil, err
 	}
-	ctx, read := callFrom(ctx).reads(ctx)
+	ctx, read := request.Of(ctx).Reads(ctx)
 	doc, err := docs.Get(ctx, idOf(req.ID))
 	if err == nil {
-		err = read.settle(len(doc.Body) + answerRoom(len(doc.Body)))
+		err = read.Settle(len(doc.Body) + jsondoc.AnswerRoom(len(doc.Body)))
 	}
 	if err != nil {
 		return nil, err
@@ -80,11 +80,11 @@ func (h handlers) PutDocument(ctx context.Context, req api.PutDocumentRequestObj
 	if err != nil {
 		return nil, err
 	}
-	body, err := takeDocument(ctx, req.Body)
+	body, err := jsondoc.Take(ctx, req.Body)
 	if err != nil {
 		return nil, err
 	}
-	if err := callFrom(ctx).memory.take(storeRoom * len(body)); err != nil {
+	if err := request.Of(ctx).Memory.Take(jsondoc.StoreRoom * len(body)); err != nil {
 		return nil, err
 	}
 	id := idOf(req.ID)
@@ -97,7 +97,7 @@ func (h handlers) PutDocument(ctx context.Context, req api.PutDocumentRequestObj
 	}
 	cond := ifMatch(req.Params.IfMatch)
 	cond.Absent = req.Params.IfNoneMatch != nil && *req.Params.IfNoneMatch == "*"
-	ctx, _ = callFrom(ctx).reads(ctx)
+	ctx, _ = request.Of(ctx).Reads(ctx)
 	doc, created, err := docs.Put(ctx, cond, body)
 	if err != nil {
 		return nil, err
@@ -114,7 +114,7 @@ func (h handlers) PatchDocument(ctx context.Context, req api.PatchDocumentReques
 	if err != nil {
 		return nil, err
 	}
-	patch, err := takeDocument(ctx, req.Body)
+	patch, err := jsondoc.Take(ctx, req.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -122,19 +122,19 @@ func (h handlers) PatchDocument(ctx context.Context, req api.PatchDocumentReques
 	if given := patch.Lookup("_id"); given.Type != 0 && !given.Equal(id) {
 		return nil, refusedID("cannot change")
 	}
-	c, took := callFrom(ctx), 0
-	ctx, _ = c.reads(ctx)
+	state, took := request.Of(ctx), 0
+	ctx, _ = state.Reads(ctx)
 	doc, err := docs.Edit(ctx, id, ifMatch(req.Params.IfMatch), func(old tenant.Document) (bson.Raw, error) {
-		c.memory.give(took)
-		took = patchRoom(len(old.Body), len(patch))
-		if err := c.memory.take(took); err != nil {
+		state.Memory.Give(took)
+		took = jsondoc.PatchRoom(len(old.Body), len(patch))
+		if err := state.Memory.Take(took); err != nil {
 			took = 0
 			return nil, err
 		}
-		if err := c.long(ctx, len(old.Body)+len(patch)); err != nil {
+		if err := state.Long(ctx, len(old.Body)+len(patch)); err != nil {
 			return nil, err
 		}
-		defer c.turn.Done()
+		defer state.Turn.Done()
 		return tenant.MergePatch(old.Body, patch), nil
 	})
 	if err != nil {
@@ -149,35 +149,17 @@ func (h handlers) DeleteDocument(ctx context.Context, req api.DeleteDocumentRequ
 	if err != nil {
 		return nil, err
 	}
-	ctx, _ = callFrom(ctx).reads(ctx)
+	ctx, _ = request.Of(ctx).Reads(ctx)
 	if err := docs.Delete(ctx, idOf(req.ID), ifMatch(req.Params.IfMatch)); err != nil {
 		return nil, err
 	}
 	return api.DeleteDocument204Response{}, nil
 }
 
-// readDocument reads the body of a request.
-func readDocument(text []byte) (bson.Raw, error) {
-	doc, err := extjson.Parse(text, extjson.Documents)
-	var wrong *extjson.Error
-	switch {
-	case errors.As(err, &wrong) && wrong.TooLarge:
-		return nil, org.Errorf(org.TooLarge, "The document is larger than 16 MiB.")
-	case wrong != nil:
-		return nil, &requestError{kind: malformed, fields: []fieldError{{Pointer: pointer(wrong.Path...), Detail: clip(wrong.Reason, 1024)}}}
-	case err != nil:
-		return nil, err
-	}
-	if name, problem := tenant.CheckNames(doc); problem != "" {
-		return nil, &requestError{kind: malformed, fields: []fieldError{{Pointer: pointer(name), Detail: problem}}}
-	}
-	return doc, nil
-}
-
 const unnameable = "must be an ObjectId or a string of 1 to 1024 characters that is not 24 hexadecimal digits, . or ..: a path could not name it"
 
 func refusedID(detail string) error {
-	return &org.Error{Kind: org.Invalid, Message: "A value is refused.", Fields: []org.FieldError{{Field: "_id", Detail: detail}}}
+	return &org.Error{Kind: org.Invalid, Fields: []org.FieldError{{Field: "_id", Detail: detail}}}
 }
 
 // idOf returns the _id that a path names: 24 hexadecimal digits are an ObjectId.
@@ -185,8 +167,7 @@ func idOf(path string) bson.RawValue {
 	if id, err := bson.ObjectIDFromHex(path); err == nil {
 		return bson.RawValue{Type: bson.TypeObjectID, Value: id[:]}
 	}
-	value := binary.LittleEndian.AppendUint32(make([]byte, 0, len(path)+5), uint32(len(path)+1))
-	return bson.RawValue{Type: bson.TypeString, Value: append(append(value, path...), 0)}
+	return bson.RawValue{Type: bson.TypeString, Value: bsonappend.String(make([]byte, 0, len(path)+5), path)}
 }
 
 // pathOf is the reverse of idOf; false for an _id that no path names. A client may
@@ -230,8 +211,8 @@ func ifMatch(header *string) tenant.Condition {
 	}
 }
 
-// A documentResponse is an answer with one document, written without a detour
-// through the generated types, which would read it once more.
+// A documentResponse is an answer with one document. It does not use the generated types, which
+// would read the document once more.
 type documentResponse struct {
 	doc      tenant.Document
 	status   int
@@ -244,11 +225,11 @@ func (r documentResponse) write(w http.ResponseWriter) error {
 	if r.location != "" {
 		h.Set("Location", r.location)
 	}
-	a := newJSONAnswer(w, r.status, len(r.doc.Body))
-	if err := a.document(r.doc.Body); err != nil {
+	a := jsondoc.NewAnswer(w, r.status, len(r.doc.Body))
+	if err := a.Document(r.doc.Body); err != nil {
 		return err
 	}
-	return a.end()
+	return a.End()
 }
 
 // VisitCreateDocumentResponse implements api.CreateDocumentResponseObject.

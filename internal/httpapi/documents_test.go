@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
 )
 
 // startData serves an organization's data on the engine that orgd comes with.
@@ -281,7 +281,7 @@ func TestIndexes(t *testing.T) {
 func TestSlowQueries(t *testing.T) {
 	const timeout = 50 * time.Millisecond
 	s := startData(t, func(c *Config) { c.QueryTimeout = timeout })
-	s.store.faulty.On(func(c docdbtest.Call) error {
+	s.store.faulty.On(func(c faulty.Call) error {
 		if c.Database == "tenant_db" && (c.Op == "Find" || c.Op == "Count") {
 			time.Sleep(2 * timeout)
 		}
@@ -289,7 +289,7 @@ func TestSlowQueries(t *testing.T) {
 	})
 	s.refuses(503, "query_timeout", "index", "GET", "/org/documents?sort=_id", "")
 	s.refuses(503, "query_timeout", "50ms", "GET", "/org/stats", "")
-	s.store.faulty.On(func(c docdbtest.Call) error {
+	s.store.faulty.On(func(c faulty.Call) error {
 		if c.Database == "tenant_db" {
 			return docdb.ErrUnavailable
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/orgd/orgd"
+	"github.com/orgd/orgd/internal/httpapi/contract"
 	"github.com/orgd/orgd/internal/policy"
 	"github.com/orgd/orgd/internal/webui"
 )
@@ -88,9 +89,9 @@ func TestHeadAnswersAsGet(t *testing.T) {
 	}
 }
 
-// TestEveryOperationIsRouted keeps the contract and the router together, and
+// TestEveryEndpointIsRouted keeps the contract and the router together, and
 // shows that what needs a token cannot be reached without.
-func TestEveryOperationIsRouted(t *testing.T) {
+func TestEveryEndpointIsRouted(t *testing.T) {
 	s := start(t, func(c *Config) {
 		var err error
 		if c.Pages, err = webui.Pages(orgd.OpenAPI); err != nil {
@@ -98,31 +99,31 @@ func TestEveryOperationIsRouted(t *testing.T) {
 		}
 	}, withOperator)
 	protected := 0
-	for _, op := range s.contract {
-		path := strings.ReplaceAll(op.Path, "{id}", nobodysID)
-		got := s.do(op.Method, path, "")
+	for _, e := range s.contract {
+		path := strings.ReplaceAll(e.Path, "{id}", nobodysID)
+		got := s.do(e.Method, path, "")
 		asked := s.store.asked()
 		if got.status == 404 || got.status == 405 {
-			t.Errorf("%s %s is not routed: %d", op.Method, path, got.status)
+			t.Errorf("%s %s is not routed: %d", e.Method, path, got.status)
 		}
 		good := s.bearer()
-		if op.Plane == policy.Operator {
+		if e.Plane == policy.Operator {
 			good = "Authorization: Bearer " + operatorKey
 		}
-		if unknown := s.do(op.Method, path+"?unknown=1", "", good); unknown.status != 400 {
-			t.Errorf("%s %s with an unknown parameter: %d", op.Method, path, unknown.status)
+		if unknown := s.do(e.Method, path+"?unknown=1", "", good); unknown.status != 400 {
+			t.Errorf("%s %s with an unknown parameter: %d", e.Method, path, unknown.status)
 		}
 		s.store.asked()
-		if op.Plane == policy.Public {
+		if e.Plane == policy.Public {
 			continue
 		}
 		protected++
 		if got.code() != "unauthenticated" || asked != "" {
-			t.Errorf("%s %s without a token: %d %s", op.Method, path, got.status, got.body)
+			t.Errorf("%s %s without a token: %d %s", e.Method, path, got.status, got.body)
 		}
 	}
 	if protected < 2 || s.checked < 20 {
-		t.Errorf("found %d protected operations, held %d answers against the contract", protected, s.checked)
+		t.Errorf("found %d protected endpoints, held %d answers against the contract", protected, s.checked)
 	}
 }
 
@@ -273,7 +274,7 @@ func TestUnknownSecuritySchemesAreNotTakenForPublic(t *testing.T) {
 	for _, change := range []string{"otherKey: []", "bearerAuth: [admin]", "operatorKey: [admin]", "bearerAuth: []\n    operatorKey: []", "operatorKey: []\n  - bearerAuth: []"} {
 		yaml := strings.Replace(orgd.OpenAPI, "\nsecurity:\n  - bearerAuth: []", "\nsecurity:\n  - "+change, 1)
 		yaml = strings.Replace(yaml, "  securitySchemes:\n", "  securitySchemes:\n    otherKey: {type: apiKey, in: header, name: X-Key}\n", 1)
-		if _, err := loadContract(yaml); err == nil || !strings.Contains(err.Error(), "cannot enforce") {
+		if _, err := contract.Parse(yaml); err == nil || !strings.Contains(err.Error(), "cannot enforce") {
 			t.Errorf("%s: %v", change, err)
 		}
 	}
@@ -282,13 +283,13 @@ func TestUnknownSecuritySchemesAreNotTakenForPublic(t *testing.T) {
 func TestAPolicyThatIsNotKnownIsNotIgnored(t *testing.T) {
 	for _, change := range [][2]string{{"limiter: login,", "limiter: logins,"}, {"plane: operator,", "plane: owner,"}, {"probe: true", "probes: true"},
 		{"streams: both", "streams: none"}, {"      x-policy:", "      x-rules:"}} {
-		if _, err := loadContract(strings.Replace(orgd.OpenAPI, change[0], change[1], 1)); err == nil || !strings.Contains(err.Error(), "x-policy") {
+		if _, err := contract.Parse(strings.Replace(orgd.OpenAPI, change[0], change[1], 1)); err == nil || !strings.Contains(err.Error(), "x-policy") {
 			t.Errorf("%s: %v", change, err)
 		}
 	}
 }
 
-// withPages gives the API a page of no operation.
+// withPages gives the API a page that is no endpoint of the contract.
 func withPages(c *Config) {
 	c.Pages = map[string]http.Handler{"/page": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Security-Policy", "default-src 'self'")

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,6 +14,9 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/orgd/orgd"
+	"github.com/orgd/orgd/internal/httpapi/contract"
+	"github.com/orgd/orgd/internal/httpapi/guard"
+	"github.com/orgd/orgd/internal/httpapi/wire"
 )
 
 // longest is a value of a parameter that is as long as it can be: in characters of four
@@ -34,9 +38,9 @@ func longest(s *openapi3.Schema) string {
 }
 
 // longestHead is the longest head of a request that the contract allows.
-func longestHead(op *operation, token string) string {
-	target, query, headers := op.Path, url.Values{}, ""
-	for _, p := range op.Parameters() {
+func longestHead(e *contract.Endpoint, token string) string {
+	target, query, headers := e.Path, url.Values{}, ""
+	for _, p := range e.Parameters() {
 		value := longest(p.Value.Schema.Value)
 		switch p.Value.In {
 		case openapi3.ParameterInPath:
@@ -47,7 +51,7 @@ func longestHead(op *operation, token string) string {
 			headers += p.Value.Name + ": " + value + "\r\n"
 		}
 	}
-	return op.Method + " " + target + "?" + query.Encode() + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" +
+	return e.Method + " " + target + "?" + query.Encode() + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" +
 		"Content-Type: application/merge-patch+json\r\nContent-Length: 0\r\n" +
 		"X-Request-Id: " + strings.Repeat("r", 128) + "\r\nAuthorization: Bearer " + token + "\r\n" + headers + "\r\n"
 }
@@ -56,16 +60,16 @@ func longestHead(op *operation, token string) string {
 // and proxies add, and there is not much more room than that.
 func TestTheLongestHead(t *testing.T) {
 	t.Parallel()
-	ct, err := loadContract(orgd.OpenAPI)
+	ct, err := contract.Parse(orgd.OpenAPI)
 	if err != nil {
 		t.Fatal(err)
 	}
 	longest := 0
-	for _, op := range ct {
-		longest = max(longest, len(longestHead(op, strings.Repeat("t", maxTokenLength))))
+	for _, e := range ct {
+		longest = max(longest, len(longestHead(e, strings.Repeat("t", guard.MaxTokenLength))))
 	}
-	if room := maxHeaderBytes - longest; room < 6<<10 || room > 16<<10 {
-		t.Errorf("the longest head has %d bytes and may have %d", longest, maxHeaderBytes)
+	if room := wire.MaxHeaderBytes - longest; room < 6<<10 || room > 16<<10 {
+		t.Errorf("the longest head has %d bytes and may have %d", longest, wire.MaxHeaderBytes)
 	}
 }
 
@@ -73,28 +77,28 @@ func TestTheLongestHead(t *testing.T) {
 // is too long is a problem.
 func TestLongHeads(t *testing.T) {
 	t.Parallel()
-	addr, _ := bounded(t, 100, 100)
-	ct, err := loadContract(orgd.OpenAPI)
+	s := start(t)
+	ct, err := contract.Parse(orgd.OpenAPI)
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := longestHead(ct["listDocuments"], strings.Repeat("t", maxTokenLength))
+	list := longestHead(ct["listDocuments"], strings.Repeat("t", guard.MaxTokenLength))
 	for _, c := range []struct {
 		name, head string
 		status     int
 	}{
 		{"the longest list", list, 401},
 		{"with 6 KiB besides", strings.Replace(list, "\r\n\r\n", "\r\nCookie: "+strings.Repeat("c", 6<<10)+"\r\n\r\n", 1), 401},
-		{"just too long", padded(list, maxHeaderBytes+10), 431}, // of which net/http may have a byte that is not counted
-		{"just not too long", padded(list, maxHeaderBytes), 401},
+		{"just too long", padded(list, wire.MaxHeaderBytes+10), 431}, // of which net/http may have a byte that is not counted
+		{"just not too long", padded(list, wire.MaxHeaderBytes), 401},
 		{"ten times too long", padded(list, 640<<10), 431},
 		{"a line that does not end", "GET /" + strings.Repeat("x", 80<<10), 431},
 	} {
-		conn := connected(t, addr)
-		if status, body := asked(t, conn); status != 200 { // on a connection that was used before
+		conn := dial(t, s.url)
+		if status, body := livez(t, conn); status != 200 { // on a connection that was used before
 			t.Fatalf("%d %s", status, body)
 		}
-		go func() { _, _ = io.WriteString(conn, c.head) }() // which nobody reads to the end
+		go func() { _, _ = io.WriteString(conn, c.head) }() // the server does not read it to the end
 		a, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
@@ -112,4 +116,18 @@ func TestLongHeads(t *testing.T) {
 func padded(head string, length int) string {
 	const name = "Cookie: "
 	return strings.Replace(head, "\r\n\r\n", "\r\n"+name+strings.Repeat("c", length-len(head)-len(name)-2)+"\r\n\r\n", 1)
+}
+
+// livez sends a request over a connection and returns the answer; status 0 if the
+// connection has ended.
+func livez(t *testing.T, conn net.Conn) (status int, body string) {
+	t.Helper()
+	_, _ = fmt.Fprint(conn, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+	a, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer a.Body.Close()
+	text, _ := io.ReadAll(a.Body)
+	return a.StatusCode, string(text)
 }

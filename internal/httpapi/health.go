@@ -27,7 +27,7 @@ func (h handlers) GetReadiness(ctx context.Context, _ api.GetReadinessRequestObj
 	err := h.Store.Ready(ctx)
 	var known *org.Error
 	switch {
-	case errors.As(err, &known) && known.Err == nil, errors.Is(err, org.StorageFull): // which says it all
+	case errors.As(err, &known) && known.Err == nil, errors.Is(err, org.StorageFull): // errors whose text is enough
 		return nil, err
 	case err != nil:
 		return nil, &org.Error{Kind: org.Unavailable, Message: "The storage cannot be read at the moment.", Err: err}

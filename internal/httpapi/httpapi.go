@@ -1,9 +1,7 @@
-// Package httpapi is orgd over HTTP. It implements the strict interface that is
-// generated from openapi.yaml, one file per noun, and holds every request
-// against that contract before a handler sees it (see guard.go for the order).
-//
-// Errors are Go errors until problem.go, the one place that knows of statuses,
-// writes them as application/problem+json.
+// Package httpapi is orgd over HTTP. It has the handlers: it implements the strict interface
+// that is generated from openapi.yaml, one file per noun. Its parts are packages: a request goes
+// through frame, guard and idempotency before a handler sees it, in this order, and package wire
+// moves its bytes. Errors are Go errors until frame writes them, as package problem says.
 package httpapi
 
 import (
@@ -21,6 +19,16 @@ import (
 	"github.com/orgd/orgd/gen/api"
 	"github.com/orgd/orgd/internal/auth"
 	"github.com/orgd/orgd/internal/fair"
+	"github.com/orgd/orgd/internal/httpapi/contract"
+	"github.com/orgd/orgd/internal/httpapi/frame"
+	"github.com/orgd/orgd/internal/httpapi/guard"
+	"github.com/orgd/orgd/internal/httpapi/idempotency"
+	"github.com/orgd/orgd/internal/httpapi/limit"
+	"github.com/orgd/orgd/internal/httpapi/memory"
+	"github.com/orgd/orgd/internal/httpapi/request"
+	"github.com/orgd/orgd/internal/httpapi/transfer"
+	"github.com/orgd/orgd/internal/httpapi/wire"
+	"github.com/orgd/orgd/internal/policy"
 	"github.com/orgd/orgd/internal/tenant"
 )
 
@@ -38,13 +46,13 @@ type Config struct {
 	Store  *tenant.Store
 	Tokens Tokens
 	Logger *slog.Logger
-	// Pages are served by path for GET and HEAD, within the same middleware as
-	// the operations; they may set headers of their own. webui.Pages makes them.
+	// Pages are served by path for GET and HEAD, within the same middleware as the contract's
+	// endpoints; they may set headers of their own. webui.Pages makes them.
 	Pages map[string]http.Handler
 	// SignupsPerMinute limits attempts, for each client address and, apart from that,
 	// for each e-mail address. 0 is no limit.
 	SignupsPerMinute int
-	// AllSignupsPerMinute limits those that come to something, in all. 0 is ten times
+	// AllSignupsPerMinute limits the sign-ups that succeed, in all. 0 is ten times
 	// SignupsPerMinute.
 	AllSignupsPerMinute int
 	// LookupsPerMinute limits lookups of organizations by name, for each client address. 0
@@ -52,29 +60,29 @@ type Config struct {
 	LookupsPerMinute int
 	// MovesPerMinute limits updates that move the data, of each organization. 0 is no limit.
 	MovesPerMinute int
-	// LoginsPerMinute limits logins that fail: see logins. 0 is no limit.
+	// LoginsPerMinute limits logins that fail: see limit.Logins. 0 is no limit.
 	LoginsPerMinute int
 	// RequestsPerMinute limits the requests for the data of each organization. 0 is
 	// no limit.
 	RequestsPerMinute int
-	// TrustedProxies are believed when they say, by X-Forwarded-For, on whose
-	// behalf they come. Without any, the client is who the connection is from.
+	// TrustedProxies are believed when they say, by X-Forwarded-For, for which client they come.
+	// Without any, the client's address is that of the connection.
 	TrustedProxies []netip.Prefix
 	// OperatorKey opens the operator plane; without one all of it answers 404.
 	OperatorKey string
-	// BodyLimit is the largest request body in bytes. Default: 64 KiB. That of a
-	// document is DocumentBodyLimit, that of a query QueryBodyLimit.
+	// BodyLimit is the largest request body in bytes. Default: 64 KiB. That of a document is
+	// contract.DocumentBodyLimit, that of a query contract.QueryBodyLimit.
 	BodyLimit int64
-	// Budget is the memory that requests may hold. Default: one of DefaultBudget.
-	Budget *Budget
+	// Budget is the memory that requests may hold. Default: a budget of memory.DefaultSize.
+	Budget *memory.Budget
 	// QueryTimeout bounds the time that the storage takes for a list of documents.
 	// Default: 10 s.
 	QueryTimeout time.Duration
 	// CursorSecret is what the cursors of documents are sealed with; the same on
-	// all instances. Default: one that ends with the process.
+	// all instances. Default: a secret that ends with the process.
 	CursorSecret []byte
 	// FingerprintSecret keeps what a request holds from being guessed from what is
-	// stored of it; the same on all instances. Default: one that ends with the process.
+	// stored of it; the same on all instances. Default: a secret that ends with the process.
 	FingerprintSecret []byte
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
@@ -83,40 +91,25 @@ type Config struct {
 // DefaultBodyLimit is the default of Config.BodyLimit, in bytes.
 const DefaultBodyLimit = 64 << 10
 
-// DocumentBodyLimit is the largest text of a document in bytes: of one of 16 MiB
-// the text may be larger.
-const DocumentBodyLimit = 32 << 20
-
-// QueryBodyLimit is the largest text of a query in bytes: all that a list can be asked
-// for, at its longest in characters of four bytes, and as much again.
-const QueryBodyLimit = 128 << 10
-
 // API is the whole HTTP surface. Make it with New.
 type API struct {
 	Config
 	echo     *echo.Echo
-	allows   map[string]string // see contract.allows
+	frame    *frame.Frame
+	guard    *guard.Guard
 	draining atomic.Bool
-	signups  signups
-	logins   logins
+	signups  limit.Signups
+	logins   limit.Logins
 	// rotations limits changes of credentials, for each admin, as logins are.
-	rotations   *limits
-	requests    *limits // for data, of each organization
-	moves       *limits // of each organization
-	lookups     *limits // of each client address
-	bodyTimeout time.Duration
-	held        chan struct{} // places for refusals that are held back
-	heldFor     time.Duration
-	cursors     cursors
-	// processors is where requests wait whose work takes long: organizations in turn.
-	processors *fair.Queue
-
-	fingerprints  fingerprints
-	streamTimeout time.Duration
+	rotations *limit.Rate
+	moves     *limit.Rate // of each organization
+	holdback  *limit.Holdback
+	cursors   cursors
+	transfers *transfer.Service
 }
 
-// handlers implements api.StrictServerInterface; API itself does not, so that
-// its own methods are few.
+// handlers implements api.StrictServerInterface, and has no other methods; API itself does not
+// implement it, so that its own methods are few.
 type handlers struct{ *API }
 
 var (
@@ -137,7 +130,7 @@ func New(c Config) (*API, error) {
 		c.Now = time.Now
 	}
 	if c.Budget == nil {
-		c.Budget = NewBudget(0)
+		c.Budget = memory.NewBudget(0)
 	}
 	if c.QueryTimeout <= 0 {
 		c.QueryTimeout = 10 * time.Second
@@ -146,60 +139,79 @@ func New(c Config) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
-	ct, err := ownContract()
+	ct, err := contract.Own()
 	if err != nil {
 		return nil, fmt.Errorf("read the contract: %w", err)
 	}
 	a := &API{
-		Config:      c,
-		signups:     newSignups(c.SignupsPerMinute, c.AllSignupsPerMinute, c.Now),
-		logins:      newLogins(c.LoginsPerMinute, c.Now),
-		rotations:   newLimits(c.LoginsPerMinute, c.Now),
-		requests:    newLimits(c.RequestsPerMinute, c.Now),
-		moves:       newLimits(c.MovesPerMinute, c.Now),
-		lookups:     newLimits(c.LookupsPerMinute, c.Now),
-		bodyTimeout: bodyTimeout,
-		processors:  fair.NewQueue(fair.Processors()),
-		held:        make(chan struct{}, maxHeld),
-		heldFor:     heldFor,
-
-		fingerprints: newFingerprints(c.FingerprintSecret),
-
-		streamTimeout: streamTimeout,
-		cursors:       sealed,
+		Config:    c,
+		frame:     newFrame(c, ct.Allows()),
+		signups:   limit.NewSignups(c.SignupsPerMinute, c.AllSignupsPerMinute, c.Now),
+		logins:    limit.NewLogins(c.LoginsPerMinute, c.Now),
+		rotations: limit.NewRate(c.LoginsPerMinute, c.Now),
+		moves:     limit.NewRate(c.MovesPerMinute, c.Now),
+		holdback:  limit.NewHoldback(),
+		cursors:   sealed,
+		transfers: &transfer.Service{Store: c.Store, Logger: c.Logger},
 	}
-	a.echo, a.allows = a.newEcho(), ct.allows()
+	a.guard = a.newGuard()
+	a.echo = newEcho(a.frame, c.TrustedProxies)
 	a.route(ct)
 	return a, nil
 }
 
-// newEcho is an echo without routes. frame is around everything, then comes the
-// operation's own guard, then the handler.
-func (a *API) newEcho() *echo.Echo {
+func newFrame(c Config, allows map[string]string) *frame.Frame {
+	return frame.New(frame.Config{
+		Shared: request.Shared{
+			Timeouts: request.Timeouts{Body: wire.BodyTimeout, Stream: wire.StreamTimeout},
+			Budget:   c.Budget, Processors: fair.NewQueue(fair.Processors()),
+		},
+		Logger: c.Logger, Now: c.Now, NoOperator: c.OperatorKey == "", Allows: allows,
+	})
+}
+
+func (a *API) newGuard() *guard.Guard {
+	return guard.New(guard.Config{
+		Store: a.Store, Verify: a.Tokens.Verify, OperatorKey: a.OperatorKey, BodyLimit: a.BodyLimit,
+		Holdback: a.holdback,
+		Addresses: map[policy.Limiter]*limit.Rate{
+			policy.LimitSignups: a.signups.ByAddress, policy.LimitLogins: a.logins.ByAddress,
+			policy.LimitLookups: limit.NewRate(a.LookupsPerMinute, a.Now),
+		},
+		Requests: limit.NewRate(a.RequestsPerMinute, a.Now),
+	})
+}
+
+// newEcho is an echo without routes. The frame is around everything, then come the endpoint's
+// own guard and its idempotency keys, then the handler.
+func newEcho(f *frame.Frame, trusted []netip.Prefix) *echo.Echo {
 	e := echo.New()
 	e.Logger.SetOutput(io.Discard) // it would write past the log's format and level
-	e.Binder = binder{}
-	e.HTTPErrorHandler = a.renderError
-	e.IPExtractor = clientAddress(a.TrustedProxies)
-	e.Use(a.frame)
+	e.Binder = guard.Binder{}
+	e.HTTPErrorHandler = f.RenderError
+	e.IPExtractor = frame.ClientAddress(trusted)
+	e.Use(f.Around)
 	return e
 }
 
-// route registers the contract's operations and the pages. Middleware comes
-// with each route and never with a group: echo's groups answer 404 where 405 is
-// due.
-func (a *API) route(ct contract) {
-	guards := make(map[string][]echo.MiddlewareFunc, len(ct))
-	for id, op := range ct {
-		guards[id] = []echo.MiddlewareFunc{a.guard(op)}
+// route registers the contract's endpoints and the pages. Middleware comes with each route and
+// never with a group: echo's groups answer 404 where 405 is due.
+func (a *API) route(ct contract.Contract) {
+	keys := idempotency.New(a.Store, a.Logger, a.FingerprintSecret)
+	before := make(map[string][]echo.MiddlewareFunc, len(ct))
+	for id, e := range ct {
+		before[id] = []echo.MiddlewareFunc{a.guard.Before(e)}
+		if e.Keyed() {
+			before[id] = append(before[id], keys.Once)
+		}
 	}
 	r := withHead{a.echo}
 	api.RegisterHandlersWithOptions(r, api.NewStrictHandler(handlers{a}, nil),
-		api.RegisterHandlersOptions{OperationMiddlewares: guards})
+		api.RegisterHandlersOptions{OperationMiddlewares: before})
 	for path, page := range a.Pages {
 		var m []echo.MiddlewareFunc
-		if op := ct.at(http.MethodGet, path); op != nil {
-			m = guards[op.ID]
+		if e := ct.At(http.MethodGet, path); e != nil {
+			m = before[e.ID]
 		}
 		r.GET(path, echo.WrapHandler(page), m...)
 	}

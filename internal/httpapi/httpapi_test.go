@@ -18,12 +18,18 @@ import (
 
 	"github.com/orgd/orgd"
 	"github.com/orgd/orgd/internal/auth"
+	"github.com/orgd/orgd/internal/httpapi/contract"
+	"github.com/orgd/orgd/internal/httpapi/problem"
+	"github.com/orgd/orgd/internal/httpapi/wire"
 )
 
 func TestMain(m *testing.M) {
 	openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.PlainBodyDecoder) // it knows none
 	os.Exit(m.Run())
 }
+
+// dataPolicy is the Content-Security-Policy of answers that are data and never a page.
+const dataPolicy = "default-src 'none'; frame-ancestors 'none'"
 
 // nobodysID is no organization's, and no operation's either.
 const nobodysID = "019aaf2e-53c4-7d51-a2a7-5c5d6e6f7071"
@@ -85,7 +91,7 @@ func testTokens(t testing.TB) *auth.Tokens {
 }
 
 // readContract reads the contract once for all tests, which hold answers against it.
-var readContract = sync.OnceValues(func() (contract, error) { return loadContract(orgd.OpenAPI) })
+var readContract = sync.OnceValues(func() (contract.Contract, error) { return contract.Parse(orgd.OpenAPI) })
 
 // A server is an API behind real HTTP.
 type server struct {
@@ -95,7 +101,7 @@ type server struct {
 	log      *logBook
 	api      *API
 	token    string // a good one, of Acme's admin
-	contract contract
+	contract contract.Contract
 	checked  int // answers held against an operation of the contract
 	problem  *openapi3.Schema
 }
@@ -118,18 +124,18 @@ func serve(t testing.TB, b *backend, what ...func(*Config)) *server {
 	if s.api, err = New(c); err != nil {
 		t.Fatal(err)
 	}
-	s.api.heldFor = time.Millisecond
+	s.api.holdback.Wait = time.Millisecond
 	s.become(email, password)
 	ts := httptest.NewUnstartedServer(nil)
-	counted := NewConnections(1000, 1000, nil)
-	ts.Config, ts.Listener = NewServer(s.api, c.Logger, counted), counted.Listen(ts.Listener)
+	counted := wire.NewConnections(1000, 1000, nil)
+	ts.Config, ts.Listener = wire.NewServer(s.api, c.Logger, counted), counted.Listen(ts.Listener)
 	ts.Start()
 	t.Cleanup(ts.Close)
 	s.url = ts.URL
 	if s.contract, err = readContract(); err != nil {
 		t.Fatal(err)
 	}
-	s.problem = s.contract["login"].route.Spec.Components.Schemas["Problem"].Value
+	s.problem = s.contract["login"].Route.Spec.Components.Schemas["Problem"].Value
 	return s
 }
 
@@ -154,14 +160,14 @@ type answer struct {
 
 // code is the problem's code, or "".
 func (a answer) code() string {
-	var p problem
+	var p problem.Problem
 	_ = json.Unmarshal([]byte(a.body), &p)
 	return string(p.Code)
 }
 
 // errors are the problem's field errors, "where: detail" each.
 func (a answer) errors() []string {
-	var p problem
+	var p problem.Problem
 	_ = json.Unmarshal([]byte(a.body), &p)
 	out := []string{}
 	for _, e := range p.Errors {
@@ -213,7 +219,7 @@ func (s *server) send(req *http.Request) answer {
 }
 
 // holdAgainstContract checks what every answer must have, and that an answer
-// of an operation of the contract is one that the contract documents.
+// of an endpoint of the contract is one that the contract documents.
 func (s *server) holdAgainstContract(req *http.Request, resp *http.Response, body []byte) {
 	s.t.Helper()
 	for name, want := range map[string]string{
@@ -227,13 +233,13 @@ func (s *server) holdAgainstContract(req *http.Request, resp *http.Response, bod
 	if resp.StatusCode >= 400 && req.Method != http.MethodHead {
 		s.checkProblem(req, resp, body)
 	}
-	op := s.contract.at(req.Method, req.URL.EscapedPath())
-	if op == nil {
+	e := s.contract.At(req.Method, req.URL.EscapedPath())
+	if e == nil {
 		return
 	}
 	s.checked++
 	input := &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: req, Route: op.route},
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: req, Route: e.Route},
 		Status:                 resp.StatusCode, Header: resp.Header,
 		Options: &openapi3filter.Options{MultiError: true, IncludeResponseStatus: true},
 	}
@@ -248,7 +254,7 @@ func (s *server) checkProblem(req *http.Request, resp *http.Response, body []byt
 	if got := resp.Header.Get("Content-Type"); got != "application/problem+json" {
 		s.t.Errorf("%s %s: %d comes as %q", req.Method, req.URL.Path, resp.StatusCode, got)
 	}
-	if got := resp.Header.Get("Content-Security-Policy"); got != apiPolicy {
+	if got := resp.Header.Get("Content-Security-Policy"); got != dataPolicy {
 		s.t.Errorf("%s %s: policy of a problem is %q", req.Method, req.URL.Path, got)
 	}
 	var p any

@@ -5,42 +5,15 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
-	"github.com/orgd/orgd/internal/tenant"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
 )
 
 const signUp = `{"organization_name":"Newco","email":"new@x.example","password":"a secret password"}`
-
-// TestFingerprints: each part of a request tells, and where it ends.
-func TestFingerprints(t *testing.T) {
-	f := newFingerprints([]byte("secret"))
-	of := func(method, target, body string) string {
-		return string(f.of(httptest.NewRequest(method, target, nil), []byte(body)))
-	}
-	seen := map[string]string{}
-	for _, r := range [][3]string{
-		{"POST", "/a", "x"}, {"PUT", "/a", "x"}, {"POST", "/a?x", ""}, {"POST", "/ax", ""}, {"POST", "/a", "y"}, {"POST", "/a?", "x"}, {"POST", "/a%62", "x"},
-	} {
-		name := strings.Join(r[:], " ")
-		if other, twice := seen[of(r[0], r[1], r[2])]; twice && r[1] != "/a?" {
-			t.Errorf("%q is taken for %q", name, other)
-		}
-		seen[of(r[0], r[1], r[2])] = name
-	}
-	r := httptest.NewRequest("POST", "/a", nil)
-	if bytes.Equal(newFingerprints([]byte("other")).of(r, nil), f.of(r, nil)) {
-		t.Error("the secret does not matter")
-	}
-	if !bytes.Equal(newFingerprints([]byte("secret")).of(r, nil), f.of(r, nil)) {
-		t.Error("another instance makes another of it")
-	}
-}
 
 // TestAKeyHoldsAcrossInstances, and what is stored of it does not tell the password.
 func TestAKeyHoldsAcrossInstances(t *testing.T) {
@@ -53,7 +26,7 @@ func TestAKeyHoldsAcrossInstances(t *testing.T) {
 		t.Errorf("%d %s, then %d %v %s", first.status, first.body, second.status, second.header, second.body)
 	}
 	if a := two.do("POST", "/org/create", strings.Replace(signUp, "secret", "hidden", 1), "Idempotency-Key: k"); a.code() != "name_taken" {
-		t.Errorf("another password: %d %s", a.status, a.body) // who does not know it learns what everybody can
+		t.Errorf("another password: %d %s", a.status, a.body) // a client without it learns what every client can
 	}
 	if a := one.do("POST", "/org/create", signUp, "Idempotency-Key: a", "Idempotency-Key: b"); a.status != 400 || !strings.Contains(a.body, "more than once") {
 		t.Errorf("two keys: %d %s", a.status, a.body)
@@ -73,7 +46,7 @@ func TestAKeyHoldsAcrossInstances(t *testing.T) {
 	}
 }
 
-// TestTheAnswerToASignUpIsKept, whatever the name: nobody has to be let in once more to be told.
+// TestTheAnswerToASignUpIsKept, whatever the name: it is given again without another sign-up.
 func TestTheAnswerToASignUpIsKept(t *testing.T) {
 	s := start(t)
 	for i, name := range []string{"<", "𝔸", "ﷺ", "x", "é"} {
@@ -96,22 +69,13 @@ func TestTheAnswerToASignUpIsKept(t *testing.T) {
 	}
 }
 
-// TestNetworks: one is told from another, and nobody without the secret can tell which it is.
-func TestNetworks(t *testing.T) {
-	f, other := newFingerprints([]byte("secret")), newFingerprints([]byte("other"))
-	one := f.network("192.0.2.1")
-	if one != f.network("192.0.3.4") || one == f.network("192.1.2.1") || one == f.network("2001:db8::1") || one == other.network("192.0.2.1") {
-		t.Error("not by the provider's network and the secret")
-	}
-}
-
-// TestAKeyAfterAFault: what came to nothing, or to nobody knows what, is tried again; and
+// TestAKeyAfterAFault: a request that failed, or whose outcome is not known, is tried again; and
 // the answer of what was done does not wait for being kept.
 func TestAKeyAfterAFault(t *testing.T) {
 	s := startData(t)
 	fail := func(op, collection string) {
 		var once sync.Once
-		s.store.faulty.On(func(c docdbtest.Call) (err error) {
+		s.store.faulty.On(func(c faulty.Call) (err error) {
 			if c.Op == op && strings.HasPrefix(c.Collection, collection) {
 				once.Do(func() { err = errors.New("upside down") })
 			}
@@ -151,34 +115,5 @@ func TestRequestsOfAnOrganization(t *testing.T) {
 	}
 	if a := s.do("GET", "/org/operations", "", s.bearer()); a.status == 429 {
 		t.Error("operations are limited, too")
-	}
-}
-
-// TestALongAnswerIsNotHeldWhole: what is too long to be kept goes on as soon as that is known
-// and written down, and nothing of it before.
-func TestALongAnswerIsNotHeldWhole(t *testing.T) {
-	for _, size := range []int{10, tenant.MaxKeptBody, tenant.MaxKeptBody + 1, 1 << 20} {
-		w := httptest.NewRecorder()
-		kept := 0
-		h := &heldAnswer{ResponseWriter: w, keep: func(a tenant.Answer) {
-			if kept++; w.Body.Len() > 0 || a.Status != 201 || a.ETag != `"1"` || len(a.Body) > size || len(a.Body) < min(size, tenant.MaxKeptBody) {
-				t.Errorf("%d: kept are %d %q and %d bytes, and the client has %d", size, a.Status, a.ETag, len(a.Body), w.Body.Len())
-			}
-		}}
-		h.Header().Set("ETag", `"1"`)
-		h.WriteHeader(201)
-		piece := make([]byte, 4<<10)
-		for left := size; left > 0; left -= len(piece) {
-			piece = piece[:min(len(piece), left)]
-			if n, err := h.Write(piece); n != len(piece) || err != nil {
-				t.Fatal(n, err)
-			}
-			if held := h.body.Len(); held > tenant.MaxKeptBody {
-				t.Fatalf("%d: %d bytes are held", size, held)
-			}
-		}
-		if err := h.release(); err != nil || kept != 1 || w.Code != 201 || w.Body.Len() != size {
-			t.Errorf("%d: kept %d times, and the client has %d and %d bytes: %v", size, kept, w.Code, w.Body.Len(), err)
-		}
 	}
 }

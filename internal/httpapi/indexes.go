@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/orgd/orgd/gen/api"
+	"github.com/orgd/orgd/internal/httpapi/request"
 	"github.com/orgd/orgd/internal/tenant"
 )
 
@@ -34,7 +35,7 @@ func (h handlers) CreateIndex(ctx context.Context, req api.CreateIndexRequestObj
 	for _, key := range req.Body.Keys {
 		ix.Keys = append(ix.Keys, tenant.Key{Path: key.Path, Desc: key.Order != nil && *key.Order == api.IndexKeyOrder("desc")})
 	}
-	if err := docs.CreateIndex(callFrom(ctx).shares(ctx), ix); err != nil {
+	if err := docs.CreateIndex(request.Of(ctx).Shares(ctx), ix); err != nil {
 		return nil, err
 	}
 	return api.CreateIndex201JSONResponse(index(ix)), nil

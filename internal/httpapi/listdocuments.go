@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -11,7 +10,9 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/gen/api"
-	"github.com/orgd/orgd/internal/extjson"
+	"github.com/orgd/orgd/internal/httpapi/jsondoc"
+	"github.com/orgd/orgd/internal/httpapi/problem"
+	"github.com/orgd/orgd/internal/httpapi/request"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -32,18 +33,9 @@ func (h handlers) QueryDocuments(ctx context.Context, req api.QueryDocumentsRequ
 	return h.list(ctx, *req.Body)
 }
 
-// filterOf is a filter that came as a parameter.
-func filterOf(parameter *string) *api.Filter {
-	if parameter == nil {
-		return nil
-	}
-	text := api.Filter(*parameter)
-	return &text
-}
-
-// list answers both operations, whose cursors are the same.
-func (h handlers) list(ctx context.Context, in api.DocumentQuery) (*listResponse, error) {
-	p, err := principalOf(ctx)
+// list answers both endpoints, whose cursors are the same.
+func (a *API) list(ctx context.Context, in api.DocumentQuery) (*listResponse, error) {
+	p, err := request.Principal(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -51,25 +43,25 @@ func (h handlers) list(ctx context.Context, in api.DocumentQuery) (*listResponse
 	if err != nil {
 		return nil, err
 	}
-	q.Timeout = h.QueryTimeout
+	q.Timeout = a.QueryTimeout
 	scope := scope(p.OrgID, q.Filter, q.Sort, q.Desc)
 	if text := given(in.Cursor); text != "" {
 		var ok bool
-		if q.After, ok = h.cursors.open(text, scope); !ok {
-			return nil, &inputError{"cursor", "invalid cursor: it is not the next_cursor of a page with this filter and sort"}
+		if q.After, ok = a.cursors.open(text, scope); !ok {
+			return nil, problem.Input("cursor", "invalid cursor: it is not the next_cursor of a page with this filter and sort")
 		}
 	}
-	ctx, read := callFrom(ctx).reads(ctx)
-	page, err := h.Store.Documents(p.OrgID).Admitted().Page(ctx, q)
+	ctx, read := request.Of(ctx).Reads(ctx)
+	page, err := a.Store.Documents(p.OrgID).Admitted().Page(ctx, q)
 	if err == nil {
-		err = read.settle(pageRoom(page.Documents, fields))
+		err = read.Settle(pageRoom(page.Documents, fields))
 	}
 	if err != nil {
 		return nil, err
 	}
 	r := &listResponse{page: page, fields: fields, total: q.Total}
 	if page.Next != nil {
-		if r.cursor, err = h.cursors.seal(*page.Next, scope); err != nil {
+		if r.cursor, err = a.cursors.seal(*page.Next, scope); err != nil {
 			return nil, &org.Error{Kind: org.Internal, Err: err}
 		}
 	}
@@ -104,34 +96,6 @@ func readQuery(ctx context.Context, in api.DocumentQuery) (q tenant.PageQuery, f
 	return q, fields, err
 }
 
-// takeFilter reads a filter, if there is one, while there is memory for it.
-func takeFilter(ctx context.Context, text *api.Filter) (tenant.Filter, error) {
-	if text == nil {
-		return tenant.Filter{}, nil
-	}
-	if err := callFrom(ctx).memory.take(filterRoom * len(*text)); err != nil {
-		return tenant.Filter{}, err
-	}
-	return readFilter(*text)
-}
-
-func readFilter(text []byte) (tenant.Filter, error) {
-	raw, err := extjson.Parse(text, extjson.Filters)
-	var wrong *extjson.Error
-	if errors.As(err, &wrong) {
-		return tenant.Filter{}, &inputError{"filter", strings.TrimPrefix(wrong.Error(), "extjson: ")}
-	}
-	if err != nil {
-		return tenant.Filter{}, err
-	}
-	f, err := tenant.ParseFilter(raw)
-	var refused *tenant.FilterError
-	if errors.As(err, &refused) {
-		return f, &inputError{"filter", strings.TrimPrefix(refused.Error(), "docdb: filter: ")}
-	}
-	return f, err
-}
-
 // readSort reads "_id", or paths, each with a "-" in front where it descends.
 func readSort(text string) (sort []tenant.Key, desc bool, err error) {
 	if text == "_id" || text == "-_id" {
@@ -139,18 +103,18 @@ func readSort(text string) (sort []tenant.Key, desc bool, err error) {
 	}
 	for _, part := range strings.Split(text, ",") {
 		path, down := strings.CutPrefix(part, "-")
-		problem := tenant.CheckPath(path)
+		refused := tenant.CheckPath(path)
 		switch {
-		case problem != "":
+		case refused != "":
 		case path == "_id":
-			problem = "stands alone: it comes last in every order anyway"
+			refused = "stands alone: it comes last in every order anyway"
 		case slices.ContainsFunc(sort, func(key tenant.Key) bool { return key.Path == path }):
-			problem = "is given more than once"
+			refused = "is given more than once"
 		case len(sort) == tenant.MaxIndexKeys:
-			problem = "is one more than an index can have"
+			refused = "is one more than an index can have"
 		}
-		if problem != "" {
-			return nil, false, &inputError{"sort", strconv.Quote(path) + ": " + problem}
+		if refused != "" {
+			return nil, false, problem.Input("sort", strconv.Quote(path)+": "+refused)
 		}
 		sort = append(sort, tenant.Key{Path: path, Desc: down})
 	}
@@ -163,11 +127,11 @@ const maxFields = 100
 func readFields(text string) (tenant.Projection, error) {
 	paths := strings.Split(text, ",")
 	if len(paths) > maxFields {
-		return nil, &inputError{"fields", "has more than " + strconv.Itoa(maxFields) + " paths"}
+		return nil, problem.Input("fields", "has more than "+strconv.Itoa(maxFields)+" paths")
 	}
 	for _, path := range paths {
-		if problem := tenant.CheckPath(path); problem != "" {
-			return nil, &inputError{"fields", strconv.Quote(path) + ": " + problem}
+		if refused := tenant.CheckPath(path); refused != "" {
+			return nil, problem.Input("fields", strconv.Quote(path)+": "+refused)
 		}
 	}
 	return tenant.NewProjection(paths), nil
@@ -188,30 +152,30 @@ func (r *listResponse) VisitListDocumentsResponse(w http.ResponseWriter) error {
 func (r *listResponse) VisitQueryDocumentsResponse(w http.ResponseWriter) error { return r.write(w) }
 
 func (r *listResponse) write(w http.ResponseWriter) error {
-	a := newJSONAnswer(w, http.StatusOK, sizeOf(r.page.Documents))
-	a.text = append(a.text, `{"items":[`...)
+	a := jsondoc.NewAnswer(w, http.StatusOK, sizeOf(r.page.Documents))
+	a.Raw(`{"items":[`)
 	var shown bson.Raw // one document's at a time
 	for i, doc := range r.page.Documents {
 		if i > 0 {
-			a.text = append(a.text, ',')
+			a.Raw(`,`)
 		}
-		if err := a.paced.shareFor(len(doc.Body)); err != nil { // of which little may be shown
+		if err := a.ShareFor(len(doc.Body)); err != nil { // of which fields may show little
 			return err
 		}
 		shown = r.fields.Apply(shown[:0], doc.Body)
-		if err := a.document(shown); err != nil {
+		if err := a.Document(shown); err != nil {
 			return err
 		}
 	}
-	a.text = append(a.text, ']')
+	a.Raw(`]`)
 	if r.cursor != "" {
-		a.text = append(append(append(a.text, `,"next_cursor":"`...), r.cursor...), '"')
+		a.Raw(`,"next_cursor":"` + r.cursor + `"`)
 	}
 	if r.total {
-		a.text = strconv.AppendInt(append(a.text, `,"total":`...), r.page.Total, 10)
+		a.Raw(`,"total":` + strconv.FormatInt(r.page.Total, 10))
 	}
-	a.text = append(a.text, '}')
-	return a.end()
+	a.Raw(`}`)
+	return a.End()
 }
 
 func sizeOf(docs []tenant.Document) (bytes int) {
@@ -221,8 +185,8 @@ func sizeOf(docs []tenant.Document) (bytes int) {
 	return bytes
 }
 
-// pageRoom is what a page takes, and to answer with it: of a projection one document at
-// a time.
+// pageRoom is the memory for a page and for the answer with it. Of a projection one document at
+// a time is in memory.
 func pageRoom(docs []tenant.Document, fields tenant.Projection) int {
 	largest := 0
 	if fields != nil {
@@ -231,5 +195,5 @@ func pageRoom(docs []tenant.Document, fields tenant.Projection) int {
 		}
 	}
 	size := sizeOf(docs)
-	return size + largest + answerRoom(size)
+	return size + largest + jsondoc.AnswerRoom(size)
 }

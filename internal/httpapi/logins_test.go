@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A doorway is a server whose admins all have the one password.
+// A doorway is a server whose admins all have the same password.
 type doorway struct {
 	*server
 	clock
@@ -98,68 +98,9 @@ func TestStrangersKeepNobodyOut(t *testing.T) {
 		d.try(200, "ada", "right", "192.0.2.1")
 		d.try(200, "ada", "right", "203.0.113.1")
 	}
-	for range 3 { // who shares all with her has her allowance, and no more
+	for range 3 { // a client that shares all with her has her allowance, and no more
 		d.try(401, "ada", "wrong", "192.0.2.1")
 	}
 	d.try(429, "ada", "wrong", "192.0.2.1")
 	d.try(200, "ada", "right", "203.0.113.1")
-}
-
-// Where guesses come from everywhere, strangers are suspects, until it is over; who is
-// known is not.
-func TestGuessesFromEverywhereMakeSuspects(t *testing.T) {
-	c := &clock{}
-	l := newLogins(1, c.now)
-	standings := func(email, address string) string {
-		a, err := l.begin(&call{address: address}, email)
-		if err != nil {
-			return "refused"
-		}
-		return []string{"known", "stranger", "suspect"}[a.standing]
-	}
-	a, err := l.begin(&call{address: "192.0.2.1"}, "ada@x.example")
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.end(nil)
-	for i := range guessers {
-		if got := standings("ADA@x.example", fmt.Sprintf("10.%d.0.1", i)); got != "stranger" {
-			t.Fatalf("guess %d: %s", i, got)
-		}
-	}
-	for address, want := range map[string]string{"10.99.0.1": "suspect", "192.0.2.1": "known"} {
-		if got := standings("ada@x.example", address); got != want {
-			t.Errorf("%s is %s, want %s", address, got, want)
-		}
-	}
-	if got := standings("ada@x.example", "10.99.0.2"); got != "refused" {
-		t.Errorf("the network that has guessed: %s", got)
-	}
-	if got := standings("bob@x.example", "10.99.1.1"); got != "stranger" {
-		t.Errorf("another's login is %s", got)
-	}
-	c.advance(time.Minute)
-	if got := standings("ada@x.example", "10.98.0.1"); got != "stranger" {
-		t.Errorf("when it is over: %s", got)
-	}
-}
-
-func TestFamiliarIsBounded(t *testing.T) {
-	f := newFamiliar()
-	f.add("ada", "home")
-	for i := range 10 * familiarNetworks { // an account with many networks
-		f.add("mallory", fmt.Sprint(i))
-	}
-	if !f.has("ada", "home") || f.has("ada", "1") || f.has("mallory", "0") || !f.has("mallory", fmt.Sprint(10*familiarNetworks-1)) {
-		t.Error("it has forgotten the wrong ones")
-	}
-	for i := range 3 * familiarEmails {
-		f.add(fmt.Sprint(i), "there")
-		if n := len(f.current) + len(f.previous); n > 2*familiarEmails {
-			t.Fatalf("%d are remembered", n)
-		}
-	}
-	if f.has("ada", "home") {
-		t.Error("it forgets nothing")
-	}
 }

@@ -18,7 +18,8 @@ import (
 
 	"github.com/orgd/orgd"
 	"github.com/orgd/orgd/gen/api"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
+	"github.com/orgd/orgd/internal/httpapi/contract"
 	"github.com/orgd/orgd/internal/tenant"
 )
 
@@ -26,17 +27,6 @@ var (
 	deleteRequest = api.DeleteOrganizationRequestObject{}
 	updateRequest = api.UpdateOrganizationRequestObject{Body: &api.OrganizationUpdate{}}
 )
-
-func newRequest(peer string, forwarded []string) (*http.Request, error) {
-	r, err := http.NewRequest("GET", "/", nil)
-	if err == nil {
-		r.RemoteAddr = peer
-		if forwarded != nil {
-			r.Header["X-Forwarded-For"] = forwarded
-		}
-	}
-	return r, err
-}
 
 func TestRequestIDs(t *testing.T) {
 	s := start(t)
@@ -101,7 +91,7 @@ func TestNothingSecretIsLogged(t *testing.T) {
 	storages := []func(){
 		func() { s.store.answers("Get", "reservations", errors.New("the storage is broken")) },
 		func() {
-			s.store.faulty.On(func(c docdbtest.Call) error {
+			s.store.faulty.On(func(c faulty.Call) error {
 				if c.Collection == "reservations" {
 					panic("no storage")
 				}
@@ -160,8 +150,8 @@ func TestNothingSecretIsLogged(t *testing.T) {
 func TestSecurityHeaders(t *testing.T) {
 	s := start(t, withPages) // do checks those that are on every answer
 	for path, want := range map[string][2]string{
-		"/livez":   {"no-store", apiPolicy},
-		"/nowhere": {"no-store", apiPolicy},
+		"/livez":   {"no-store", dataPolicy},
+		"/nowhere": {"no-store", dataPolicy},
 		"/page":    {"no-store", "default-src 'self'"},
 	} {
 		got := s.do("GET", path, "")
@@ -204,13 +194,13 @@ func TestHeaderFloods(t *testing.T) {
 // parameters are, all at once, in characters of four bytes. And it says where there is room.
 func TestParametersThatAreTooLongAreAProblem(t *testing.T) {
 	s := start(t)
-	ct, err := loadContract(orgd.OpenAPI)
+	ct, err := contract.Parse(orgd.OpenAPI)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, op := range ct {
 		query := url.Values{}
-		for _, p := range op.route.Operation.Parameters {
+		for _, p := range op.Route.Operation.Parameters {
 			if s := p.Value.Schema.Value; s.MaxLength != nil && p.Value.In == "query" {
 				query.Set(p.Value.Name, longest(s)+strings.Repeat("x", 100))
 			}
@@ -223,7 +213,7 @@ func TestParametersThatAreTooLongAreAProblem(t *testing.T) {
 		if got.status == 431 || got.header.Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%s: %d %s", op.ID, got.status, got.body)
 		}
-		for _, p := range op.route.Operation.Parameters {
+		for _, p := range op.Route.Operation.Parameters {
 			other, ok := p.Value.Schema.Value.Extensions["x-longer"].(string)
 			if want := p.Value.Name + ": must have at most 1024 characters; for a longer one there is " + other; ok && !slices.Contains(got.errors(), want) {
 				t.Errorf("%s: %q, without %q", op.ID, got.errors(), want)

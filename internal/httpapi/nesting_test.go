@@ -14,6 +14,8 @@ import (
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/embedded"
 	"github.com/orgd/orgd/internal/extjson"
+	"github.com/orgd/orgd/internal/httpapi/jsondoc"
+	"github.com/orgd/orgd/internal/strictjson"
 	"github.com/orgd/orgd/internal/tenant"
 )
 
@@ -85,12 +87,12 @@ func FuzzNesting(f *testing.F) {
 // process ends.
 func nest(t *testing.T, c docdb.Collection, program []byte) {
 	text := nested(program, 256<<10)
-	_ = checkJSON([]byte(text), nil)
-	_ = checkJSON([]byte(`{"filter":`+text+`}`), []string{"filter"})
+	_ = strictjson.Check([]byte(text), strictjson.Rules{MaxDepth: tenant.MaxDepth})
+	_ = strictjson.Check([]byte(`{"filter":`+text+`}`), strictjson.Rules{MaxDepth: tenant.MaxDepth, Extended: []string{"filter"}})
 	if filter, err := readFilter([]byte(text)); err == nil {
 		matchNested(t, filter)
 	}
-	doc, err := readImportDocument([]byte(`{"_id":1,"a":` + text + `}`))
+	doc, err := jsondoc.Read([]byte(`{"_id":1,"a":` + text + `}`))
 	if err == nil {
 		changeNested(t, doc)
 		storeNested(t, c, doc)

@@ -5,20 +5,22 @@ import (
 	"strings"
 
 	"github.com/orgd/orgd/gen/api"
+	"github.com/orgd/orgd/internal/httpapi/problem"
+	"github.com/orgd/orgd/internal/httpapi/request"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
 
-// respondAsync is the one preference (RFC 7240) that is known here.
+// respondAsync is the one preference (RFC 7240) that is honoured.
 const respondAsync = "respond-async"
 
-// prefersAsync looks for it among the preferences of a request.
+// prefersAsync looks for respondAsync among the preferences of a request.
 func prefersAsync(prefer *string) bool {
 	if prefer == nil {
 		return false
 	}
-	for one := range strings.SplitSeq(*prefer, ",") {
-		name, _, _ := strings.Cut(one, ";")
+	for preference := range strings.SplitSeq(*prefer, ",") {
+		name, _, _ := strings.Cut(preference, ";")
 		if strings.EqualFold(strings.TrimSpace(name), respondAsync) {
 			return true
 		}
@@ -26,8 +28,8 @@ func prefersAsync(prefer *string) bool {
 	return false
 }
 
-func (h handlers) updateAsync(ctx context.Context, p org.Principal, in tenant.UpdateInput) (api.UpdateOrganizationResponseObject, error) {
-	op, err := h.Store.UpdateAsync(ctx, p, in)
+func (a *API) updateAsync(ctx context.Context, p org.Principal, in tenant.UpdateInput) (api.UpdateOrganizationResponseObject, error) {
+	op, err := a.Store.UpdateAsync(ctx, p, in)
 	if err != nil {
 		return nil, err
 	}
@@ -38,8 +40,8 @@ func (h handlers) updateAsync(ctx context.Context, p org.Principal, in tenant.Up
 	}, err
 }
 
-func (h handlers) deleteAsync(ctx context.Context, p org.Principal) (api.DeleteOrganizationResponseObject, error) {
-	op, receipt, err := h.Store.DeleteAsync(ctx, p)
+func (a *API) deleteAsync(ctx context.Context, p org.Principal) (api.DeleteOrganizationResponseObject, error) {
+	op, receipt, err := a.Store.DeleteAsync(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +59,7 @@ func operationPath(op org.Operation) string { return "/org/operations/" + op.ID 
 
 // GetOperation implements api.StrictServerInterface.
 func (h handlers) GetOperation(ctx context.Context, req api.GetOperationRequestObject) (api.GetOperationResponseObject, error) {
-	p, err := principalOf(ctx)
+	p, err := request.Principal(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +73,7 @@ func (h handlers) GetOperation(ctx context.Context, req api.GetOperationRequestO
 
 // ListOperations implements api.StrictServerInterface.
 func (h handlers) ListOperations(ctx context.Context, req api.ListOperationsRequestObject) (api.ListOperationsResponseObject, error) {
-	p, err := principalOf(ctx)
+	p, err := request.Principal(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -105,8 +107,7 @@ func operationBody(op org.Operation) (api.Operation, error) {
 		Eta: unlessZero(op.ETA), FinishedAt: unlessZero(op.FinishedAt),
 	}
 	if op.Failure != nil {
-		told := problem{Code: op.Failure.Kind, Detail: op.Failure.Message}
-		told.fill()
+		told := problem.New(op.Failure.Kind, op.Failure.Message)
 		out.Error = &api.OperationError{Code: api.ErrorCode(told.Code), Detail: told.Detail}
 	}
 	return out, nil

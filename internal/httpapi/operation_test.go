@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
@@ -123,5 +124,14 @@ func TestFailureOfAnOperation(t *testing.T) {
 	op.Failure = &org.Error{Kind: "later", Message: "innards"}
 	if body, err = operationBody(op); err != nil || body.Error.Code != "internal" || strings.Contains(body.Error.Detail, "innards") {
 		t.Errorf("%+v, %v", body.Error, err)
+	}
+}
+
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not come to it that %s", what)
+		}
 	}
 }

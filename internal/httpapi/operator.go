@@ -2,44 +2,10 @@ package httpapi
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
-	"strings"
-
-	"github.com/labstack/echo/v4"
 
 	"github.com/orgd/orgd/gen/api"
 	"github.com/orgd/orgd/internal/org"
 )
-
-const operatorPlane = "/operator/"
-
-// noOperator reports whether the request is for an operator plane that there is
-// not: then nothing is at its paths, for any method.
-func (a *API) noOperator(ec echo.Context) bool {
-	return a.OperatorKey == "" && strings.HasPrefix(ec.Request().URL.Path, operatorPlane)
-}
-
-// authenticateOperator compares digests, so that neither content nor length of the
-// key shows in the time it takes.
-func (a *API) authenticateOperator(ec echo.Context) error {
-	const howTo = "Send the operator's key as Authorization: Bearer <OPERATOR_KEY>."
-	values := ec.Request().Header["Authorization"]
-	if len(values) != 1 || a.OperatorKey == "" {
-		return org.Errorf(org.Unauthenticated, howTo)
-	}
-	scheme, key, _ := strings.Cut(values[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return org.Errorf(org.Unauthenticated, howTo)
-	}
-	callOf(ec).token = true
-	given, want := sha256.Sum256([]byte(strings.TrimLeft(key, " "))), sha256.Sum256([]byte(a.OperatorKey))
-	if subtle.ConstantTimeCompare(given[:], want[:]) != 1 {
-		return org.Errorf(org.Unauthenticated, "This is not the operator's key. "+howTo)
-	}
-	callOf(ec).become(theOperator)
-	return nil
-}
 
 // ListOrganizations implements api.StrictServerInterface.
 func (h handlers) ListOrganizations(ctx context.Context, req api.ListOrganizationsRequestObject) (api.ListOrganizationsResponseObject, error) {

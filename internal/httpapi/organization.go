@@ -10,19 +10,20 @@ import (
 
 	"github.com/orgd/orgd/gen/api"
 	"github.com/orgd/orgd/internal/auth"
+	"github.com/orgd/orgd/internal/httpapi/request"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
 
 // CreateOrganization implements api.StrictServerInterface.
 func (h handlers) CreateOrganization(ctx context.Context, req api.CreateOrganizationRequestObject) (api.CreateOrganizationResponseObject, error) {
-	end, err := h.signups.begin(callFrom(ctx).address, req.Body.Email)
+	end, err := h.signups.Begin(request.Of(ctx).Address, req.Body.Email)
 	if err != nil {
-		return nil, h.holdBack(ctx, err)
+		return nil, h.holdback.Hold(ctx, err, request.Of(ctx).ForgetBody)
 	}
-	o, err := h.Store.Create(withClient(ctx, auth.Stranger), tenant.CreateInput{
+	o, err := h.Store.Create(request.WithClient(ctx, auth.Stranger), tenant.CreateInput{
 		Name: req.Body.OrganizationName, Email: req.Body.Email, Password: req.Body.Password,
-		Claim: callFrom(ctx).claim,
+		Claim: request.Of(ctx).Claim,
 	})
 	end(err)
 	if err != nil {
@@ -52,8 +53,8 @@ func (h handlers) GetOrganization(ctx context.Context, req api.GetOrganizationRe
 		ID: all.ID, OrganizationName: all.OrganizationName, CollectionName: all.CollectionName,
 		State: all.State, CreatedAt: all.CreatedAt,
 	}
-	// A good token of another organization shows no more than none does.
-	if p := callFrom(ctx).principal; p != nil && p.OrgID == o.ID {
+	// With a good token of another organization the answer shows no more than without a token.
+	if p := request.Of(ctx).Principal; p != nil && p.OrgID == o.ID {
 		own := all
 		out.Generation, out.AdminID, out.UpdatedAt, out.Operation = &own.Generation, &own.AdminID, &own.UpdatedAt, own.Operation
 		out.Quota = own.Quota
@@ -63,7 +64,7 @@ func (h handlers) GetOrganization(ctx context.Context, req api.GetOrganizationRe
 
 // UpdateOrganization implements api.StrictServerInterface.
 func (h handlers) UpdateOrganization(ctx context.Context, req api.UpdateOrganizationRequestObject) (api.UpdateOrganizationResponseObject, error) {
-	p, err := principalOf(ctx)
+	p, err := request.Principal(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -73,16 +74,16 @@ func (h handlers) UpdateOrganization(ctx context.Context, req api.UpdateOrganiza
 	}
 	// New credentials cost a hash, and whether an address is taken can be asked with them.
 	if in.Email != nil || in.Password != nil {
-		if err := h.rotations.take(p.AdminID); err != nil {
+		if err := h.rotations.Take(p.AdminID); err != nil {
 			return nil, err
 		}
 	}
 	if in.Migrate {
-		if err := h.moves.take(p.OrgID); err != nil {
+		if err := h.moves.Take(p.OrgID); err != nil {
 			return nil, err
 		}
 	}
-	ctx = withClient(ctx, auth.Known) // by the token
+	ctx = request.WithClient(ctx, auth.Known) // by the token
 	if prefersAsync(req.Params.Prefer) {
 		return h.updateAsync(ctx, p, in)
 	}
@@ -96,7 +97,7 @@ func (h handlers) UpdateOrganization(ctx context.Context, req api.UpdateOrganiza
 
 // DeleteOrganization implements api.StrictServerInterface.
 func (h handlers) DeleteOrganization(ctx context.Context, req api.DeleteOrganizationRequestObject) (api.DeleteOrganizationResponseObject, error) {
-	p, err := principalOf(ctx)
+	p, err := request.Principal(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -147,16 +148,16 @@ func organization(o org.Organization) (api.Organization, error) {
 	return out, nil
 }
 
-// parseID is for ids that orgd itself made: a bad one is a fault.
-func parseID(what, id string) (uuid.UUID, error) {
+// parseID is for ids that orgd itself made: a bad id is a fault. The noun is what the id names.
+func parseID(noun, id string) (uuid.UUID, error) {
 	u, err := uuid.Parse(id)
 	if err != nil {
-		return u, &org.Error{Kind: org.Internal, Err: fmt.Errorf("parse the id of an %s: %w", what, err)}
+		return u, &org.Error{Kind: org.Internal, Err: fmt.Errorf("parse the id of an %s: %w", noun, err)}
 	}
 	return u, nil
 }
 
-// unlessZero is for times that an answer may be without.
+// unlessZero is a time as an answer has it; nil for the zero time, which it leaves out.
 func unlessZero(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil

@@ -18,8 +18,8 @@ func limitOf(limit *int32) int {
 	return int(*limit)
 }
 
-// cursorAfter makes of the id of a page's last item what the client gives back to get
-// the next page; nil of "", which is the last page.
+// cursorAfter makes a cursor of the id of a page's last item; nil of "", which is after the last
+// page.
 func cursorAfter(id string) *string {
 	u, err := uuid.Parse(id)
 	if err != nil {
@@ -29,7 +29,7 @@ func cursorAfter(id string) *string {
 	return &text
 }
 
-// afterCursor is the way back; "" for the first page.
+// afterCursor returns the id of a cursor; "" without one, which is the first page.
 func afterCursor(cursor *string) (string, error) {
 	if cursor == nil {
 		return "", nil
@@ -41,7 +41,7 @@ func afterCursor(cursor *string) (string, error) {
 			return id.String(), nil
 		}
 	}
-	return "", &org.Error{Kind: org.Invalid, Message: "A value is refused.", Err: err, Fields: []org.FieldError{
+	return "", &org.Error{Kind: org.Invalid, Err: err, Fields: []org.FieldError{
 		{Field: "cursor", Detail: "is not a next_cursor of a page of this list; leave it out to begin at the first page"},
 	}}
 }

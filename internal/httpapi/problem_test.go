@@ -4,18 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/go-cmp/cmp"
 	"github.com/labstack/echo/v4"
 
-	"github.com/orgd/orgd"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
 	"github.com/orgd/orgd/internal/org"
 )
 
@@ -100,7 +96,7 @@ func TestProblemsOfOtherErrors(t *testing.T) {
 	for _, c := range []struct {
 		name         string
 		err          error
-		operation    string
+		endpoint     string
 		target, body string
 		status       int
 		retryAfter   string
@@ -113,34 +109,12 @@ func TestProblemsOfOtherErrors(t *testing.T) {
 		{"an error of no kind", errors.New("dial tcp 10.0.0.7:27017"), "getOrganization", "/org/get?organization_name=Acme", "", 500, "",
 			`"title":"Internal Server Error","status":500,"code":"internal","detail":"A fault of the server. Its log has the details under request_id.","request_id":"r-1"`},
 	} {
-		op := s.contract[c.operation]
-		s.api.echo.Add(op.Method, op.Path, func(echo.Context) error { return c.err }, s.api.guard(op))
-		got := s.do(op.Method, c.target, c.body, "X-Request-Id: r-1")
+		e := s.contract[c.endpoint]
+		s.api.echo.Add(e.Method, e.Path, func(echo.Context) error { return c.err }, s.api.guard.Before(e))
+		got := s.do(e.Method, c.target, c.body, "X-Request-Id: r-1")
 		if want := `{"type":"about:blank",` + c.want + "}\n"; got.status != c.status || got.body != want || got.header.Get("Retry-After") != c.retryAfter {
 			t.Errorf("%s: %d, Retry-After %q: %s", c.name, got.status, got.header.Get("Retry-After"), cmp.Diff(want, got.body))
 		}
-	}
-}
-
-func TestEveryKindHasOneStatus(t *testing.T) {
-	doc, err := openapi3.NewLoader().LoadFromData([]byte(orgd.OpenAPI))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var documented, known []string
-	for _, code := range doc.Components.Schemas["ErrorCode"].Value.Enum {
-		documented = append(documented, code.(string))
-	}
-	for _, k := range kinds {
-		known = append(known, string(k.kind))
-		if http.StatusText(k.status) == "" || k.detail == "" {
-			t.Errorf("%s has no status or no detail", k.kind)
-		}
-	}
-	slices.Sort(documented)
-	slices.Sort(known)
-	if diff := cmp.Diff(documented, known); diff != "" {
-		t.Errorf("codes of the contract and kinds of the table differ: %s", diff)
 	}
 }
 
@@ -154,7 +128,7 @@ func TestFaultsAreLoggedOnceWithTheirCause(t *testing.T) {
 		{"abroad", "request not served", "WARN", "unavailable: no primary", func() error { return &org.Error{Kind: org.Unavailable, Err: errors.New("no primary")} }},
 		{"panic", "panic", "ERROR", "the sky is falling", func() error { panic("the sky is falling") }},
 	} {
-		s.store.faulty.On(func(docdbtest.Call) error { return c.answer() })
+		s.store.faulty.On(func(faulty.Call) error { return c.answer() })
 		got := s.do("GET", "/org/get?organization_name="+c.name, "", "X-Request-Id: id-of-"+c.name)
 		if strings.Contains(got.body, "falling") || strings.Contains(got.body, "index") || strings.Contains(got.body, "goroutine") {
 			t.Errorf("%s: the answer shows internals: %s", c.name, got.body)
@@ -166,19 +140,5 @@ func TestFaultsAreLoggedOnceWithTheirCause(t *testing.T) {
 	}
 	if stack := fmt.Sprint(s.log.lines(t, "panic", 1)[0]["stack"]); !strings.Contains(stack, "problem_test.go") {
 		t.Errorf("stack does not lead here: %s", stack)
-	}
-}
-
-func TestClip(t *testing.T) {
-	for _, c := range []struct {
-		in   string
-		most int
-		want string
-	}{
-		{"", 3, ""}, {"abc", 3, "abc"}, {"abcd", 3, "ab…"}, {"äöü", 3, "äöü"}, {"äöüß", 3, "äö…"},
-	} {
-		if got := clip(c.in, c.most); got != c.want {
-			t.Errorf("clip(%q, %d) = %q, want %q", c.in, c.most, got, c.want)
-		}
 	}
 }

@@ -9,6 +9,10 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/orgd/orgd/internal/httpapi/contract"
+	"github.com/orgd/orgd/internal/httpapi/memory"
+	"github.com/orgd/orgd/internal/httpapi/transfer"
 )
 
 // A query is one as both operations take it.
@@ -179,10 +183,10 @@ func TestRefusedQueryBodies(t *testing.T) {
 	s.ask(200, "POST", queryPath, `{"filter":{"x":`+deep(98)+`}}`)
 	s.ask(415, "POST", queryPath, `{}`, "Content-Type: text/plain")
 
-	most := `{"filter":{"$or":[{"n":1},{"n":"` + strings.Repeat("x", QueryBodyLimit)
+	most := `{"filter":{"$or":[{"n":1},{"n":"` + strings.Repeat("x", contract.QueryBodyLimit)
 	for _, path := range []string{queryPath, "/org/export"} {
 		s.refuses(413, "body_too_large", "131072", "POST", path, most+`"}]}}`)
-		s.ask(200, "POST", path, most[:QueryBodyLimit-6]+`"}]}}`+" ")
+		s.ask(200, "POST", path, most[:contract.QueryBodyLimit-6]+`"}]}}`+" ")
 		s.refuses(400, "malformed", `{"pointer":"#/filter","detail":"$where: it is not supported`, "POST", path, `{"filter":{"$where":"x"}}`)
 	}
 	s.refuses(400, "malformed", `{"pointer":"#/canonical"`, "POST", "/org/export", `{"canonical":"true"}`)
@@ -192,13 +196,13 @@ func TestRefusedQueryBodies(t *testing.T) {
 
 // TestALongFilterTakesMemory: what a body has the server remember is the organization's.
 func TestALongFilterTakesMemory(t *testing.T) {
-	s := startData(t, func(c *Config) { c.Budget = NewBudget(2 << 20) })
+	s := startData(t, func(c *Config) { c.Budget = memory.NewBudget(2 << 20) })
 	long := `{"filter":{"n":{"$in":["` + strings.Repeat(`x","`, 900) + strings.Repeat("x", 60_000) + `"]}}}`
 	for _, path := range []string{queryPath, "/org/export"} {
 		s.refuses(503, "unavailable", "no memory", "POST", path, long)
 		s.ask(200, "POST", path, `{"filter":{"n":{"$in":["x"]}}}`)
 	}
-	if used := s.api.Budget.used; used != 0 {
+	if used := s.api.Budget.Used(); used != 0 {
 		t.Errorf("%d bytes are not given back", used)
 	}
 }
@@ -213,7 +217,7 @@ func TestExportsOfAQuery(t *testing.T) {
 		for _, canonical := range []string{"false", "true"} {
 			want := s.ask(200, "GET", "/org/export?canonical="+canonical+"&filter="+url.QueryEscape(filter), "")
 			got := s.ask(200, "POST", "/org/export", `{"filter":`+filter+`,"canonical":`+canonical+`}`)
-			if got.body != want.body || got.header.Get("Content-Type") != linesType {
+			if got.body != want.body || got.header.Get("Content-Type") != transfer.LinesType {
 				t.Errorf("%s: %s, want %s", filter, got.body, want.body)
 			}
 		}

@@ -3,7 +3,9 @@ package httpapi
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
+	"time"
 )
 
 func TestSignupsInAll(t *testing.T) {
@@ -39,19 +41,6 @@ func TestSignupsInAll(t *testing.T) {
 	signUp(201, "10.99.0.1")
 }
 
-func TestSignupsInAllFollowThoseOfAnAddress(t *testing.T) {
-	c := &clock{}
-	if s := newSignups(3, 0, c.now); s.all == nil || s.all.each != newLimits(30, c.now).each {
-		t.Error("they are not ten times as many")
-	}
-	if s := newSignups(0, 0, c.now); s.all != nil || s.byProvider != nil {
-		t.Error("no limit of an address is none of all")
-	}
-	if s := newSignups(0, 1, c.now); s.byProvider == nil || s.byProvider.take("") != nil {
-		t.Error("a provider has no share")
-	}
-}
-
 func TestLookupsAreLimited(t *testing.T) {
 	c := &clock{}
 	s := start(t, func(cfg *Config) { cfg.LookupsPerMinute, cfg.Now = 2, c.now })
@@ -77,4 +66,43 @@ func TestMovesAreLimited(t *testing.T) {
 	update(`{"organization_name":"Acme 3","migrate":false}`, 200)
 	c.advance(30e9)
 	update(`{}`, 200)
+}
+func TestAttemptsOverHTTP(t *testing.T) {
+	c := &clock{}
+	s := start(t, func(cfg *Config) {
+		cfg.SignupsPerMinute, cfg.Now = 3, c.now
+		cfg.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	})
+	n := 0
+	as := func(email string) string { // each time of another name
+		n++
+		return strings.NewReplacer("admin@", email+"@", "Newco", fmt.Sprint("Newco ", n)).Replace(create)
+	}
+	expect := func(what, body, address string, status int, retryAfter string) {
+		t.Helper()
+		s.store.asked()
+		got := s.do("POST", "/org/create", body, "X-Forwarded-For: "+address)
+		if got.status != status || got.header.Get("Retry-After") != retryAfter {
+			t.Errorf("%s: %d, Retry-After %q, want %d, %q", what, got.status, got.header.Get("Retry-After"), status, retryAfter)
+		}
+		if asked := s.store.asked(); status == 429 && asked != "" {
+			t.Errorf("%s: a refused attempt reached the store, which asked: %s", what, asked)
+		}
+	}
+	for i := range 3 {
+		expect("within", as(fmt.Sprint("u", i)), "192.0.2.1", 201, "")
+	}
+	expect("one address", as("u4"), "192.0.2.1", 429, "20")
+	expect("one address, whatever it sends", "rubbish", "192.0.2.1", 429, "20")
+	for i, status := range []int{201, 409, 409} { // which address has it does not matter
+		expect("spread over addresses", as([]string{"victim", "Victim", "VICTIM"}[i]), fmt.Sprint("192.0.2.", 10+i), status, "")
+	}
+	expect("one e-mail", as("vicTim"), "192.0.2.20", 429, "20")
+	for i := range 3 {
+		expect("one /64", as(fmt.Sprint("v", i)), fmt.Sprintf("2001:db8::%d", i), 201, "")
+	}
+	expect("one /64", as("v4"), "2001:db8::ffff", 429, "20")
+	expect("another /64", as("v5"), "2001:db8:0:1::1", 201, "")
+	c.advance(20 * time.Second)
+	expect("after the wait", as("u5"), "192.0.2.1", 201, "")
 }

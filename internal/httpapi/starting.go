@@ -6,32 +6,34 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/orgd/orgd/internal/httpapi/contract"
+	"github.com/orgd/orgd/internal/httpapi/jsondoc"
+	"github.com/orgd/orgd/internal/httpapi/request"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/policy"
 )
 
-// Starting is what answers while orgd starts, before there is a Store: the process is
-// alive, and nothing else can be had of it yet. So supervisors that ask /livez let it be,
-// load balancers that ask /readyz send requests elsewhere, and clients are told to come
-// back. Of the configuration Logger, TrustedProxies and OperatorKey count.
+// Starting is the handler while orgd starts, before there is a Store: the process is alive and
+// can do nothing else yet. So supervisors that ask /livez let it be, load balancers that ask
+// /readyz send requests elsewhere, and clients are told to try again. Of the configuration
+// Logger, TrustedProxies and OperatorKey count.
 func Starting(c Config) http.Handler {
 	c.Now = time.Now
-	a := &API{Config: c, bodyTimeout: bodyTimeout, streamTimeout: streamTimeout}
-	a.echo = a.newEcho()
-	a.echo.Use(func(echo.HandlerFunc) echo.HandlerFunc { return whileStarting })
-	return a
+	e := newEcho(newFrame(c, nil), c.TrustedProxies)
+	e.Use(func(echo.HandlerFunc) echo.HandlerFunc { return whileStarting })
+	return e
 }
 
 func whileStarting(ec echo.Context) error {
 	r := ec.Request()
 	switch r.URL.Path {
 	case "/livez":
-		callOf(ec).op = &operation{Operation: policy.Operation{Policy: policy.Policy{Probe: true}}}
+		request.Of(r.Context()).Endpoint = &contract.Endpoint{Operation: policy.Operation{Policy: policy.Policy{Probe: true}}}
 		if r.Method == http.MethodGet || r.Method == http.MethodHead {
-			return writeJSON(ec.Response(), http.StatusOK, []byte(`{"status":"ok"}`))
+			return jsondoc.Write(ec.Response(), http.StatusOK, []byte(`{"status":"ok"}`))
 		}
 	case "/readyz":
-		callOf(ec).op = &operation{Operation: policy.Operation{Policy: policy.Policy{Probe: true}}}
+		request.Of(r.Context()).Endpoint = &contract.Endpoint{Operation: policy.Operation{Policy: policy.Policy{Probe: true}}}
 	}
 	return errStarting
 }

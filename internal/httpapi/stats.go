@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/orgd/orgd/gen/api"
+	"github.com/orgd/orgd/internal/httpapi/request"
 )
 
 // GetStats implements api.StrictServerInterface.
@@ -12,7 +13,7 @@ func (h handlers) GetStats(ctx context.Context, _ api.GetStatsRequestObject) (ap
 	if err != nil {
 		return nil, err
 	}
-	stats, err := docs.Stats(callFrom(ctx).shares(ctx), h.QueryTimeout)
+	stats, err := docs.Stats(request.Of(ctx).Shares(ctx), h.QueryTimeout)
 	if err != nil {
 		return nil, err
 	}

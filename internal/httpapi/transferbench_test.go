@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"testing"
+
+	"github.com/orgd/orgd/internal/httpapi/transfer"
 )
 
 // transferLines are small documents, one a line.
@@ -22,7 +24,7 @@ func (s *server) transfer(b testing.TB, method, path string, body io.Reader) (n 
 	if err != nil {
 		b.Fatal(err)
 	}
-	req.Header.Set("Content-Type", linesType)
+	req.Header.Set("Content-Type", transfer.LinesType)
 	req.Header.Set("Authorization", "Bearer "+s.token)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {

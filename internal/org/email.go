@@ -18,7 +18,7 @@ var emailPattern = regexp.MustCompile(
 type Email struct {
 	Display string
 	// Key is the address in lower case. That the local part could be case
-	// sensitive (RFC 5321, 2.4) is true of no provider a user has.
+	// sensitive (RFC 5321, 2.4) is true of no provider that users have.
 	Key string
 }
 

@@ -13,7 +13,7 @@ type Kind string
 // Error implements error.
 func (k Kind) Error() string { return string(k) }
 
-// The kinds. Which HTTP status each has is decided in package httpapi alone.
+// The kinds. Which HTTP status each has is decided in package httpapi/problem alone.
 const (
 	Invalid             Kind = "invalid"               // a value breaks a rule; see Error.Fields
 	NotFound            Kind = "not_found"             // no such thing, or not one the caller may know of

@@ -98,7 +98,7 @@ func fold(s string) string {
 // Slug is the part of a collection's name that comes from the organization's:
 // lower-case ASCII letters, digits and "_", never empty, at most 64 bytes. Names
 // of no ASCII letter or digit have the slug "x". Different names may have one
-// slug; who claims the collection's name first has it.
+// slug; the organization that claims the collection's name first has it.
 func (n Name) Slug() string {
 	var b strings.Builder
 	gap := false

@@ -17,12 +17,12 @@ type Operation struct {
 	ID    string // a UUID
 	Kind  string // create, update or delete
 	State OperationState
-	Step  string // what it is doing, or did last, for people to read
+	Step  string // the step that is under way, or was the last, for people to read
 
 	DocumentsCopied, DocumentsTotal, BytesCopied int64
 
 	StartedAt, UpdatedAt time.Time // UTC, to the millisecond
-	// ETA is about when it will be over; zero when nobody can tell.
+	// ETA is about when the operation will be over; zero when that is not known.
 	ETA time.Time
 	// FinishedAt is zero while it is running.
 	FinishedAt time.Time

@@ -42,7 +42,7 @@ type Quota struct {
 	MaxBytes     int64 // of the documents, as BSON
 }
 
-// A Principal is who a request acts for, as its token says.
+// A Principal is the admin that a request acts for, as its token says.
 type Principal struct {
 	AdminID string
 	OrgID   string

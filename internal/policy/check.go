@@ -33,7 +33,7 @@ func (o *Operation) check() error {
 	return errors.Join(wrong...)
 }
 
-// A rule is what every operation has to keep.
+// A rule is a condition that every operation has to meet.
 type rule struct {
 	says  string
 	holds func(o *Operation) bool
@@ -83,7 +83,7 @@ func planeFitsPath(o *Operation) bool {
 	return o.Plane == Public
 }
 
-// tokensFitStates: this is what the storage can tell when it is asked whether a token is good.
+// tokensFitStates allows the states that the storage can tell apart when it checks a token.
 func tokensFitStates(o *Operation) bool {
 	return o.Plane != Tenant || o.Allows(org.StateActive) && !o.Allows(org.StateProvisioning) && !o.Allows(org.StateSuspended)
 }

@@ -6,22 +6,22 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// A Credential is what an operation wants of its caller, as its security says.
+// A Credential is the kind that an operation asks of its caller, as its security says.
 type Credential int
 
 // The credentials.
 const (
-	NoCredential  Credential = iota // none; one that comes is not looked at
+	NoCredential  Credential = iota // none; a credential that is sent is not looked at
 	OptionalToken                   // none will do, but a bad token is refused
 	Token                           // a token of an organization's admin
 	OperatorKey                     // the operator's key, which is no token
 )
 
-// planes say whose credential is of which plane.
+// planes say which plane a credential is of.
 var planes = map[Credential]Plane{NoCredential: Public, OptionalToken: Public, Token: Tenant, OperatorKey: Operator}
 
-// credentialOf refuses what it does not know, so that a new scheme in the
-// contract can never be taken for none.
+// credentialOf refuses a scheme that it does not know, so that a new scheme in the
+// contract is never taken for none.
 func credentialOf(security openapi3.SecurityRequirements) (Credential, error) {
 	if len(security) == 1 && isExactly(security[0], "operatorKey") {
 		return OperatorKey, nil

@@ -11,7 +11,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// An Operation is one of the contract's, with its policy.
+// An Operation is an operation of the contract, with its policy.
 type Operation struct {
 	Policy
 	ID, Method, Path string
@@ -34,8 +34,8 @@ func Parse(yaml string) (*openapi3.T, []Operation, error) {
 	return doc, all, err
 }
 
-// Operations returns all of a contract's by path and method. The error tells of every one
-// whose policy is refused.
+// Operations returns all operations of a contract by path and method. The error names
+// every operation whose policy is refused.
 func Operations(doc *openapi3.T) ([]Operation, error) {
 	var all []Operation
 	var wrong []error
@@ -53,7 +53,7 @@ func Operations(doc *openapi3.T) ([]Operation, error) {
 	return all, errors.Join(wrong...)
 }
 
-// Parameters are the operation's own and those of its path.
+// Parameters are those of the operation and those of its path.
 func (o *Operation) Parameters() openapi3.Parameters {
 	return slices.Concat(o.Item.Parameters, o.Spec.Parameters)
 }

@@ -22,13 +22,13 @@ type Policy struct {
 	Joint      bool        `json:"joint"`
 }
 
-// Keyed reports whether it takes an Idempotency-Key, with which alone it may be sent again.
+// Keyed reports whether the operation takes an Idempotency-Key, and may be sent again with it only.
 func (p Policy) Keyed() bool { return p.Repeatable && !p.Idempotent }
 
-// Allows reports whether it is allowed while the organization is in that state.
+// Allows reports whether the operation is allowed while the organization is in that state.
 func (p Policy) Allows(state org.State) bool { return slices.Contains(p.States, state) }
 
-// A Plane is for whom an operation is.
+// A Plane names the callers that an operation is for.
 type Plane string
 
 // The planes.
@@ -89,8 +89,8 @@ const (
 
 var streams = []Streams{NoStream, RequestStream, ResponseStream, BothStream}
 
-// Request reports whether the request's body does.
+// Request reports whether the request's body streams.
 func (s Streams) Request() bool { return s == RequestStream || s == BothStream }
 
-// Response reports whether the answer's body does.
+// Response reports whether the answer's body streams.
 func (s Streams) Response() bool { return s == ResponseStream || s == BothStream }

@@ -10,10 +10,9 @@ import (
 	"github.com/orgd/orgd/internal/tenant/master"
 )
 
-// Login checks an admin's credentials and returns what a token for them says.
-// An unknown address, a wrong password and an organization that is not there
-// read the same and take the same time. Kinds: BadCredentials, Suspended,
-// RateLimited, Unavailable.
+// Login checks an admin's credentials and returns the principal for a token. The answers to an
+// unknown address, a wrong password and an organization that does not exist are the same and take
+// the same time. Kinds: BadCredentials, Suspended, RateLimited, Unavailable.
 func (s *Store) Login(ctx context.Context, email, password string) (org.Principal, error) {
 	a, o, err := s.account(ctx, email)
 	if err != nil {
@@ -32,8 +31,8 @@ func (s *Store) Login(ctx context.Context, email, password string) (org.Principa
 	return org.Principal{AdminID: a.ID, OrgID: a.OrgID, Role: a.Role, Credential: master.CredentialOf(o, a)}, nil
 }
 
-// account returns the admin of that address and its organization, and an admin
-// without a password hash, which no password fits, if there is none to log in.
+// account returns the admin with that address and its organization. If no such admin may log in, it
+// returns an admin without a password hash, which no password matches.
 func (s *Store) account(ctx context.Context, address string) (*master.Admin, *master.Organization, error) {
 	nobody := &master.Admin{}
 	email, err := org.ParseEmail(address)
@@ -54,15 +53,15 @@ func (s *Store) account(ctx context.Context, address string) (*master.Admin, *ma
 	if err != nil {
 		return nil, nil, err
 	}
-	// An address is reserved before its change is decided, and until after.
+	// An address is reserved from before its change is decided until after it.
 	if a.EmailKey != email.Key || o.State == org.StateProvisioning || o.State == org.StateDeleting {
 		return nobody, nil, nil
 	}
 	return a, o, nil
 }
 
-// Authenticate checks that what a token says is still so, in the storage and
-// without a cache: the organization and the admin exist and belong together, the
+// Authenticate checks a token's principal against the storage, without a cache: the organization
+// and the admin exist and belong together, the
 // credentials are the ones the token was issued for, and the state permits use.
 // It is the one way to an organization's data. Kinds: TokenRevoked, Suspended,
 // Unavailable.
@@ -74,8 +73,8 @@ func (s *Store) Authenticate(ctx context.Context, p org.Principal) (org.Organiza
 	return o.Public(), nil
 }
 
-// AuthenticateWatcher is Authenticate for a request that only asks how an operation gets on:
-// the admins of an organization that is being deleted may send it, too.
+// AuthenticateWatcher is Authenticate for a request for the state of an operation, which the
+// admins of an organization that is being deleted may send too.
 func (s *Store) AuthenticateWatcher(ctx context.Context, p org.Principal) (org.Organization, error) {
 	o, _, err := s.access.Authenticate(ctx, p)
 	if err != nil && o != nil && o.State == org.StateDeleting && o.Operation != "" && o.PurgeAfter == nil {

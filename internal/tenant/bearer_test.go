@@ -10,7 +10,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -54,13 +55,13 @@ func withID(t *testing.T, id string) bson.Raw {
 	return raw
 }
 
-// TestDataOfABearer: whatever is asked as a principal that nobody has let in yet is refused when the
-// principal is, and is carried out when not.
+// TestDataOfABearer: every call for a principal that was not authenticated yet is refused if the
+// principal is not valid, and carried out if it is.
 func TestDataOfABearer(t *testing.T) {
 	for name, alone := range map[string]bool{"alone": true, "shared": false} {
 		for use, do := range uses {
 			t.Run(name+" "+use, func(t *testing.T) {
-				w := newWorld(t, docdbtest.NewModel(), func(c *tenant.Config) { c.Exclusive, c.Passwords = alone, plainPasswords{} })
+				w := newWorld(t, model.New(), func(c *tenant.Config) { c.Exclusive, c.Passwords = alone, plainPasswords{} })
 				o := w.create("Acme", "admin@acme.example")
 				old := w.login("admin@acme.example")
 				w.create("Globex", "admin@globex.example")
@@ -90,8 +91,8 @@ func TestDataOfABearer(t *testing.T) {
 func TestAGetAuthenticatesAtNoExtraCost(t *testing.T) {
 	for name, alone := range map[string]bool{"alone": true, "shared": false} {
 		t.Run(name, func(t *testing.T) {
-			faulty := docdbtest.NewFaulty(docdbtest.NewModel())
-			w := newWorld(t, faulty, func(c *tenant.Config) { c.Exclusive, c.Passwords = alone, plainPasswords{} })
+			storage := faulty.New(model.New())
+			w := newWorld(t, storage, func(c *tenant.Config) { c.Exclusive, c.Passwords = alone, plainPasswords{} })
 			o := w.create("Acme", "admin@acme.example")
 			p := w.login("admin@acme.example")
 			if _, err := w.Documents(o.ID).Insert(t.Context(), withID(t, "doc")); err != nil {
@@ -99,7 +100,7 @@ func TestAGetAuthenticatesAtNoExtraCost(t *testing.T) {
 			}
 			var mu sync.Mutex // on a shared engine some are asked at the same time
 			var asked []string
-			faulty.On(func(c docdbtest.Call) error {
+			storage.On(func(c faulty.Call) error {
 				mu.Lock()
 				defer mu.Unlock()
 				asked = append(asked, c.Collection)

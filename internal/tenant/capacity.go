@@ -10,25 +10,25 @@ import (
 	"github.com/orgd/orgd/internal/org"
 )
 
-// capacity knows how many organizations there are, to hold them to Config.MaxOrganizations.
-// Counting them takes time for each: so they are counted now and then, and what this process
-// makes in between is added.
+// capacity knows how many organizations there are, to enforce Config.MaxOrganizations. The time to
+// count them grows with their number, so it counts them now and then, and adds those that this
+// process creates in between.
 type capacity struct {
 	mu      sync.Mutex
-	counted int64 // when they were last counted
-	made    int64 // since then
-	making  int64 // and perhaps counted already, so that the limit is not exceeded
+	counted int64 // organizations at the last count
+	made    int64 // created since then
+	making  int64 // being created; the last count may have them, so that the limit is not exceeded
 	at      time.Time
 	counts  int
-	unsure  bool // some have gone since, or nobody knows
+	unsure  bool // some are gone since, or the count is not known
 }
 
-// recountAfter is for how long other processes that share the databases may make organizations that
-// this process does not know of.
+// recountAfter is for how long this process may not know the organizations that other processes
+// create.
 const recountAfter = 10 * time.Second
 
-// enroll refuses one organization more than there may be. done must be called with what
-// became of it. Kinds: QuotaExceeded.
+// enroll refuses an organization beyond the limit. The caller must call done with the result of
+// the create. Kinds: QuotaExceeded.
 func (s *Store) enroll(ctx context.Context) (done func(error), err error) {
 	if s.cfg.MaxOrganizations <= 0 {
 		return func(error) {}, nil
@@ -52,8 +52,8 @@ func (s *Store) enroll(ctx context.Context) (done func(error), err error) {
 	return func(err error) { c.settle(counts, err) }, nil
 }
 
-// settle says what became of an organization; counts is how often they had been counted
-// when it began.
+// settle counts the result of a create; counts is how often organizations had been counted when
+// the create began.
 func (c *capacity) settle(counts int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -66,7 +66,7 @@ func (c *capacity) settle(counts int, err error) {
 	}
 }
 
-// left says that an organization has gone.
+// left notes that an organization is gone.
 func (c *capacity) left() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -28,7 +28,7 @@ func (w *world) try(name string) bool {
 }
 
 func TestOrganizationsAreBounded(t *testing.T) {
-	w := newWorld(t, docdbtest.NewModel(), plain, atMost(3))
+	w := newWorld(t, model.New(), plain, atMost(3))
 	w.create("a", "a@x.example")
 	w.create("b", "b@x.example")
 	for range 3 { // what is refused for something else takes no place
@@ -48,7 +48,7 @@ func TestOrganizationsAreBounded(t *testing.T) {
 }
 
 func TestRacingSignUpsDoNotExceedTheBound(t *testing.T) {
-	w := newWorld(t, docdbtest.NewModel(), plain, atMost(7))
+	w := newWorld(t, model.New(), plain, atMost(7))
 	var all sync.WaitGroup
 	for i := range 30 {
 		all.Go(func() { w.try(fmt.Sprint("racer", i)) })
@@ -62,9 +62,9 @@ func TestRacingSignUpsDoNotExceedTheBound(t *testing.T) {
 	}
 }
 
-// Others, who share the databases, are seen after a while.
+// The organizations of other instances on the same databases count after a while.
 func TestOrganizationsOfOtherInstancesCount(t *testing.T) {
-	e := docdbtest.NewModel()
+	e := model.New()
 	shared := func(c *tenant.Config) { c.Exclusive = false }
 	a, b := newWorld(t, e, plain, atMost(4), shared), newWorld(t, e, plain, atMost(4), shared)
 	a.create("a", "a@x.example")

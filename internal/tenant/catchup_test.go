@@ -9,7 +9,9 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/bsontest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 	"github.com/orgd/orgd/internal/tenant"
 )
 
@@ -24,8 +26,8 @@ const (
 	longCatchUp = 20
 )
 
-// TestAMoveEndsBesideWritersWhoAreAsFast: every round leaves as much as the one before it.
-func TestAMoveEndsBesideWritersWhoAreAsFast(t *testing.T) {
+// TestAMoveEndsBesideWritersThatAreAsFast: every round leaves as much as the one before it.
+func TestAMoveEndsBesideWritersThatAreAsFast(t *testing.T) {
 	t.Parallel()
 	if rounds := moveBesideFastWriters(t); rounds >= longCatchUp {
 		t.Errorf("the move ended with its writers, after %d rounds", rounds)
@@ -39,10 +41,10 @@ func TestWithoutSteadyRoundsAMoveWaitsForItsWriters(t *testing.T) {
 	}
 }
 
-// moveBesideFastWriters returns how many rounds a move took beside writers who change
+// moveBesideFastWriters returns how many rounds a move took beside writers that change
 // fastWrites documents in each of the first longCatchUp.
 func moveBesideFastWriters(t *testing.T, skip ...string) (rounds int) {
-	f := docdbtest.NewFaulty(docdbtest.NewModel())
+	f := faulty.New(model.New())
 	w := newWorld(t, f, plain, func(c *tenant.Config) {
 		for _, part := range skip {
 			c.Skip(part)
@@ -58,7 +60,7 @@ func moveBesideFastWriters(t *testing.T, skip ...string) (rounds int) {
 	write := func() {
 		v := last.Add(1)
 		for i := range fastWrites {
-			raw := docdbtest.Raw(bson.D{{Key: "_id", Value: i}, {Key: "v", Value: v}})
+			raw := bsontest.Raw(bson.D{{Key: "_id", Value: i}, {Key: "v", Value: v}})
 			if _, _, err := docs.Put(t.Context(), tenant.Condition{}, raw); err != nil {
 				t.Error(err)
 			}
@@ -70,7 +72,7 @@ func moveBesideFastWriters(t *testing.T, skip ...string) (rounds int) {
 	}
 	var writing atomic.Bool
 	var writers sync.WaitGroup
-	f.On(func(c docdbtest.Call) error {
+	f.On(func(c faulty.Call) error {
 		if c.Op != "Find" || !strings.HasPrefix(c.Collection, "dirty_") {
 			return nil
 		}

@@ -15,7 +15,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -24,8 +25,8 @@ import (
 type lifecycle struct {
 	name string
 	call func(context.Context, *tenant.Store, org.Principal) error
-	// undone and done are the credentials that log in when the call has not
-	// happened and when it has; empty if nobody does.
+	// undone and done are the credentials that log in if the call has not taken effect and
+	// if it has; empty if no credentials do.
 	undone, done [2]string
 	// prepare, if not nil, makes of acme what the call is about.
 	prepare func(*world, org.Principal)
@@ -126,8 +127,8 @@ func newCrashed(t *testing.T, e docdb.Engine, l lifecycle, after state) *crashed
 
 // instance opens a store of a process of its own, whose engine the test can
 // make fail. hours moves its clock, to let leases run out.
-func (c *crashed) instance(t *testing.T, name string, hours int) (*docdbtest.Faulty, *tenant.Store) {
-	f := docdbtest.NewFaulty(c.engine)
+func (c *crashed) instance(t *testing.T, name string, hours int) (*faulty.Engine, *tenant.Store) {
+	f := faulty.New(c.engine)
 	return f, openStore(t, f, func(cfg *tenant.Config) {
 		c.config(cfg)
 		cfg.Instance, cfg.Exclusive = name, false
@@ -156,9 +157,9 @@ func beating(t *testing.T, s *tenant.Store) {
 // stallAt makes the process stall in its n-th call while meanwhile runs. The function
 // returned waits for that: a request that makes two calls side by side may fail in the
 // other, and return, while this one stalls.
-func stallAt(f *docdbtest.Faulty, n int, meanwhile func() error) (woken func()) {
+func stallAt(f *faulty.Engine, n int, meanwhile func() error) (woken func()) {
 	var stalled sync.Mutex
-	f.On(func(call docdbtest.Call) error {
+	f.On(func(call faulty.Call) error {
 		if call.N != n {
 			return nil
 		}
@@ -217,16 +218,16 @@ func uninterrupted(t *testing.T, e docdb.Engine, l lifecycle) (state, int) {
 	return after, calls
 }
 
-func model(*testing.T) docdb.Engine { return docdbtest.NewModel() }
+func newModel(*testing.T) docdb.Engine { return model.New() }
 
 // eachCrash runs f for every engine call of every lifecycle and every way to
 // die in it.
-func eachCrash(t *testing.T, engine func(*testing.T) docdb.Engine, f func(t *testing.T, c *crashed, k int, mode docdbtest.Mode)) {
+func eachCrash(t *testing.T, engine func(*testing.T) docdb.Engine, f func(t *testing.T, c *crashed, k int, mode faulty.Mode)) {
 	for _, l := range lifecycles() {
 		t.Run(l.name, func(t *testing.T) {
 			after, calls := uninterrupted(t, engine(t), l)
 			for k := 1; k <= calls; k++ {
-				for _, mode := range docdbtest.Modes {
+				for _, mode := range faulty.Modes {
 					t.Run(fmt.Sprintf("call %d %s", k, mode), func(t *testing.T) {
 						f(t, newCrashed(t, engine(t), l, after), k, mode)
 					})
@@ -237,7 +238,7 @@ func eachCrash(t *testing.T, engine func(*testing.T) docdb.Engine, f func(t *tes
 }
 
 // TestCrashAtEveryCall: the process dies at any engine call, and starts again.
-func TestCrashAtEveryCall(t *testing.T) { eachCrash(t, model, restart) }
+func TestCrashAtEveryCall(t *testing.T) { eachCrash(t, newModel, restart) }
 
 func TestCrashAtEveryCallEmbedded(t *testing.T) {
 	if testing.Short() || os.Getenv("ORGD_TEST_LONG") == "" {
@@ -266,15 +267,15 @@ func sampled(t *testing.T, engine func(*testing.T) docdb.Engine, n int) {
 	all := lifecycles()
 	for range n {
 		l := all[draw.IntN(len(all))]
-		after, calls := uninterrupted(t, docdbtest.NewModel(), l)
-		k, mode := 1+draw.IntN(calls), docdbtest.Modes[draw.IntN(len(docdbtest.Modes))]
+		after, calls := uninterrupted(t, model.New(), l)
+		k, mode := 1+draw.IntN(calls), faulty.Modes[draw.IntN(len(faulty.Modes))]
 		t.Run(fmt.Sprintf("%s call %d %s", l.name, k, mode), func(t *testing.T) {
 			restart(t, newCrashed(t, engine(t), l, after), k, mode)
 		})
 	}
 }
 
-func restart(t *testing.T, c *crashed, k int, mode docdbtest.Mode) {
+func restart(t *testing.T, c *crashed, k int, mode faulty.Mode) {
 	f, s := c.instance(t, "a", 0)
 	f.DieAt(f.Calls()+k, mode)
 	err := c.call(t.Context(), s, c.principal)
@@ -302,7 +303,7 @@ func TestCrashAndTakeOver(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	draw := rand.New(rand.NewPCG(seed, 0))
-	eachCrash(t, model, func(t *testing.T, c *crashed, k int, mode docdbtest.Mode) {
+	eachCrash(t, newModel, func(t *testing.T, c *crashed, k int, mode faulty.Mode) {
 		fa, a := c.instance(t, "a", 0)
 		fa.DieAt(fa.Calls()+k, mode)
 		callErr := c.call(t.Context(), a, c.principal)
@@ -325,13 +326,13 @@ func TestCrashAndTakeOver(t *testing.T) {
 	})
 }
 
-// TestStallAtEveryCall: one engine call fails, or its answer gets lost, and the
-// engine goes on. The caller is told what is so.
+// TestStallAtEveryCall: one engine call fails, or its answer gets lost, and the engine goes on. The
+// answer to the caller is true.
 func TestStallAtEveryCall(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes long: make test-long")
 	}
-	eachCrash(t, model, func(t *testing.T, c *crashed, k int, mode docdbtest.Mode) {
+	eachCrash(t, newModel, func(t *testing.T, c *crashed, k int, mode faulty.Mode) {
 		t.Parallel() // most of it waits before it tries again
 		f, s := c.instance(t, "a", 0)
 		f.FailAt(f.Calls()+k, mode)
@@ -358,10 +359,10 @@ func equalStates(a, b state) bool { return reflect.DeepEqual(a, b) }
 func TestStalledOwnerIsStoppedByTheFence(t *testing.T) {
 	for _, l := range lifecycles() {
 		t.Run(l.name, func(t *testing.T) {
-			after, calls := uninterrupted(t, docdbtest.NewModel(), l)
+			after, calls := uninterrupted(t, model.New(), l)
 			for k := 1; k <= calls; k++ {
 				t.Run(fmt.Sprintf("call %d", k), func(t *testing.T) {
-					c := newCrashed(t, docdbtest.NewModel(), l, after)
+					c := newCrashed(t, model.New(), l, after)
 					f, s := c.instance(t, "a", 0)
 					_, other := c.instance(t, "b", 1)
 					beating(t, other)

@@ -15,7 +15,7 @@ import (
 // CreateInput is a new organization and its first admin.
 type CreateInput struct {
 	Name, Email, Password string
-	// Claim is that of a request with an idempotency key, or nil.
+	// Claim is the claim of a request with an idempotency key, or nil.
 	Claim *Claim
 }
 
@@ -33,7 +33,7 @@ func (s *Store) Create(ctx context.Context, in CreateInput) (org.Organization, e
 	if made, err := s.madeBefore(ctx, in.Claim); made != nil || err != nil {
 		return deref(made), fault.Of(err)
 	}
-	// Looked at before the costly hash; decided by the reservations.
+	// Checked before the costly hash; the reservations decide.
 	if err := s.master.Reservations.CheckAvailable(ctx, name.Key, email.Key); err != nil {
 		return org.Organization{}, fault.Of(err)
 	}
@@ -46,7 +46,7 @@ func (s *Store) Create(ctx context.Context, in CreateInput) (org.Organization, e
 	return o, err
 }
 
-// create is Create when nothing is in the way any more that can be seen beforehand.
+// create is Create after the checks that can be made beforehand.
 func (s *Store) create(ctx context.Context, in CreateInput, name org.Name, email org.Email) (org.Organization, error) {
 	hash, err := s.cfg.Passwords.Hash(ctx, in.Password)
 	if err != nil {
@@ -76,7 +76,7 @@ func (s *Store) create(ctx context.Context, in CreateInput, name org.Name, email
 	return created(x.Op), nil
 }
 
-// created is what the last step of a create wrote.
+// created returns the organization as the last step of a create wrote it.
 func created(op *master.Operation) org.Organization {
 	p := op.Plan
 	return org.Organization{
@@ -85,9 +85,9 @@ func created(op *master.Operation) org.Organization {
 	}
 }
 
-// madeBefore returns the organization that an earlier attempt of a request with an idempotency
-// key has made, nil if there is none and none is being made. An operation that was left half-way
-// is brought to its end first; one that is not there is kept from beginning later.
+// madeBefore returns the organization that an earlier attempt of a request with an idempotency key
+// has created, nil if there is none. It first finishes an operation that the earlier attempt left
+// half-way; an operation that is not there is kept from beginning later.
 func (s *Store) madeBefore(ctx context.Context, claim *Claim) (*org.Organization, error) {
 	if claim == nil || claim.Operation() == "" {
 		return nil, nil
@@ -117,7 +117,7 @@ func (s *Store) madeBefore(ctx context.Context, claim *Claim) (*org.Organization
 	return nil, nil
 }
 
-// deref is the zero value for nil.
+// deref returns the zero value for nil.
 func deref(o *org.Organization) org.Organization {
 	if o == nil {
 		return org.Organization{}
@@ -128,8 +128,8 @@ func deref(o *org.Organization) org.Organization {
 // createWorkflow makes an organization with its first admin and an empty collection.
 type createWorkflow struct {
 	workflow
-	// hash is the password's, known only where the request came in, until
-	// it is stored in admins.
+	// hash is the hash of the password. Only the instance that has the request knows
+	// it until it is stored in admins.
 	hash string
 }
 
@@ -155,8 +155,8 @@ func (w *createWorkflow) Steps() []operation.Step {
 // Forget implements operation.Workflow.
 func (w *createWorkflow) Forget(out master.Outcome) bool { return out == master.Failed }
 
-// insertAdmin is the one step that a crash can make impossible to repeat: the
-// hash is nowhere but here. Then the create is undone.
+// insertAdmin is the one step that a crash can make impossible to repeat, since the hash is only in
+// the memory of this process. Then the create is undone.
 func (w *createWorkflow) insertAdmin(ctx context.Context) error {
 	p := w.x.Op.Plan
 	if w.hash == "" {
@@ -223,8 +223,8 @@ func (w *createWorkflow) activate(ctx context.Context) error {
 	return err
 }
 
-// Undo implements operation.Workflow. It leaves nothing: what shows the organization goes first, the
-// reservations last, so that the name is free only when all else is gone.
+// Undo implements operation.Workflow. It removes everything: first the organization, by which
+// requests see it, and last the reservations, so that the name is free only when all else is gone.
 func (w *createWorkflow) Undo(ctx context.Context) error {
 	if err := w.removeOrganization(ctx); err != nil {
 		return err

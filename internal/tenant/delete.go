@@ -11,8 +11,8 @@ import (
 )
 
 // Delete removes the principal's organization with its data, its admins and all
-// metadata. When it returns nil the name and the e-mail addresses are free; or, with
-// Config.DeleteGrace, all this happens when that is over.
+// metadata. When it returns nil the name and the e-mail addresses are free. With
+// Config.DeleteGrace, all this happens when the time of grace is over.
 // Kinds: TokenRevoked, OperationInProgress, Suspended, Unavailable, OutcomeUnknown.
 func (s *Store) Delete(ctx context.Context, p org.Principal) (org.DeletionReceipt, error) {
 	if s.cfg.DeleteGrace > 0 {
@@ -36,7 +36,7 @@ func (s *Store) Delete(ctx context.Context, p org.Principal) (org.DeletionReceip
 }
 
 // DeleteAsync is Delete for a caller that does not wait. The operation is nil when
-// the receipt says it all: with Config.DeleteGrace there is nothing to wait for.
+// the receipt is complete: with Config.DeleteGrace there is nothing to wait for.
 func (s *Store) DeleteAsync(ctx context.Context, p org.Principal) (*org.Operation, org.DeletionReceipt, error) {
 	if s.cfg.DeleteGrace > 0 {
 		receipt, err := s.deleteLater(ctx, p)
@@ -76,7 +76,7 @@ func (w *deleteWorkflow) Steps() []operation.Step {
 		{Name: "attach", Do: w.attach, Accepts: true},
 		{Name: "drain", Do: w.move.Drain, Joins: true}, // so that no write comes after the drop
 		{Name: "collections", Do: w.dropCollections, Joins: true},
-		// Before the admins: a client that is told that its token is good no more finds the name free.
+		// Before the admins: a client whose token is refused as revoked finds the name free.
 		{Name: "reservations", Do: w.removeReservations, Joins: true},
 		{Name: "admins", Do: w.removeAdmins, Joins: true},
 		{Name: "organization", Do: w.removeOrganization, Joins: true},
@@ -120,8 +120,8 @@ func (w *deleteWorkflow) removeReservations(ctx context.Context) error {
 	return master.RemoveAll(ctx, w.s.master.Reservations.Table, docdb.Eq("org_id", w.x.Op.OrgID))
 }
 
-// removeOperations forgets the organization's history. One that still runs is
-// this one, or one that waits to be refused, and goes by itself.
+// removeOperations removes the organization's history. An operation that still runs is the
+// deletion itself, or waits to be refused, and is removed at its end.
 func (w *deleteWorkflow) removeOperations(ctx context.Context) error {
 	for _, out := range []master.Outcome{master.Succeeded, master.Failed} {
 		if err := master.RemoveAll(ctx, w.s.master.Operations, docdb.And(docdb.Eq("org_id", w.x.Op.OrgID), docdb.Eq("outcome", out))); err != nil {

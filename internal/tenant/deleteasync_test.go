@@ -5,12 +5,13 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 	"github.com/orgd/orgd/internal/org"
 )
 
-// TestADeletionThatIsToldToBeOverIsOver: at every call of a deletion, whose watcher is told that
-// the token is good no more finds nobody under the name, and may take it.
+// TestADeletionThatIsToldToBeOverIsOver: at every call of a deletion, a watcher whose token is refused
+// as revoked finds no organization of the name, and may take the name.
 func TestADeletionThatIsToldToBeOverIsOver(t *testing.T) {
 	t.Parallel()
 	for k, more := 1, true; more; k++ {
@@ -20,15 +21,15 @@ func TestADeletionThatIsToldToBeOverIsOver(t *testing.T) {
 
 // deletionAtCall reports whether the deletion had a k-th call.
 func deletionAtCall(t *testing.T, k int) bool {
-	e := docdbtest.NewModel()
-	f := docdbtest.NewFaulty(e)
+	e := model.New()
+	f := faulty.New(e)
 	w, other := newWorld(t, f, plain, shared), newWorld(t, e, plain, shared)
 	beating(t, other.Store)
 	w.create("Acme", "acme@x.example")
 	p := w.login("acme@x.example")
 	var n atomic.Int64
 	var reached atomic.Bool
-	f.On(func(docdbtest.Call) error {
+	f.On(func(faulty.Call) error {
 		if n.Add(1) != int64(k) {
 			return nil
 		}

@@ -10,7 +10,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -172,8 +173,8 @@ var ailments = []struct {
 	}, []string{"instances: x"}, nil},
 }
 
-// TestDoctor: it says what is wrong and nothing else, repairs what is safe, and
-// leaves the rest as it is.
+// TestDoctor: it reports every inconsistency and nothing else, repairs those that are safe to repair,
+// and leaves the rest as it is.
 func TestDoctor(t *testing.T) {
 	for _, ail := range ailments {
 		t.Run(ail.name, func(t *testing.T) {
@@ -251,7 +252,7 @@ func TestDoctorCountsDocuments(t *testing.T) {
 
 // What a crash leaves is repaired as the next start would.
 func TestDoctorRepairsWhatACrashHasLeft(t *testing.T) {
-	eachCrash(t, model, func(t *testing.T, c *crashed, k int, mode docdbtest.Mode) {
+	eachCrash(t, newModel, func(t *testing.T, c *crashed, k int, mode faulty.Mode) {
 		f, s := c.instance(t, "a", 0)
 		f.DieAt(f.Calls()+k, mode)
 		_ = c.call(t.Context(), s, c.principal)
@@ -274,11 +275,11 @@ func TestDoctorRepairsWhatACrashHasLeft(t *testing.T) {
 func TestDoctorFindsNothingWhileOperationsRun(t *testing.T) {
 	for _, l := range lifecycles() {
 		t.Run(l.name, func(t *testing.T) {
-			c := newCrashed(t, docdbtest.NewModel(), l, nil)
+			c := newCrashed(t, model.New(), l, nil)
 			f, s := c.instance(t, "a", 0)
 			w := &world{t: t, engine: c.engine, clock: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
 			d := w.doctor(false)
-			f.On(func(call docdbtest.Call) error {
+			f.On(func(call faulty.Call) error {
 				if got := fmt.Sprint(findings(t, d, true), findings(t, d, false)); got != "[] []" {
 					t.Errorf("at %s: %s", call, got)
 				}

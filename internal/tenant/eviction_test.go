@@ -10,7 +10,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -24,14 +25,14 @@ type evicted struct {
 }
 
 func newEvicted(t *testing.T, op string, grace time.Duration, skip ...string) evicted {
-	e := docdbtest.NewModel()
-	fa := docdbtest.NewFaulty(e)
+	e := model.New()
+	fa := faulty.New(e)
 	a, b := instanceAt(t, fa, 0, grace, skip...), instanceAt(t, e, 1, grace, skip...)
 	o := a.create("Acme", "acme@x.example")
 	putValue(t, a.Documents(o.ID), "old")
 	p := b.login("acme@x.example")
 	stalled := false
-	fa.On(func(c docdbtest.Call) error {
+	fa.On(func(c faulty.Call) error {
 		if c.Op != op || c.Collection != o.Collection || stalled {
 			return nil
 		}
@@ -45,8 +46,8 @@ func newEvicted(t *testing.T, op string, grace time.Duration, skip ...string) ev
 	return evicted{a.Documents(o.ID), b.Documents(o.ID)}
 }
 
-// instanceAt is an instance whose clock stands at an hour past noon, so that one of an
-// hour later takes it for dead.
+// instanceAt returns an instance whose clock stands at an hour past noon, so that an instance of a
+// later hour takes it for dead.
 func instanceAt(t *testing.T, e docdb.Engine, hour int, grace time.Duration, skip ...string) *world {
 	return newWorld(t, e, plain, shared, func(c *tenant.Config) {
 		c.Instance, c.MoveGrace = fmt.Sprint("instance ", hour), grace
@@ -80,8 +81,8 @@ func valueOf(t *testing.T, d *tenant.Documents, id string) string {
 	return doc.Body.Lookup("v").StringValue()
 }
 
-// A reader that was taken for dead reads again: what it has is of the past. Without
-// the second look at the organization it would go back in time.
+// A reader that was taken for dead reads again, since its result is of the past. Without the second
+// reading of the organization it would go back in time.
 func TestEvictedReaderDoesNotGoBackInTime(t *testing.T) {
 	if v := valueOf(t, newEvicted(t, "Get", time.Hour).stalled, "doc"); v != "new" {
 		t.Errorf("it reads %q", v)
@@ -91,7 +92,7 @@ func TestEvictedReaderDoesNotGoBackInTime(t *testing.T) {
 	}
 }
 
-// A writer that was taken for dead is not told that it has written what is nowhere.
+// A writer that was taken for dead gets no success for a document that is nowhere.
 func TestEvictedWriterIsToldThatItsOutcomeIsUnknown(t *testing.T) {
 	raw, err := bson.Marshal(bson.D{{Key: "_id", Value: "mine"}, {Key: "v", Value: "mine"}})
 	if err != nil {
@@ -110,7 +111,7 @@ func TestEvictedWriterIsToldThatItsOutcomeIsUnknown(t *testing.T) {
 // What an instance saw of an organization before it was taken for dead is worth nothing
 // when it is back as another one, which movers wait for from then on only.
 func TestReturnedWriterLooksAgain(t *testing.T) {
-	e := docdbtest.NewModel()
+	e := model.New()
 	a, b := instanceAt(t, e, 0, time.Hour), instanceAt(t, e, 1, time.Hour)
 	o := a.create("Acme", "acme@x.example")
 	p := a.login("acme@x.example")
@@ -142,7 +143,7 @@ func TestEvictedWriterThatWasRefusedTriesAgain(t *testing.T) {
 
 // An instance that cannot say that it is alive does not write.
 func TestInstanceThatIsOutOfTouchDoesNotWrite(t *testing.T) {
-	s := openStore(t, docdbtest.NewModel(), func(c *tenant.Config) {
+	s := openStore(t, model.New(), func(c *tenant.Config) {
 		plain(c)
 		c.Exclusive, c.DeadAfter = false, time.Nanosecond
 	})
@@ -162,12 +163,12 @@ func TestInstanceThatIsOutOfTouchDoesNotWrite(t *testing.T) {
 // A request's write costs two readings of its organization: the one that lets it in,
 // and the one that confirms it.
 func TestAdmittedWriteReadsTheOrganizationTwice(t *testing.T) {
-	f := docdbtest.NewFaulty(docdbtest.NewModel())
+	f := faulty.New(model.New())
 	w := newWorld(t, f, plain, shared)
 	o := w.create("Acme", "acme@x.example")
 	p := w.login("acme@x.example")
 	var readings atomic.Int64
-	f.On(func(c docdbtest.Call) error {
+	f.On(func(c faulty.Call) error {
 		if c.Collection == "organizations" {
 			readings.Add(1)
 		}

@@ -74,7 +74,7 @@ type impatient struct{ move.Writers }
 
 func (impatient) Drain(context.Context, string) error { return nil }
 
-// credulous believes what was read first.
+// credulous is a Reader without the second reading: it returns the first again.
 type credulous struct{ access.Reader }
 
 func (credulous) Again(_ context.Context, was *master.Organization) (*master.Organization, error) {
@@ -151,7 +151,7 @@ type patient struct{}
 
 func (patient) Enough(n int, took time.Duration) bool { return move.Little(n, took) }
 
-// Usage returns what is known of how much an organization with a quota has.
+// Usage returns the known usage of an organization with a quota.
 func (s *Store) Usage(orgID string) (documents, bytes int64) { return s.data.Usage(orgID) }
 
 // KeyLimit is how many keys are remembered of an organization.

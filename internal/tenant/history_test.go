@@ -202,7 +202,7 @@ func (c *client) run(ctx context.Context) {
 	}
 }
 
-// do sends one call. It has a context of its own: what is cut off is in doubt.
+// do sends a call, with its own context: the outcome of a call that is cut off is unknown.
 func (c *client) do(what call) (r reply) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -242,14 +242,14 @@ func (c *client) do(what call) (r reply) {
 	return r
 }
 
-// bystanders are documents that nobody changes; every list has them all.
+// bystanders is the number of documents that no client changes; every list has them all.
 const bystanders = 40
 
 func bystander(i int) bson.D {
 	return bson.D{{Key: "_id", Value: fmt.Sprintf("by%03d", i)}, {Key: "v", Value: i}}
 }
 
-// lists pages through everything until stop, and returns what it missed.
+// lists pages through all documents until ctx ends, and fails if a list misses a bystander.
 func lists(ctx context.Context, access func() *tenant.Documents) error {
 	for ctx.Err() == nil {
 		found := 0
@@ -336,8 +336,7 @@ func (tr *trial) begin(s *tenant.Store) (org.Organization, org.Principal) {
 	return o, p
 }
 
-// clientsDuring runs clients on the data while f runs. It reports whether what they
-// saw can be.
+// clientsDuring runs clients on the data while f runs. It reports whether their history is possible.
 func (tr *trial) clientsDuring(p org.Principal, f func(), access func(n int) *tenant.Documents) bool {
 	ctx, stop := context.WithCancel(tr.t.Context())
 	h := &history{began: time.Now()}

@@ -12,7 +12,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -101,21 +102,21 @@ func (r keyed) send(ctx context.Context, s *tenant.Store, orgID string) (string,
 }
 
 // eachKeyed runs f for every engine call of every request, and every way to fail in it.
-func eachKeyed(t *testing.T, f func(t *testing.T, r keyed, e docdb.Engine, orgID string, k int, mode docdbtest.Mode)) {
+func eachKeyed(t *testing.T, f func(t *testing.T, r keyed, e docdb.Engine, orgID string, k int, mode faulty.Mode)) {
 	for _, r := range keyedRequests {
 		seed := func(t *testing.T) (docdb.Engine, string) {
-			e := docdbtest.NewModel()
+			e := model.New()
 			return e, newWorld(t, e, plain).create("Acme", "acme@x.example").ID
 		}
 		t.Run(r.name, func(t *testing.T) {
 			e, orgID := seed(t)
-			faulty, s := (&crashed{engine: e}).instance(t, "a", 0)
-			opened := faulty.Calls()
+			storage, s := (&crashed{engine: e}).instance(t, "a", 0)
+			opened := storage.Calls()
 			if _, err := r.send(t.Context(), s, orgID); err != nil {
 				t.Fatal(err)
 			}
-			for k := 1; k <= faulty.Calls()-opened; k++ {
-				for _, mode := range docdbtest.Modes {
+			for k := 1; k <= storage.Calls()-opened; k++ {
+				for _, mode := range faulty.Modes {
 					t.Run(fmt.Sprintf("call %d %s", k, mode), func(t *testing.T) {
 						e, orgID := seed(t)
 						f(t, r, e, orgID, k, mode)
@@ -129,7 +130,7 @@ func eachKeyed(t *testing.T, f func(t *testing.T, r keyed, e docdb.Engine, orgID
 // TestOneEffectAcrossACrash: the process dies at any engine call, and the client sends
 // the request again: to another instance when the lease has run out, and then to a third.
 func TestOneEffectAcrossACrash(t *testing.T) {
-	eachKeyed(t, func(t *testing.T, r keyed, e docdb.Engine, orgID string, k int, mode docdbtest.Mode) {
+	eachKeyed(t, func(t *testing.T, r keyed, e docdb.Engine, orgID string, k int, mode faulty.Mode) {
 		c := &crashed{engine: e}
 		f, s := c.instance(t, "a", 0)
 		f.DieAt(f.Calls()+k, mode)
@@ -161,7 +162,7 @@ func TestOneEffectAcrossACrash(t *testing.T) {
 // TestOneEffectAcrossAStall: one engine call fails, or its answer gets lost, and the
 // client sends the request again at once, until it gets an answer.
 func TestOneEffectAcrossAStall(t *testing.T) {
-	eachKeyed(t, func(t *testing.T, r keyed, e docdb.Engine, orgID string, k int, mode docdbtest.Mode) {
+	eachKeyed(t, func(t *testing.T, r keyed, e docdb.Engine, orgID string, k int, mode faulty.Mode) {
 		t.Parallel() // most of it waits before it tries again
 		f, s := (&crashed{engine: e}).instance(t, "a", 0)
 		f.FailAt(f.Calls()+k, mode)
@@ -188,7 +189,7 @@ func TestOneEffectAcrossAStall(t *testing.T) {
 func TestRacingRequestsWithOneKey(t *testing.T) {
 	for _, r := range keyedRequests {
 		t.Run(r.name, func(t *testing.T) {
-			e := docdbtest.NewModel()
+			e := model.New()
 			orgID := newWorld(t, e, plain).create("Acme", "acme@x.example").ID
 			c := &crashed{engine: e}
 			_, a := c.instance(t, "a", 0)
@@ -218,7 +219,7 @@ func TestRacingRequestsWithOneKey(t *testing.T) {
 }
 
 func TestIdempotencyKey(t *testing.T) {
-	w := newWorld(t, docdbtest.NewModel(), plain)
+	w := newWorld(t, model.New(), plain)
 	acme, globex := w.create("Acme", "acme@x.example"), w.create("Globex", "globex@x.example")
 	once := tenant.IdempotentRequest{OrgID: acme.ID, Key: "k", Fingerprint: []byte("one")}
 	begin := func(o tenant.IdempotentRequest) (*tenant.Claim, *tenant.Answer, error) {
@@ -286,10 +287,10 @@ func TestIdempotencyKey(t *testing.T) {
 	}
 }
 
-// TestAKeyOfThePublicPlaneIsInNobodysWay: a stranger's request with a guessed key is another
-// request, before the one that the key was drawn for and after it; who sends the same has it.
-func TestAKeyOfThePublicPlaneIsInNobodysWay(t *testing.T) {
-	w := newWorld(t, docdbtest.NewModel(), plain)
+// TestAKeyOfThePublicPlaneBlocksNoOtherRequest: a stranger's request with a guessed key is another
+// request, before the request that the key was drawn for and after it; the same request is recognized.
+func TestAKeyOfThePublicPlaneBlocksNoOtherRequest(t *testing.T) {
+	w := newWorld(t, model.New(), plain)
 	mine := tenant.IdempotentRequest{Key: "k", Fingerprint: []byte("mine")}
 	stranger := tenant.IdempotentRequest{Key: "k", Fingerprint: []byte("a stranger's")}
 	if _, answer, err := w.Claim(t.Context(), stranger); answer != nil || err != nil {
@@ -310,12 +311,12 @@ func TestAKeyOfThePublicPlaneIsInNobodysWay(t *testing.T) {
 	}
 }
 
-// TestAKeyGoesWithItsOrganization: nothing of what it keeps outlives the organization, but
-// that the organization was made: what is sent once more does not make it again.
+// TestAKeyGoesWithItsOrganization: of its entry only the fact that the organization was created
+// outlives the organization: the same request does not create it again.
 func TestAKeyGoesWithItsOrganization(t *testing.T) {
 	for _, r := range keyedRequests {
 		t.Run(r.name, func(t *testing.T) {
-			w := newWorld(t, docdbtest.NewModel(), plain)
+			w := newWorld(t, model.New(), plain)
 			acme := w.create("Acme", "acme@x.example")
 			told, err := r.send(t.Context(), w.Store, acme.ID)
 			if err != nil {
@@ -350,13 +351,13 @@ func TestAKeyGoesWithItsOrganization(t *testing.T) {
 // attempt makes the organization, which is deleted; then the operation arrives, and its
 // owner goes on.
 func TestAnOperationThatIsLateDoesNotBegin(t *testing.T) {
-	e := docdbtest.NewModel()
+	e := model.New()
 	newWorld(t, e, plain)
 	c, r := &crashed{engine: e}, keyedRequests[0]
 	f, s := c.instance(t, "a", 0)
 	_, b := c.instance(t, "b", 1)
 	beating(t, b)
-	f.On(func(call docdbtest.Call) error {
+	f.On(func(call faulty.Call) error {
 		if call.Op != "Insert" || call.Collection != "operations" {
 			return nil
 		}
@@ -395,10 +396,10 @@ func (w *world) answerLost(r keyed, orgID string) (a *tenant.Claim, told string)
 	return a, told
 }
 
-// TestADocumentThatWasChangedIsStillOnce: the first attempt's answer got lost, somebody
-// has changed the document since, and the request comes again.
+// TestADocumentThatWasChangedIsStillOnce: the first attempt's answer got lost, the document was changed
+// since, and the request comes again.
 func TestADocumentThatWasChangedIsStillOnce(t *testing.T) {
-	w := newWorld(t, docdbtest.NewModel(), plain)
+	w := newWorld(t, model.New(), plain)
 	acme := w.create("Acme", "acme@x.example")
 	r := keyedRequests[1]
 	a, told := w.answerLost(r, acme.ID)
@@ -418,10 +419,10 @@ func TestADocumentThatWasChangedIsStillOnce(t *testing.T) {
 	}
 }
 
-// TestWhatWasDoneIsNotRefused: the first attempt's answer got lost, and by now there is
-// no room for such a document.
-func TestWhatWasDoneIsNotRefused(t *testing.T) {
-	w := newWorld(t, docdbtest.NewModel(), plain)
+// TestARequestThatWasDoneIsNotRefused: the first attempt's answer got lost, and by now there is no room
+// for such a document.
+func TestARequestThatWasDoneIsNotRefused(t *testing.T) {
+	w := newWorld(t, model.New(), plain)
 	acme := w.create("Acme", "acme@x.example")
 	w.limit(acme.ID, 1, 0)
 	r := keyedRequests[1]
@@ -433,7 +434,7 @@ func TestWhatWasDoneIsNotRefused(t *testing.T) {
 
 // TestALostAnswerIsFoundAtOnce: the storage has added the document and did not say so.
 func TestALostAnswerIsFoundAtOnce(t *testing.T) {
-	e := docdbtest.NewModel()
+	e := model.New()
 	orgID := newWorld(t, e, plain).create("Acme", "acme@x.example").ID
 	r := keyedRequests[1]
 	f, s := (&crashed{engine: e}).instance(t, "a", 0)
@@ -441,7 +442,7 @@ func TestALostAnswerIsFoundAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.FailAt(f.Calls()+2, docdbtest.After) // it reads the organization, and inserts
+	f.FailAt(f.Calls()+2, faulty.After) // it reads the organization, and inserts
 	if _, err := r.do(t.Context(), s, a, orgID); err != nil {
 		t.Error(err)
 	}

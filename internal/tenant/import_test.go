@@ -8,16 +8,17 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 	"github.com/orgd/orgd/internal/org"
 )
 
-// An InsertMany whose answer gets lost, anywhere, says of each document what is so.
-func TestInsertManyKnowsWhatItHasDone(t *testing.T) {
+// An InsertMany of which any answer gets lost returns a true result for each document.
+func TestInsertManyReportsTrueResults(t *testing.T) {
 	for k := 1; k <= 2; k++ { // it reads the organization, and inserts
-		for _, mode := range docdbtest.Modes {
+		for _, mode := range faulty.Modes {
 			t.Run(fmt.Sprintf("call %d %s", k, mode), func(t *testing.T) {
-				f := docdbtest.NewFaulty(docdbtest.NewModel())
+				f := faulty.New(model.New())
 				w := newWorld(t, f, plain)
 				docs := w.Documents(w.create("Acme", "acme@x.example").ID)
 				var bodies []bson.Raw
@@ -37,7 +38,7 @@ func TestInsertManyKnowsWhatItHasDone(t *testing.T) {
 					if errors.Is(err, org.Unavailable) {
 						return // nothing was done, and it says so
 					}
-					if errors.Is(err, org.OutcomeUnknown) && mode != docdbtest.Before {
+					if errors.Is(err, org.OutcomeUnknown) && mode != faulty.Before {
 						return // some were refused, or may come yet
 					}
 					t.Fatal(err)
@@ -58,8 +59,8 @@ func TestInsertManyKnowsWhatItHasDone(t *testing.T) {
 
 // Where all documents are there, that no answer came does not matter; and nothing is sent
 // again, which could arrive when a document has been deleted.
-func TestInsertManyLooksForWhatItHasDone(t *testing.T) {
-	f := docdbtest.NewFaulty(docdbtest.NewModel())
+func TestInsertManyLooksForItsDocuments(t *testing.T) {
+	f := faulty.New(model.New())
 	w := newWorld(t, f, plain)
 	docs := w.Documents(w.create("Acme", "acme@x.example").ID)
 	var bodies []bson.Raw
@@ -71,13 +72,13 @@ func TestInsertManyLooksForWhatItHasDone(t *testing.T) {
 		bodies = append(bodies, raw)
 	}
 	sent := 0
-	f.On(func(c docdbtest.Call) error {
+	f.On(func(c faulty.Call) error {
 		if c.Op == "InsertMany" {
 			sent++
 		}
 		return nil
 	})
-	f.FailAt(f.Calls()+2, docdbtest.After)
+	f.FailAt(f.Calls()+2, faulty.After)
 	results, err := docs.InsertMany(t.Context(), bodies)
 	if err != nil || errors.Join(results...) != nil || sent != 1 {
 		t.Errorf("%v, %v; sent %d times", results, err, sent)

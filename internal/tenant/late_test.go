@@ -11,7 +11,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 	"github.com/orgd/orgd/internal/docdb/mongodb"
 	"github.com/orgd/orgd/internal/docdb/mongodb/mongotest"
 	"github.com/orgd/orgd/internal/org"
@@ -24,14 +25,14 @@ import (
 // eachLate holds up every write of every lifecycle, until release is called.
 func eachLate(t *testing.T, f func(t *testing.T, c *crashed, s *tenant.Store, release func(), err error)) {
 	for _, l := range lifecycles() {
-		after, calls := uninterrupted(t, docdbtest.NewModel(), l)
+		after, calls := uninterrupted(t, model.New(), l)
 		t.Run(l.name, func(t *testing.T) {
 			for k := 1; k <= calls; k++ {
 				t.Run(fmt.Sprint("call ", k), func(t *testing.T) {
 					t.Parallel() // most of it waits before it tries again
-					c := newCrashed(t, docdbtest.NewModel(), l, after)
+					c := newCrashed(t, model.New(), l, after)
 					engine, s := c.instance(t, "a", 0)
-					engine.FailAt(engine.Calls()+k, docdbtest.Late)
+					engine.FailAt(engine.Calls()+k, faulty.Late)
 					err := c.call(t.Context(), s, c.principal)
 					held := engine.Held()
 					if len(held) == 0 {
@@ -49,8 +50,8 @@ func eachLate(t *testing.T, f func(t *testing.T, c *crashed, s *tenant.Store, re
 	}
 }
 
-// notTold reports whether a call is one that cannot be sent again: then nobody knows.
-func notTold(c docdbtest.Call) bool { return c.Collection == "operations" && c.Op == "Insert" }
+// notTold reports whether a call cannot be sent again, so that its outcome stays unknown.
+func notTold(c faulty.Call) bool { return c.Collection == "operations" && c.Op == "Insert" }
 
 // cleanUp lets an instance of an hour later finish and tidy up.
 func (c *crashed) cleanUp(t *testing.T, hours int) *tenant.Store {
@@ -173,8 +174,8 @@ func bsonValue(t testing.TB, v any) bson.RawValue {
 // the mover's n-th write of that kind to a target. Then clients change the document twice.
 // It returns what they read when the message has arrived.
 func heldWrite(t *testing.T, op string, n int, skip ...string) (got, want string) {
-	e := docdbtest.NewModel()
-	f := docdbtest.NewFaulty(e)
+	e := model.New()
+	f := faulty.New(e)
 	w := newWorld(t, f, plain, shared, func(c *tenant.Config) {
 		for _, part := range skip {
 			if !c.Skip(part) {
@@ -186,8 +187,8 @@ func heldWrite(t *testing.T, op string, n int, skip ...string) (got, want string
 	docs := w.Documents(o.ID)
 	putValue(t, docs, "first")
 	target := false
-	f.FailOn(docdbtest.Nth(n, op, o.Collection+".", docdbtest.Late))
-	f.On(func(c docdbtest.Call) error {
+	f.FailOn(faulty.Nth(n, op, o.Collection+".", faulty.Late))
+	f.On(func(c faulty.Call) error {
 		if c.Op == "Find" && c.Collection == o.Collection && !target { // the copy begins
 			target = true
 			return nil
@@ -244,7 +245,7 @@ func TestAMoversWriteThatIsLateDoesNoHarm(t *testing.T) {
 
 // A change of state that seemed to fail is not made again over another that was made since.
 func TestAChangeOfStateTakesEffectOnce(t *testing.T) {
-	for _, mode := range []docdbtest.Mode{docdbtest.After, docdbtest.Late} {
+	for _, mode := range []faulty.Mode{faulty.After, faulty.Late} {
 		for _, change := range []struct {
 			name string
 			made func(*tenant.Store, string) error
@@ -263,7 +264,7 @@ func TestAChangeOfStateTakesEffectOnce(t *testing.T) {
 			}},
 		} {
 			for after := range 4 {
-				if mode == docdbtest.Late {
+				if mode == faulty.Late {
 					after = 1000 // till then the two are concurrent, and either may come last
 				}
 				t.Run(fmt.Sprintf("%s, %s, %d calls later", change.name, mode, after), func(t *testing.T) {
@@ -274,13 +275,13 @@ func TestAChangeOfStateTakesEffectOnce(t *testing.T) {
 	}
 }
 
-// changeOnce has the answer to a change get lost, or the change be late; after some more
-// calls of the one who makes it another change comes between.
-func changeOnce(t *testing.T, name string, mode docdbtest.Mode, after int, change func(*tenant.Store, string) error) {
-	e := docdbtest.NewModel()
+// changeOnce makes a change whose answer gets lost, or which is late; after some more calls of the same
+// process another change comes between.
+func changeOnce(t *testing.T, name string, mode faulty.Mode, after int, change func(*tenant.Store, string) error) {
+	e := model.New()
 	grace := func(c *tenant.Config) { c.DeleteGrace = time.Hour }
 	w := newWorld(t, e, plain, shared, grace)
-	f := docdbtest.NewFaulty(e)
+	f := faulty.New(e)
 	s := newWorld(t, f, plain, shared, grace).Store
 	o := w.create("Acme", "acme@x.example")
 	p := w.login("acme@x.example")
@@ -310,9 +311,9 @@ func changeOnce(t *testing.T, name string, mode docdbtest.Mode, after int, chang
 		_, err := w.SuspendOrganization(t.Context(), o.ID)
 		return err
 	}
-	f.FailOn(docdbtest.Nth(1, "Replace", "organizations", mode))
+	f.FailOn(faulty.Nth(1, "Replace", "organizations", mode))
 	sent, acknowledged := -1, false
-	f.On(func(c docdbtest.Call) error {
+	f.On(func(c faulty.Call) error {
 		if c.Op == "Replace" && sent < 0 {
 			sent = c.N
 		}
@@ -351,12 +352,12 @@ func TestAMoversWriteThatIsLateOnTheWire(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = e.Close() })
-	f := docdbtest.NewFaulty(renamed{e, map[string]string{masterDB: mongotest.Database(t), tenantDB: mongotest.Database(t)}})
+	f := faulty.New(renamed{e, map[string]string{masterDB: mongotest.Database(t), tenantDB: mongotest.Database(t)}})
 	w := newWorld(t, f, plain, shared)
 	o := w.create("Acme", "acme@x.example")
 	docs := w.Documents(o.ID)
 	putValue(t, docs, "first")
-	f.On(func(c docdbtest.Call) error {
+	f.On(func(c faulty.Call) error {
 		if c.Op == "InsertMany" && c.Collection == o.Collection+".2" { // with the first
 			f.On(nil)
 			putValue(t, docs, "second")

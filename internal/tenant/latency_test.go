@@ -11,7 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
 	"github.com/orgd/orgd/internal/docdb/mongodb"
 	"github.com/orgd/orgd/internal/docdb/mongodb/mongotest"
 	"github.com/orgd/orgd/internal/tenant"
@@ -26,9 +26,9 @@ func BenchmarkMoveByMessageTime(b *testing.B) {
 	for _, message := range []time.Duration{1, 5, 20, 60, 100} {
 		message *= time.Millisecond
 		b.Run("fast/"+message.String(), func(b *testing.B) {
-			storage := docdbtest.NewFaulty(openEmbedded(b))
+			storage := faulty.New(openEmbedded(b))
 			w := newSteady(b, storage, masterDB, tenantDB)
-			storage.On(func(docdbtest.Call) error { time.Sleep(message); return nil })
+			storage.On(func(faulty.Call) error { time.Sleep(message); return nil })
 			for b.Loop() {
 				w.move(b, message)
 			}

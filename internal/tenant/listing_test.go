@@ -11,7 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -181,14 +181,14 @@ func TestLargePagesEndEarly(t *testing.T) {
 // TestIndexesAndMoves: an index that was created or dropped stays so across moves,
 // and none is while the data is being moved.
 func TestIndexesAndMoves(t *testing.T) {
-	f := docdbtest.NewFaulty(embeddedEngine(t))
+	f := faulty.New(embeddedEngine(t))
 	w := newWorld(t, f)
 	ctx, o := t.Context(), w.create("Acme", "a@acme.example")
 	docs := w.Documents(o.ID)
 	p := w.login("a@acme.example")
 	ix := tenant.Index{Name: "by_n", Keys: []tenant.Key{{Path: "n"}}, Unique: true}
 	refused, tried := 0, 0
-	f.On(func(c docdbtest.Call) error {
+	f.On(func(c faulty.Call) error {
 		if c.Op == "CarryIndexes" {
 			tried++
 			for _, err := range []error{docs.CreateIndex(ctx, ix), docs.DropIndex(ctx, "by_n")} {
@@ -234,13 +234,13 @@ func TestIndexesAndMoves(t *testing.T) {
 // TestAMoveWaitsForAnIndexThatIsBeingBuilt: it began before the move did, so the
 // move brings it over.
 func TestAMoveWaitsForAnIndexThatIsBeingBuilt(t *testing.T) {
-	f := docdbtest.NewFaulty(embeddedEngine(t))
+	f := faulty.New(embeddedEngine(t))
 	w := newWorld(t, f)
 	ctx, o := t.Context(), w.create("Acme", "a@acme.example")
 	docs := w.Documents(o.ID)
 	p := w.login("a@acme.example")
 	building, moved := make(chan struct{}), make(chan error, 1)
-	f.On(func(c docdbtest.Call) error {
+	f.On(func(c faulty.Call) error {
 		if c.Op == "CreateIndex" && c.Collection == o.Collection {
 			close(building)
 			time.Sleep(100 * time.Millisecond)

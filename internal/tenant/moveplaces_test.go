@@ -9,7 +9,8 @@ import (
 	"time"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -24,7 +25,7 @@ type crossing struct {
 
 // newCrossing makes one; before, if not nil, is done while the place is free.
 func newCrossing(t *testing.T, before func(e docdb.Engine, globex org.Principal)) *crossing {
-	e := docdbtest.NewModel()
+	e := model.New()
 	w := newWorld(t, e, plain)
 	c := &crossing{held: make(chan error, 1)}
 	for name, p := range map[string]*org.Principal{"Acme": &c.acme, "Globex": &c.globex, "Initech": &c.initech} {
@@ -34,12 +35,12 @@ func newCrossing(t *testing.T, before func(e docdb.Engine, globex org.Principal)
 	if before != nil {
 		before(e, c.globex)
 	}
-	f := docdbtest.NewFaulty(e)
+	f := faulty.New(e)
 	c.Store = openOther(t, f, "b", 1)
 	beating(t, c.Store)
 	reached, gate := make(chan struct{}), make(chan struct{})
 	var once sync.Once
-	f.On(func(call docdbtest.Call) error {
+	f.On(func(call faulty.Call) error {
 		if call.Op == "Create" && strings.HasPrefix(call.Collection, "org_acme") {
 			once.Do(func() { close(reached); <-gate })
 		}
@@ -90,15 +91,15 @@ func TestAMoveWaitsForItsTurn(t *testing.T) {
 	}
 }
 
-// TestWhatIsResumedNeedsNoPlace: an operation that a crash has interrupted goes on, whatever
-// else goes on.
-func TestWhatIsResumedNeedsNoPlace(t *testing.T) {
+// TestAResumedOperationNeedsNoPlace: an operation that a crash has interrupted goes on, however many
+// moves are in progress.
+func TestAResumedOperationNeedsNoPlace(t *testing.T) {
 	c := newCrossing(t, func(e docdb.Engine, globex org.Principal) {
-		f := docdbtest.NewFaulty(e)
+		f := faulty.New(e)
 		dying := openOther(t, f, "a", 0)
-		f.On(func(call docdbtest.Call) error {
+		f.On(func(call faulty.Call) error {
 			if call.Op == "Create" && strings.HasPrefix(call.Collection, "org_globex") {
-				f.DieAt(f.Calls()+1, docdbtest.Modes[0])
+				f.DieAt(f.Calls()+1, faulty.Modes[0])
 			}
 			return nil
 		})

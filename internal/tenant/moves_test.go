@@ -12,18 +12,19 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
 
 // jittery makes an engine's calls take long now and then, so that clients and moves
 // meet in many orders.
-func jittery(e docdb.Engine, seed uint64) *docdbtest.Faulty {
-	f := docdbtest.NewFaulty(e)
+func jittery(e docdb.Engine, seed uint64) *faulty.Engine {
+	f := faulty.New(e)
 	var mu sync.Mutex
 	draw := rand.New(rand.NewPCG(seed, 99))
-	f.On(func(docdbtest.Call) error {
+	f.On(func(faulty.Call) error {
 		mu.Lock()
 		n := draw.IntN(1000)
 		mu.Unlock()
@@ -64,7 +65,7 @@ func TestHistoriesDuringMoves(t *testing.T) {
 		engine func(*testing.T) docdb.Engine
 		n      int
 		slow   bool
-	}{{"model", model, 60, false}, {"embedded", embeddedEngine, 16, false}, {"MongoDB", mongoEngine, 3, true}} {
+	}{{"model", newModel, 60, false}, {"embedded", embeddedEngine, 16, false}, {"MongoDB", mongoEngine, 3, true}} {
 		t.Run(e.name, func(t *testing.T) {
 			if e.slow && testing.Short() {
 				t.Skip("takes long: make test-long")
@@ -88,7 +89,7 @@ func TestEveryPartOfAMoveIsNeeded(t *testing.T) {
 		t.Run(part, func(t *testing.T) {
 			t.Parallel()
 			for i, seed := range seedsFor(t, 400) {
-				tr := &trial{t: t, seed: seed, engine: docdbtest.NewModel(), moves: 3, skip: part}
+				tr := &trial{t: t, seed: seed, engine: model.New(), moves: 3, skip: part}
 				if !tr.alone() {
 					t.Logf("found by history %d", i+1)
 					return
@@ -111,7 +112,7 @@ type cluster struct {
 // A member is one process.
 type member struct {
 	*tenant.Store
-	engine *docdbtest.Faulty
+	engine *faulty.Engine
 	stop   context.CancelFunc
 }
 
@@ -158,14 +159,14 @@ func (c *cluster) start(slot int) *member {
 
 // delay holds up one write in a hundred, which arrives some time later, also when the
 // process is dead; loses as many answers; and has writes overtake each other.
-func (tr *trial) delay(ctx context.Context, f *docdbtest.Faulty, seed uint64) {
+func (tr *trial) delay(ctx context.Context, f *faulty.Engine, seed uint64) {
 	draw := rand.New(rand.NewPCG(seed, 101))
-	f.FailOn(func(c docdbtest.Call) (docdbtest.Mode, bool) {
+	f.FailOn(func(c faulty.Call) (faulty.Mode, bool) {
 		if !tr.begun.Load() || !c.Write() || c.Collection == "instances" { // whose answers only take longer
 			return 0, false
 		}
 		n := draw.IntN(1000)
-		return [...]docdbtest.Mode{docdbtest.Late, docdbtest.After, docdbtest.Reordered}[n%3], n < 30
+		return [...]faulty.Mode{faulty.Late, faulty.After, faulty.Reordered}[n%3], n < 30
 	})
 	wait := rand.New(rand.NewPCG(seed, 102))
 	for ctx.Err() == nil {
@@ -265,7 +266,7 @@ func historiesOfTwo(t *testing.T, late bool) {
 		engine func(*testing.T) docdb.Engine
 		n      int
 		slow   bool
-	}{{"model", model, 12, false}, {"embedded", embeddedEngine, 4, false}, {"MongoDB", mongoEngine, 1, true}} {
+	}{{"model", newModel, 12, false}, {"embedded", embeddedEngine, 4, false}, {"MongoDB", mongoEngine, 1, true}} {
 		t.Run(e.name, func(t *testing.T) {
 			if e.slow && testing.Short() {
 				t.Skip("takes long: make test-long")
@@ -283,7 +284,7 @@ func historiesOfTwo(t *testing.T, late bool) {
 // A copy that goes wrong is found by verification, and only by it.
 func TestVerificationFindsACorruptCopy(t *testing.T) {
 	for _, with := range []bool{true, false} {
-		e := &corrupting{Engine: docdbtest.NewModel()}
+		e := &corrupting{Engine: model.New()}
 		w := newWorld(t, e, plain, func(c *tenant.Config) {
 			if !with {
 				c.Skip("verification")

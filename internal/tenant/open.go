@@ -55,8 +55,8 @@ func (s *Store) recoverAll(ctx context.Context) error {
 	return s.runner.RecoverAll(ctx, s.cfg.RecoverFor)
 }
 
-// upgrade brings what an earlier version has left to the present format: a move that was
-// interrupted begins anew, since its dirty set cannot be read.
+// upgrade converts the master database of an earlier version: an interrupted move begins anew,
+// since this version cannot read its dirty set.
 func (s *Store) upgrade(ctx context.Context) error {
 	open, err := s.master.Operations.Find(ctx, docdb.Eq("outcome", master.Running))
 	if err != nil {
@@ -77,7 +77,7 @@ func (s *Store) upgrade(ctx context.Context) error {
 	return nil
 }
 
-// withDefaults returns the configuration with what was left out.
+// withDefaults returns the configuration with defaults for the fields that are not set.
 func (cfg Config) withDefaults() Config {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -140,7 +140,7 @@ func newStore(ctx context.Context, cfg Config) *Store {
 	return s
 }
 
-// moveTurn has moves wait for one of the places.
+// moveTurn makes moves wait for one of the places.
 func moveTurn(places *move.Places) func(context.Context, *master.Operation) (func(), error) {
 	return func(ctx context.Context, op *master.Operation) (leave func(), err error) {
 		if !op.Plan.Migrate {
@@ -150,7 +150,7 @@ func moveTurn(places *move.Places) func(context.Context, *master.Operation) (fun
 	}
 }
 
-// workflows are what the kinds of operations go through.
+// workflows returns the workflow of each kind of operation.
 func (s *Store) workflows() map[master.Kind]func(*operation.Execution) operation.Workflow {
 	return map[master.Kind]func(*operation.Execution) operation.Workflow{
 		master.Create: s.createWorkflow(""),

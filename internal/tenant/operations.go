@@ -22,8 +22,8 @@ func (s *Store) Operation(ctx context.Context, orgID, id string) (org.Operation,
 }
 
 // Operations returns up to limit operations of an organization, the newest first,
-// and where the next page begins: empty after the last. after is where an earlier
-// page said that this one begins, or empty. Kinds: Unavailable.
+// and the after of the next page, empty after the last page. after is empty for the first page.
+// Kinds: Unavailable.
 func (s *Store) Operations(ctx context.Context, orgID, after string, limit int) ([]org.Operation, string, error) {
 	all, next, err := s.master.Operations.Page(ctx, docdb.Eq("org_id", orgID), after, limit)
 	if err != nil {

@@ -5,7 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -65,12 +66,12 @@ func TestOperations(t *testing.T) {
 }
 
 // held is a world in which a move stops where it creates its collection.
-func held(t *testing.T, edits ...func(*tenant.Config)) (w *world, f *docdbtest.Faulty, release func()) {
-	f = docdbtest.NewFaulty(docdbtest.NewModel())
+func held(t *testing.T, edits ...func(*tenant.Config)) (w *world, f *faulty.Engine, release func()) {
+	f = faulty.New(model.New())
 	w = newWorld(t, f, append([]func(*tenant.Config){plain}, edits...)...)
 	w.create("Acme", "acme@x.example")
 	gate := make(chan struct{})
-	f.On(func(c docdbtest.Call) error {
+	f.On(func(c faulty.Call) error {
 		if c.Op == "Create" && c.Database == tenantDB || c.Op == "Drop" && c.Database == tenantDB {
 			<-gate
 		}
@@ -105,7 +106,7 @@ func TestUpdateAsync(t *testing.T) {
 
 // What is known at the start to be in the way is told at once, and leaves nothing.
 func TestUpdateAsyncIsRefusedAtOnce(t *testing.T) {
-	f := docdbtest.NewFaulty(docdbtest.NewModel())
+	f := faulty.New(model.New())
 	w := newWorld(t, f, plain)
 	w.create("Acme", "acme@x.example")
 	w.create("Taken", "taken@x.example")
@@ -122,7 +123,7 @@ func TestUpdateAsyncIsRefusedAtOnce(t *testing.T) {
 	}
 	// Somebody takes the name between the first look and the reservation.
 	taken := false
-	f.On(func(c docdbtest.Call) error {
+	f.On(func(c faulty.Call) error {
 		if c.Op == "Insert" && c.Collection == "operations" && !taken {
 			taken = true
 			w.create("Globex", "globex@x.example")
@@ -167,7 +168,7 @@ func TestDeleteAsync(t *testing.T) {
 }
 
 func TestDeleteAsyncWithGraceIsDoneAtOnce(t *testing.T) {
-	w := newWorld(t, docdbtest.NewModel(), withGrace)
+	w := newWorld(t, model.New(), withGrace)
 	w.create("Acme", "acme@x.example")
 	op, receipt, err := w.DeleteAsync(t.Context(), w.login("acme@x.example"))
 	if err != nil || op != nil || receipt.PurgeAfter.IsZero() {
@@ -209,13 +210,13 @@ func TestCloseWaitsForAsync(t *testing.T) {
 
 // An asynchronous update that was answered is not lost in a crash.
 func TestAcceptedIsNotLost(t *testing.T) {
-	for _, mode := range docdbtest.Modes {
+	for _, mode := range faulty.Modes {
 		for k := 1; k < 40; k++ {
-			engine := docdbtest.NewModel()
+			engine := model.New()
 			w := newWorld(t, engine, plain)
 			w.create("Acme", "acme@x.example")
 			p := w.login("acme@x.example")
-			f := docdbtest.NewFaulty(engine)
+			f := faulty.New(engine)
 			s := openStore(t, f, plain)
 			f.DieAt(f.Calls()+k, mode)
 			op, err := s.UpdateAsync(t.Context(), p, tenant.UpdateInput{Name: ptr("Globex"), Password: ptr(rotated), Migrate: true})
@@ -234,13 +235,13 @@ func TestAcceptedIsNotLost(t *testing.T) {
 func TestETA(t *testing.T) {
 	began := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	clock := began
-	f := docdbtest.NewFaulty(docdbtest.NewModel())
+	f := faulty.New(model.New())
 	w := newWorld(t, f, plain, func(c *tenant.Config) { c.Now = func() time.Time { return clock } })
 	acme := w.create("Acme", "acme@x.example")
 	w.fill(acme.Collection, 2500)
 	p := w.login("acme@x.example")
 	seen := 0
-	f.On(func(c docdbtest.Call) error {
+	f.On(func(c faulty.Call) error {
 		if c.Op != "InsertMany" || c.Database != tenantDB {
 			return nil
 		}

@@ -27,8 +27,8 @@ func (s *Store) Lookup(ctx context.Context, name string) (org.Organization, erro
 	return o.Public(), nil
 }
 
-// named returns docdb.ErrNotFound if nobody has the name now. A name is reserved
-// before its organization has it, and until after it had it.
+// named returns the organization that has the name now, or docdb.ErrNotFound. A name is reserved
+// from before its organization has it until after it has given it up.
 func (s *Store) named(ctx context.Context, key string) (*master.Organization, error) {
 	orgID, err := s.master.Reservations.Holder(ctx, master.NameReservation(key))
 	if err != nil {
@@ -44,7 +44,7 @@ func (s *Store) named(ctx context.Context, key string) (*master.Organization, er
 	return o, nil
 }
 
-// atField says which input an Invalid error without a field is about.
+// atField adds the name of the input to an Invalid error without a field.
 func atField(name string, err error) error {
 	var e *org.Error
 	if !errors.As(err, &e) || e.Kind != org.Invalid || len(e.Fields) > 0 {

@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/bsontest"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -26,7 +26,7 @@ func TestPagesAreWhatAFilterAndASortSay(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		drawn, rounds := docdbtest.Document, 0
+		drawn, rounds := bsontest.AnyDocument, 0
 		if w.slow { // it is a server like MongoDB, which need not have every type
 			drawn = plainDocument
 		}
@@ -36,7 +36,7 @@ func TestPagesAreWhatAFilterAndASortSay(t *testing.T) {
 			}
 			all := refill(t, rt, docs, drawn)
 			for range 8 {
-				raw := docdbtest.Filter(2).Draw(rt, "filter")
+				raw := bsontest.AnyFilter(2).Draw(rt, "filter")
 				f, err := tenant.ParseFilter(raw)
 				if err != nil {
 					continue
@@ -52,11 +52,11 @@ func TestPagesAreWhatAFilterAndASortSay(t *testing.T) {
 	})
 }
 
-// refill replaces what is there; documents that an index refuses are left out.
+// refill replaces the stored documents; it leaves out documents that an index refuses.
 func refill(t *testing.T, rt *rapid.T, docs *tenant.Documents, drawn func(bson.RawValue) *rapid.Generator[bson.Raw]) (all []bson.Raw) {
 	n := rapid.IntRange(0, 12).Draw(rt, "documents")
 	for i := range 12 {
-		id := docdbtest.Value(i)
+		id := bsontest.Value(i)
 		if err := docs.Delete(t.Context(), id, tenant.Condition{}); err != nil && !errors.Is(err, org.NotFound) {
 			rt.Fatal(err)
 		}
@@ -123,6 +123,6 @@ func plainDocument(id bson.RawValue) *rapid.Generator[bson.Raw] {
 				d = append(d, bson.E{Key: name, Value: value.Draw(t, name)})
 			}
 		}
-		return docdbtest.Raw(d)
+		return bsontest.Raw(d)
 	})
 }

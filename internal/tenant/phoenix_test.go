@@ -11,7 +11,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -19,8 +20,8 @@ import (
 // An organization is deleted, and another of its name and address comes into being, while
 // something is under way that knows the first.
 
-// reads are all ways to read an organization's data. Each returns what it has seen, as
-// text, in which owners can be told apart.
+// reads are all ways to read an organization's data. Each returns its result as text, which shows whose
+// data it is.
 var reads = []struct {
 	name string
 	do   func(w *world, p org.Principal) (string, error)
@@ -112,8 +113,8 @@ func rereads(t *testing.T, exclusive bool, skip ...string) (wrong []string) {
 
 // reread does something at the k-th call of a read, and reports whether there was one.
 func reread(t *testing.T, exclusive bool, k int, do func(*world, org.Principal), read func(*world, org.Principal) (string, error), skip []string) (seen string, met bool, err error) {
-	e := docdbtest.NewModel()
-	f := docdbtest.NewFaulty(e)
+	e := model.New()
+	f := faulty.New(e)
 	config := func(c *tenant.Config) {
 		c.Exclusive = exclusive
 		for _, part := range skip {
@@ -130,7 +131,7 @@ func reread(t *testing.T, exclusive bool, k int, do func(*world, org.Principal),
 	w.furnish(w.create("Acme", "acme@x.example").ID, "first", 2)
 	p := w.login("acme@x.example")
 	var n atomic.Int64
-	f.On(func(c docdbtest.Call) error {
+	f.On(func(c faulty.Call) error {
 		if c.Collection == "instances" || n.Add(1) != int64(k) { // the heartbeat's do not count
 			return nil
 		}
@@ -161,8 +162,8 @@ func TestNobodyReadsAnotherOrganization(t *testing.T) {
 	})
 }
 
-// reconcilePhoenix has an organization deleted and made again at every call that a
-// reconciler of another instance makes, and returns what is wrong after that.
+// reconcilePhoenix deletes and creates an organization again at every call of a reconciler of another
+// instance, and returns what is wrong after that.
 func reconcilePhoenix(t *testing.T, skip ...string) (wrong []string) {
 	config := func(c *tenant.Config) {
 		for _, part := range skip {
@@ -170,10 +171,10 @@ func reconcilePhoenix(t *testing.T, skip ...string) (wrong []string) {
 		}
 	}
 	for k, more := 1, true; more; k++ {
-		e := docdbtest.NewModel()
+		e := model.New()
 		w := newWorld(t, e, plain, shared, config)
 		beating(t, w.Store)
-		f := docdbtest.NewFaulty(e)
+		f := faulty.New(e)
 		other := newWorld(t, f, plain, shared, config)
 		beating(t, other.Store)
 		w.create("Acme", "acme@x.example")
@@ -183,7 +184,7 @@ func reconcilePhoenix(t *testing.T, skip ...string) (wrong []string) {
 		w.plant("reservations", bson.D{{Key: "_id", Value: "email:acme@x.example"}, {Key: "org_id", Value: "gone"}, {Key: "op_id", Value: "gone"}})
 		n := 0
 		more = false
-		f.On(func(c docdbtest.Call) error {
+		f.On(func(c faulty.Call) error {
 			if c.Collection == "instances" { // the heartbeat's
 				return nil
 			}

@@ -10,8 +10,8 @@ import (
 	"github.com/orgd/orgd/internal/tenant/master"
 )
 
-// deleteLater begins the time of grace: the organization is refused to all, and
-// keeps its data, its name and its addresses until Purge comes.
+// deleteLater begins the time of grace: every request for the organization is refused, and it keeps
+// its data, its name and its addresses until Purge.
 func (s *Store) deleteLater(ctx context.Context, p org.Principal) (org.DeletionReceipt, error) {
 	if _, _, err := s.attachable(ctx, p); err != nil {
 		return org.DeletionReceipt{}, fault.Of(err)
@@ -26,7 +26,7 @@ func (s *Store) deleteLater(ctx context.Context, p org.Principal) (org.DeletionR
 			return false, o.InProgress()
 		}
 		o.StateBefore, o.State, o.PurgeAfter = o.State, org.StateDeleting, &until
-		o.Ended++ // a restoration brings no session back
+		o.Ended++ // sessions stay ended after a restoration
 		return true, nil
 	})
 	if errors.Is(err, org.NotFound) {
@@ -38,8 +38,8 @@ func (s *Store) deleteLater(ctx context.Context, p org.Principal) (org.DeletionR
 	return org.DeletionReceipt{OrganizationID: o.ID, Name: o.Name, DeletedAt: now, PurgeAfter: until}, nil
 }
 
-// Purge deletes for good what was deleted long enough ago. It is called every few
-// seconds, by every instance; the instance that attaches the operation first does the work.
+// Purge deletes for good the organizations whose time of grace is over. Every instance calls it every
+// few seconds; the instance that attaches the operation first does the work.
 func (s *Store) Purge(ctx context.Context) error {
 	deleted, err := s.master.Organizations.Find(ctx, docdb.Eq("state", string(org.StateDeleting)))
 	errs := []error{fault.Of(err)}
@@ -70,8 +70,8 @@ func (s *Store) purge(ctx context.Context, o *master.Organization) error {
 	return s.runner.Run(ctx, x)
 }
 
-// attachPurge is attach for the end of the time of grace, which nobody asked for:
-// there is no credential to check.
+// attachPurge is attach for the end of the time of grace. No admin asks for it, so there is no
+// credential to check.
 func (w *deleteWorkflow) attachPurge(ctx context.Context) error {
 	_, err := w.s.master.Organizations.Change(ctx, w.x.Op.OrgID, func(o *master.Organization) (bool, error) {
 		switch {

@@ -13,7 +13,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -76,7 +76,7 @@ func TestQuotaOfDocuments(t *testing.T) {
 }
 
 func TestQuotaOfBytes(t *testing.T) {
-	w := newWorld(t, docdbtest.NewModel(), plain)
+	w := newWorld(t, model.New(), plain)
 	ctx, acme := t.Context(), w.create("Acme", "acme@x.example")
 	docs := w.Documents(acme.ID)
 	w.limit(acme.ID, 0, 1000)
@@ -111,7 +111,7 @@ func TestQuotaOfBytes(t *testing.T) {
 // TestRacingWritesKeepTheQuota: writers of all kinds, and a move. On an engine of one's
 // own the quota is kept to the document.
 func TestRacingWritesKeepTheQuota(t *testing.T) {
-	for name, engine := range map[string]func(*testing.T) docdb.Engine{"model": model, "embedded": embeddedEngine} {
+	for name, engine := range map[string]func(*testing.T) docdb.Engine{"model": newModel, "embedded": embeddedEngine} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, engine(t), plain)
 			acme := w.create("Acme", "acme@x.example")
@@ -182,7 +182,7 @@ func TestRacingWritesKeepTheQuota(t *testing.T) {
 
 // TestQuotaAmongInstances: what another instance writes is known a little later.
 func TestQuotaAmongInstances(t *testing.T) {
-	e := docdbtest.NewModel()
+	e := model.New()
 	var clock atomic.Int64
 	open := func(name string) *tenant.Store {
 		return openStore(t, e, func(c *tenant.Config) {

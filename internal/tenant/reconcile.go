@@ -11,12 +11,12 @@ import (
 	"github.com/orgd/orgd/internal/tenant/repair"
 )
 
-// Reconcile removes what instances have left behind that died, or stalled and
-// then died, and what is kept for a time that is over. It is called now and then,
-// by every instance. A call looks at a part of what there may be, the next one at the next.
+// Reconcile removes what dead instances have left behind, and what was kept for a time that is
+// over. Every instance calls it now and then. A call looks at a part of the databases, the next call
+// at the next part.
 func (s *Store) Reconcile(ctx context.Context) error { return s.reconcile(ctx, false) }
 
-// reconcile looks at everything if thorough.
+// reconcile is Reconcile; if thorough, it looks at everything.
 func (s *Store) reconcile(ctx context.Context, thorough bool) error {
 	return errors.Join(
 		s.repairer.Reconcile(ctx, thorough),
@@ -25,16 +25,15 @@ func (s *Store) reconcile(ctx context.Context, thorough bool) error {
 	)
 }
 
-// A Doctor looks for what does not fit together in the databases of a Store. It
-// needs none that is open, and is no instance among those that are: nothing that it
-// does writes tenant data.
+// A Doctor looks for inconsistencies in the databases of a Store. It needs no open Store, and is not
+// registered as an instance, since it never writes tenant data.
 type Doctor struct {
 	s *Store
-	// ConfirmAfter is the pause before a second look, when other processes may be
-	// changing what it looks at: only what both find is a finding. Default 2 s.
+	// ConfirmAfter is the pause before a second look, for databases that other processes may be
+	// changing: a finding is what both looks find. Default 2 s.
 	ConfirmAfter time.Duration
-	// Deep has it compare what is kept after moves with what is in use, document by
-	// document: see Config.MoveGrace.
+	// Deep makes Diagnose compare the collections that are kept after moves with those in use,
+	// document by document: see Config.MoveGrace.
 	Deep bool
 }
 
@@ -49,9 +48,9 @@ func (d *Doctor) Diagnose(ctx context.Context) (repair.Report, error) {
 	return d.s.repairer.Diagnose(ctx, repair.Look{ConfirmAfter: d.ConfirmAfter, Deep: d.Deep})
 }
 
-// Repair makes what is missing of the master database, gives organizations back what they
-// should hold and nobody else does, finishes interrupted operations, and removes what
-// Reconcile does. An error does not keep it from doing the rest.
+// Repair creates missing collections and indexes of the master database, reserves the names and
+// addresses that organizations should hold and no other holds, finishes interrupted operations, and
+// does all of Reconcile. After an error it does the rest all the same.
 func (d *Doctor) Repair(ctx context.Context) error {
 	if err := errors.Join(d.s.master.Prepare(ctx, d.s.upgrade), d.s.master.MakeIndexes(ctx)); err != nil {
 		return fmt.Errorf("prepare the master database: %w", err)

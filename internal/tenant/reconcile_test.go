@@ -14,7 +14,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 	"github.com/orgd/orgd/internal/tenant"
 )
 
@@ -33,9 +34,9 @@ func TestReconcileRemovesWhatADeadStaleOwnerLeaves(t *testing.T) {
 		n = 1000
 	}
 	for _, l := range lifecycles() {
-		_, calls := uninterrupted(t, docdbtest.NewModel(), l)
+		_, calls := uninterrupted(t, model.New(), l)
 		for range n {
-			s := stale{stall: 1 + draw.IntN(calls), after: draw.IntN(8), mode: docdbtest.Modes[draw.IntN(3)], erase: draw.IntN(3) == 0}
+			s := stale{stall: 1 + draw.IntN(calls), after: draw.IntN(8), mode: faulty.Modes[draw.IntN(3)], erase: draw.IntN(3) == 0}
 			t.Run(fmt.Sprintf("%s %+v", l.name, s), func(t *testing.T) {
 				if s.run(t, l) {
 					left++
@@ -52,13 +53,13 @@ func TestReconcileRemovesWhatADeadStaleOwnerLeaves(t *testing.T) {
 type stale struct {
 	stall int // the call at which it stalls
 	after int // how many calls it makes after it wakes
-	mode  docdbtest.Mode
+	mode  faulty.Mode
 	erase bool // whether all organizations are deleted before it wakes
 }
 
 // run reports whether anything was left behind.
 func (x stale) run(t *testing.T, l lifecycle) bool {
-	c := newCrashed(t, docdbtest.NewModel(), l, nil)
+	c := newCrashed(t, model.New(), l, nil)
 	f, s := c.instance(t, "a", 0)
 	_, other := c.instance(t, "b", 1)
 	beating(t, other)
@@ -105,7 +106,7 @@ func deleteAll(t *testing.T, s *tenant.Store) {
 
 // sharedWorld is a world on an engine that other instances may use.
 func sharedWorld(t *testing.T, edits ...func(*tenant.Config)) *world {
-	return newWorld(t, docdbtest.NewModel(), append([]func(*tenant.Config){plain, shared}, edits...)...)
+	return newWorld(t, model.New(), append([]func(*tenant.Config){plain, shared}, edits...)...)
 }
 
 func shared(c *tenant.Config) { c.Exclusive = false }
@@ -244,7 +245,7 @@ func TestAnOrphanIsSweptOnlyIfItIsOurs(t *testing.T) {
 
 func TestTheSourceOfAMoveIsDroppedWhenItsTimeIsOver(t *testing.T) {
 	for _, exclusive := range []bool{true, false} {
-		w := newWorld(t, docdbtest.NewModel(), plain, func(c *tenant.Config) {
+		w := newWorld(t, model.New(), plain, func(c *tenant.Config) {
 			c.Exclusive, c.MoveGrace = exclusive, time.Hour
 		})
 		w.create("Acme", "a@x.example")
@@ -265,7 +266,7 @@ func TestTheSourceOfAMoveIsDroppedWhenItsTimeIsOver(t *testing.T) {
 	}
 }
 
-func TestReconcileRemovesResiduesOfWhatIsOver(t *testing.T) {
+func TestReconcileRemovesResiduesOfOperationsThatAreOver(t *testing.T) {
 	eachShared(t, reconcileRemovesResiduesOfWhatIsOver)
 }
 
@@ -296,14 +297,14 @@ func reconcileRemovesResiduesOfWhatIsOver(t *testing.T, w *world) {
 	}
 }
 
-// What a running operation has, or an organization uses, is not touched.
-func TestReconcileLeavesAloneWhatIsInUse(t *testing.T) {
+// Reconcile does not touch records that a running operation has or an organization uses.
+func TestReconcileLeavesRecordsInUseAlone(t *testing.T) {
 	for _, l := range lifecycles() {
 		t.Run(l.name, func(t *testing.T) {
-			_, calls := uninterrupted(t, docdbtest.NewModel(), l)
-			c := newCrashed(t, docdbtest.NewModel(), l, nil)
+			_, calls := uninterrupted(t, model.New(), l)
+			c := newCrashed(t, model.New(), l, nil)
 			f, s := c.instance(t, "a", 0)
-			f.On(func(call docdbtest.Call) error {
+			f.On(func(call faulty.Call) error {
 				// A process of its own, so that every round is one from the beginning.
 				_, other := c.instance(t, fmt.Sprint("b", call.N), 0)
 				defer other.Close(context.WithoutCancel(t.Context()))

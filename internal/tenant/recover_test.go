@@ -12,14 +12,15 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 	"github.com/orgd/orgd/internal/tenant"
 )
 
 // TestAnOrphanDoesNotWaitForLargeMoves: more moves than may be resumed at a time are stuck
 // half-way; a create that was killed is undone all the same, and its name is free.
 func TestAnOrphanDoesNotWaitForLargeMoves(t *testing.T) {
-	e := docdbtest.NewModel()
+	e := model.New()
 	c := &crashed{engine: e}
 	_, a := c.instance(t, "a", 0)
 	for i := range 6 {
@@ -28,7 +29,7 @@ func TestAnOrphanDoesNotWaitForLargeMoves(t *testing.T) {
 		w.fill(w.create(fmt.Sprint("Org ", i), email).Collection, 20)
 		p := w.login(email)
 		dies, s := c.instance(t, fmt.Sprint("mover ", i), i+1) // to which those before it are dead
-		dies.On(func(call docdbtest.Call) error {
+		dies.On(func(call faulty.Call) error {
 			if call.Op == "InsertMany" {
 				dies.Kill()
 			}
@@ -37,7 +38,7 @@ func TestAnOrphanDoesNotWaitForLargeMoves(t *testing.T) {
 		_, _ = s.Update(t.Context(), p, tenant.UpdateInput{Migrate: true})
 	}
 	killed, b := c.instance(t, "b", 10)
-	killed.On(func(call docdbtest.Call) error {
+	killed.On(func(call faulty.Call) error {
 		if call.Op == "Create" && call.Database == tenantDB {
 			killed.Kill()
 		}
@@ -48,7 +49,7 @@ func TestAnOrphanDoesNotWaitForLargeMoves(t *testing.T) {
 	slow, last := c.instance(t, "last", 12)
 	release := make(chan struct{})
 	var stuck atomic.Int64
-	slow.On(func(call docdbtest.Call) error {
+	slow.On(func(call faulty.Call) error {
 		if call.Op == "InsertMany" {
 			stuck.Add(1)
 			<-release
@@ -85,8 +86,8 @@ func until(t *testing.T, what string, f func() bool) {
 
 // handOver stops an instance in the middle of a copy, has another go on, and returns how
 // many documents that one copied anew.
-func handOver(t *testing.T, stop func(*docdbtest.Faulty, *tenant.Store)) (copied int) {
-	e := docdbtest.NewModel()
+func handOver(t *testing.T, stop func(*faulty.Engine, *tenant.Store)) (copied int) {
+	e := model.New()
 	c := &crashed{engine: e}
 	f, s := c.instance(t, "a", 0)
 	w := &world{t: t, Store: s, engine: e}
@@ -94,7 +95,7 @@ func handOver(t *testing.T, stop func(*docdbtest.Faulty, *tenant.Store)) (copied
 	w.fill(o.Collection, 3000)
 	p := w.login("acme@x.example")
 	batches, stopped := 0, make(chan struct{})
-	f.On(func(call docdbtest.Call) error {
+	f.On(func(call faulty.Call) error {
 		if call.Op == "InsertMany" && call.Database == tenantDB {
 			if batches++; batches == 3 {
 				go func() { stop(f, s); close(stopped) }()
@@ -108,7 +109,7 @@ func handOver(t *testing.T, stop func(*docdbtest.Faulty, *tenant.Store)) (copied
 
 	g, other := c.instance(t, "b", 1)
 	beating(t, other)
-	g.On(func(call docdbtest.Call) error {
+	g.On(func(call faulty.Call) error {
 		if call.Op == "InsertMany" && call.Database == tenantDB {
 			copied++
 		}
@@ -124,13 +125,13 @@ func handOver(t *testing.T, stop func(*docdbtest.Faulty, *tenant.Store)) (copied
 	return copied
 }
 
-// An instance that is stopped hands its move over as it is; of one that is killed nobody
-// knows what is still under way, so the copy begins anew.
+// An instance that is stopped hands its move over as it is. A killed instance may have messages under
+// way, so the copy begins anew.
 func TestAMoveIsHandedOver(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes long: make test-long")
 	}
-	stop := func(_ *docdbtest.Faulty, s *tenant.Store) {
+	stop := func(_ *faulty.Engine, s *tenant.Store) {
 		ended, cancel := context.WithCancel(context.Background())
 		cancel()
 		_ = s.Close(ended)
@@ -138,7 +139,7 @@ func TestAMoveIsHandedOver(t *testing.T) {
 	if n := handOver(t, stop); n == 0 || n > 1 {
 		t.Errorf("it copied %d batches of 3, and one was left", n)
 	}
-	if n := handOver(t, func(f *docdbtest.Faulty, _ *tenant.Store) { f.Kill() }); n != 3 {
+	if n := handOver(t, func(f *faulty.Engine, _ *tenant.Store) { f.Kill() }); n != 3 {
 		t.Errorf("after a kill it copied %d batches of 3", n)
 	}
 }
@@ -176,16 +177,16 @@ func (c disorderCollection) Find(ctx context.Context, q docdb.Query) iter.Seq2[b
 // TestAStorageThatDoesNotKeepTheOrderLosesNothing: a move that cannot rely on the order of
 // its dirty set gives up, and says so, rather than to leave writes behind.
 func TestAStorageThatDoesNotKeepTheOrderLosesNothing(t *testing.T) {
-	e := docdbtest.NewModel()
+	e := model.New()
 	w := newWorld(t, disorder{e, "dirty_"}, plain, shared)
 	o := w.create("Acme", "acme@x.example")
 	docs := w.Documents(o.ID)
-	f := docdbtest.NewFaulty(disorder{e, "dirty_"})
+	f := faulty.New(disorder{e, "dirty_"})
 	mover := newWorld(t, f, plain, shared)
 	beating(t, w.Store)
 	beating(t, mover.Store)
 	written := false
-	f.On(func(call docdbtest.Call) error {
+	f.On(func(call faulty.Call) error {
 		if call.Op == "Find" && call.Collection == o.Collection && !written { // the copy
 			written = true
 			for i := range 5 {

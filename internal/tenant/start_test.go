@@ -3,20 +3,21 @@ package tenant_test
 import (
 	"testing"
 
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 	"github.com/orgd/orgd/internal/tenant"
 )
 
 // TestAStartOutlivesOneFault: whichever call of a start gets no answer, or is not carried
 // out, the start goes on; on a new database, and on one that is there.
 func TestAStartOutlivesOneFault(t *testing.T) {
-	for _, mode := range []docdbtest.Mode{docdbtest.Before, docdbtest.After, docdbtest.Late} {
+	for _, mode := range []faulty.Mode{faulty.Before, faulty.After, faulty.Late} {
 		for k := 1; ; k++ {
-			f := docdbtest.NewFaulty(docdbtest.NewModel())
+			f := faulty.New(model.New())
 			met := false
 			once := func() {
 				n := 0
-				f.FailOn(func(docdbtest.Call) (docdbtest.Mode, bool) {
+				f.FailOn(func(faulty.Call) (faulty.Mode, bool) {
 					n++
 					met = met || n == k
 					return mode, n == k

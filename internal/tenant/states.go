@@ -11,9 +11,9 @@ import (
 	"github.com/orgd/orgd/internal/tenant/retry"
 )
 
-// What the operator does to an organization is one compare-and-swap of its state.
-// It is no operation: nothing is left half-way, and it does not wait for one that
-// is going on. Each can be repeated.
+// A suspension, resumption or restoration by the operator is one compare-and-swap of the
+// organization's state. It is no operation: it is never left half-way, and does not wait for the
+// operation in progress. It can be repeated.
 
 // SuspendOrganization refuses the organization to its own admins from their next
 // request on. Kinds: NotFound, OperationInProgress, OrganizationDeleting,
@@ -22,7 +22,7 @@ func (s *Store) SuspendOrganization(ctx context.Context, id string) (org.Organiz
 	return s.switchTo(ctx, id, org.StateSuspended)
 }
 
-// ResumeOrganization takes a suspension back. Kinds as of SuspendOrganization.
+// ResumeOrganization ends a suspension. Kinds: those of SuspendOrganization.
 func (s *Store) ResumeOrganization(ctx context.Context, id string) (org.Organization, error) {
 	return s.switchTo(ctx, id, org.StateActive)
 }
@@ -41,8 +41,8 @@ func (s *Store) switchTo(ctx context.Context, id string, to org.State) (org.Orga
 	})
 }
 
-// RestoreOrganization brings a deleted organization back to the state it had,
-// until its time of grace is over. Kinds: NotFound, OperationInProgress,
+// RestoreOrganization returns a deleted organization to the state that it had before, if its time of
+// grace is not over. Kinds: NotFound, OperationInProgress,
 // Unavailable, OutcomeUnknown.
 func (s *Store) RestoreOrganization(ctx context.Context, id string) (org.Organization, error) {
 	return s.transition(ctx, id, func(o *master.Organization) (bool, error) {
@@ -59,9 +59,9 @@ func (s *Store) RestoreOrganization(ctx context.Context, id string) (org.Organiz
 	})
 }
 
-// transition changes the state of an organization, once: where the storage does not say
-// whether the change was made, the document's versions do, and what others have changed
-// since stays. When they do not say it either the outcome is unknown, and nothing is sent again.
+// transition changes the state of an organization, once. If the storage does not answer whether the
+// change was made, the document's versions tell, and later changes by others stay. If the versions
+// do not tell either, the outcome is unknown, and the change is not sent again.
 func (s *Store) transition(ctx context.Context, id string, edit func(*master.Organization) (bool, error)) (org.Organization, error) {
 	var o *master.Organization
 	changed := false
@@ -87,14 +87,13 @@ func (s *Store) transition(ctx context.Context, id string, edit func(*master.Org
 	return o.Public(), nil
 }
 
-// Organization returns the organization of that id, in whatever state it is. Kinds:
-// NotFound, Unavailable.
+// Organization returns the organization with that id, in any state. Kinds: NotFound, Unavailable.
 func (s *Store) Organization(ctx context.Context, id string) (org.Organization, error) {
 	return s.transition(ctx, id, func(*master.Organization) (bool, error) { return false, nil })
 }
 
-// Organizations returns up to limit organizations, the newest first, of one state or,
-// when that is empty, of all. Pages are as those of Operations.
+// Organizations returns up to limit organizations, the newest first, of one state, or of all states
+// if it is empty. It pages as Operations does.
 func (s *Store) Organizations(ctx context.Context, state org.State, after string, limit int) ([]org.Organization, string, error) {
 	var f docdb.Filter
 	if state != "" {
@@ -111,8 +110,8 @@ func (s *Store) Organizations(ctx context.Context, state org.State, after string
 	return out, next, nil
 }
 
-// SetQuota sets how much the organization may have, from its next write on. What it
-// has already stays. Kinds: NotFound, Unavailable, OutcomeUnknown.
+// SetQuota sets how much the organization may have, from its next write on. The data that it has
+// already stays. Kinds: NotFound, Unavailable, OutcomeUnknown.
 func (s *Store) SetQuota(ctx context.Context, id string, q org.Quota) (org.Organization, error) {
 	return s.transition(ctx, id, func(o *master.Organization) (bool, error) {
 		if o.Limits() == q {

@@ -5,7 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -78,12 +79,12 @@ func TestSuspendAndResume(t *testing.T) {
 
 // A suspension does not wait for a move, and a move does not undo it.
 func TestSuspendDuringAMove(t *testing.T) {
-	f := docdbtest.NewFaulty(docdbtest.NewModel())
+	f := faulty.New(model.New())
 	w := newWorld(t, f, plain)
 	acme := w.create("Acme", "acme@x.example")
 	p := w.login("acme@x.example")
 	suspended := false
-	f.On(func(c docdbtest.Call) error {
+	f.On(func(c faulty.Call) error {
 		if c.Op == "Create" && c.Database == tenantDB && !suspended {
 			suspended = true
 			w.suspend(p)
@@ -101,7 +102,7 @@ func TestSuspendDuringAMove(t *testing.T) {
 
 // While an organization is created or deleted it is not the operator's to change.
 func TestStatesOfOperationsAreTheirOwn(t *testing.T) {
-	f := docdbtest.NewFaulty(docdbtest.NewModel())
+	f := faulty.New(model.New())
 	w := newWorld(t, f, plain)
 	ctx := t.Context()
 	try := func(kind, restore org.Kind) {
@@ -117,7 +118,7 @@ func TestStatesOfOperationsAreTheirOwn(t *testing.T) {
 		w.wants("restore", err, restore)
 	}
 	tried := 0
-	f.On(func(c docdbtest.Call) error {
+	f.On(func(c faulty.Call) error {
 		switch {
 		case c.Op == "Create" && c.Database == tenantDB:
 			tried++
@@ -137,7 +138,7 @@ func TestStatesOfOperationsAreTheirOwn(t *testing.T) {
 func withGrace(c *tenant.Config) { plain(c); c.DeleteGrace = time.Hour }
 
 func TestDeleteWithGrace(t *testing.T) {
-	w := newWorld(t, docdbtest.NewModel(), withGrace)
+	w := newWorld(t, model.New(), withGrace)
 	ctx := t.Context()
 	acme := w.create("Acme", "acme@x.example")
 	p := w.login("acme@x.example")
@@ -209,12 +210,12 @@ func TestPurge(t *testing.T) {
 }
 
 func TestDeleteWithGraceWaitsForNoOperation(t *testing.T) {
-	f := docdbtest.NewFaulty(docdbtest.NewModel())
+	f := faulty.New(model.New())
 	w := newWorld(t, f, withGrace)
 	w.create("Acme", "acme@x.example")
 	p := w.login("acme@x.example")
 	tried := false
-	f.On(func(c docdbtest.Call) error {
+	f.On(func(c faulty.Call) error {
 		if c.Op == "Create" && c.Database == tenantDB && !tried {
 			tried = true
 			_, err := w.Delete(t.Context(), p)

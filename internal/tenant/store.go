@@ -1,7 +1,7 @@
-// Package tenant is the tenant store: what happens to organizations in their life. Its parts are
-// in the packages beneath it, each of which says what it needs:
+// Package tenant is the tenant store: the life of organizations, from create to delete. Its parts are
+// in the packages beneath it:
 //
-//	move, data, repair, idempotency    what is done with collections, documents, leftovers and keys
+//	move, data, repair, idempotency    moves of collections, documents, leftovers, idempotency keys
 //	operation, access                  the step runner; the protocol of reads and writes
 //	cluster, master                    the other processes; the master database
 //	walk, document, drain, retry, fault
@@ -28,16 +28,15 @@ import (
 	"github.com/orgd/orgd/internal/tenant/repair"
 )
 
-// Passwords hashes and checks passwords. *auth.Passwords is one.
+// Passwords hashes and checks passwords, as *auth.Passwords does.
 type Passwords interface {
 	Hash(ctx context.Context, password string) (string, error)
-	// Verify takes the same time whether the password is right or not, and
-	// with an empty hash, which none matches.
+	// Verify takes the same time whether the password is right or wrong, and
+	// for an empty hash, which no password matches.
 	Verify(ctx context.Context, hash, password string) (bool, error)
 }
 
-// Config is what a Store works with. Engine, MasterDB, TenantDB and Passwords
-// are required.
+// Config configures a Store. Engine, MasterDB, TenantDB and Passwords are required.
 type Config struct {
 	Engine    docdb.Engine
 	MasterDB  string // the database of organizations, admins and operations
@@ -48,34 +47,35 @@ type Config struct {
 	// Instance names this process among those that share the databases.
 	// Default: a random name.
 	Instance string
-	// Exclusive says that no other process can use the databases, so that
-	// what is unfinished at the start has no owner.
+	// Exclusive says that no other process can use the databases, so that operations
+	// that are unfinished at the start have no owner.
 	Exclusive bool
 	// MoveGrace is how long the collection that data was moved from is kept.
 	// Default 0.
 	MoveGrace time.Duration
-	// DeleteGrace is how long a deleted organization can be restored. Default 0:
-	// not at all, it is gone at once.
+	// DeleteGrace is how long a deleted organization can be restored. Default 0: it is
+	// gone at once.
 	DeleteGrace time.Duration
-	// DeadAfter is how long an instance may be silent before a move no longer
-	// waits for it. Default 30 s. The clocks of all instances must agree to within
-	// a third of it.
+	// DeadAfter is how long an instance may be silent before a move no longer waits for
+	// the instance. Default 30 s. The clocks of all instances must agree to within a third of
+	// this time.
 	DeadAfter time.Duration
-	// RecoverFor is how long Open waits for what a crash interrupted, with
-	// Exclusive; the rest is finished in the background. Default 3 s.
+	// RecoverFor is how long Open waits for operations that a crash interrupted, with
+	// Exclusive; it finishes the rest in the background. Default 3 s.
 	RecoverFor time.Duration
-	// LeaseTTL is how long an operation is left alone when its owner is not
-	// heard of. Default 12 s: with the search for such operations every five seconds a name that
-	// a killed create has reserved is free or in use twenty seconds later.
+	// LeaseTTL is how long the owner of an operation may be silent before another instance
+	// resumes the operation. Default 12 s: since instances look for such operations every five
+	// seconds, a name that a killed create has reserved is free or in use after twenty seconds.
 	LeaseTTL time.Duration
 	// MaxOrganizations is how many organizations there may be; 0 is no limit.
 	MaxOrganizations int64
-	// MaxKeys is how many idempotency keys are remembered of each organization, and of the
-	// strangers of each network; 0 is no limit.
+	// MaxKeys is how many idempotency keys are remembered for each organization, and for the
+	// clients without credentials of each network; 0 is no limit.
 	MaxKeys int64
-	// MaxMoves is how many moves that clients ask for go on at a time here; 0 is no limit.
+	// MaxMoves is how many moves that clients ask for run in this process at a time; 0 is no
+	// limit.
 	MaxMoves int
-	// Phase, if not nil, is told what Open is about to do, where that may take a while.
+	// Phase, if not nil, is called with what Open is about to do, if that may take long.
 	Phase func(what string)
 
 	// rewire, if not nil, replaces parts of the store before it is used.
@@ -122,19 +122,18 @@ func (s *Store) Ready(ctx context.Context) error {
 	return nil
 }
 
-// Beat says that this process is alive, and answers what other processes' moves
-// ask of it. It is to be called again and again, a thirtieth of DeadAfter after it
-// has returned; while moves are on it stays for a few seconds. Without it this process is soon
-// taken for dead, and its writes are refused. With Exclusive it does nothing.
+// Beat records that this process is alive, and answers the moves of other processes. The caller
+// calls it again and again, a thirtieth of DeadAfter after it has returned; during moves it takes a
+// few seconds. Without it the others soon take this process for dead, and its writes are
+// refused. With Exclusive it does nothing.
 func (s *Store) Beat(ctx context.Context) error { return s.cluster.Beat(ctx) }
 
-// Recover begins to resume every operation whose owner has not been heard of for the
-// length of its lease, and those of this process that were interrupted. It does not wait
-// for them: Close does. It is called now and then, by every instance.
+// Recover begins to resume every operation whose lease has expired, and the interrupted operations
+// of this process. It does not wait for them: Close does. Every instance calls it now and then.
 func (s *Store) Recover(ctx context.Context) error { return s.runner.Recover(ctx) }
 
-// Resume is Recover, and waits. It returns how many operations it brought to an end.
+// Resume is Recover, but waits. It returns how many operations have ended.
 func (s *Store) Resume(ctx context.Context) (int, error) { return s.runner.Resume(ctx) }
 
-// now is the time as documents hold it.
+// now returns the time with the precision of BSON.
 func (s *Store) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Millisecond) }

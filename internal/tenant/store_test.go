@@ -38,7 +38,7 @@ func TestCreatedOrganizationIsFoundUnderEverySpelling(t *testing.T) {
 	})
 }
 
-func TestCreateRefusesWhatIsTakenAndBurnsNothing(t *testing.T) {
+func TestCreateRefusesTakenNamesAndAddressesAndReservesNothing(t *testing.T) {
 	eachEngine(t, func(t *testing.T, w *world) {
 		w.create("Acme", "a@x.example")
 		_, err := w.Create(t.Context(), tenant.CreateInput{Name: "ACME", Email: "b@x.example", Password: password})
@@ -243,7 +243,7 @@ func TestUpdateRenamesRotatesAndMoves(t *testing.T) {
 	})
 }
 
-func TestUpdateChangesOnlyWhatIsGiven(t *testing.T) {
+func TestUpdateChangesOnlyGivenFields(t *testing.T) {
 	w := newWorld(t, embeddedEngine(t))
 	o := w.create("Acme", "a@x.example")
 	p := w.login("a@x.example")

@@ -12,7 +12,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -63,9 +64,9 @@ func (w *world) entries() int {
 	return count(w.t, w.engine.Database(masterDB).Collection("idempotency"), docdb.Filter{})
 }
 
-// TestKeysAreBounded: no more are remembered than may be, and whoever has used all up is told
-// so before anything is done; what is remembered is answered all the same, and what is
-// forgotten makes room.
+// TestKeysAreBounded: no more keys are remembered than the limit, and a request beyond it is refused
+// before it has an effect; a request whose key is remembered is answered all the same, and a forgotten
+// key makes room.
 func TestKeysAreBounded(t *testing.T) {
 	bounded := func(t *testing.T, w *world) {
 		acme, globex := w.create("Acme", "acme@x.example"), w.create("Globex", "globex@x.example")
@@ -91,7 +92,7 @@ func TestKeysAreBounded(t *testing.T) {
 
 // TestARefusedKeyTakesNoPlace: what came to nothing is not remembered, and so does not count.
 func TestARefusedKeyTakesNoPlace(t *testing.T) {
-	w := newWorld(t, docdbtest.NewModel(), plain, keys(3))
+	w := newWorld(t, model.New(), plain, keys(3))
 	for i := range 20 {
 		a, _, err := w.Claim(t.Context(), keyOf("acme", i))
 		if err != nil {
@@ -111,7 +112,7 @@ func TestRacingKeysDoNotExceedTheBound(t *testing.T) {
 	const bound = 32
 	for instances, slack := range map[int]int{1: 0, 3: 3 * bound / 16} {
 		t.Run(fmt.Sprint(instances), func(t *testing.T) {
-			w := newWorld(t, docdbtest.NewModel(), plain, keys(bound), shared)
+			w := newWorld(t, model.New(), plain, keys(bound), shared)
 			stores := []*tenant.Store{w.Store}
 			for len(stores) < instances {
 				stores = append(stores, newWorld(t, w.engine, plain, keys(bound), shared).Store)
@@ -135,7 +136,7 @@ func TestRacingKeysDoNotExceedTheBound(t *testing.T) {
 
 // TestKeysOfOneNetworkLeaveRoomForOthers, whether their organizations are there or have gone.
 func TestKeysOfOneNetworkLeaveRoomForOthers(t *testing.T) {
-	w := newWorld(t, docdbtest.NewModel(), plain, keys(8))
+	w := newWorld(t, model.New(), plain, keys(8))
 	from := func(network string) func(int) tenant.IdempotentRequest {
 		return func(n int) tenant.IdempotentRequest { o := stranger(network, n); o.Key += network; return o }
 	}
@@ -181,7 +182,7 @@ func (w *world) signUp(once tenant.IdempotentRequest, email string) {
 // remembered no longer than the bound allows, as their makers'; those that are there count
 // as their own.
 func TestAKeyThatIsSpentCounts(t *testing.T) {
-	w := newWorld(t, docdbtest.NewModel(), plain, keys(8))
+	w := newWorld(t, model.New(), plain, keys(8))
 	made := 0
 	for i := range 10 {
 		email := fmt.Sprintf("admin%d@x.example", i)
@@ -202,9 +203,9 @@ func TestAKeyThatIsSpentCounts(t *testing.T) {
 	}
 }
 
-// TestNoEntryIsLarge: what is remembered does not grow with what a client sends.
+// TestNoEntryIsLarge: the size of an entry does not grow with the request.
 func TestNoEntryIsLarge(t *testing.T) {
-	w := newWorld(t, docdbtest.NewModel(), plain, keys(8))
+	w := newWorld(t, model.New(), plain, keys(8))
 	acme := w.create("Acme", "acme@x.example")
 	for _, body := range []int{1, 100, 64 << 10} {
 		a, _, err := w.Claim(t.Context(), keyOf(acme.ID, body))
@@ -232,7 +233,7 @@ func TestNoEntryIsLarge(t *testing.T) {
 
 // TestAQuotaBoundsKeysToo: they take no more than the documents may, or what few take.
 func TestAQuotaBoundsKeysToo(t *testing.T) {
-	w := newWorld(t, docdbtest.NewModel(), plain, keys(200_000))
+	w := newWorld(t, model.New(), plain, keys(200_000))
 	acme := w.create("Acme", "acme@x.example")
 	for quota, want := range map[int64]int64{0: 200_000, 1: 10_000, 50_000 << 10: 50_000, 1 << 40: 200_000} {
 		w.limit(acme.ID, 0, quota)
@@ -242,12 +243,12 @@ func TestAQuotaBoundsKeysToo(t *testing.T) {
 	}
 }
 
-// TestNothingIsDoneWhereKeysCannotBeCounted, and what is remembered is answered as soon as the
-// storage answers.
+// TestNothingIsDoneWhereKeysCannotBeCounted: and a request whose key is remembered is answered as soon
+// as the storage answers.
 func TestNothingIsDoneWhereKeysCannotBeCounted(t *testing.T) {
-	f := docdbtest.NewFaulty(docdbtest.NewModel())
+	f := faulty.New(model.New())
 	w := newWorld(t, f, plain, keys(8))
-	f.On(func(c docdbtest.Call) error {
+	f.On(func(c faulty.Call) error {
 		if c.Op == "Count" && c.Collection == "idempotency" {
 			return docdb.ErrUnavailable
 		}

@@ -11,7 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -87,13 +87,13 @@ func TestImportConflicts(t *testing.T) {
 	})
 }
 
-// TestImportThatFails: what was done before is told, and what was not is not.
+// TestImportThatFails: it reports the documents that were added before the failure, and no others.
 func TestImportThatFails(t *testing.T) {
-	faulty := docdbtest.NewFaulty(embeddedEngine(t))
-	w := newWorld(t, faulty)
+	storage := faulty.New(embeddedEngine(t))
+	w := newWorld(t, storage)
 	docs := w.Documents(w.create("Acme", "a@x.example").ID)
 	seen := 0
-	faulty.On(func(c docdbtest.Call) error {
+	storage.On(func(c faulty.Call) error {
 		if c.Op == "InsertMany" {
 			if seen++; seen > 1 {
 				return docdb.ErrUnavailable
@@ -105,7 +105,7 @@ func TestImportThatFails(t *testing.T) {
 	if !errors.Is(err, org.Unavailable) || outcomes(all) != "ii--" {
 		t.Errorf("%s %v", outcomes(all), err)
 	}
-	faulty.On(func(c docdbtest.Call) error {
+	storage.On(func(c faulty.Call) error {
 		if c.Op == "Replace" {
 			return errors.New("innards")
 		}
@@ -115,7 +115,7 @@ func TestImportThatFails(t *testing.T) {
 	if err == nil || errors.Is(err, context.Canceled) || outcomes(all) != "-i" {
 		t.Errorf("%s %v", outcomes(all), err)
 	}
-	faulty.On(nil)
+	storage.On(nil)
 }
 
 // TestExportPages: a filter, pages that end by number and by size, and none twice.

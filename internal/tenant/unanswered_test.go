@@ -9,7 +9,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
@@ -25,8 +26,8 @@ func TestAWriteWithoutAnAnswerIsSeenForGoodOrNotAtAll(t *testing.T) {
 
 // lateAtCall reports whether the move had a k-th call.
 func lateAtCall(t *testing.T, k int) (met bool) {
-	e := docdbtest.NewModel()
-	f := docdbtest.NewFaulty(e)
+	e := model.New()
+	f := faulty.New(e)
 	clock := func(c *tenant.Config) { c.Now = time.Now }
 	w, reader := newWorld(t, f, plain, shared, clock), newWorld(t, e, plain, shared, clock)
 	beating(t, reader.Store)
@@ -36,13 +37,13 @@ func lateAtCall(t *testing.T, k int) (met bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.FailOn(docdbtest.Nth(1, "Insert", o.Collection, docdbtest.Late))
+	f.FailOn(faulty.Nth(1, "Insert", o.Collection, faulty.Late))
 	if _, err := w.Documents(o.ID).Insert(t.Context(), raw); !errors.Is(err, org.OutcomeUnknown) {
 		t.Fatal(err)
 	}
 	f.FailOn(nil)
 	seen, n := make(chan string, 1), atomic.Int64{}
-	f.On(func(c docdbtest.Call) error {
+	f.On(func(c faulty.Call) error {
 		if c.Collection != "instances" && n.Add(1) == int64(k) { // those come as often as they come
 			met = true
 			f.Deliver()

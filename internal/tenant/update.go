@@ -10,7 +10,7 @@ import (
 	"github.com/orgd/orgd/internal/tenant/operation"
 )
 
-// UpdateInput says what to change; nil leaves a thing as it is.
+// UpdateInput says what to change; a nil field leaves its value as it is.
 type UpdateInput struct {
 	Name, Email, Password *string
 	// Migrate moves the data into a fresh collection.
@@ -37,8 +37,8 @@ func (s *Store) Update(ctx context.Context, p org.Principal, in UpdateInput) (or
 	return x.Workflow().(*updateWorkflow).detached.Public(), nil
 }
 
-// UpdateAsync is Update for a caller that does not wait: nothing is in the way of the
-// update, and it goes on. Its errors are those of Update that are known by then.
+// UpdateAsync is Update for a caller that does not wait. It returns when the update is accepted,
+// with the errors of Update that are known by then.
 func (s *Store) UpdateAsync(ctx context.Context, p org.Principal, in UpdateInput) (org.Operation, error) {
 	todo, hash, err := s.prepareUpdate(ctx, p, in)
 	if err != nil {
@@ -72,8 +72,8 @@ func (s *Store) prepareUpdate(ctx context.Context, p org.Principal, in UpdateInp
 	return todo, hash, nil
 }
 
-// attachable returns the principal's organization if a change may begin now. It
-// spares the cost of what attach would refuse; attach decides.
+// attachable returns the principal's organization if a change may begin now. It saves the cost of an
+// operation that attach would refuse; attach decides.
 func (s *Store) attachable(ctx context.Context, p org.Principal) (*master.Organization, *master.Admin, error) {
 	o, a, err := s.access.Authenticate(ctx, p)
 	if err != nil {
@@ -85,7 +85,7 @@ func (s *Store) attachable(ctx context.Context, p org.Principal) (*master.Organi
 	return o, a, nil
 }
 
-// planUpdate keeps of the input what differs from what is.
+// planUpdate keeps of the input what differs from the present values.
 func planUpdate(o *master.Organization, a *master.Admin, p org.Principal, in UpdateInput) (master.Plan, error) {
 	todo := master.Plan{AdminID: a.ID, Credential: p.Credential, Migrate: in.Migrate, Password: in.Password != nil}
 	var nameErr, emailErr, passwordErr error
@@ -107,7 +107,7 @@ func planUpdate(o *master.Organization, a *master.Admin, p org.Principal, in Upd
 	return todo, invalid(atField("organization_name", nameErr), atField("email", emailErr), atField("password", passwordErr))
 }
 
-// changed returns the new key where there is one and it is not the old one.
+// changed returns the new key if it is not empty and differs from the old key.
 func changed(key, old string) string {
 	if key == old {
 		return ""
@@ -118,8 +118,8 @@ func changed(key, old string) string {
 // updateWorkflow changes an organization's name and an admin's credentials, and moves the data.
 type updateWorkflow struct {
 	workflow
-	// hash is the new password's, known only where the request came in, until
-	// it is stored in admins.
+	// hash is the hash of the new password. Only the instance that has the request
+	// knows it until it is stored in admins.
 	hash string
 	// detached is the organization as the update left it.
 	detached *master.Organization
@@ -145,7 +145,7 @@ func (w *updateWorkflow) Steps() []operation.Step {
 		{Name: master.CopyStep, Do: w.move.Copy, Skip: stays, Joins: true},
 		{Name: "catch up", Do: w.move.CatchUp, Skip: stays, Joins: true},
 		{Name: "verify", Do: w.move.Verify, Skip: stays},
-		// From here on there is no way back once it is done, and nothing refuses.
+		// After this step the update cannot be undone, and no later step refuses it.
 		{Name: move.FlipStep, Do: w.move.Flip, Joins: true},
 		{Name: move.CredentialsStep, Do: w.rotate, Joins: true},
 		// The last before detach has a checkpoint: another update may begin with it, and the flip
@@ -161,8 +161,8 @@ func (w *updateWorkflow) Steps() []operation.Step {
 	return steps
 }
 
-// Forget implements operation.Workflow. An update that was refused before it was attached was
-// never the organization's.
+// Forget implements operation.Workflow. An update that was refused before it was attached does not
+// belong to the organization's history.
 func (w *updateWorkflow) Forget(out master.Outcome) bool {
 	return out == master.Failed && w.x.Op.Plan.OldNameKey == ""
 }
@@ -170,7 +170,7 @@ func (w *updateWorkflow) Forget(out master.Outcome) bool {
 // rotates reports whether the update changes credentials.
 func rotates(p *master.Plan) bool { return p.Email != "" || p.Password }
 
-// stage stores the new credentials where they wait for the flip.
+// stage stores the new credentials beside the old ones, until the flip.
 func (w *updateWorkflow) stage(ctx context.Context) error {
 	p := w.x.Op.Plan
 	if !rotates(&p) {
@@ -189,7 +189,7 @@ func (w *updateWorkflow) stage(ctx context.Context) error {
 	return err
 }
 
-// rotate puts the waiting credentials in force. None waiting: it was done.
+// rotate puts the staged credentials in force. If there are none, it was done before.
 func (w *updateWorkflow) rotate(ctx context.Context) error {
 	if !rotates(&w.x.Op.Plan) {
 		return nil
@@ -238,8 +238,8 @@ func (w *updateWorkflow) detach(ctx context.Context) error {
 	return master.UnlessGone(err)
 }
 
-// Undo implements operation.Workflow. It takes back all that was done before the flip. It detaches last: no
-// other operation may begin between.
+// Undo implements operation.Workflow. It takes back everything that was done before the flip. It
+// detaches last, so that no other operation begins before that.
 func (w *updateWorkflow) Undo(ctx context.Context) error {
 	if err := w.move.Abort(ctx); err != nil {
 		return err

@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/meter"
 	"github.com/orgd/orgd/internal/tenant/cluster"
 	"github.com/orgd/orgd/internal/tenant/data"
 	"github.com/orgd/orgd/internal/tenant/document"
@@ -9,55 +10,55 @@ import (
 	"github.com/orgd/orgd/internal/tenant/repair"
 )
 
-// What the packages beneath call the things that the store's callers speak of.
+// The types of the packages beneath that callers of the store use.
 type (
 	// Documents is one organization's data.
 	Documents = data.Documents
 	// Document is one document of an organization.
 	Document = document.Document
-	// Condition is what a write asks of the document that it finds.
+	// Condition is the condition of a write on the stored document.
 	Condition = document.Condition
-	// Projection is what of a document is asked for.
+	// Projection selects fields of a document.
 	Projection = document.Projection
-	// PageQuery asks for a page of documents, and a Page is one.
+	// PageQuery asks for a page of documents.
 	PageQuery = data.PageQuery
-	// Page is documents, and where the next begins.
+	// Page is a page of documents, and where the next page begins.
 	Page = data.Page
 	// Place is where a page ended.
 	Place = data.Place
 	// Stats is how much an organization has.
 	Stats = data.Stats
-	// OnConflict says what an import does with a document whose place is taken.
+	// OnConflict says what an import does with a document whose _id is taken.
 	OnConflict = data.OnConflict
-	// Imported is what became of a document of an import.
+	// Imported is the result of an import for one document.
 	Imported = data.Imported
-	// Outcome is that in one word.
+	// Outcome is that result in one word.
 	Outcome = data.Outcome
 	// Filter selects documents.
 	Filter = docdb.Filter
-	// FilterError says what a filter may not hold.
+	// FilterError says why a filter is refused.
 	FilterError = docdb.FilterError
 	// Key is one path of an index or of an order.
 	Key = docdb.Key
 	// Index orders documents by its keys.
 	Index = docdb.Index
 	// Turn is how reads share the processors with others.
-	Turn = docdb.Turn
+	Turn = meter.Turn
 	// IdempotentRequest is a request with an idempotency key.
 	IdempotentRequest = idempotency.Request
-	// Claim is one attempt of such a request.
+	// Claim is one attempt of a request with an idempotency key.
 	Claim = idempotency.Claim
-	// Answer is what is told to a client once more.
+	// Answer is the recorded answer to a request with an idempotency key.
 	Answer = idempotency.Answer
 	// Report is what a Doctor has found.
 	Report = repair.Report
 	// Check is one invariant, and where it does not hold.
 	Check = repair.Check
-	// Finding is something that does not fit together.
+	// Finding is an inconsistency in the databases.
 	Finding = repair.Finding
 	// Contents says how much an organization has.
 	Contents = repair.Contents
-	// Kept is what a deep look finds of a collection that is kept after a move.
+	// Kept is what a deep look finds in a collection that is kept after a move.
 	Kept = repair.Kept
 )
 

@@ -11,7 +11,7 @@ import (
 	"github.com/orgd/orgd/internal/tenant/operation"
 )
 
-// workflow is what all workflows have.
+// workflow is what all workflows have in common.
 type workflow struct {
 	s    *Store
 	x    *operation.Execution
@@ -37,7 +37,7 @@ func (w *workflow) LeaseLost(ctx context.Context) error { return w.s.repairer.Cl
 // Settled implements operation.Workflow.
 func (w *workflow) Settled() bool { return !w.move.Doubtful() }
 
-// reserve takes the name and the e-mail address that the plan brings new.
+// reserve reserves the plan's new name and new e-mail address.
 func (w *workflow) reserve(ctx context.Context) error {
 	p := w.x.Op.Plan
 	if key := changed(p.NameKey, p.OldNameKey); key != "" {
@@ -56,7 +56,7 @@ func (w *workflow) reserveOne(ctx context.Context, want master.Reservation, take
 	return w.s.master.Reservations.Reserve(ctx, want, taken())
 }
 
-// withdraw gives up what the operation reserved.
+// withdraw releases what the operation has reserved.
 func (w *workflow) withdraw(ctx context.Context) error {
 	op, held := w.x.Op, w.s.master.Reservations
 	if key := op.Plan.NameKey; key != "" {
@@ -70,8 +70,8 @@ func (w *workflow) withdraw(ctx context.Context) error {
 	return nil
 }
 
-// attach makes this the one operation that may change the organization, and
-// fixes in the plan what the organization is at this moment.
+// attach makes this operation the only one that may change the organization, and records in the plan
+// the organization's present values.
 func (w *workflow) attach(ctx context.Context) error {
 	p := &w.x.Op.Plan
 	a, err := w.s.master.Admins.Get(ctx, p.AdminID)
@@ -111,8 +111,8 @@ func (w *workflow) attach(ctx context.Context) error {
 	return w.noteReservations(ctx)
 }
 
-// noteReservations fixes which reservations are the ones to release after the
-// flip. A later operation may reserve the same keys again.
+// noteReservations records in the plan which reservations to release after the flip, since a later
+// operation may reserve the same keys again.
 func (w *workflow) noteReservations(ctx context.Context) error {
 	p := &w.x.Op.Plan
 	if changed(p.NameKey, p.OldNameKey) != "" {
@@ -136,7 +136,7 @@ func (w *workflow) removeAdmins(ctx context.Context) error {
 	return master.RemoveAll(ctx, w.s.master.Admins, docdb.Eq("org_id", w.x.Op.OrgID))
 }
 
-// removeOrganization removes it if it is this operation's to remove.
+// removeOrganization removes the organization if this operation is attached to it.
 func (w *workflow) removeOrganization(ctx context.Context) error {
 	err := w.s.master.Organizations.RemoveIf(ctx, w.x.Op.OrgID, docdb.Eq("operation", w.x.Op.ID))
 	if errors.Is(err, docdb.ErrNoMatch) {

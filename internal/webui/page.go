@@ -17,7 +17,7 @@ import (
 // writeTimeout is how long a client may take to receive a page.
 const writeTimeout = 2 * time.Minute
 
-// A page is served from memory, compressed for those who accept that, which is
+// A page is served from memory, compressed for clients that accept that, which is
 // nearly everybody.
 type page struct {
 	contentType string

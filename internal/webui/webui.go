@@ -83,7 +83,7 @@ func contentType(name string) string {
 	return "text/plain; charset=utf-8"
 }
 
-// toDocs sends people who add a slash to where they mean.
+// toDocs redirects /docs/ to /docs.
 func toDocs(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Location", "../docs")
 	w.WriteHeader(http.StatusPermanentRedirect)

@@ -1,5 +1,5 @@
 // Package worker runs jobs in the background, again and again, until it is told
-// to stop. It knows nothing of what they do.
+// to stop. It knows nothing of the work itself.
 package worker
 
 import (
@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// A Job is something to be done now and then.
+// A Job is work that is repeated.
 type Job struct {
 	Name string
 	// Every is the pause after a run. A run that failed is followed by a
 	// longer one: twice as long each time, up to MaxPause.
 	Every time.Duration
-	// Do does what there is to do now. It must return soon after ctx ends.
+	// Do does the work that there is now. It must return soon after ctx ends.
 	Do func(ctx context.Context) error
 }
 

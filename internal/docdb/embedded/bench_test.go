@@ -40,7 +40,7 @@ func fill(b *testing.B, e *Engine, c docdb.Collection) {
 			b.Fatal(err)
 		}
 	}
-	if err := e.db.Flush(); err != nil {
+	if err := e.store.DB.Flush(); err != nil {
 		b.Fatal(err)
 	}
 }
@@ -54,7 +54,7 @@ func BenchmarkGet(b *testing.B) {
 		b.RunParallel(func(p *testing.PB) {
 			for p.Next() {
 				id := docdb.StringID(name("document", rand.IntN(benchDocs)))
-				v, closer, err := e.db.Get(keys.Document(1, keys.AppendValue(nil, id)))
+				v, closer, err := e.store.DB.Get(keys.Document(1, keys.AppendValue(nil, id)))
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -110,7 +110,7 @@ func BenchmarkInsert(b *testing.B) {
 		b.Run(fmt.Sprint(writers, "/bare"), func(b *testing.B) {
 			e := open(b, Config{})
 			parallel(b, writers, func(i int) error {
-				batch := e.db.NewBatch()
+				batch := e.store.DB.NewBatch()
 				_ = batch.Set(benchKey(i), benchDoc(i), nil)
 				_ = batch.Set(append(benchKey(i), 'x'), benchKey(i), nil)
 				return batch.Commit(pebble.Sync)
@@ -131,16 +131,16 @@ func BenchmarkCAS(b *testing.B) {
 		b.Run(fmt.Sprint(writers, "/bare"), func(b *testing.B) {
 			e := open(b, Config{})
 			for i := range 1000 {
-				_ = e.db.Set(benchKey(i), benchDoc(i), pebble.NoSync)
+				_ = e.store.DB.Set(benchKey(i), benchDoc(i), pebble.NoSync)
 			}
 			parallel(b, writers, func(i int) error {
-				v, closer, err := e.db.Get(benchKey(i % 1000))
+				v, closer, err := e.store.DB.Get(benchKey(i % 1000))
 				if err != nil {
 					return err
 				}
 				_ = append([]byte(nil), v...)
 				closer.Close()
-				return e.db.Set(benchKey(i%1000), benchDoc(i), pebble.Sync)
+				return e.store.DB.Set(benchKey(i%1000), benchDoc(i), pebble.Sync)
 			})
 		})
 		b.Run(fmt.Sprint(writers, "/engine"), func(b *testing.B) {
@@ -191,7 +191,7 @@ func BenchmarkFind(b *testing.B) {
 	}
 	b.Run("bare", func(b *testing.B) {
 		for b.Loop() {
-			it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: keys.Documents(1), UpperBound: keys.Successor(keys.Documents(1))})
+			it, err := e.store.DB.NewIter(&pebble.IterOptions{LowerBound: keys.Documents(1), UpperBound: keys.Successor(keys.Documents(1))})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/embedded/keys"
+	"github.com/orgd/orgd/internal/docdb/embedded/store"
 )
 
 func TestTheNumberOfACollectionIsNeverUsedAgain(t *testing.T) {
@@ -23,11 +24,11 @@ func TestTheNumberOfACollectionIsNeverUsedAgain(t *testing.T) {
 	for range 3 {
 		e := openMem(t, mem)
 		db := e.Database("db")
-		for range numberBlock + 10 {
+		for range 256 + 10 { // more than are reserved at a time
 			if err := db.Create(bg, "c"); err != nil {
 				t.Fatal(err)
 			}
-			id := db.Collection("c").(collection).coll(t).state.Load().id
+			id := db.Collection("c").(collection).coll(t).State.Load().ID
 			if seen[id] {
 				t.Fatalf("the number %d is used again", id)
 			}
@@ -105,39 +106,10 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-func TestTheCatalogRemembersOnlyWhatThereIsRoomFor(t *testing.T) {
-	e := openMem(t, vfs.NewMem())
-	db := e.Database("db")
-	for i := range 4 * maxCached {
-		if err := db.Create(bg, name("c", i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for i := range 10_000 {
-		if _, err := db.Collection(name("none", i)).Get(bg, rawValue(1)); !errors.Is(err, docdb.ErrNotFound) {
-			t.Fatal(err)
-		}
-	}
-	kept := 0
-	for i := range e.catalog.shards {
-		for name, co := range e.catalog.shards[i].colls {
-			if kept++; co.refs != 0 || co.state.Load() == nil {
-				t.Errorf("%v is kept, with %d references", name, co.refs)
-			}
-		}
-		if len(e.catalog.shards[i].colls) > maxCached {
-			t.Errorf("a shard keeps %d collections", len(e.catalog.shards[i].colls))
-		}
-	}
-	if kept > 4*maxCached {
-		t.Errorf("%d collections are kept", kept)
-	}
-}
-
 // largeIndexDocs are too many for one batch of an index on a.
 func largeIndexDocs(t *testing.T, c docdb.Collection) {
 	t.Helper()
-	docs := make([]bson.Raw, 2*maxBatch/1800)
+	docs := make([]bson.Raw, 2*store.MaxBatch/1800)
 	for i := range docs {
 		docs[i] = doc("_id", i, "a", fmt.Sprint(longText[:1800], i))
 	}
@@ -169,16 +141,16 @@ func TestAnIndexThatIsNotFinishedLeavesNothing(t *testing.T) {
 
 	// A crash in the middle.
 	co := c.(collection).coll(t)
-	b := e.newBuilder(co.state.Load(), docdb.Index{Name: "y", Keys: keyOn("a")})
+	b := e.newBuilder(co.State.Load(), docdb.Index{Name: "y", Keys: keyOn("a")})
 	b.newBatch()
 	if err := b.addAll(bg); err != nil || !b.spilled {
 		t.Fatal(err, b.spilled)
 	}
-	if err := e.sync(); err != nil {
+	if err := e.store.Sync(); err != nil {
 		t.Fatal(err)
 	}
 	e = openMem(t, mem.CrashClone(vfs.CrashCloneCfg{}))
-	scanKeys(t, e.db, []byte{keys.SpaceBuilding}, func(key, _ []byte) { t.Errorf("an index is still marked as being built: %x", key) })
+	scanKeys(t, e.store.DB, []byte{keys.SpaceBuilding}, func(key, _ []byte) { t.Errorf("an index is still marked as being built: %x", key) })
 	checkConsistent(t, e)
 	c = e.Database("db").Collection("c")
 	if list, err := c.Indexes(bg); err != nil || len(list) != 0 {

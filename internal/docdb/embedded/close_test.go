@@ -17,15 +17,15 @@ func TestCloseEndsTheMakingOfAnIndex(t *testing.T) {
 	e := openMem(t, mem)
 	c := newCollection(t, e)
 	mustInsert(t, c, doc("_id", "a"))
-	writers := c.(collection).coll(t).writers
+	writers := c.(collection).coll(t).Writers
 	if err := writers.Acquire(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
 	made, closed := make(chan error, 1), make(chan error, 1)
 	go func() { made <- c.CreateIndex(bg, docdb.Index{Name: "i", Keys: keyOn("a")}) }()
-	await(t, "the call has begun", func() bool { return e.calls.state.Load() == 1 })
+	await(t, "the call has begun", func() bool { return e.store.InProgress() == 1 })
 	go func() { closed <- e.Close() }()
-	await(t, "Close has begun", e.calls.begun)
+	await(t, "Close has begun", e.store.Closing)
 	writers.Release(1)
 	if err := <-made; !errors.Is(err, docdb.ErrClosed) {
 		t.Errorf("CreateIndex answers %v", err)
@@ -46,17 +46,17 @@ func TestAnIndexIsMadeAnewAfterOneThatCouldNotBeUndone(t *testing.T) {
 	e := openMem(t, vfs.NewMem())
 	c := newCollection(t, e)
 	mustInsert(t, c, doc("_id", "a", "x", 1), doc("_id", "b", "x", 2))
-	state := c.(collection).coll(t).state.Load()
+	state := c.(collection).coll(t).State.Load()
 	b := e.newBuilder(state, docdb.Index{Name: "i", Keys: keyOn("x")})
 	b.newBatch()
 	if err := errors.Join(b.addAll(t.Context()), b.spill()); err != nil {
 		t.Fatal(err)
 	}
-	e.health.Flushed(syscall.ENOSPC)
+	e.store.Health.Flushed(syscall.ENOSPC)
 	if err := b.undo(docdb.ErrUnavailable); !errors.Is(err, docdb.ErrUnavailable) {
 		t.Error(err)
 	}
-	e.health.Flushed(nil)
+	e.store.Health.Flushed(nil)
 	if err := c.Delete(bg, docdb.StringID("a"), docdb.Filter{}); err != nil {
 		t.Fatal(err)
 	}

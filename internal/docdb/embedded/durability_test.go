@@ -49,7 +49,7 @@ func isSync(kind errorfs.OpKind) bool {
 // shows reports whether Pebble shows a key, synced or not.
 func shows(t *testing.T, e *Engine, key []byte) func() bool {
 	return func() bool {
-		there, err := e.has(key)
+		there, err := e.store.Has(key)
 		if err != nil {
 			t.Error(err)
 		}
@@ -259,7 +259,7 @@ func TestPowerLoss(t *testing.T) {
 
 func checkAfterPowerLoss(t *testing.T, fs vfs.FS, known map[string]int64) {
 	t.Helper()
-	e, err := Open(Config{Dir: "data", fs: fs, MinFreeBytes: -1, Logger: slog.New(slog.DiscardHandler)})
+	e, err := Open(Config{Dir: "data", FS: fs, MinFreeBytes: -1, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/catalog"
 )
 
 // A brokenDisk is a file system on which what fails reports fails, while it is broken.
@@ -148,7 +149,7 @@ func TestAFailedManifestEndsTheEngine(t *testing.T) {
 	c := newCollection(t, e)
 	mustInsert(t, c, doc("_id", "before"))
 	disk.broken.Store(true)
-	go e.db.Flush() // never returns
+	go e.store.DB.Flush() // never returns
 	<-e.Failed()
 	checkRefusesAll(t, e, c)
 }
@@ -160,10 +161,10 @@ func TestAFullDiskRefusesWritesWhileItLasts(t *testing.T) {
 	c := newCollection(t, e)
 	mustInsert(t, c, doc("_id", "before"))
 	disk.broken.Store(true)
-	if _, err := e.db.AsyncFlush(); err != nil {
+	if _, err := e.store.DB.AsyncFlush(); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "writes are refused", func() bool { return e.health.Writable(true) != nil })
+	await(t, "writes are refused", func() bool { return e.store.Health.Writable(true) != nil })
 	if err := c.Insert(bg, doc("_id", "later")); !errors.Is(err, docdb.ErrUnavailable) {
 		t.Errorf("Insert answers %v", err)
 	}
@@ -174,7 +175,7 @@ func TestAFullDiskRefusesWritesWhileItLasts(t *testing.T) {
 		t.Errorf("Find answers %v", err)
 	}
 	disk.broken.Store(false)
-	await(t, "writes are accepted again", func() bool { return e.health.Writable(false) == nil })
+	await(t, "writes are accepted again", func() bool { return e.store.Health.Writable(false) == nil })
 	mustInsert(t, c, doc("_id", "later"))
 }
 
@@ -194,7 +195,7 @@ func TestAnEngineIsNotOpenedOnABrokenDisk(t *testing.T) {
 				t.Fatal(err)
 			}
 			disk.broken.Store(true)
-			e, err := Open(Config{Dir: "data", fs: disk})
+			e, err := Open(Config{Dir: "data", FS: disk})
 			if !errors.Is(err, syscall.ENOSPC) && (err == nil || !strings.Contains(err.Error(), "no space left")) {
 				t.Errorf("Open answers %v, %v", e, err)
 			}
@@ -204,11 +205,11 @@ func TestAnEngineIsNotOpenedOnABrokenDisk(t *testing.T) {
 
 func TestLittleSpaceRefusesWhatTakesRoom(t *testing.T) {
 	disk := newBrokenDisk(nil, func(errorfs.Op) bool { return false })
-	e := open(t, Config{Dir: "data", fs: disk, MinFreeBytes: 1 << 30})
+	e := open(t, Config{Dir: "data", FS: disk, MinFreeBytes: 1 << 30})
 	c := newCollection(t, e)
 	mustInsert(t, c, doc("_id", "a"), doc("_id", "b"))
 	disk.avail.Store(1<<30 - 1)
-	e.tend()
+	e.store.Tend()
 	if err := c.Insert(bg, doc("_id", "c")); !errors.Is(err, docdb.ErrNoSpace) {
 		t.Errorf("Insert answers %v", err)
 	}
@@ -225,31 +226,9 @@ func TestLittleSpaceRefusesWhatTakesRoom(t *testing.T) {
 	newCollection(t, e)
 }
 
-// TestABulkThatIsCutShortIsOnDisk runs out of room in the middle of a bulk: what went
-// before can be seen, so it has to be on disk.
-func TestABulkThatIsCutShortIsOnDisk(t *testing.T) {
-	mem := vfs.NewCrashableMem()
-	e := openMem(t, mem)
-	c := newCollection(t, e)
-	w := e.newRecorder(bg, nil).newWrite(c.(collection).coll(t))
-	state := w.co.state.Load()
-	d := doc("_id", "a")
-	w.put(recordOf(e, state, d), nil, d)
-	w.start()
-	w.err = e.commit(w.batch, false, false)
-	if w.err != nil {
-		t.Fatal(w.err)
-	}
-	w.batch, w.partial, w.err = nil, true, docdb.ErrUnavailable
-	if err := w.commit(false); !errors.Is(err, docdb.ErrOutcomeUnknown) || errors.Is(err, docdb.ErrUnavailable) {
-		t.Errorf("commit answers %v", err)
-	}
-	checkThere(t, mem.CrashClone(vfs.CrashCloneCfg{}), "a")
-}
-
 // coll returns what the process knows of the collection; it is not released.
-func (c collection) coll(t testing.TB) *coll {
-	co, err := c.e.catalog.acquire(c.name)
+func (c collection) coll(t testing.TB) *catalog.Collection {
+	co, err := c.e.catalog.Acquire(c.name)
 	if err != nil {
 		t.Fatal(err)
 	}

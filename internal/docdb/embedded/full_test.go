@@ -91,9 +91,9 @@ func (f smallFile) Write(p []byte) (int, error) {
 
 // openSmall opens an engine that writes much to tables, and does not wait long for room.
 func openSmall(disk *smallDisk) (*Engine, error) {
-	e, err := Open(Config{Dir: "data", fs: disk, MinFreeBytes: -1, MemTableBytes: 32 << 10})
+	e, err := Open(Config{Dir: "data", FS: disk, MinFreeBytes: -1, MemTableBytes: 32 << 10})
 	if err == nil {
-		e.health.FullPause = time.Millisecond
+		e.store.Health.FullPause = time.Millisecond
 	}
 	return e, err
 }
@@ -198,7 +198,7 @@ func fillAt(t *testing.T, at int) int {
 	<-worked
 	l.insist(func() error { return anchor.Insert(bg, doc("_id", "later")) }) // tables may be late to find room
 	l.check(e)
-	crashed, err := Open(Config{Dir: "data", fs: mem.CrashClone(vfs.CrashCloneCfg{}), MinFreeBytes: -1})
+	crashed, err := Open(Config{Dir: "data", FS: mem.CrashClone(vfs.CrashCloneCfg{}), MinFreeBytes: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +238,7 @@ func TestAStartOnAFullDiskFailsCleanly(t *testing.T) {
 	failed := 0
 	for at := range 100 {
 		disk := &smallDisk{FS: mem.CrashClone(vfs.CrashCloneCfg{}), writes: at}
-		e, err := Open(Config{Dir: "data", fs: disk, MinFreeBytes: -1})
+		e, err := Open(Config{Dir: "data", FS: disk, MinFreeBytes: -1})
 		switch {
 		case err == nil && !disk.wasHit():
 			t.Logf("a start takes %d writes", at)

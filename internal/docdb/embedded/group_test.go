@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 	"github.com/orgd/orgd/internal/docdb/embedded/keys"
 )
 
@@ -28,7 +28,7 @@ func genLong() *rapid.Generator[any] {
 // TestLongKeysKeepTheirOrder compares what is found among long values with the contract.
 func TestLongKeysKeepTheirOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		e, err := Open(Config{Dir: "data", fs: vfs.NewMem(), MinFreeBytes: -1})
+		e, err := Open(Config{Dir: "data", FS: vfs.NewMem(), MinFreeBytes: -1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -60,7 +60,7 @@ func TestLongKeysKeepTheirOrder(t *testing.T) {
 				q.Filter = drawLongFilter(t)
 			}
 			checkFind(t, c, docs, q)
-			if n, err := c.Count(bg, q.Filter); err != nil || int(n) != len(docdbtest.Select(docs, docdb.Query{Filter: q.Filter})) {
+			if n, err := c.Count(bg, q.Filter); err != nil || int(n) != len(model.Select(docs, docdb.Query{Filter: q.Filter})) {
 				t.Fatalf("%s: counted %d, %v", q.Filter.Document(), n, err)
 			}
 		}
@@ -110,7 +110,7 @@ func checkFind(t rapid.TB, c docdb.Collection, docs []bson.Raw, q docdb.Query) {
 		}
 		got = append(got, d)
 	}
-	want := docdbtest.Select(docs, q)
+	want := model.Select(docs, q)
 	if !slices.EqualFunc(got, want, func(a, b bson.Raw) bool { return bytes.Equal(a, b) }) {
 		t.Fatalf("by %v, desc %v, after %v, limit %d, filter %s: found %d documents, want %d, or in another order", q.Order, q.Desc, q.After != nil, q.Limit, q.Filter.Document(), len(got), len(want))
 	}
@@ -118,7 +118,7 @@ func checkFind(t rapid.TB, c docdb.Collection, docs []bson.Raw, q docdb.Query) {
 
 // TestALargeGroupIsSortedInPieces has more long keys alike than are sorted at a time.
 func TestALargeGroupIsSortedInPieces(t *testing.T) {
-	const n = 5 * maxGroup / (4 * (keys.MaxPart + 100))
+	const n = 5 * (4 << 20) / (4 * (keys.MaxPart + 100))
 	c := newCollection(t, openMem(t, vfs.NewMem()))
 	var docs []bson.Raw
 	for i := range n {

@@ -13,8 +13,10 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/catalog"
 	"github.com/orgd/orgd/internal/docdb/embedded/disk"
 	"github.com/orgd/orgd/internal/docdb/embedded/keys"
+	"github.com/orgd/orgd/internal/docdb/embedded/record"
 )
 
 var bg = context.Background()
@@ -33,7 +35,7 @@ func open(t testing.TB, c Config) *Engine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := e.Close(); err != nil && e.health.Err() == nil {
+		if err := e.Close(); err != nil && e.store.Health.Err() == nil {
 			t.Error(err)
 		}
 	})
@@ -43,7 +45,7 @@ func open(t testing.TB, c Config) *Engine {
 // openMem opens an engine in a memory file system.
 func openMem(t testing.TB, fs vfs.FS) *Engine {
 	t.Helper()
-	return open(t, Config{Dir: "data", fs: fs, MinFreeBytes: -1})
+	return open(t, Config{Dir: "data", FS: fs, MinFreeBytes: -1})
 }
 
 // newCollection creates a collection "c" in a database "db".
@@ -103,18 +105,18 @@ func find(t testing.TB, c docdb.Collection, q docdb.Query) []bson.Raw {
 // there is nothing else in the key space. Others may be writing.
 func checkConsistent(t rapid.TB, e *Engine) {
 	t.Helper()
-	view := e.db.NewSnapshot()
+	view := e.store.DB.NewSnapshot()
 	defer view.Close()
-	names := map[uint32]*collState{}
+	names := map[uint32]*catalog.State{}
 	scanKeys(t, view, []byte{keys.SpaceCatalog}, func(key, value []byte) {
-		state, err := decodeState(value)
+		state, err := catalog.DecodeState(value)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if names[state.id] != nil {
-			t.Errorf("two collections have the number %d", state.id)
+		if names[state.ID] != nil {
+			t.Errorf("two collections have the number %d", state.ID)
 		}
-		names[state.id] = state
+		names[state.ID] = state
 	})
 	building := map[string]bool{}
 	scanKeys(t, view, []byte{keys.SpaceBuilding}, func(key, _ []byte) { building[string(key[1:])] = true })
@@ -129,17 +131,17 @@ func checkConsistent(t rapid.TB, e *Engine) {
 			return
 		}
 		r := recordOf(e, state, value)
-		if r.err != nil {
-			t.Fatal(r.err)
+		if r.Err != nil {
+			t.Fatal(r.Err)
 		}
-		if !bytes.Equal(r.key, key) {
-			t.Errorf("the document %v is under the key %x, not %x", bson.Raw(value), key, r.key)
+		if !bytes.Equal(r.Key, key) {
+			t.Errorf("the document %v is under the key %x, not %x", bson.Raw(value), key, r.Key)
 		}
-		for _, en := range r.entries {
-			if owner, ok := want[string(en.key)]; ok {
-				t.Errorf("two documents have the entry %x: %s", en.key, owner)
+		for _, en := range r.Entries {
+			if owner, ok := want[string(en.Key)]; ok {
+				t.Errorf("two documents have the entry %x: %s", en.Key, owner)
 			}
-			want[string(en.key)] = string(en.value)
+			want[string(en.Key)] = string(en.Value)
 		}
 	})
 	scanKeys(t, view, []byte{keys.SpaceData}, func(key, value []byte) {
@@ -159,10 +161,10 @@ func checkConsistent(t rapid.TB, e *Engine) {
 }
 
 // recordOf is the record of a document that is stored, however much it is.
-func recordOf(e *Engine, state *collState, doc bson.Raw) record {
-	m := e.newRecorder(bg, state)
-	defer m.release()
-	return m.stored(doc)
+func recordOf(e *Engine, state *catalog.State, doc bson.Raw) record.Record {
+	m := e.writes.NewRecorder(bg, state)
+	defer m.Release()
+	return m.Stored(doc)
 }
 
 func scanKeys(t rapid.TB, view pebble.Reader, prefix []byte, visit func(key, value []byte)) {

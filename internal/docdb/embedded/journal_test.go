@@ -13,24 +13,24 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/embedded/disk"
+	"github.com/orgd/orgd/internal/docdb/embedded/journal"
 )
 
 // written returns what a crash leaves after n acknowledged documents; with a mark of the
 // first of them, up to marked.
-func written(t *testing.T, n, marked int) (crash func() *vfs.MemFS, m disk.Mark) {
+func written(t *testing.T, n, marked int) (crash func() *vfs.MemFS, m journal.Mark) {
 	t.Helper()
 	mem := vfs.NewCrashableMem()
-	e := open(t, Config{Dir: "data", fs: mem, MinFreeBytes: -1, unkept: true})
+	e := open(t, Config{Dir: "data", FS: mem, MinFreeBytes: -1, NoUpkeep: true})
 	c := newCollection(t, e)
 	mustIndex(t, c, docdb.Index{Name: "v", Keys: keyOn("v"), Unique: true})
 	for i := range n {
 		mustInsert(t, c, doc("_id", name("doc", i), "v", i, "pad", strings.Repeat("x", i%200)))
 		if i+1 == marked {
-			e.tend()
+			e.store.Tend()
 		}
 	}
-	return func() *vfs.MemFS { return mem.CrashClone(vfs.CrashCloneCfg{}) }, e.health.Marker.Saved
+	return func() *vfs.MemFS { return mem.CrashClone(vfs.CrashCloneCfg{}) }, e.store.Health.Marker.Saved
 }
 
 // fileOf returns the path and the content, to be changed, of the newest log or manifest.
@@ -42,7 +42,7 @@ func fileOf(t *testing.T, fs *vfs.MemFS, isLog bool) (path string, content []byt
 	}
 	newest := uint64(0)
 	for _, n := range names {
-		if number, log, ok := disk.NumberOf(n); ok && log == isLog && number >= newest {
+		if number, log, ok := journal.NumberOf(n); ok && log == isLog && number >= newest {
 			newest, path = number, fs.PathJoin("data", n)
 		}
 	}
@@ -97,7 +97,7 @@ func TestADamagedLogIsNotTakenForATornOne(t *testing.T) {
 			fs := crash()
 			_, log := fileOf(t, fs, true)
 			log[at] ^= 1
-			if there, err := found(t, Config{fs: fs}, n); !errors.Is(err, disk.ErrDamaged) || !strings.Contains(err.Error(), "backup") {
+			if there, err := found(t, Config{FS: fs}, n); !errors.Is(err, journal.ErrDamaged) || !strings.Contains(err.Error(), "backup") {
 				t.Errorf("byte %d of %d: %d of %d documents are there, %v", at, m.Log.Bytes, there, n, err)
 			}
 		}
@@ -109,7 +109,7 @@ func TestADamagedLogIsNotTakenForATornOne(t *testing.T) {
 			fs := crash()
 			_, log := fileOf(t, fs, true)
 			log[at] ^= 1
-			if there, err := found(t, Config{fs: fs}, n); !errors.Is(err, disk.ErrDamaged) {
+			if there, err := found(t, Config{FS: fs}, n); !errors.Is(err, journal.ErrDamaged) {
 				t.Errorf("byte %d of %d: %d of %d documents are there, %v", at, len(log), there, n, err)
 			}
 		}
@@ -128,9 +128,9 @@ func TestATornLogIsFineBehindTheMark(t *testing.T) {
 		fs := crash()
 		path, log := fileOf(t, fs, true)
 		truncate(t, fs, path, log[:at])
-		there, err := found(t, Config{fs: fs}, n)
+		there, err := found(t, Config{FS: fs}, n)
 		switch {
-		case int64(at) < m.Log.Bytes && !errors.Is(err, disk.ErrDamaged):
+		case int64(at) < m.Log.Bytes && !errors.Is(err, journal.ErrDamaged):
 			t.Errorf("cut to %d bytes, before the mark at %d: %d documents are there, %v", at, m.Log.Bytes, there, err)
 		case int64(at) >= m.Log.Bytes && (err != nil || there < marked):
 			t.Errorf("cut to %d bytes, behind the mark at %d: %d documents are there, %v", at, m.Log.Bytes, there, err)
@@ -156,7 +156,7 @@ func TestWhatIsMissingOrDamagedIsTold(t *testing.T) {
 			if err := spoil(t, fs); err != nil {
 				t.Fatal(err)
 			}
-			if there, err := found(t, Config{fs: fs}, 20); !errors.Is(err, disk.ErrDamaged) || !strings.Contains(err.Error(), "backup") {
+			if there, err := found(t, Config{FS: fs}, 20); !errors.Is(err, journal.ErrDamaged) || !strings.Contains(err.Error(), "backup") {
 				t.Errorf("%d documents are there, %v", there, err)
 			}
 		})
@@ -172,17 +172,17 @@ func TestALossCanBeAccepted(t *testing.T) {
 			fs := crash()
 			path, log := fileOf(t, fs, true)
 			log[len(log)/2] ^= 1
-			if _, err := found(t, Config{fs: fs}, n); !errors.Is(err, disk.ErrDamaged) {
+			if _, err := found(t, Config{FS: fs}, n); !errors.Is(err, journal.ErrDamaged) {
 				t.Fatal(err)
 			}
-			there, err := found(t, Config{fs: fs, AcceptLoss: true}, n)
+			there, err := found(t, Config{FS: fs, AcceptLoss: true}, n)
 			if err != nil || there < n/4 || there > n*3/4 {
 				t.Errorf("%d documents are there, %v", there, err)
 			}
-			if again, err := found(t, Config{fs: fs}, n); again != there || err != nil {
+			if again, err := found(t, Config{FS: fs}, n); again != there || err != nil {
 				t.Errorf("later %d documents are there, not %d: %v", again, there, err)
 			}
-			if _, err := fs.Stat(fs.PathJoin("data", disk.DamagedDir, fs.PathBase(path))); err != nil {
+			if _, err := fs.Stat(fs.PathJoin("data", journal.DamagedDir, fs.PathBase(path))); err != nil {
 				t.Error(err)
 			}
 		})
@@ -199,7 +199,7 @@ func TestTheMarkIsNeverAheadOfTheDisk(t *testing.T) {
 	disk := &brokenDisk{FS: errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		mu.Lock()
 		defer mu.Unlock()
-		isMark := strings.Contains(op.Path, disk.MarkFile)
+		isMark := strings.Contains(op.Path, journal.MarkFile)
 		if isMark {
 			ofMark++
 		}
@@ -209,7 +209,7 @@ func TestTheMarkIsNeverAheadOfTheDisk(t *testing.T) {
 		}
 		return nil
 	}))}
-	e := open(t, Config{Dir: "data", fs: disk, MinFreeBytes: -1, MemTableBytes: 64 << 10, unkept: true})
+	e := open(t, Config{Dir: "data", FS: disk, MinFreeBytes: -1, MemTableBytes: 64 << 10, NoUpkeep: true})
 	c := newCollection(t, e)
 	enough := func() bool {
 		mu.Lock()
@@ -229,7 +229,7 @@ func TestTheMarkIsNeverAheadOfTheDisk(t *testing.T) {
 	written := make(chan struct{})
 	go func() { wg.Wait(); close(written) }()
 	for !isClosed(written) {
-		e.tend()
+		e.store.Tend()
 	}
 	mu.Lock() // what goes on in the background does so still
 	all, ops := slices.Clone(crashes), ofMark
@@ -238,10 +238,10 @@ func TestTheMarkIsNeverAheadOfTheDisk(t *testing.T) {
 		t.Fatalf("%d operations on the mark, %d crashes are too few to say anything", ops, len(all))
 	}
 	for i, fs := range all {
-		if state, err := (&Config{Dir: "data", fs: fs}).state(); err != nil || state != dirReady {
+		if _, err := fs.Stat(fs.PathJoin("data", "FORMAT")); err != nil {
 			continue // a crash of the first start
 		}
-		if _, err := found(t, Config{fs: fs}, 0); err != nil {
+		if _, err := found(t, Config{FS: fs}, 0); err != nil {
 			t.Errorf("crash %d: %v", i, err)
 		}
 	}

@@ -24,16 +24,16 @@ func TestHeavyWritesWaitForTables(t *testing.T) {
 		}
 		return nil
 	}))
-	e := open(t, Config{Dir: "data", fs: fs})
+	e := open(t, Config{Dir: "data", FS: fs})
 	c := newCollection(t, e)
 	text := strings.Repeat("x", 64<<10)
-	for i := 0; !e.behind(); i++ {
+	for i := 0; !e.store.Behind(); i++ {
 		if i == 1000 {
 			t.Fatal("64 MB were written, and no table is awaited")
 		}
 		mustInsert(t, c, doc("_id", i, "text", text))
 	}
-	large := doc("_id", "large", "text", strings.Repeat("x", heavyDocument))
+	large := doc("_id", "large", "text", strings.Repeat("x", 1<<20))
 	var batch []bson.Raw
 	for i := range 32 {
 		batch = append(batch, doc("_id", 10_000+i, "text", text))

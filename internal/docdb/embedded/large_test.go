@@ -14,6 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/meter"
 	"github.com/orgd/orgd/internal/fair"
 )
 
@@ -27,7 +28,7 @@ func TestNeighboursOfALargeDocument(t *testing.T) {
 		}
 		return nil
 	}))
-	e := open(t, Config{Dir: "data", fs: fs, CacheBytes: 2 << 20}) // in which the large one has no place
+	e := open(t, Config{Dir: "data", FS: fs, CacheBytes: 2 << 20}) // in which the large one has no place
 	c := newCollection(t, e)
 	name := func(n int) string { return fmt.Sprintf("doc%04d", n) }
 	const few = 20 // they fit into one block, with something to spare
@@ -35,7 +36,7 @@ func TestNeighboursOfALargeDocument(t *testing.T) {
 		mustInsert(t, c, doc("_id", name(n), "n", n))
 	}
 	mustInsert(t, c, doc("_id", "large", "a", numbers(500_000)))
-	if err := e.db.Compact(bg, []byte{0}, []byte{255}, false); err != nil {
+	if err := e.store.DB.Compact(bg, []byte{0}, []byte{255}, false); err != nil {
 		t.Fatal(err)
 	}
 	const times = 500
@@ -63,12 +64,12 @@ func TestLargeReadsTakeTurns(t *testing.T) {
 	mustInsert(t, c, doc("_id", "large", "a", numbers(200_000)))
 	mustInsert(t, c, doc("_id", "small"))
 	q := fair.NewQueue(1, 0)
-	begin := func() docdb.Turn {
+	begin := func() meter.Turn {
 		var work fair.Work
 		work.Begin(q, "tenant")
 		return work.Turn()
 	}
-	ctx, cancel := context.WithTimeout(docdb.WithTurns(bg, begin), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(meter.WithTurns(bg, begin), 50*time.Millisecond)
 	defer cancel()
 	if err := q.Enter(bg, "another"); err != nil {
 		t.Fatal(err)
@@ -85,7 +86,7 @@ func TestLargeReadsTakeTurns(t *testing.T) {
 	if _, err := c.Get(bg, rawValue("large")); err != nil {
 		t.Error(err)
 	}
-	ctx, cancel = context.WithTimeout(docdb.WithTurns(bg, begin), time.Minute)
+	ctx, cancel = context.WithTimeout(meter.WithTurns(bg, begin), time.Minute)
 	defer cancel()
 	if _, err := c.Get(ctx, rawValue("large")); err != nil {
 		t.Errorf("small again, it answers %v", err)
@@ -114,7 +115,7 @@ func TestWhoWaitsForTheDiskHoldsNoTurn(t *testing.T) {
 	_ = used.Rest(bg)
 	time.Sleep(2 * time.Millisecond) // the work for which a request needs no turn
 	used.Done()
-	ctx := docdb.WithTurns(bg, func() docdb.Turn { return work.Turn() })
+	ctx := meter.WithTurns(bg, func() meter.Turn { return work.Turn() })
 	slow.Store(true)
 	done := make(chan error, 3)
 	go func() { done <- c.Insert(ctx, doc("_id", "new")) }()

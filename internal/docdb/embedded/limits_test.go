@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/record"
 )
 
 func numbers(n int) bson.A {
@@ -170,9 +171,9 @@ func TestMoreThanThereMayBeCanBeRemoved(t *testing.T) {
 			mustIndex(t, c, docdb.Index{Name: "i", Keys: keyOn("a")})
 			large := doc("_id", 1, "a", numbers(docdb.MaxIndexEntries+1000))
 			co := c.(collection).coll(t)
-			w := e.newRecorder(bg, nil).newWrite(co)
-			w.put(recordOf(e, co.state.Load(), large), nil, large)
-			if err := w.commit(false); err != nil {
+			w := e.writes.NewRecorder(bg, nil).NewWrite(co)
+			w.Put(recordOf(e, co.State.Load(), large), nil, large)
+			if err := w.Commit(false); err != nil {
 				t.Fatal(err)
 			}
 			isRefused(t, c.Replace(bg, rawValue(int32(1)), docdb.Filter{}, large), "i", "a")
@@ -192,7 +193,7 @@ func TestOnlyFewHeavyWritesAreMadeAtATime(t *testing.T) {
 	mustIndex(t, c, docdb.Index{Name: "i", Keys: keyOn("a")})
 	heavy := doc("_id", 1, "a", numbers(20_000))
 	mustInsert(t, c, heavy)
-	if err := e.heavy.Acquire(bg, heavyPlaces()); err != nil {
+	if err := e.writes.Heavy.Acquire(bg, record.HeavyPlaces()); err != nil {
 		t.Fatal(err)
 	}
 	for name, write := range map[string]func(context.Context) error{
@@ -220,7 +221,7 @@ func TestOnlyFewHeavyWritesAreMadeAtATime(t *testing.T) {
 	waiting := make(chan error, 1)
 	go func() { waiting <- c.Delete(bg, rawValue(int32(1)), docdb.Filter{}) }()
 	await(t, "the deletion waits", func() bool {
-		if e.heavy.TryAcquire(1) {
+		if e.writes.Heavy.TryAcquire(1) {
 			t.Fatal("there is a place")
 		}
 		_, err := c.Get(bg, rawValue(int32(1)))
@@ -230,12 +231,12 @@ func TestOnlyFewHeavyWritesAreMadeAtATime(t *testing.T) {
 		t.Errorf("a write to the document that a heavy one waits to change answers %v", err)
 	}
 	mustInsert(t, c, doc("_id", 9, "a", 1))
-	e.heavy.Release(heavyPlaces())
+	e.writes.Heavy.Release(record.HeavyPlaces())
 	if err := <-waiting; err != nil {
 		t.Error(err)
 	}
 	checkConsistent(t, e)
-	if !e.heavy.TryAcquire(heavyPlaces()) {
+	if !e.writes.Heavy.TryAcquire(record.HeavyPlaces()) {
 		t.Error("a place was not given back")
 	}
 }

@@ -144,7 +144,7 @@ func TestAnUnknownFormatIsRefused(t *testing.T) {
 	if err := open(t, Config{Dir: dir}).Close(); err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(dir, formatFile)
+	file := filepath.Join(dir, "FORMAT")
 	if line, err := os.ReadFile(file); err != nil || string(line) != "orgd docdb embedded 1\n" {
 		t.Errorf("the format is %q, %v; a directory written by this program must stay readable", line, err)
 	}
@@ -166,7 +166,7 @@ func TestADatabaseThatIsGoneIsNotReplacedByAnEmptyOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, entry := range entries {
-		if entry.Name() != formatFile {
+		if entry.Name() != "FORMAT" {
 			if err := os.Remove(filepath.Join(dir, entry.Name())); err != nil {
 				t.Fatal(err)
 			}
@@ -201,10 +201,10 @@ func TestADirectoryThatCannotBeUsedIsAClearError(t *testing.T) {
 }
 
 func TestACreationThatWasInterruptedGoesOn(t *testing.T) {
-	for _, files := range [][]string{{lockFile}, {lockFile, creatingFile}} {
+	for _, files := range [][]string{{"LOCK"}, {"LOCK", "FORMAT.creating"}} {
 		dir := t.TempDir()
 		for _, file := range files {
-			if err := os.WriteFile(filepath.Join(dir, file), []byte(formatLine), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, file), []byte("orgd docdb embedded 1\n"), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/meter"
 )
 
 // TestReadsAskForRoom before they copy a document; for what is small in all they do not.
@@ -32,7 +33,7 @@ func TestReadsAskForRoom(t *testing.T) {
 	}
 	full := errors.New("full")
 	asked, room := 0, 0
-	ctx := docdb.WithRoom(t.Context(), func(bytes int) error {
+	ctx := meter.WithRoom(t.Context(), func(bytes int) error {
 		if asked += bytes; asked > room {
 			return full
 		}

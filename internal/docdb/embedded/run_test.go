@@ -6,6 +6,7 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/suite"
 )
 
 func TestContract(t *testing.T) {
@@ -15,7 +16,7 @@ func TestContract(t *testing.T) {
 			t.Fatal(err)
 		}
 		return inspected{e, t}
-	}, docdbtest.Options{})
+	}, suite.Options{})
 }
 
 // inspected looks at everything that is stored before anything is dropped, which
@@ -35,9 +36,9 @@ type inspectedDatabase struct {
 }
 
 func (d inspectedDatabase) Drop(ctx context.Context, name string) error {
-	if d.begin(ctx) == nil {
+	if d.store.Begin(ctx) == nil {
 		checkConsistent(d.t, d.Engine)
-		d.calls.leave()
+		d.store.Leave()
 	}
 	return d.Database.Drop(ctx, name)
 }

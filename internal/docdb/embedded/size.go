@@ -8,31 +8,33 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/embedded/keys"
+	"github.com/orgd/orgd/internal/docdb/embedded/store"
+	"github.com/orgd/orgd/internal/docdb/meter"
 )
 
 // Size implements docdb.Sizer. It walks over all keys, and reads no values: Pebble's
 // own estimate leaves out what is not in tables yet.
 func (c collection) Size(ctx context.Context) (docdb.Size, error) {
-	if err := c.e.begin(ctx); err != nil {
+	if err := c.e.store.Begin(ctx); err != nil {
 		return docdb.Size{}, err
 	}
-	defer c.e.calls.leave()
-	co, err := c.e.catalog.acquire(c.name)
+	defer c.e.store.Leave()
+	co, err := c.e.catalog.Acquire(c.name)
 	if err != nil {
 		return docdb.Size{}, err
 	}
-	defer c.e.catalog.release(co)
-	size, meter := docdb.Size{Indexes: map[string]int64{}}, docdb.NewMeter(ctx)
+	defer c.e.catalog.Release(co)
+	size, meter := docdb.Size{Indexes: map[string]int64{}}, meter.New(ctx)
 	defer meter.Done()
-	state := co.state.Load()
+	state := co.State.Load()
 	if state == nil {
 		return size, nil
 	}
-	if size.Documents, _, size.Bytes, err = c.e.sizeOf(meter, keys.Documents(state.id)); err != nil {
+	if size.Documents, _, size.Bytes, err = c.e.sizeOf(meter, keys.Documents(state.ID)); err != nil {
 		return docdb.Size{}, err
 	}
-	for _, ix := range state.indexes {
-		_, keys, values, err := c.e.sizeOf(meter, keys.Index(state.id, ix.id))
+	for _, ix := range state.Indexes {
+		_, keys, values, err := c.e.sizeOf(meter, keys.Index(state.ID, ix.ID))
 		if err != nil {
 			return docdb.Size{}, err
 		}
@@ -44,28 +46,28 @@ func (c collection) Size(ctx context.Context) (docdb.Size, error) {
 
 // IndexSize implements docdb.IndexSizer.
 func (c collection) IndexSize(ctx context.Context, doc bson.Raw) (int64, error) {
-	if err := c.e.begin(ctx); err != nil {
+	if err := c.e.store.Begin(ctx); err != nil {
 		return 0, err
 	}
-	defer c.e.calls.leave()
-	co, err := c.e.catalog.acquire(c.name)
+	defer c.e.store.Leave()
+	co, err := c.e.catalog.Acquire(c.name)
 	if err != nil {
 		return 0, err
 	}
-	defer c.e.catalog.release(co)
-	state := co.state.Load()
+	defer c.e.catalog.Release(co)
+	state := co.State.Load()
 	if state == nil {
 		return 0, nil
 	}
-	m := c.e.newRecorder(ctx, state)
-	defer m.release()
-	r := m.record(doc)
-	return int64(r.size), r.err
+	m := c.e.writes.NewRecorder(ctx, state)
+	defer m.Release()
+	r := m.Record(doc)
+	return int64(r.Size), r.Err
 }
 
 // sizeOf counts the keys that begin with a prefix, and adds them and their values up.
-func (e *Engine) sizeOf(m *docdb.Meter, prefix []byte) (n, inKeys, values int64, err error) {
-	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.Successor(prefix)})
+func (e *Engine) sizeOf(m *meter.Meter, prefix []byte) (n, inKeys, values int64, err error) {
+	it, err := e.store.DB.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: keys.Successor(prefix)})
 	if err != nil {
 		return 0, 0, 0, err
 	}
@@ -73,7 +75,7 @@ func (e *Engine) sizeOf(m *docdb.Meter, prefix []byte) (n, inKeys, values int64,
 		value := it.LazyValue()
 		inKeys, values = inKeys+int64(len(it.Key())), values+int64(value.Len())
 		n++
-		m.Take(stepsOfKey)
+		m.Take(store.StepsOfKey)
 		err = m.Err()
 	}
 	if closeErr := it.Close(); err == nil {

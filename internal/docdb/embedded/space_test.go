@@ -20,11 +20,11 @@ import (
 func TestABatchIsHeldAgainstTheFreeSpace(t *testing.T) {
 	const minFree, above = 64 << 20, 1 << 20
 	disk := newBrokenDisk(nil, func(errorfs.Op) bool { return false })
-	e := open(t, Config{Dir: "data", fs: disk, MinFreeBytes: minFree})
+	e := open(t, Config{Dir: "data", FS: disk, MinFreeBytes: minFree})
 	c := newCollection(t, e)
 	mustInsert(t, c, doc("_id", "small"))
 	disk.avail.Store(minFree + above)
-	e.tend()
+	e.store.Tend()
 	large := doc("_id", "large", "pad", strings.Repeat("x", above/2))
 	if err := c.Insert(bg, large); !errors.Is(err, docdb.ErrNoSpace) || !docdb.NothingDone(err) {
 		t.Errorf("Insert of what comes to take more than there is answers %v", err)
@@ -38,7 +38,7 @@ func TestABatchIsHeldAgainstTheFreeSpace(t *testing.T) {
 	// All of them are promised what is free at one look: none of it is given twice.
 	promised := int64(0)
 	for {
-		cost, err := e.health.Space.Promise(16<<10, false)
+		cost, err := e.store.Health.Space.Promise(16<<10, false)
 		if err != nil {
 			break
 		}
@@ -50,7 +50,7 @@ func TestABatchIsHeldAgainstTheFreeSpace(t *testing.T) {
 	if err := e.Writable(); err != nil {
 		t.Errorf("what is promised and not written makes the disk full: %v", err)
 	}
-	e.health.Space.Written(promised)
+	e.store.Health.Space.Written(promised)
 	if err := c.Insert(bg, doc("_id", "next", "pad", strings.Repeat("x", 16<<10))); err != nil {
 		t.Error(err)
 	}
@@ -79,24 +79,24 @@ func TestTheBallastServesDeletionsAndAStart(t *testing.T) {
 	mem := vfs.NewCrashableMem()
 	disk := &ballastDisk{smallDisk: &smallDisk{FS: mem, writes: -1}}
 	disk.avail.Store(1 << 40)
-	config := Config{Dir: "data", fs: disk, MinFreeBytes: 128 << 20}
+	config := Config{Dir: "data", FS: disk, MinFreeBytes: 128 << 20}
 	e := open(t, config)
 	c := newCollection(t, e)
 	mustInsert(t, c, doc("_id", "a"), doc("_id", "b"), doc("_id", "c"))
-	e.tend()
-	if e.health.Space.Ballast.Size() != 32<<20 {
+	e.store.Tend()
+	if e.store.Health.Space.Ballast.Size() != 32<<20 {
 		t.Fatal("there is no ballast")
 	}
 	disk.fillAfter(0)
 	disk.avail.Store(0)
-	e.tend()
+	e.store.Tend()
 	if err := c.Insert(bg, doc("_id", "d")); !errors.Is(err, docdb.ErrNoSpace) {
 		t.Errorf("Insert answers %v", err)
 	}
 	if err := c.Delete(bg, docdb.StringID("a"), docdb.Filter{}); err != nil {
 		t.Errorf("Delete answers %v", err)
 	}
-	if e.health.Space.Ballast.Size() != 0 {
+	if e.store.Health.Space.Ballast.Size() != 0 {
 		t.Error("the ballast is there still")
 	}
 	if err := c.Insert(bg, doc("_id", "d")); !errors.Is(err, docdb.ErrNoSpace) {
@@ -105,12 +105,12 @@ func TestTheBallastServesDeletionsAndAStart(t *testing.T) {
 	disk.fillAfter(-1)
 	disk.avail.Store(1 << 40)
 	mustInsert(t, c, doc("_id", "d"))
-	e.tend() // makes it again
-	if e.health.Space.Ballast.Size() == 0 {
+	e.store.Tend() // makes it again
+	if e.store.Health.Space.Ballast.Size() == 0 {
 		t.Fatal("there is no ballast again")
 	}
 
-	config.fs = &ballastDisk{smallDisk: &smallDisk{FS: mem.CrashClone(vfs.CrashCloneCfg{})}}
+	config.FS = &ballastDisk{smallDisk: &smallDisk{FS: mem.CrashClone(vfs.CrashCloneCfg{})}}
 	e = open(t, config)
 	c = e.Database("db").Collection("c")
 	if err := c.Delete(bg, docdb.StringID("b"), docdb.Filter{}); err != nil {

@@ -23,13 +23,13 @@ func TestVerifyTablesReadsEveryBlock(t *testing.T) {
 	if err := c.DropIndex(bg, "i"); err != nil {
 		t.Fatal(err)
 	}
-	if err := e.db.Flush(); err != nil {
+	if err := e.store.DB.Flush(); err != nil {
 		t.Fatal(err)
 	}
 	if damaged, err := e.VerifyTables(bg); err != nil || len(damaged) > 0 {
 		t.Fatalf("what is whole: %v, %v", damaged, err)
 	}
-	names, err := e.tables()
+	names, err := e.store.Tables()
 	if err != nil || len(names) == 0 {
 		t.Fatal(names, err)
 	}

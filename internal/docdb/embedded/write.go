@@ -8,26 +8,27 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/catalog"
 	"github.com/orgd/orgd/internal/docdb/embedded/keys"
 )
 
 // collection implements docdb.Collection.
 type collection struct {
 	e    *Engine
-	name collName
+	name catalog.Name
 }
 
 var _ docdb.Collection = collection{}
 
 // write calls do with the collection, whose indexes then stay as they are; state
 // is nil if there is no such collection.
-func (c collection) write(ctx context.Context, do func(co *coll, state *collState) error) error {
+func (c collection) write(ctx context.Context, do func(co *catalog.Collection, state *catalog.State) error) error {
 	return undone(c.locked(ctx, 1, do))
 }
 
-// change calls do with the collection while nobody writes to it. Readers go on.
-func (c collection) change(ctx context.Context, do func(co *coll, state *collState) error) error {
-	return undone(c.locked(ctx, allWriters, do))
+// change calls do with the collection while nothing is written to it. Reads go on.
+func (c collection) change(ctx context.Context, do func(co *catalog.Collection, state *catalog.State) error) error {
+	return undone(c.locked(ctx, catalog.AllWriters, do))
 }
 
 // undone says of a write that has ended with its context that nothing was done: whether
@@ -40,25 +41,25 @@ func undone(err error) error {
 }
 
 // locked calls do with the collection and some of its writers' weight.
-func (c collection) locked(ctx context.Context, weight int64, do func(co *coll, state *collState) error) error {
-	if err := c.e.begin(ctx); err != nil {
+func (c collection) locked(ctx context.Context, weight int64, do func(co *catalog.Collection, state *catalog.State) error) error {
+	if err := c.e.store.Begin(ctx); err != nil {
 		return err
 	}
-	defer c.e.calls.leave()
-	co, err := c.e.catalog.acquire(c.name)
+	defer c.e.store.Leave()
+	co, err := c.e.catalog.Acquire(c.name)
 	if err != nil {
 		return err
 	}
-	defer c.e.catalog.release(co)
-	if err := co.writers.Acquire(ctx, weight); err != nil {
+	defer c.e.catalog.Release(co)
+	if err := co.Writers.Acquire(ctx, weight); err != nil {
 		return err
 	}
-	defer co.writers.Release(weight)
-	return do(co, co.state.Load())
+	defer co.Writers.Release(weight)
+	return do(co, co.State.Load())
 }
 
 func (c collection) noCollection() error {
-	return fmt.Errorf("%w: %q", docdb.ErrNoCollection, c.name.collection)
+	return fmt.Errorf("%w: %q", docdb.ErrNoCollection, c.name.Collection)
 }
 
 // Insert implements docdb.Collection.
@@ -66,38 +67,25 @@ func (c collection) Insert(ctx context.Context, doc bson.Raw) error {
 	if err := docdb.Validate(doc); err != nil {
 		return err
 	}
-	return c.write(ctx, func(co *coll, state *collState) error {
+	return c.write(ctx, func(co *catalog.Collection, state *catalog.State) error {
 		if state == nil {
 			return c.noCollection()
 		}
-		m := c.e.newRecorder(ctx, state)
-		defer m.release()
-		if err := m.begin(); err != nil {
+		m := c.e.writes.NewRecorder(ctx, state)
+		defer m.Release()
+		if err := m.Begin(); err != nil {
 			return err
 		}
-		r := m.fresh(doc, len(doc))
-		return m.holding(co, c.e.appendLocks(nil, r), func() error {
-			if err := c.e.checkNew(r); err != nil {
+		r := m.Fresh(doc, len(doc))
+		return m.Holding(co, c.e.writes.AppendLocks(nil, r), func() error {
+			if err := c.e.writes.CheckNew(r); err != nil {
 				return err
 			}
-			w := m.newWrite(co)
-			w.put(r, nil, doc)
-			return w.commit(false)
+			w := m.NewWrite(co)
+			w.Put(r, nil, doc)
+			return w.Commit(false)
 		})
 	})
-}
-
-// checkNew returns a *docdb.DuplicateError if a new document's _id or one of
-// its unique keys is taken.
-func (e *Engine) checkNew(r record) error {
-	there, err := e.has(r.key)
-	if err != nil {
-		return err
-	}
-	if there {
-		return &docdb.DuplicateError{Index: docdb.IDIndex}
-	}
-	return e.checkUnique(r)
 }
 
 // Replace implements docdb.Collection.
@@ -108,93 +96,51 @@ func (c collection) Replace(ctx context.Context, id bson.RawValue, when docdb.Fi
 	if docdb.Compare(id, docdb.ID(doc)) != 0 {
 		return fmt.Errorf("%w: a document cannot be replaced by one with another _id", docdb.ErrInvalid)
 	}
-	return c.write(ctx, func(co *coll, state *collState) error {
+	return c.write(ctx, func(co *catalog.Collection, state *catalog.State) error {
 		if state == nil {
 			return docdb.ErrNoMatch
 		}
-		m := c.e.newRecorder(ctx, state)
-		defer m.release()
-		if err := m.begin(); err != nil {
+		m := c.e.writes.NewRecorder(ctx, state)
+		defer m.Release()
+		if err := m.Begin(); err != nil {
 			return err
 		}
-		r := m.fresh(doc, len(doc))
-		return m.holding(co, c.e.appendLocks(nil, r), func() error {
-			was, err := m.matching(r.key, when)
+		r := m.Fresh(doc, len(doc))
+		return m.Holding(co, c.e.writes.AppendLocks(nil, r), func() error {
+			was, err := m.Matching(r.Key, when)
 			if err != nil {
 				return err
 			}
-			if err := c.e.checkUnique(r); err != nil {
+			if err := c.e.writes.CheckUnique(r); err != nil {
 				return err
 			}
-			w := m.newWrite(co)
-			w.put(r, was.entries, doc)
-			return w.commit(false)
+			w := m.NewWrite(co)
+			w.Put(r, was.Entries, doc)
+			return w.Commit(false)
 		})
 	})
 }
 
 // Delete implements docdb.Collection.
 func (c collection) Delete(ctx context.Context, id bson.RawValue, when docdb.Filter) error {
-	return c.write(ctx, func(co *coll, state *collState) error {
+	return c.write(ctx, func(co *catalog.Collection, state *catalog.State) error {
 		if state == nil {
 			return docdb.ErrNoMatch
 		}
-		m := c.e.newRecorder(ctx, state)
-		defer m.release()
-		if err := m.begin(); err != nil {
+		m := c.e.writes.NewRecorder(ctx, state)
+		defer m.Release()
+		if err := m.Begin(); err != nil {
 			return err
 		}
-		key := keys.Document(state.id, keys.AppendValue(nil, id))
-		return m.holding(co, []uint64{c.e.hashOf(key)}, func() error {
-			was, err := m.matching(key, when)
+		key := keys.Document(state.ID, keys.AppendValue(nil, id))
+		return m.Holding(co, []uint64{c.e.writes.HashOf(key)}, func() error {
+			was, err := m.Matching(key, when)
 			if err != nil {
 				return err
 			}
-			w := m.newWrite(co)
-			w.remove(was)
-			return w.commit(true)
+			w := m.NewWrite(co)
+			w.Remove(was)
+			return w.Commit(true)
 		})
 	})
-}
-
-// holding calls do with keys locked. When do needs a place for heavy writes, it is called
-// again with one.
-func (m *recorder) holding(co *coll, keys []uint64, do func() error) error {
-	for {
-		err := m.holdingOnce(co, keys, do)
-		if !errors.Is(err, errHeavy) {
-			return err
-		}
-		if err := m.acquire(); err != nil {
-			return err
-		}
-	}
-}
-
-func (m *recorder) holdingOnce(co *coll, keys []uint64, do func() error) error {
-	held, err := co.locks.lock(m.ctx, keys)
-	if err != nil {
-		return err
-	}
-	defer co.locks.unlock(held)
-	m.locked = true
-	defer func() { m.locked = false }()
-	if err := m.ctx.Err(); err != nil {
-		return err
-	}
-	return do()
-}
-
-// matching returns the record of the document at key, which the caller
-// holds; ErrNoMatch unless there is one that satisfies when.
-func (m *recorder) matching(key []byte, when docdb.Filter) (record, error) {
-	doc, ok, err := m.e.get(key)
-	if err != nil {
-		return record{}, err
-	}
-	if !ok || !when.Match(doc) {
-		return record{}, docdb.ErrNoMatch
-	}
-	was := m.stored(doc)
-	return was, was.err
 }

@@ -21,8 +21,8 @@ import (
 	"github.com/orgd/orgd/internal/docdb/mongodb/mongotest"
 )
 
-// Each benchmark has a sub-benchmark "bare": the same on the driver with nothing
-// around it, and as durable.
+// Each benchmark has a sub-benchmark "bare": the same calls on the bare driver, with the same
+// durability.
 
 const (
 	benchDocs  = 100_000
@@ -44,7 +44,7 @@ func benchVersion(i, n int) bson.Raw {
 	return raw
 }
 
-// benchCollections returns one new, empty collection of the engine and as the driver has it.
+// benchCollections returns a new, empty collection twice: of the engine and of the driver.
 func benchCollections(b *testing.B, indexes ...docdb.Index) (docdb.Collection, *mongo.Collection) {
 	b.Helper()
 	uri, database := mongotest.URI(b), mongotest.Database(b)
@@ -85,7 +85,7 @@ func benchFill(b *testing.B, c docdb.Collection, n int) {
 	}
 }
 
-// benchParallel runs do in so many goroutines, b.N times in all.
+// benchParallel runs do in that many goroutines, b.N times in all.
 func benchParallel(b *testing.B, workers int, do func(i int) error) {
 	b.Helper()
 	var next atomic.Int64

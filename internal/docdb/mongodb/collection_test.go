@@ -12,7 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/bsontest"
 	"github.com/orgd/orgd/internal/docdb/mongodb"
 	"github.com/orgd/orgd/internal/docdb/mongodb/mongotest"
 )
@@ -52,7 +52,7 @@ func TestInsertManyAnswersByPosition(t *testing.T) {
 		doc(1, 3, 3, 3),                      // the _id is taken
 		raw(t, bson.D{{Key: "a", Value: 4}}), // no _id
 		doc(5, 1, 5, 5),                      // a is taken
-		docdbtest.Sized(6, docdb.MaxDocumentSize+1),
+		bsontest.Sized(6, docdb.MaxDocumentSize+1),
 		doc(7, 7, 1, 1), // b and c are taken
 		doc(8, 8, 1, 2),
 		doc(2, 9, 9, 9), // the _id is taken by the first
@@ -120,14 +120,14 @@ func TestIndexesMadeByOthers(t *testing.T) {
 	if err != nil || len(specs) != 5 {
 		t.Errorf("%v, %d indexes, want 5", err, len(specs))
 	}
-	// A plain index beside theirs on the same keys.
+	// A plain index of docdb beside theirs on the same keys.
 	if err := c.CreateIndex(t.Context(), docdb.Index{Name: "mine", Keys: []docdb.Key{{Path: "plain"}}}); err != nil {
 		t.Error(err)
 	}
 }
 
-// TestOrderAfterAnotherProcessChangedTheIndexes: what is remembered of an index
-// is found out to be wrong.
+// TestOrderAfterAnotherProcessChangedTheIndexes: Find asks the server again when what it remembers
+// of an index is wrong.
 func TestOrderAfterAnotherProcessChangedTheIndexes(t *testing.T) {
 	uri, name := mongotest.URI(t), mongotest.Database(t)
 	db := open(t, mongodb.Config{URI: uri}).Database(name)
@@ -162,7 +162,7 @@ func TestOrderAfterAnotherProcessChangedTheIndexes(t *testing.T) {
 	}
 }
 
-func TestListLeavesOutWhatIsNotDocdbs(t *testing.T) {
+func TestListLeavesOutCollectionsThatAreNotDocdbs(t *testing.T) {
 	uri, name := mongotest.URI(t), mongotest.Database(t)
 	db := open(t, mongodb.Config{URI: uri}).Database(name)
 	theirs := driver(t, name).Database()

@@ -25,16 +25,17 @@
 //
 // The driver retries a write once its connection breaks, where the topology
 // permits (not on a standalone server), under the same transaction number, so
-// the server executes it once. Once the driver has a write nothing but its deadline, the
-// caller's or [Config.Timeout], ends it before there is an answer. What a caller sees of it:
+// the server executes it once. A write that the driver has been given waits for its answer until
+// its deadline, the caller's or that of [Config.Timeout], even if its caller cancels it. The
+// caller gets:
 //
 //   - ErrUnavailable: nothing was sent, or the server said that it did nothing.
-//   - ErrOutcomeUnknown: a command was sent and no answer to it came, or the
-//     answer was that it was executed but is not known to be on a majority, or an attempt was lost, the driver tried
-//     again, and the answer to that (duplicate key, no match) may be due to the
-//     lost attempt itself. A MongoDB server would recognise its own write then,
-//     but a compatible one may not and the two cannot be told apart.
-//   - anything else: the answer of the server.
+//   - ErrOutcomeUnknown: a command was sent and no answer to it came; or the answer was that the
+//     command was executed but is not known to be on a majority; or an attempt was lost, the
+//     driver tried again, and the answer to the second attempt (duplicate key, no match) may be
+//     due to the first. A MongoDB server would recognise the write as the same, but a compatible
+//     server may not, and the engine cannot tell them apart.
+//   - any other error: the answer of the server.
 //
 // Errors hold codes and names only: MongoDB's texts quote key values, which
 // belong in no log, and the connection string holds a password.
@@ -43,7 +44,6 @@ package mongodb
 import (
 	"context"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -54,7 +54,10 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/fair"
+	"github.com/orgd/orgd/internal/docdb/mongodb/call"
+	"github.com/orgd/orgd/internal/docdb/mongodb/collection"
+	"github.com/orgd/orgd/internal/docdb/mongodb/connection"
+	"github.com/orgd/orgd/internal/docdb/mongodb/outcome"
 )
 
 const (
@@ -68,16 +71,16 @@ type Config struct {
 	// URI is a connection string, mongodb:// or mongodb+srv://. Its read and
 	// write settings are overridden: see the package comment.
 	URI string
-	// AppName is how the server's logs call this client. Empty: the URI's.
+	// AppName is the name of this client in the server's logs. Empty: the URI's.
 	AppName string
-	// Timeout bounds every call whose context has no deadline of its own; of
-	// Find, every batch. CreateIndex and CarryIndexes are not bounded: they take as
-	// long as there are documents. 0: the URI's timeoutMS, else 10 seconds.
+	// Timeout bounds every call whose context has no deadline of its own, and of Find every
+	// batch. It does not bound CreateIndex and CarryIndexes, whose time grows with the
+	// documents. 0: the URI's timeoutMS, else 10 seconds.
 	Timeout time.Duration
 	// OpenTimeout bounds Open. 0: 5 seconds.
 	OpenTimeout time.Duration
 	// Linearizable makes Get use read concern "linearizable", where the
-	// deployment has it (a standalone server needs it not).
+	// deployment has it (a standalone server does not need it).
 	Linearizable bool
 	// Monitor, if not nil, is told of every command. Its events are the driver's, and may hold
 	// what clients have stored.
@@ -86,22 +89,10 @@ type Config struct {
 
 // Engine is a docdb.Engine on a MongoDB deployment.
 type Engine struct {
-	client       *mongo.Client
-	timeout      time.Duration
-	linearizable bool
-	secrets      secrets
-	orders       orderCache
-	plain        atomic.Bool // collections are created without a validator: see Create
-	inserts      batcher[bson.Raw, struct{}]
-	gets         batcher[bson.RawValue, bson.Raw]
-	scans        *fair.Queue
-
-	life context.Context // ends when Close begins
-	end  context.CancelFunc
-
-	mu     sync.Mutex // guards closed, and calls' Add against Close's Wait
-	closed bool
-	calls  sync.WaitGroup
+	client *mongo.Client
+	calls  *call.Runner
+	shared *collection.Shared
+	plain  atomic.Bool // collections are created without a validator: see Create
 }
 
 var _ docdb.Engine = (*Engine)(nil)
@@ -111,23 +102,24 @@ var _ docdb.Engine = (*Engine)(nil)
 // docdb.ErrUnavailable for a deployment that does not answer; it is one line
 // that names the hosts and never a credential.
 func Open(ctx context.Context, cfg Config) (*Engine, error) {
-	opts, secrets, err := clientOptions(cfg)
+	opts, secrets, err := connection.Options(cfg.URI, cfg.AppName)
 	if err != nil {
 		return nil, err
 	}
-	var health health
-	opts.SetServerMonitor(health.monitor())
-	e := &Engine{timeout: callTimeout(cfg, opts), secrets: secrets, scans: newScans(opts)}
-	e.inserts.writes = true
-	opts.Timeout = nil // ours is per call, the driver's would also bound streams
+	var health connection.Health
+	opts.SetServerMonitor(health.Monitor())
+	e := &Engine{calls: call.NewRunner(ctx, callTimeout(cfg, opts), secrets)}
+	opts.Timeout = nil // the driver's timeout would bound streams too; calls bounds each call
+	opts.SetMonitor(outcome.MonitorWith(cfg.Monitor))
 	if e.client, err = mongo.Connect(opts); err != nil {
-		return nil, fmt.Errorf("%w: connect to MongoDB at %s: %s", docdb.ErrInvalid, hosts(opts), secrets.line(err.Error()))
+		return nil, fmt.Errorf("%w: connect to MongoDB at %s: %s", docdb.ErrInvalid, connection.Hosts(opts), secrets.Line(err.Error()))
 	}
-	if err := e.check(ctx, cfg, opts, &health); err != nil {
+	linearizable, err := e.check(ctx, cfg, opts, &health)
+	if err != nil {
 		e.disconnect()
 		return nil, err
 	}
-	e.life, e.end = context.WithCancel(context.WithoutCancel(ctx))
+	e.shared = collection.NewShared(e.calls, collection.NewScans(opts), linearizable)
 	return e, nil
 }
 
@@ -143,8 +135,9 @@ func callTimeout(cfg Config, opts *options.ClientOptions) time.Duration {
 	}
 }
 
-// check waits for the deployment's first answer and looks at what it is.
-func (e *Engine) check(ctx context.Context, cfg Config, opts *options.ClientOptions, health *health) error {
+// check waits for the deployment's first answer, and refuses a connection under which reads and
+// writes would not follow the primary. It returns whether Get is to be linearizable.
+func (e *Engine) check(ctx context.Context, cfg Config, opts *options.ClientOptions, health *connection.Health) (linearizable bool, err error) {
 	limit := cfg.OpenTimeout
 	if limit <= 0 {
 		limit = defaultOpenTimeout
@@ -152,23 +145,22 @@ func (e *Engine) check(ctx context.Context, cfg Config, opts *options.ClientOpti
 	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var hello hello
-	err := e.client.Database("admin").RunCommand(bounded, bson.D{{Key: "hello", Value: 1}},
+	err = e.client.Database("admin").RunCommand(bounded, bson.D{{Key: "hello", Value: 1}},
 		options.RunCmd().SetReadPreference(readpref.Primary())).Decode(&hello)
-	if hasCode(err, codeCommandNotFound) {
-		return nil // before 4.4 it is called isMaster
+	if outcome.HasCode(err, outcome.CommandNotFound) {
+		return false, nil // before MongoDB 4.4 the command is isMaster
 	}
 	if err != nil {
-		return e.openFault(ctx, limit, opts, health, err)
+		return false, e.openFault(ctx, limit, opts, health, err)
 	}
 	if opts.Direct != nil && *opts.Direct && !hello.alone() {
-		return fmt.Errorf("%w: connect to MongoDB at %s: it is one member of the replica set %q: leave directConnection out, "+
-			"so that reads and writes go to the primary", docdb.ErrInvalid, hosts(opts), hello.SetName)
+		return false, fmt.Errorf("%w: connect to MongoDB at %s: the server is one member of the replica set %q: leave directConnection out, "+
+			"so that reads and writes go to the primary", docdb.ErrInvalid, connection.Hosts(opts), hello.SetName)
 	}
-	e.linearizable = cfg.Linearizable && hello.replicates()
-	return nil
+	return cfg.Linearizable && hello.replicates(), nil
 }
 
-// hello is what a server says of itself.
+// hello is the server's answer to the command of that name: what the server is.
 type hello struct {
 	SetName  string   `bson:"setName"`
 	Hosts    []string `bson:"hosts"`
@@ -177,28 +169,28 @@ type hello struct {
 	Message  string   `bson:"msg"`
 }
 
-// alone reports whether it will always be this server that takes the writes.
-// Under directConnection the driver talks to that one member whatever it is or
-// becomes, so with other members reads and writes would not follow the primary.
+// alone reports whether no other server can become the primary. Under directConnection the
+// driver talks to this server only, so with other members reads and writes would not follow the
+// primary.
 func (h hello) alone() bool {
 	return h.SetName == "" || len(h.Hosts)+len(h.Passives) <= 1 && h.Primary
 }
 
-// replicates reports whether it is part of a replica set or a sharded cluster.
+// replicates reports whether the server is part of a replica set or a sharded cluster.
 func (h hello) replicates() bool { return h.SetName != "" || h.Message == "isdbgrid" }
 
-// openFault says why no answer came.
-func (e *Engine) openFault(ctx context.Context, limit time.Duration, opts *options.ClientOptions, health *health, err error) error {
-	f := &fault{is: docdb.ErrUnavailable, cause: ctx.Err()}
-	if hasCode(err, codeAuthenticationFailed) || hasCode(err, codeAtlas) {
-		f.text = "MongoDB at " + hosts(opts) + " refuses the user name or the password"
+// openFault returns the error of Open when no answer came.
+func (e *Engine) openFault(ctx context.Context, limit time.Duration, opts *options.ClientOptions, health *connection.Health, err error) error {
+	f := &outcome.Error{Kind: docdb.ErrUnavailable, Cause: ctx.Err()}
+	if outcome.RefusesCredentials(err) {
+		f.Text = "MongoDB at " + connection.Hosts(opts) + " refuses the user name or the password"
 		return f
 	}
-	reason := health.last()
+	reason := health.Last()
 	if reason == "" || !mongo.IsTimeout(err) {
 		reason = err.Error()
 	}
-	f.text = fmt.Sprintf("no answer from MongoDB at %s within %s: %s", hosts(opts), limit, e.secrets.line(reason))
+	f.Text = fmt.Sprintf("no answer from MongoDB at %s within %s: %s", connection.Hosts(opts), limit, e.calls.Errors.Secrets.Line(reason))
 	return f
 }
 
@@ -209,29 +201,22 @@ func (e *Engine) Database(name string) docdb.Database {
 
 // Ping implements docdb.Engine.
 func (e *Engine) Ping(ctx context.Context) error {
-	return e.read(ctx, "ping", func(ctx context.Context) error {
+	return e.calls.Read(ctx, "ping", func(ctx context.Context) error {
 		return e.client.Ping(ctx, readpref.Primary())
 	})
 }
 
-// Close implements docdb.Engine. A Find in progress is a call in progress: Close
-// must not be called from within its loop.
+// Close implements docdb.Engine. It waits for a Find in progress, so it must not be called from
+// within the loop over a Find.
 func (e *Engine) Close() error {
-	e.mu.Lock()
-	closed := e.closed
-	e.closed = true
-	e.mu.Unlock()
-	if closed {
-		return nil
+	if e.calls.Close() {
+		e.disconnect()
 	}
-	e.end()
-	e.calls.Wait()
-	e.disconnect()
 	return nil
 }
 
-// disconnect releases the driver. Its one failure is that connections did not
-// come back in time, and then they are cut.
+// disconnect releases the driver. It can fail only because connections did not come back in
+// time, and then the driver cuts them.
 func (e *Engine) disconnect() {
 	ctx, cancel := context.WithTimeout(context.Background(), disconnectTimeout)
 	defer cancel()

@@ -20,7 +20,7 @@ type write struct {
 	call    func(ctx context.Context, db docdb.Database) error
 }
 
-// everyWrite is all of them, each of which succeeds on what newWritable has made.
+// everyWrite returns every kind of write; each succeeds in a database of newWritable.
 func everyWrite(t *testing.T) map[string]write {
 	one := raw(t, bson.D{{Key: "_id", Value: 1}})
 	return map[string]write{
@@ -74,7 +74,7 @@ func newWritable(t *testing.T) (name string) {
 	return name
 }
 
-// seen has every command of a name meet a fault, and tells of the first.
+// seen gives every command of a name a fault; the channel is closed at the first.
 func seen(p *mongotest.Proxy, name string, f mongotest.Fault) <-chan struct{} {
 	first := make(chan struct{})
 	choose := mongotest.First(1, name, "", f)
@@ -91,7 +91,7 @@ func seen(p *mongotest.Proxy, name string, f mongotest.Fault) <-chan struct{} {
 	return first
 }
 
-func TestAWriteIsFollowedWhenItsCallerHangsUp(t *testing.T) {
+func TestACancelledWriteGoesOnToItsOutcome(t *testing.T) {
 	for name, w := range everyWrite(t) {
 		t.Run(name, func(t *testing.T) {
 			p := mongotest.NewProxy(t, mongotest.URI(t))
@@ -104,7 +104,7 @@ func TestAWriteIsFollowedWhenItsCallerHangsUp(t *testing.T) {
 			<-sent
 			hangUp()
 			if err := <-answer; err != nil {
-				t.Errorf("it was done, and answers %v", err)
+				t.Errorf("the write was done, and answers %v", err)
 			}
 		})
 	}
@@ -126,7 +126,7 @@ func TestTheDeadlineEndsAWriteThatWasSent(t *testing.T) {
 	}
 }
 
-func TestAWriteWhoseAnswerIsLostIsInDoubt(t *testing.T) {
+func TestTheOutcomeOfAWriteWhoseAnswerIsLostIsUnknown(t *testing.T) {
 	for name, w := range everyWrite(t) {
 		t.Run(name, func(t *testing.T) {
 			p := mongotest.NewProxy(t, mongotest.URI(t))
@@ -137,7 +137,7 @@ func TestAWriteWhoseAnswerIsLostIsInDoubt(t *testing.T) {
 	}
 }
 
-// TestCloseEndsTheMakingOfAnIndex: it may take hours, and nobody waits for it any more.
+// TestCloseEndsTheMakingOfAnIndex: it may take hours, and no caller waits for it any more.
 func TestCloseEndsTheMakingOfAnIndex(t *testing.T) {
 	for _, name := range []string{"CreateIndex", "CarryIndexes"} {
 		t.Run(name, func(t *testing.T) {
@@ -158,7 +158,7 @@ func TestCloseEndsTheMakingOfAnIndex(t *testing.T) {
 	}
 }
 
-// TestAHeldWriteArrivesAfterItsEngineIsGone: what was in doubt was not done, and is later.
+// TestAHeldWriteArrivesAfterItsEngineIsGone: a write of unknown outcome is carried out later.
 func TestAHeldWriteArrivesAfterItsEngineIsGone(t *testing.T) {
 	p := mongotest.NewProxy(t, mongotest.URI(t))
 	name := newWritable(t)

@@ -17,8 +17,8 @@ import (
 	"github.com/orgd/orgd/internal/docdb/mongodb/mongotest"
 )
 
-// broken opens an engine whose connections a test can break, and the same
-// collection without the proxy.
+// broken returns a database of an engine whose connections a test can break, and a collection of it
+// that is reached without the proxy.
 func broken(t *testing.T, options string) (*mongotest.Proxy, docdb.Database, docdb.Collection) {
 	t.Helper()
 	p := mongotest.NewProxy(t, mongotest.URI(t))
@@ -39,8 +39,8 @@ func isOutcome(t *testing.T, err, want error) {
 	}
 }
 
-// recovers asks that a call succeeds once the driver has found the server again,
-// and until then says that nothing was done.
+// recovers asserts that a call succeeds once the driver has found the server again, and until then
+// says that nothing was done.
 func recovers(t *testing.T, call func() error) {
 	t.Helper()
 	for end := time.Now().Add(15 * time.Second); ; {
@@ -54,8 +54,8 @@ func recovers(t *testing.T, call func() error) {
 	}
 }
 
-// mended lets all pass, and waits until the driver has seen it: it tries so often on what
-// breaks at once that the server, or the proxy, runs out of connections for a while.
+// mended lets all commands pass, and waits until the driver has connected again: while connections
+// break at once it tries so often that the server, or the proxy, runs out of connections for a while.
 func mended(t *testing.T, p *mongotest.Proxy, db docdb.Database) {
 	t.Helper()
 	p.On(nil)
@@ -69,7 +69,7 @@ func TestWritesOnBrokenConnections(t *testing.T) {
 	doc := func(id string, v int) bson.Raw {
 		return raw(t, bson.D{{Key: "_id", Value: id}, {Key: "v", Value: v}})
 	}
-	// Each call works on the document named like it, which exists but for Insert.
+	// Each call is about the document of its name, which exists but for Insert.
 	calls := map[string]struct {
 		command string
 		call    func(db docdb.Database, id string) error
@@ -112,11 +112,11 @@ func TestWritesOnBrokenConnections(t *testing.T) {
 					p.On(mongotest.Nth(1, test.command, "", mongotest.Lose))
 					err := test.call(db, "once")
 					if option != "" || err != nil {
-						// The driver's second attempt may meet what the first did.
+						// The driver's second attempt may meet the effect of the first.
 						isOutcome(t, err, docdb.ErrOutcomeUnknown)
 					}
 					if !test.done(c, "once") {
-						t.Error("not done, although the server got it")
+						t.Error("not done, although the server got the command")
 					}
 					mended(t, p, db)
 					p.On(mongotest.First(1000, test.command, "", mongotest.Lose))
@@ -125,10 +125,10 @@ func TestWritesOnBrokenConnections(t *testing.T) {
 					p.On(mongotest.First(1000, test.command, "", mongotest.Stall))
 					isOutcome(t, test.call(db, "stall"), docdb.ErrOutcomeUnknown)
 					if !test.done(c, "stall") {
-						t.Error("not done, although the server got it")
+						t.Error("not done, although the server got the command")
 					}
 					mended(t, p, db)
-					// What never reached the server can't be told from what did.
+					// The driver can't tell whether the command has reached the server.
 					p.On(mongotest.First(1000, test.command, "", mongotest.Cut))
 					isOutcome(t, test.call(db, "cut"), docdb.ErrOutcomeUnknown)
 					p.On(nil)
@@ -175,7 +175,7 @@ func TestReadsOnBrokenConnections(t *testing.T) {
 
 	p.On(mongotest.Nth(1, "find", "", mongotest.Cut))
 	if _, err := db.Collection("c").Get(t.Context(), value(t, 1)); err != nil {
-		t.Errorf("a read is tried again, but: %v", err)
+		t.Errorf("the driver tries a read again, but: %v", err)
 	}
 	p.On(mongotest.First(2, "getMore", "", mongotest.Cut))
 	if n := len(find(t, db.Collection("c"), docdb.Query{})); n != len(docs) {
@@ -231,8 +231,8 @@ func TestUnavailable(t *testing.T) {
 	recovers(t, func() error { return c.Insert(t.Context(), raw(t, bson.D{{Key: "_id", Value: 1}})) })
 }
 
-// TestKill kills the server in the midst of writes: what was acknowledged is there
-// afterwards, what was not is there as a whole or not at all.
+// TestKill kills the server in the midst of writes. Afterwards acknowledged writes are there, and
+// the others are there as a whole or not at all.
 func TestKill(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes long: make test-long")

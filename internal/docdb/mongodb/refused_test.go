@@ -9,12 +9,12 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/bsontest"
 	"github.com/orgd/orgd/internal/docdb/mongodb"
 	"github.com/orgd/orgd/internal/docdb/mongodb/mongotest"
 )
 
-// refusal is what a server answers to a command that it does not begin.
+// refusal is the answer of a server to a command that it does not begin.
 func refusal(code int, name string) bson.D {
 	return bson.D{{Key: "ok", Value: 0}, {Key: "errmsg", Value: "no"}, {Key: "code", Value: code}, {Key: "codeName", Value: name}}
 }
@@ -50,14 +50,14 @@ func TestCreateOnAServerWithoutValidators(t *testing.T) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			if n := len(r.commands["create"]); n != 4 {
-				t.Errorf("it was asked to create %d times, want once with a validator and three times without", n)
+				t.Errorf("the server got %d creates, want one with a validator and three without", n)
 			}
 		})
 	}
 }
 
-// TestCreateThatIsRefusedOnceMore is refused for another reason than the validator: then
-// that is what is told, and the next one asks for it again.
+// TestCreateThatIsRefusedOnceMore: when the server refuses a create without a validator too, its
+// reason is the error, and the next Create tries with a validator again.
 func TestCreateThatIsRefusedOnceMore(t *testing.T) {
 	p := mongotest.NewProxy(t, mongotest.URI(t))
 	db := open(t, mongodb.Config{URI: p.URI()}).Database(mongotest.Database(t))
@@ -80,7 +80,7 @@ func TestCreateThatIsRefusedOnceMore(t *testing.T) {
 	}
 }
 
-// TestARefusalSaysWhatIsMissing, and that nothing was done, whatever was asked.
+// TestARefusalSaysWhatIsMissing: and that nothing was done, for every method.
 func TestARefusalSaysWhatIsMissing(t *testing.T) {
 	for code, want := range map[int]struct {
 		name string
@@ -141,7 +141,8 @@ func positions(codes map[int]int, more ...bson.E) func(mongotest.Command) any {
 	}
 }
 
-// TestPositionsOfInsertManyAreDefinite: what is not, is the call's own error.
+// TestPositionsOfInsertManyAreDefinite: the error of a document whose outcome is unknown is that of
+// the whole call.
 func TestPositionsOfInsertManyAreDefinite(t *testing.T) {
 	concern := bson.E{Key: "writeConcernError", Value: bson.D{{Key: "code", Value: 64}, {Key: "errmsg", Value: "no"}}}
 	for name, test := range map[string]struct {
@@ -183,10 +184,10 @@ func TestPositionsOfInsertManyAreDefinite(t *testing.T) {
 	}
 }
 
-// TestInsertManyInSeveralMessages fails in the second, since MongoDB takes 48,000,000
-// bytes in one: that nothing was done is true of that one only.
+// TestInsertManyInSeveralMessages: MongoDB takes 48,000,000 bytes in a message, so there are two, of
+// which the second fails. That nothing was done is true of the second only.
 func TestInsertManyInSeveralMessages(t *testing.T) {
-	docs := []bson.Raw{docdbtest.Sized(1, docdb.MaxDocumentSize), docdbtest.Sized(2, docdb.MaxDocumentSize), docdbtest.Sized(3, docdb.MaxDocumentSize)}
+	docs := []bson.Raw{bsontest.Sized(1, docdb.MaxDocumentSize), bsontest.Sized(2, docdb.MaxDocumentSize), bsontest.Sized(3, docdb.MaxDocumentSize)}
 	for name, answer := range map[string]bson.D{"not the primary": refusal(10107, "NotWritablePrimary"), "not permitted": refusal(13, "Unauthorized")} {
 		t.Run(name, func(t *testing.T) {
 			p := mongotest.NewProxy(t, mongotest.URI(t))
@@ -211,8 +212,9 @@ func TestInsertManyInSeveralMessages(t *testing.T) {
 	}
 }
 
-// TestACommandThatIsNotOnAMajorityIsInDoubt: it was carried out, but may be undone.
-func TestACommandThatIsNotOnAMajorityIsInDoubt(t *testing.T) {
+// TestTheOutcomeOfACommandThatIsNotOnAMajorityIsUnknown: the command was carried out, but may
+// be undone.
+func TestTheOutcomeOfACommandThatIsNotOnAMajorityIsUnknown(t *testing.T) {
 	for name, w := range everyWrite(t) {
 		t.Run(name, func(t *testing.T) {
 			p := mongotest.NewProxy(t, mongotest.URI(t))

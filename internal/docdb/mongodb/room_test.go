@@ -6,22 +6,23 @@ import (
 	"testing"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/bsontest"
+	"github.com/orgd/orgd/internal/docdb/meter"
 	"github.com/orgd/orgd/internal/docdb/mongodb/mongotest"
 )
 
-// TestFindAsksForRoom before it copies a document for the caller, and ends with the very
-// error that it is told.
+// TestFindAsksForRoom: it asks before it copies a document for the caller, and ends with the error
+// that the room returns.
 func TestFindAsksForRoom(t *testing.T) {
 	c := create(t, mongotest.URI(t))
 	const size = 100 << 10
 	for i := range 5 {
-		if err := c.Insert(t.Context(), docdbtest.Doc(i, "text", strings.Repeat("x", size))); err != nil {
+		if err := c.Insert(t.Context(), bsontest.Doc(i, "text", strings.Repeat("x", size))); err != nil {
 			t.Fatal(err)
 		}
 	}
 	full, asked := errors.New("full"), 0
-	ctx := docdb.WithRoom(t.Context(), func(bytes int) error {
+	ctx := meter.WithRoom(t.Context(), func(bytes int) error {
 		if asked += bytes; asked > 3*size+size/2 {
 			return full
 		}

@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/meter"
 	"github.com/orgd/orgd/internal/docdb/mongodb"
 	"github.com/orgd/orgd/internal/docdb/mongodb/mongotest"
 )
@@ -44,7 +45,7 @@ func TestScansLeaveConnectionsToOthers(t *testing.T) {
 		}
 		return n, nil
 	}
-	client := docdb.WithTurns(t.Context(), func() docdb.Turn { return docdb.NoTurn })
+	client := meter.WithTurns(t.Context(), func() meter.Turn { return meter.NoTurn })
 	for range 2 {
 		if err := e.Scans().Enter(t.Context(), "another"); err != nil {
 			t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/filter"
 	"github.com/orgd/orgd/internal/docdb/mongodb"
 	"github.com/orgd/orgd/internal/docdb/mongodb/mongotest"
 )
@@ -28,13 +29,13 @@ func record(p *mongotest.Proxy) *recorder {
 	return r
 }
 
-// TestAListOfIDsIsOneMessage, and leaves how to look them up to the server.
+// TestAListOfIDsIsOneMessage: and the server chooses how to look them up.
 func TestAListOfIDsIsOneMessage(t *testing.T) {
 	p := mongotest.NewProxy(t, mongotest.URI(t))
 	c := create(t, p.URI())
 	var docs []any
 	var ids []bson.RawValue
-	for i := range docdb.MaxInValues {
+	for i := range filter.MaxInValues {
 		docs = append(docs, bson.D{{Key: "_id", Value: i}})
 		ids = append(ids, value(t, i))
 	}
@@ -55,9 +56,8 @@ func TestAListOfIDsIsOneMessage(t *testing.T) {
 }
 
 // TestCommandsOnTheWire: whatever the connection string asks for, every write is
-// journaled on a majority, every read is of the primary and of what a majority has,
-// and every find walks an index in the order of its sort, unless it is for a few
-// documents of a filter.
+// journaled on a majority, every read goes to the primary and returns what a majority has, and
+// every find walks an index in the order of its sort, unless it is for a few documents of a filter.
 func TestCommandsOnTheWire(t *testing.T) {
 	p := mongotest.NewProxy(t, mongotest.URI(t))
 	e := open(t, mongodb.Config{URI: p.URI() + "&w=1&journal=false&readConcernLevel=local&readPreference=secondaryPreferred"})
@@ -107,7 +107,7 @@ func TestCommandsOnTheWire(t *testing.T) {
 		}
 		for _, cmd := range r.commands[command] {
 			// Under directConnection the driver says "primaryPreferred" whatever
-			// is asked for, which is why Open looks whether the server is alone.
+			// the engine asks for, which is why Open checks that the server is alone.
 			mode, _ := cmd.Lookup("$readPreference", "mode").StringValueOK()
 			if cmd.Lookup("readConcern", "level").String() != `"majority"` || mode == "secondaryPreferred" {
 				t.Errorf("%s: not a read of what a majority has: %v", command, cmd)

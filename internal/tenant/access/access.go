@@ -19,7 +19,7 @@ import (
 
 // Access is the way to the data of all organizations.
 type Access struct {
-	// Reader reads organizations and admins, and Dirty records what is written during moves.
+	// Reader reads organizations and admins, and Dirty records which documents are written during moves.
 	Reader Reader
 	Dirty  DirtySets
 
@@ -46,8 +46,8 @@ func New(m *master.Database, tenant docdb.Database, c cluster.Coordination) *Acc
 	return a
 }
 
-// Settle returns when every write of this process on the organization that had begun is
-// over, and a move knows of those that got no answer.
+// Settle waits until every write of this process on the organization that had begun is over, and
+// records for the move the documents whose writes got no answer.
 func (a *Access) Settle(ctx context.Context, orgID string) error {
 	if err := a.tracker.Drain(ctx, orgID); err != nil {
 		return err
@@ -74,8 +74,8 @@ func (a *Access) DrainOwn(ctx context.Context, orgID string) error {
 	return a.tracker.Drain(ctx, orgID)
 }
 
-// errMoved says that a read or a write must be done again, where the organization
-// is now. Nothing was done.
+// errMoved says that nothing was done, and that the read or write must be done again where the
+// organization is now.
 var errMoved = errors.New("the organization has moved")
 
 // usable returns an organization as it was read, if its own admins may use it.
@@ -89,14 +89,15 @@ func usable(o *master.Organization, err error) (*master.Organization, error) {
 	return o, o.CheckUsable()
 }
 
-// How often an organization is looked at whose writes are blocked, and for how long. They are
+// How often to look at an organization whose writes are blocked, and for how long. Writes are
 // blocked for milliseconds, unless the instance that moves the data has died.
 const (
 	blockedPause = 2 * time.Millisecond
 	blockedWait  = 10 * time.Second
 )
 
-// awaitUnblocked waits a little, while clients are held off, which was met first at that time.
+// awaitUnblocked pauses before the next look at an organization whose clients are blocked; began is
+// when the request first met the block.
 func awaitUnblocked(ctx context.Context, began time.Time, blocked bool) error {
 	switch {
 	case !blocked:

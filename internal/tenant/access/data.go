@@ -15,41 +15,41 @@ type Data struct {
 	access *Access
 	orgID  string
 	limits Limits
-	// admitted says that the request was let in already: it begins with what was read of the
-	// organization then.
+	// admitted says that Authenticate has accepted the request: the access begins with the
+	// organization as it was read then.
 	admitted bool
-	// principal is that of a request that was not let in yet, or nil.
+	// principal is the principal of a request that was not authenticated yet, or nil.
 	principal *org.Principal
 }
 
 // Limits hold an organization's writes to its quota.
 type Limits interface {
-	// Known reports whether a write may begin: whether it is known how much the organization has.
+	// Known reports whether a write may begin: whether the organization's usage is known.
 	Known(o *master.Organization) bool
-	// Learn finds out how much the organization has, while none of the caller's writes is counted.
+	// Learn finds out the organization's usage, while no write of the caller is counted.
 	Learn(ctx context.Context) error
-	// Writable returns the collection in which a write takes place; false when it is not known
-	// any more how much the organization has.
+	// Writable returns the collection for a write; false if the organization's usage is not
+	// known any more.
 	Writable(o *master.Organization, c docdb.Collection) (docdb.Collection, bool)
-	// Alterable returns the collection in which indexes are changed.
+	// Alterable returns the collection for a change of indexes.
 	Alterable(o *master.Organization, c docdb.Collection) docdb.Collection
 }
 
-// Data returns the access to an organization's data. It does no I/O; whether
-// the organization may be used is looked at by every call.
+// Data returns the access to an organization's data. It does no I/O; every call checks whether the
+// organization may be used.
 func (a *Access) Data(orgID string, limits Limits) Data {
 	return Data{access: a, orgID: orgID, limits: limits}
 }
 
-// Admitted returns the access for a request that Authenticate has let in: it begins
-// with what was read of the organization then. It looks again afterwards in any case.
+// Admitted returns the access for a request that Authenticate has accepted: it begins with the
+// organization as it was read then. It reads the organization again afterwards in any case.
 func (d Data) Admitted() Data {
 	d.admitted = true
 	return d
 }
 
-// As returns the access for a request of that principal that was not let in yet: whatever
-// looks at the organization looks at the principal with it, as Authenticate does.
+// As returns the access for a request of that principal that was not authenticated yet: whenever the
+// access checks the organization, it checks the principal too, as Authenticate does.
 func (d Data) As(p org.Principal) Data {
 	d.principal = &p
 	return d
@@ -72,11 +72,11 @@ func (d *Data) Organization(ctx context.Context) (*master.Organization, error) {
 	return usable(d.access.Reader.Organization(ctx, d.orgID))
 }
 
-// Read runs a read of the organization's collection, again if the collection has
-// been replaced meanwhile. What it has read, or that it could not be read, counts when the
-// organization may still be used and is at the same generation after that: then the
-// collection was the one in use when it was read, and its owner's. That writes are blocked does
-// not concern it, unless reads are, too: what it sees meanwhile is brought over.
+// Read runs a read of the organization's collection, and repeats it if the collection has been
+// replaced meanwhile. The result, or the error, counts only if afterwards the organization may still
+// be used and is at the same generation: then the collection was in use, and the organization's,
+// while it was read. A block of writes does not stop a read, unless reads are blocked too: the
+// move brings over what the read sees meanwhile.
 func (d *Data) Read(ctx context.Context, f func(context.Context, docdb.Collection) error) error {
 	if d.principal != nil {
 		if counts, err := d.readAhead(ctx, f); counts {
@@ -112,10 +112,10 @@ func (d *Data) Read(ctx context.Context, f func(context.Context, docdb.Collectio
 	}
 }
 
-// readAhead is Read for less, on a shared engine: it reads where the data was when this process
-// last looked, and then checks the principal and where the data is together, instead of one
-// before and the other after. It says whether the answer counts. f may be called for a principal
-// that is then refused.
+// readAhead is a cheaper Read for a shared engine: it reads where the data was when this process last
+// read the organization, and then checks the principal and the organization together, instead of
+// one before and the other after. It returns whether the result counts. f may be called for a
+// principal that is then refused.
 func (d *Data) readAhead(ctx context.Context, f func(context.Context, docdb.Collection) error) (counts bool, err error) {
 	o := d.access.cache.usable(d.orgID)
 	if o == nil {

@@ -27,7 +27,7 @@ import (
 // DirtyPrefix begins the names of all dirty sets.
 const DirtyPrefix = "dirty_"
 
-// DirtyName is that of one owner's move; a later owner's has another.
+// DirtyName is the name of the dirty set of one owner's move; a later owner has another.
 func DirtyName(opID string, token int64) string {
 	return DirtyPrefix + opID + "_" + strconv.FormatInt(token, 10)
 }
@@ -37,11 +37,11 @@ type Dirty struct {
 	Key   string        `bson:"_id"`
 	Epoch int64         `bson:"e"`
 	ID    bson.RawValue `bson:"i"`
-	// Doubt says that a write of the document got no answer: it may be carried out yet.
+	// Doubt says that a write of the document got no answer and may still be carried out.
 	Doubt bool `bson:"d,omitempty"`
 }
 
-// epochKey is what the _ids of an epoch's entries begin with.
+// epochKey is the prefix of the _ids of an epoch's entries.
 func epochKey(epoch int64) string { return fmt.Sprintf("%016x", epoch) }
 
 // DirtyKey is the _id of a document's entry. It has a digest of the document's _id,
@@ -63,18 +63,18 @@ func newDirty(epoch int64, id bson.RawValue, doubt bool) Dirty {
 
 // DirtySets are the dirty sets of moves.
 type DirtySets interface {
-	// Record adds ids to a set. They are there when it returns nil. doubt says that a write of
-	// the documents got no answer.
+	// Record adds ids to a set, and returns nil when they are stored. doubt says that a write
+	// of the documents got no answer.
 	Record(ctx context.Context, set string, epoch int64, doubt bool, ids ...bson.RawValue) error
 	// Among returns the keys of those documents that were recorded in that epoch.
 	Among(ctx context.Context, set string, epoch int64, ids []bson.RawValue) (map[string]bool, error)
-	// Between yields what was recorded in the epochs after the first and before the second.
+	// Between yields the entries of the epochs after the first and before the second.
 	Between(ctx context.Context, set string, after, before int64) iter.Seq2[Dirty, error]
 	// Drop drops the sets of all owners of an operation.
 	Drop(ctx context.Context, opID string) error
 }
 
-// NewDirtySets returns those in a master database.
+// NewDirtySets returns the dirty sets in a master database.
 func NewDirtySets(master docdb.Database) DirtySets { return dirtySets{master} }
 
 type dirtySets struct{ master docdb.Database }
@@ -132,8 +132,7 @@ func (s dirtySets) Among(ctx context.Context, set string, epoch int64, ids []bso
 	return recorded, nil
 }
 
-// errDisorder: a storage that does not keep the order of _id would have a move lose
-// documents.
+// errDisorder: on a storage that does not keep the order of _id a move would lose documents.
 var errDisorder = errors.New("the storage does not list strings in their order")
 
 // Between implements DirtySets.
@@ -185,7 +184,6 @@ func DirtyOwner(set string) (opID string, ok bool) {
 	return opID, err == nil && uuid.Validate(opID) == nil
 }
 
-// AskableIDs is how many _ids one filter asks for: its own limits are docdb.MaxInValues and
-// docdb.MaxFilterSize, and to some compatible servers each value is a comparison more for
-// every document found.
+// AskableIDs is how many _ids a filter lists: within filter.MaxInValues and filter.MaxSize, and
+// few enough for compatible servers that compare every document found with each of them.
 const AskableIDs = 100

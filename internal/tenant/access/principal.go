@@ -9,8 +9,7 @@ import (
 	"github.com/orgd/orgd/internal/tenant/master"
 )
 
-// Pair reads an organization and an admin: at the same time, where that takes a
-// message each.
+// Pair reads an organization and an admin, at the same time if the storage is reached by messages.
 func (a *Access) Pair(ctx context.Context, orgID, adminID string) (*master.Organization, *master.Admin, error) {
 	admin := a.Reader.Admin(ctx, adminID)
 	o, err := a.Reader.Organization(ctx, orgID)
@@ -21,16 +20,16 @@ func (a *Access) Pair(ctx context.Context, orgID, adminID string) (*master.Organ
 	return o, found, err
 }
 
-// Authenticate checks that what a token says is still so, in the storage and
-// without a cache: the organization and the admin exist and belong together, the
-// credentials are the ones the token was issued for, and the state permits use. Where
-// only the state does not, it returns the two with the error.
+// Authenticate checks a token's principal against the storage, without a cache: the organization and
+// the admin exist and belong together, the credentials are those the token was issued for, and the
+// organization's state permits use. If only the state does not, it returns organization and admin
+// with the error.
 func (a *Access) Authenticate(ctx context.Context, p org.Principal) (*master.Organization, *master.Admin, error) {
 	o, admin, err := a.Pair(ctx, p.OrgID, p.AdminID)
 	return checkPrincipal(p, o, admin, err)
 }
 
-// checkPrincipal decides on what was read of a principal's organization and admin.
+// checkPrincipal checks a principal against the organization and the admin that were read.
 func checkPrincipal(p org.Principal, o *master.Organization, a *master.Admin, err error) (*master.Organization, *master.Admin, error) {
 	switch {
 	case errors.Is(err, docdb.ErrNotFound):

@@ -12,16 +12,16 @@ import (
 type Reader interface {
 	// Organization reads an organization as it is now.
 	Organization(ctx context.Context, id string) (*master.Organization, error)
-	// Again reads an organization after what was done where an earlier reading said that it is.
+	// Again reads an organization after a read or write that relied on an earlier reading of it.
 	Again(ctx context.Context, was *master.Organization) (*master.Organization, error)
-	// Admin begins to read an admin, where that can be done beside another reading.
+	// Admin begins to read an admin, if that can be done beside another reading; wait returns it.
 	Admin(ctx context.Context, id string) (wait func(context.Context) (*master.Admin, error))
-	// Watch returns what reports, later, that no organization can have changed since.
+	// Watch returns a function that later reports whether certainly no organization has changed since.
 	Watch() (unchanged func() bool)
 }
 
-// directReader is that of a process that is alone, where a read costs less than to share it,
-// and which knows of all changes.
+// directReader is the Reader of a process that is alone. There a read costs less than sharing it
+// would, and the process knows of all changes.
 type directReader struct{ m *master.Database }
 
 // Organization implements Reader.
@@ -45,8 +45,8 @@ func (r directReader) Watch() func() bool {
 	return func() bool { return calm && !r.m.Changes.Since(mark) }
 }
 
-// sharedReader reads together what many requests ask for, and remembers what it has read of
-// organizations.
+// sharedReader is the Reader of a process among others. Requests for the same document share a read,
+// and it remembers the organizations that it has read.
 type sharedReader struct {
 	organizations master.Coalesced[master.Organization, *master.Organization]
 	admins        master.Coalesced[master.Admin, *master.Admin]
@@ -83,11 +83,10 @@ func (r *sharedReader) Admin(ctx context.Context, id string) func(context.Contex
 // Watch implements Reader.
 func (r *sharedReader) Watch() func() bool { return func() bool { return false } }
 
-// cache is the organizations as this process last read them from a shared
-// engine. A write may rely on one instead of a reading of its own if this process was
-// not drained since: every step of a move that came after the reading waits for the
-// write, then, as it does for all that the tracker counts. nil, for a process that is alone,
-// has none.
+// cache has the organizations as this process last read them from a shared engine. A write may rely
+// on a cached organization, instead of reading it, if no drain of this process has begun since it was
+// read: then every later step of a move waits for the write, as for all writes that the tracker
+// counts. A nil cache, of a process that is alone, is empty.
 type cache struct {
 	mu    sync.Mutex
 	known map[string]cached // by id
@@ -95,10 +94,10 @@ type cache struct {
 
 type cached struct {
 	o      *master.Organization
-	drains uint64 // how many had begun before it was read
+	drains uint64 // how many drains had begun before it was read
 }
 
-// maxCached bounds what the cache takes; past it the cache is made anew.
+// maxCached bounds the organizations in the cache, which is emptied beyond it.
 const maxCached = 4096
 
 func (c *cache) put(o *master.Organization, drains uint64) {
@@ -110,7 +109,7 @@ func (c *cache) put(o *master.Organization, drains uint64) {
 	c.known[o.ID] = cached{o, drains}
 }
 
-// of returns the zero cached if there is none.
+// of returns the cached organization, or the zero value.
 func (c *cache) of(orgID string) cached {
 	if c == nil {
 		return cached{}
@@ -128,7 +127,7 @@ func (c *cache) usable(orgID string) *master.Organization {
 	return nil
 }
 
-// good reports whether a write may rely on it that has entered after so many drains.
+// good reports whether a write that has entered after that many drains may rely on it.
 func (c cached) good(drains uint64) bool {
 	return c.o != nil && c.drains == drains && !c.o.WritesBlocked() && c.o.CheckUsable() == nil
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/orgd/orgd/internal/tenant/master"
 )
 
-// unanswered are the documents whose last write by this process got no answer: it may be
-// carried out any time later, where it was sent. A move looks at them again until the
-// very end, lest a reader sees such a write and a later one does not. When the data
-// is elsewhere it concerns nobody any more. nil, for a process that is alone, remembers none.
+// unanswered has the documents whose last write by this process got no answer: the write may be
+// carried out any time later, in the collection to which it was sent. A move compares them again
+// until its very end, so that no reader sees such a write which a later reader does not. After the
+// move they do not matter any more. A nil unanswered, of a process that is alone, is empty.
 type unanswered struct {
 	mu    sync.Mutex
 	known map[string]*unansweredIn // by organization
@@ -23,7 +23,7 @@ type unansweredIn struct {
 	ids        map[string]bson.RawValue
 }
 
-// What is remembered at most; docs/moves.md says what follows for more.
+// Limits on what is remembered; docs/moves.md says what happens beyond them.
 const (
 	maxUnanswered              = 1000 // documents of an organization
 	maxUnansweredOrganizations = 1000
@@ -59,7 +59,7 @@ func (u *unanswered) any(orgID string) bool {
 	return u.known[orgID] != nil
 }
 
-// in returns those of an organization, while its data is in that collection.
+// in returns the documents of an organization whose data is in that collection.
 func (u *unanswered) in(orgID, collection string) []bson.RawValue {
 	if u == nil {
 		return nil
@@ -81,7 +81,7 @@ func (u *unanswered) in(orgID, collection string) []bson.RawValue {
 	return ids
 }
 
-// RecordUnanswered has a move look at them in the round that it is about to make.
+// RecordUnanswered makes the move compare, in its next round, the documents whose writes got no answer.
 func (a *Access) RecordUnanswered(ctx context.Context, o *master.Organization) error {
 	if o.Move == nil {
 		return nil
@@ -89,7 +89,7 @@ func (a *Access) RecordUnanswered(ctx context.Context, o *master.Organization) e
 	return a.Dirty.Record(ctx, o.Move.Dirty, o.Epoch-1, true, a.unanswered.in(o.ID, o.Collection)...)
 }
 
-// tellUnanswered has the move that asks look at the documents whose writes got no answer.
+// tellUnanswered records for the organization's move the documents whose writes got no answer.
 func (a *Access) tellUnanswered(ctx context.Context, orgID string) error {
 	if !a.unanswered.any(orgID) {
 		return nil

@@ -14,21 +14,21 @@ import (
 	"github.com/orgd/orgd/internal/tenant/master"
 )
 
-// Write runs a write of documents with those ids. f returns nil when it was done,
-// docdb.ErrOutcomeUnknown when that is not known, and any other error when nothing
-// was; it can be run again then.
+// Write runs a write of documents with those ids. f returns nil if the write was done,
+// docdb.ErrOutcomeUnknown if that is not known, and any other error if nothing was done; then it may
+// be called again.
 func (d *Data) Write(ctx context.Context, ids []bson.RawValue, f func(context.Context, docdb.Collection) error) error {
 	return d.enterAnd(ctx, func(e entry) (result, err error) { return d.writeInside(ctx, e, ids, f) })
 }
 
-// Alter changes the collection as a whole. A move brings the indexes over once,
-// when every write has left that came before it was announced; what comes later is
-// refused. So what is altered here is brought over, or was nowhere.
+// Alter changes the collection as a whole. A move copies the indexes once, after every write that
+// began before its announcement has ended; changes that come later are refused. So a change is either
+// copied or not made at all.
 func (d *Data) Alter(ctx context.Context, f func(context.Context, docdb.Collection) error) error {
 	return d.enterAnd(ctx, func(e entry) (result, err error) { return d.alterInside(ctx, e, f) })
 }
 
-// enterAnd runs a change, again while the organization moves.
+// enterAnd enters and runs a change, and repeats both while the organization moves.
 func (d *Data) enterAnd(ctx context.Context, change func(entry) (result, err error)) error {
 	for {
 		err := d.enterOnce(ctx, change)
@@ -51,8 +51,8 @@ func (d *Data) enterOnce(ctx context.Context, change func(entry) (result, err er
 	return d.confirm(ctx, e, result)
 }
 
-// writeInside is what a write does while moves wait for it. It returns what became of it,
-// or an error when nothing did.
+// writeInside is the part of a write for which moves wait. It returns the result of the write, or an
+// error if nothing was done.
 func (d *Data) writeInside(ctx context.Context, e entry, ids []bson.RawValue, f func(context.Context, docdb.Collection) error) (result, err error) {
 	o := e.o
 	if o.Move != nil {
@@ -69,7 +69,7 @@ func (d *Data) writeInside(ctx context.Context, e entry, ids []bson.RawValue, f 
 	}
 	c, ok := d.limits.Writable(o, d.access.tenant.Collection(o.Collection))
 	if !ok {
-		return nil, errMoved // how much the organization has was forgotten a moment ago
+		return nil, errMoved // the organization's usage was forgotten a moment ago
 	}
 	result = f(ctx, tracked{c, e.in})
 	if fault.Indefinite(result) {
@@ -88,19 +88,19 @@ func (d *Data) alterInside(ctx context.Context, e entry, f func(context.Context,
 	return f(ctx, d.limits.Alterable(e.o, d.access.tenant.Collection(e.o.Collection))), nil
 }
 
-// An entry is that of a write, or of a change of the indexes, which the tracker counts.
+// An entry is a write, or a change of the indexes, that the tracker counts.
 type entry struct {
-	member string // the instance that it is of
+	member string // the instance that this process was then
 	in     *drain.Cohort
 	o      *master.Organization // as it is for every write that has entered
 }
 
-// enter counts a write in and then reads the organization, unless what was read of it before
-// is good enough. While writes are blocked it waits outside: the mover waits for those inside.
+// enter counts a write and then reads the organization, unless an earlier reading will do. While
+// writes are blocked the write waits uncounted, since the move waits for the writes that are counted.
 func (d *Data) enter(ctx context.Context) (entry, error) {
 	for began := time.Now(); ; {
-		// First, so that an instance that joins again after it has read the organization is
-		// known by what it was before, which nobody waits for.
+		// Before the reading: if this process joins again as another instance after it, the entry
+		// names the former instance, for which no move waits.
 		member := d.access.cluster.Member()
 		in, drains := d.access.tracker.Enter(d.orgID)
 		if d.admitted {
@@ -129,11 +129,10 @@ func (d *Data) enter(ctx context.Context) (entry, error) {
 	}
 }
 
-// confirm decides what a write's result is worth. A move waits for every write in
-// progress before it relies on what was recorded, so the result stands, however
-// far the move has come; unless it took this instance for dead and did not wait.
-// Then it still stands if no step of a move came between. A collection that is gone
-// means that the organization is elsewhere, or gone itself.
+// confirm decides whether a write's result stands. A move waits for every write in progress before it
+// relies on the dirty set, so the result stands, however far the move has come, unless the move took
+// this instance for dead and did not wait. Then it still stands if no step of a move came between. A
+// collection that is gone means that the organization has moved, or is gone itself.
 func (d *Data) confirm(ctx context.Context, e entry, result error) error {
 	switch {
 	case errors.Is(result, errMoved):
@@ -143,7 +142,7 @@ func (d *Data) confirm(ctx context.Context, e entry, result error) error {
 	case errors.Is(result, docdb.ErrOutcomeUnknown), d.Alone():
 		return result
 	}
-	ctx = context.WithoutCancel(ctx) // what was done is told as it is, whether or not the client has gone
+	ctx = context.WithoutCancel(ctx) // a client that is gone does not change the result
 	now, err := d.access.Reader.Again(ctx, e.o)
 	if err == nil && now.Epoch == e.o.Epoch {
 		return result
@@ -166,8 +165,8 @@ func (d *Data) confirm(ctx context.Context, e entry, result error) error {
 	return errMoved
 }
 
-// vanished is the refusal that a request deserves whose collection is not there: none, if
-// the organization has another by now.
+// vanished returns the refusal of a request whose collection is gone: none, if the organization has
+// another collection by now.
 func (d *Data) vanished(ctx context.Context, e entry, result error) error {
 	now, err := d.Organization(ctx)
 	if err == nil && now.Generation != e.o.Generation {
@@ -176,9 +175,9 @@ func (d *Data) vanished(ctx context.Context, e entry, result error) error {
 	return cmp.Or(err, result)
 }
 
-// tracked is an organization's collection for a write that has entered. When a drain waits
-// for the write it does not begin to change anything any more, but comes back as errMoved,
-// to enter again: that is sooner for the drain, and costs the write little.
+// tracked is an organization's collection for a write that has entered. If a drain waits for the
+// write, a change that has not begun fails with errMoved, and the write enters again: the drain ends
+// sooner, and the write loses little.
 type tracked struct {
 	docdb.Collection
 	in *drain.Cohort

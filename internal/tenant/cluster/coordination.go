@@ -1,28 +1,28 @@
-// Package cluster is how the processes that share the databases act together: each says
-// that it is alive, and tells movers when the writes that it had in progress are over.
+// Package cluster coordinates the processes that share the databases: each records that it is alive,
+// and tells movers when the writes that it had in progress are over.
 package cluster
 
 import (
 	"context"
 )
 
-// Coordination is what a process has to do with the others.
+// Coordination is a process's part in the coordination with the others.
 type Coordination interface {
-	// Alone reports whether no other process can use the databases: then what is unfinished
-	// has no owner, no message is late, and what this process does not change does not change.
+	// Alone reports whether no other process can use the databases: then unfinished operations
+	// have no owner, no message is late, and nothing changes but by this process.
 	Alone() bool
-	// Join enters this process among the others, and Leave takes it out.
+	// Join registers this process, and Leave removes it.
 	Join(ctx context.Context) error
 	Leave(ctx context.Context)
-	// Beat says that this process is alive, and answers what moves of the others ask of it.
+	// Beat records that this process is alive, and answers the moves of the others.
 	Beat(ctx context.Context) error
-	// Member is the instance that this process is at this moment; it may be another later.
+	// Member returns the id of the instance that this process is at this moment; it may change.
 	Member() string
 	// Evicted reports whether the instance of that id was taken for dead, so that a
 	// move may not have waited for its writes.
 	Evicted(ctx context.Context, member string) (bool, error)
-	// CheckTouch refuses a write when this process has not been able to say for some
-	// time that it is alive: a mover may be about to take it for dead.
+	// CheckTouch refuses a write if this process could not record for some time that it is
+	// alive: a mover may be about to take it for dead.
 	CheckTouch() error
 	// DrainOthers waits until every write on the organization that had begun in another
 	// process when it was called is over.

@@ -15,17 +15,17 @@ import (
 )
 
 // Instance is one document of master's `instances`: an orgd process that may have
-// writes of tenant data in progress. Its _id is used once; a process that was
-// taken for dead goes on under another. Nothing is there of a process that is alone.
+// writes of tenant data in progress. Its _id is used once; a process that was taken for dead goes on
+// under another. A process that is alone has no such document.
 type Instance struct {
 	master.Meta `bson:",inline"`
 	SeenAt      time.Time `bson:"seen_at"`
-	// Asks are what movers wait for: see Beat.
+	// Asks are the questions of movers: see Beat.
 	Asks []Ask `bson:"asks"`
 }
 
-// An Ask is a mover's wish to know that every write on an organization which the
-// instance had in progress is over. Answering removes it.
+// An Ask is a mover's question whether every write on an organization that the instance had in
+// progress is over. The instance answers by removing it.
 type Ask struct {
 	Token string `bson:"token"`
 	OrgID string `bson:"org_id"`
@@ -42,12 +42,11 @@ func NewInstances(db docdb.Database) Instances { return master.NewTable[Instance
 const BeatEvery = time.Second
 
 const (
-	// beats is how often an instance says that it is alive before it is taken for
-	// dead.
+	// beats is how many beats an instance may miss before it is taken for dead.
 	beats = 30
-	// askEvery is how often asks and their answers are looked for while there
-	// are any; an instance goes on with it for attentive after the last one. It
-	// bounds the pause of a move's writers on several instances.
+	// askEvery is how often instances look for asks, and movers for the answers, while there are
+	// any; an instance goes on for attentive after the last ask. It bounds the pause of a move's
+	// writers on several instances.
 	askEvery  = 5 * time.Millisecond
 	attentive = 5 * time.Second
 	// answerWithin bounds how long one look waits for writes to end.
@@ -85,7 +84,7 @@ type membership struct {
 	mu    sync.Mutex
 	id    string
 	beat  time.Time // when the last beat that succeeded began
-	asked time.Time // when it was last asked something
+	asked time.Time // when the last ask came
 }
 
 func (m *membership) is() (id string, beat time.Time) {
@@ -114,8 +113,8 @@ func (s *Shared) Join(ctx context.Context) error {
 	return nil
 }
 
-// Leave says that nothing of this process is in progress any more. If the storage
-// does not answer it is taken for dead some time later, which comes to the same.
+// Leave records that this process has no writes in progress any more. If the storage does not
+// answer, the others take the process for dead some time later, to the same effect.
 func (s *Shared) Leave(ctx context.Context) {
 	id, _ := s.self.is()
 	if id == "" {
@@ -125,14 +124,13 @@ func (s *Shared) Leave(ctx context.Context) {
 	defer cancel()
 	err := s.Instances.Collection.Delete(ctx, docdb.StringID(id), docdb.Filter{})
 	if err != nil && !errors.Is(err, docdb.ErrNoMatch) {
-		s.Logger.WarnContext(ctx, "could not take leave of the other instances", "error", err)
+		s.Logger.WarnContext(ctx, "could not remove this instance from the list; the others will take it for dead", "error", err)
 	}
 }
 
-// Beat says that this instance is alive, and answers what other instances' moves
-// ask of it. It is to be called again and again, a thirtieth of DeadAfter after it
-// has returned; while moves are on it stays for a few seconds. Without it this instance is soon
-// taken for dead, and its writes are refused.
+// Beat records that this instance is alive, and answers the moves of other instances. The caller
+// calls it again and again, a thirtieth of DeadAfter after it has returned; during moves it takes a few
+// seconds. Without it the others soon take this instance for dead, and its writes are refused.
 func (s *Shared) Beat(ctx context.Context) error {
 	for {
 		if err := s.beatOnce(ctx); err != nil {
@@ -155,7 +153,7 @@ func (s *Shared) beatOnce(ctx context.Context) error {
 	id, _ := s.self.is()
 	m, err := s.Instances.Get(ctx, id)
 	if errors.Is(err, docdb.ErrNotFound) {
-		s.Logger.WarnContext(ctx, "this instance was taken for dead: it was not heard of for too long", "instance", id)
+		s.Logger.WarnContext(ctx, "this instance was taken for dead: it was silent for too long", "instance", id)
 		return s.Join(ctx)
 	}
 	if err != nil {
@@ -183,7 +181,7 @@ func (s *Shared) beatOnce(ctx context.Context) error {
 	return nil
 }
 
-// answer returns the tokens of those asks whose writes are over.
+// answer returns the tokens of the asks whose writes are over.
 func (s *Shared) answer(ctx context.Context, asks []Ask) []string {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
@@ -205,8 +203,8 @@ func (s *Shared) answer(ctx context.Context, asks []Ask) []string {
 	return answered
 }
 
-// CheckTouch refuses a write when this instance has not been able to say for some
-// time that it is alive: a mover may be about to take it for dead.
+// CheckTouch refuses a write if this instance could not record for some time that it is alive: a
+// mover may be about to take it for dead.
 func (s *Shared) CheckTouch() error {
 	if _, beat := s.self.is(); time.Since(beat) > s.DeadAfter*2/3 {
 		return &org.Error{Kind: org.Unavailable, Message: "This server has lost touch with the storage. Try again in a moment."}
@@ -224,7 +222,7 @@ func (s *Shared) Evicted(ctx context.Context, id string) (bool, error) {
 	return false, err
 }
 
-// DrainOthers asks every other instance, all at a time. One that registers later reads the
+// DrainOthers asks all other instances at the same time. An instance that joins later reads the
 // organization as it is now.
 func (s *Shared) DrainOthers(ctx context.Context, orgID string) error {
 	token, err := master.NewID()
@@ -265,9 +263,8 @@ func (s *Shared) drainOther(ctx context.Context, id string, a Ask) error {
 	return s.await(ctx, id, a.Token)
 }
 
-// await waits for one instance's answer. One that has not been heard of for
-// DeadAfter is taken for dead, which is for good: it finds its document gone
-// before it acknowledges anything that a move may have missed.
+// await waits for one instance's answer. An instance that was silent for DeadAfter is taken for dead,
+// for good: it finds its document gone before it acknowledges a write that a move may have missed.
 func (s *Shared) await(ctx context.Context, id, token string) error {
 	for {
 		m, err := s.Instances.Get(ctx, id)

@@ -12,17 +12,17 @@ import (
 )
 
 // Quarantined is one document of master's `quarantine`: the name of a collection that
-// was dropped for good a short time ago. A write that was sent before the drop may arrive
-// after it, which on some servers creates the collection again: what is there then is
-// dropped, whatever it holds. Its _id is a hash of the name, so that no name stays as a
-// trace of a deleted organization.
+// was dropped for good a short time ago. A write that was sent before the drop may arrive after it,
+// which on some servers creates the collection again; a collection in quarantine is dropped
+// whatever it holds. The _id is a hash of the name, so that no name stays as a trace of a deleted
+// organization.
 type Quarantined struct {
 	master.Meta `bson:",inline"`
 	Until       time.Time `bson:"until"`
 }
 
-// quarantineFor is how long that goes on. Later a collection with documents and without
-// an owner is more likely that of a restored backup, and a person decides.
+// quarantineFor is how long a name is in quarantine. After that a collection with documents and
+// without an owner is more likely part of a restored backup, and a person decides.
 const quarantineFor = 24 * time.Hour
 
 // QuarantineID is the _id of a name's entry.

@@ -25,20 +25,19 @@ type Store struct {
 // NewStore returns the access to the data. It does no I/O.
 func NewStore(a *access.Access, now func() time.Time) *Store { return &Store{access: a, now: now} }
 
-// Documents is one organization's data. The documents' names and
-// values are the caller's business, but that none of them may begin with "_" save
-// the _id.
+// Documents is one organization's data. The caller checks the names and values of documents; no name
+// but _id may begin with "_".
 type Documents struct {
 	at access.Data
 }
 
-// Documents returns an organization's data. It does no I/O; whether
-// the organization may be used is looked at by every call.
+// Documents returns an organization's data. It does no I/O; every call checks whether the
+// organization may be used.
 func (s *Store) Documents(orgID string) *Documents {
 	return &Documents{s.access.Data(orgID, s.limits(orgID))}
 }
 
-// Usage returns what is known of how much an organization with a quota has.
+// Usage returns the known usage of an organization with a quota, 0 if it is not known.
 func (s *Store) Usage(orgID string) (documents, bytes int64) {
 	u := s.usages.of(orgID)
 	u.mu.Lock()
@@ -46,12 +45,12 @@ func (s *Store) Usage(orgID string) (documents, bytes int64) {
 	return u.documents, u.bytes
 }
 
-// Admitted returns the data for a request that was let in already: it begins
-// with what was read of the organization then. It looks again afterwards in any case.
+// Admitted returns the data for a request that Authenticate has accepted: a call begins with the
+// organization as it was read then. It reads the organization again afterwards in any case.
 func (d *Documents) Admitted() *Documents { return &Documents{d.at.Admitted()} }
 
-// As returns the data for a principal that was not let in yet: every call looks at the principal
-// together with the organization, and reads may be carried out for one that is then refused.
+// As returns the data for a principal that was not authenticated yet: every call checks the principal
+// together with the organization, and may carry out a read for a principal that is then refused.
 func (d *Documents) As(p org.Principal) *Documents { return &Documents{d.at.As(p)} }
 
 // Get returns a document. Kinds: NotFound, TokenRevoked, Suspended, Unavailable.
@@ -74,12 +73,12 @@ func get(ctx context.Context, c docdb.Collection, id bson.RawValue) (document.Do
 	return document.FromStoredInTurn(ctx, raw)
 }
 
-// pageBytes is when a page ends that has not come to its limit: documents have up
-// to 16 MiB, and a page is in memory.
+// pageBytes is the size at which a page ends before its limit: documents have up to 16 MiB, and a
+// page is in memory.
 const pageBytes = 8 << 20
 
-// List returns the documents that a query yields: as many as q.Limit says, or fewer
-// if they are large. more says that it has left some out for that reason.
+// List returns the documents that a query yields: up to q.Limit, or fewer if they are large. more
+// says that it has left some out for that reason.
 func (d *Documents) List(ctx context.Context, q docdb.Query) (page []document.Document, more bool, err error) {
 	return list(ctx, &d.at, q, document.FromStored)
 }
@@ -113,8 +112,8 @@ func (d *Documents) Insert(ctx context.Context, body bson.Raw) (document.Documen
 	}, false)
 }
 
-// Put puts a document in the place of the one with its _id, or where there is
-// none; if what is there meets the condition. It says whether there was none. Kinds:
+// Put replaces the document with the same _id, or adds the document if there is none, provided that
+// the stored document, or its absence, meets the condition. created says that there was none. Kinds:
 // PreconditionFailed, and Insert's but DocumentExists.
 func (d *Documents) Put(ctx context.Context, cond document.Condition, body bson.Raw) (doc document.Document, created bool, err error) {
 	doc, err = d.change(ctx, docdb.ID(body), func(old *document.Document) (bson.Raw, error) {
@@ -124,9 +123,8 @@ func (d *Documents) Put(ctx context.Context, cond document.Condition, body bson.
 	return doc, created, err
 }
 
-// Edit replaces a document that meets the condition by what edit makes of it; edit
-// may be called several times. Kinds: NotFound, PreconditionFailed, edit's own, and
-// Insert's but DocumentExists.
+// Edit replaces a document that meets the condition by the result of edit, which may be called
+// several times. Kinds: NotFound, PreconditionFailed, edit's own, and Insert's but DocumentExists.
 func (d *Documents) Edit(ctx context.Context, id bson.RawValue, cond document.Condition, edit func(document.Document) (bson.Raw, error)) (document.Document, error) {
 	return d.change(ctx, id, func(old *document.Document) (bson.Raw, error) {
 		if err := cond.Check(old); err != nil {
@@ -159,8 +157,9 @@ func (d *Documents) Delete(ctx context.Context, id bson.RawValue, cond document.
 	})
 }
 
-// change writes what f makes of the document with that _id, nil if there is none.
-// Without look it is taken for granted that there is none, until the engine says no.
+// change replaces the document with that _id, or adds one, by the result of f, which gets nil if there
+// is none. Without look, change first assumes that there is none, and reads only if the engine
+// refuses the insert.
 func (d *Documents) change(ctx context.Context, id bson.RawValue, f func(*document.Document) (bson.Raw, error), look bool) (document.Document, error) {
 	rev := bson.NewObjectID()
 	var written document.Document
@@ -171,7 +170,7 @@ func (d *Documents) change(ctx context.Context, id bson.RawValue, f func(*docume
 				if old, err = lookUp(ctx, c, id); err != nil {
 					return err
 				}
-				if old != nil && old.Revision == rev.Hex() { // done by a try that seemed to fail
+				if old != nil && old.Revision == rev.Hex() { // an earlier try that seemed to fail has done it
 					written = *old
 					return nil
 				}
@@ -193,7 +192,7 @@ func (d *Documents) change(ctx context.Context, id bson.RawValue, f func(*docume
 	return written, err
 }
 
-// settle finds out about a write of which no answer came: its revision tells.
+// settle finds out whether a write without an answer was done: the stored revision tells.
 func (d *Documents) settle(ctx context.Context, c docdb.Collection, id bson.RawValue, rev bson.ObjectID, err error, look bool) error {
 	var dup *docdb.DuplicateError
 	switch {
@@ -203,12 +202,12 @@ func (d *Documents) settle(ctx context.Context, c docdb.Collection, id bson.RawV
 		}
 		return err
 	case errors.As(err, &dup) && dup.Index == docdb.IDIndex && look:
-		return docdb.ErrNoMatch // somebody was faster: look again
+		return docdb.ErrNoMatch // another writer was faster: read again
 	}
 	return refusedWrite(err)
 }
 
-// lookUp returns nil if there is no such document.
+// lookUp returns the stored document with that _id, or nil.
 func lookUp(ctx context.Context, c docdb.Collection, id bson.RawValue) (*document.Document, error) {
 	raw, err := c.Get(ctx, id)
 	if errors.Is(err, docdb.ErrNotFound) {
@@ -221,7 +220,7 @@ func lookUp(ctx context.Context, c docdb.Collection, id bson.RawValue) (*documen
 	return &doc, err
 }
 
-// again repeats a compare-and-swap until it is not another writer that made it fail.
+// again repeats a compare-and-swap as long as it fails because of another writer.
 func again(f func() error) error {
 	for range master.SwapAttempts {
 		if err := f(); !errors.Is(err, docdb.ErrNoMatch) {

@@ -11,16 +11,14 @@ import (
 	"github.com/orgd/orgd/internal/tenant/retry"
 )
 
-// MaxBatch is the most documents, and MaxBatchBytes about the most bytes, that
-// InsertMany takes at a time.
+// MaxBatch is how many documents, and MaxBatchBytes about how many bytes, InsertMany takes at a time.
 const (
 	MaxBatch      = 1000
 	MaxBatchBytes = 16 << 20
 )
 
-// InsertMany adds documents independently of each other. It returns what became of
-// each, as Insert would, nil for one that was added; and an error of its own when
-// nothing is known of any.
+// InsertMany adds documents independently of each other. It returns for each the error that Insert
+// would return, nil if it was added, and an error for all if no result is known.
 func (d *Documents) InsertMany(ctx context.Context, bodies []bson.Raw) ([]error, error) {
 	docs, ids := make([]bson.Raw, len(bodies)), make([]bson.RawValue, len(bodies))
 	for i, body := range bodies {
@@ -43,8 +41,8 @@ func (d *Documents) InsertMany(ctx context.Context, bodies []bson.Raw) ([]error,
 	return results, nil
 }
 
-// insertMany looks for the documents where no answer came. It does not send them again:
-// what arrives late would bring back what clients have deleted since.
+// insertMany looks for the documents if no answer came. It does not send them again: a late message
+// would bring back documents that clients have deleted since.
 func insertMany(ctx context.Context, c docdb.Collection, docs []bson.Raw) (results []error, err error) {
 	sent := false
 	err = retry.Do(ctx, func() (err error) {
@@ -62,8 +60,8 @@ func insertMany(ctx context.Context, c docdb.Collection, docs []bson.Raw) (resul
 	return results, err
 }
 
-// allThere returns docdb.ErrOutcomeUnknown unless every document was added: the revision
-// tells whether one is its own. One that is not there may have been refused, or may come yet.
+// allThere returns docdb.ErrOutcomeUnknown unless every document was added, which the revisions tell.
+// A missing document may have been refused, or may be added later.
 func allThere(ctx context.Context, c docdb.Collection, docs []bson.Raw) ([]error, error) {
 	for _, doc := range docs {
 		there, err := lookUp(ctx, c, docdb.ID(doc))

@@ -20,9 +20,9 @@ func (d *Documents) Indexes(ctx context.Context) ([]docdb.Index, error) {
 	return list, err
 }
 
-// CreateIndex adds an index and indexes what is there; the same one again does
-// nothing. Kinds: Invalid, DuplicateKey, IndexExists, OperationInProgress,
-// TokenRevoked, Suspended, QuotaExceeded, Unavailable, OutcomeUnknown.
+// CreateIndex adds an index and indexes the documents; to create the same index again does nothing.
+// Kinds: Invalid, DuplicateKey, IndexExists, OperationInProgress, TokenRevoked, Suspended,
+// QuotaExceeded, Unavailable, OutcomeUnknown.
 func (d *Documents) CreateIndex(ctx context.Context, ix docdb.Index) error {
 	if err := checkIndex(ix); err != nil {
 		return err

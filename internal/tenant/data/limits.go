@@ -21,8 +21,8 @@ func (s *Store) limits(orgID string) *limits {
 	return &limits{orgID, s.access.Data(orgID, nil), &s.usages, s.now}
 }
 
-// Known implements access.Limits. What an organization without a quota writes is not
-// counted, so that what was known of it before is forgotten.
+// Known implements access.Limits. The writes of an organization without a quota are not counted, so
+// its usage of before is forgotten.
 func (l *limits) Known(o *master.Organization) bool {
 	if o.Quota == nil {
 		l.usages.forget(l.orgID)
@@ -51,14 +51,14 @@ func (l *limits) Alterable(o *master.Organization, c docdb.Collection) docdb.Col
 
 func (l *limits) forget() { l.usages.forget(l.orgID) }
 
-// Learn implements access.Limits: it counts once for all requests that wait for it. Writes that
-// began before there was a quota are waited for; those that come later wait for the count.
+// Learn implements access.Limits. It counts once for all requests that wait for it. It first waits for
+// the writes that began before there was a quota; later writes wait for the count.
 func (l *limits) Learn(ctx context.Context) error {
 	done, mine := l.usages.begin(l.orgID)
 	if !mine {
 		select {
 		case <-done:
-			return nil // to look again
+			return nil // the caller looks again
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -16,12 +16,12 @@ import (
 // PageQuery asks for a page of documents.
 type PageQuery struct {
 	Filter docdb.Filter
-	// Sort is empty for the order of _id, or what an index begins with, in its
-	// order or the reverse of it.
+	// Sort is empty for the order of _id, or the first keys of an index, in its direction or
+	// in the reverse.
 	Sort []docdb.Key
-	// Desc reverses the order of _id. With Sort, that says it.
+	// Desc reverses the order of _id; Sort has its own directions.
 	Desc bool
-	// After is where the page before ended, if not nil.
+	// After is where the previous page ended, nil for the first page.
 	After *Place
 	Limit int
 	// Total asks for the number of all documents that the filter selects.
@@ -31,7 +31,7 @@ type PageQuery struct {
 }
 
 // A Place is where a page ended: the order it was in, and its last document's
-// position. It holds nothing of the collection, so it is good after a move.
+// position. It does not refer to the collection, so it is valid after a move.
 type Place struct {
 	Order []docdb.Key
 	Desc  bool
@@ -39,20 +39,20 @@ type Place struct {
 	ID    bson.RawValue
 }
 
-// maxPlace bounds a place, in bytes: it has to fit into a URL. The longest _id that a
-// client can give a document has half of it.
+// maxPlace bounds the bytes of a place, which has to fit into a URL. The longest _id that a client can
+// give a document takes half of it.
 const maxPlace = 8 << 10
 
-// A Page is documents, and where the next begins, nil if there are no more.
+// A Page is documents, and where it ended, nil if there are no more.
 type Page struct {
 	Documents []document.Document
 	Next      *Place
 	Total     int64
 }
 
-// Page returns as many documents as the query's limit says, or fewer if they are
-// large. A document that stays as it is is on exactly one page. Kinds: NoIndex,
-// QueryTimeout, Invalid, TokenRevoked, Suspended, Unavailable.
+// Page returns up to the query's limit of documents, or fewer if they are large. A document that
+// does not change is on exactly one page. Kinds: NoIndex, QueryTimeout, Invalid, TokenRevoked,
+// Suspended, Unavailable.
 func (d *Documents) Page(ctx context.Context, q PageQuery) (Page, error) {
 	var page Page
 	err := d.bounded(ctx, q.Timeout, func(ctx context.Context, c docdb.Collection) (err error) {
@@ -65,10 +65,10 @@ func (d *Documents) Page(ctx context.Context, q PageQuery) (Page, error) {
 	return page, err
 }
 
-// nearlyOver: an engine beneath may give up this much before the time is over.
+// nearlyOver is how long before a timeout an engine may give up.
 const nearlyOver = 100 * time.Millisecond
 
-// bounded is read with a bound on the time that f takes.
+// bounded is a read with a bound on the time that f takes.
 func (d *Documents) bounded(ctx context.Context, timeout time.Duration, f func(context.Context, docdb.Collection) error) error {
 	if timeout <= 0 {
 		return d.at.Read(ctx, f)
@@ -90,8 +90,8 @@ func (d *Documents) bounded(ctx context.Context, timeout time.Duration, f func(c
 	})
 }
 
-// readPage tries the order as it is most likely to be indexed first: the list of
-// the indexes costs a question of its own.
+// readPage first tries the order for which there is most likely an index, since to list the indexes
+// costs another message.
 func readPage(ctx context.Context, c docdb.Collection, q PageQuery) (Page, error) {
 	if q.After != nil {
 		page, err := fill(ctx, c, q, q.After.Order, q.After.Desc)
@@ -119,7 +119,7 @@ func readPage(ctx context.Context, c docdb.Collection, q PageQuery) (Page, error
 	return fill(ctx, c, q, order, desc)
 }
 
-// reversed returns keys in the other direction, if that is asked for.
+// reversed returns the keys, in the other direction if reverse.
 func reversed(keys []docdb.Key, reverse bool) []docdb.Key {
 	keys = slices.Clone(keys)
 	for i := range keys {
@@ -150,7 +150,7 @@ func noIndex(sort []docdb.Key) *org.Error {
 	return e
 }
 
-// fill reads a page in an order that is there.
+// fill reads a page in the order of an index.
 func fill(ctx context.Context, c docdb.Collection, q PageQuery, order []docdb.Key, desc bool) (Page, error) {
 	query := docdb.Query{Filter: q.Filter, Order: order, Desc: desc, Limit: q.Limit + 1} // one more tells whether there is more
 	if q.After != nil {
@@ -170,7 +170,7 @@ func fill(ctx context.Context, c docdb.Collection, q PageQuery, order []docdb.Ke
 	return page, nil
 }
 
-// cut ends a page behind the last document whose place can be told.
+// cut ends a page behind the last document whose place fits into maxPlace.
 func cut(page Page, order []docdb.Key, desc bool) (Page, error) {
 	for n := len(page.Documents); n > 0; n-- {
 		at := docdb.PositionOf(page.Documents[n-1].Body, order, desc)

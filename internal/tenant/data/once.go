@@ -10,9 +10,9 @@ import (
 	"github.com/orgd/orgd/internal/tenant/document"
 )
 
-// InsertOnce is Insert for a request with an idempotency key; nil is one without.
-// The _id and the revision of the document are the same at every attempt, so that a
-// document that an earlier one has added is known by them, and its answer can be made again.
+// InsertOnce is Insert for a request with an idempotency key; given is nil for a request without. The
+// _id and the revision of the document are the same at every attempt, so they show that an earlier
+// attempt has added it, and the answer can be made again.
 func (d *Documents) InsertOnce(ctx context.Context, given *document.Given, body bson.Raw) (document.Document, error) {
 	if given == nil {
 		return d.Insert(ctx, body)
@@ -22,7 +22,7 @@ func (d *Documents) InsertOnce(ctx context.Context, given *document.Given, body 
 	if given.Answered {
 		return doc, nil
 	}
-	look := given.Repeated // before anything else refuses what was done already
+	look := given.Repeated // before another check refuses a document that was added already
 	err := d.at.Write(ctx, []bson.RawValue{id}, func(ctx context.Context, c docdb.Collection) error {
 		if look {
 			if done, err := inserted(ctx, c, id, given); err != nil || done {
@@ -44,9 +44,9 @@ func (d *Documents) InsertOnce(ctx context.Context, given *document.Given, body 
 	return doc, err
 }
 
-// inserted reports whether the document is there already. One with an _id that was
-// drawn for this key is no other request's, whatever has changed it since; one with an _id
-// of the client's is known by its revision.
+// inserted reports whether an earlier attempt has added the document. An _id that was drawn for this
+// key belongs to no other request, whatever has changed the document since; a document with an _id of
+// the client's is known by its revision.
 func inserted(ctx context.Context, c docdb.Collection, id bson.RawValue, given *document.Given) (bool, error) {
 	there, err := lookUp(ctx, c, id)
 	if err != nil || there == nil {

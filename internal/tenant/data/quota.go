@@ -10,22 +10,22 @@ import (
 	"github.com/orgd/orgd/internal/tenant/master"
 )
 
-// limited is a collection with a quota, for one write: it is not safe for concurrent
-// use. What a write adds is counted before it, so that racing writes do not exceed the
-// quota together; what a write frees is counted after it.
+// limited is a collection with a quota, for one write; it is not safe for concurrent use. It counts
+// what a write adds before the write, so that racing writes do not exceed the quota together, and
+// what a write frees after it.
 type limited struct {
 	docdb.Collection
 	quota *master.Quota
 	usage *usage
-	sizes map[string]int64 // of the documents that were looked at, by _id
-	// lost is called when it is not known what a write has done.
+	sizes map[string]int64 // of the documents that were read, by _id
+	// lost is called when the effect of a write is not known.
 	lost func()
-	// unsure: the storage does not tell what a document has in indexes, though it can of
-	// others.
+	// unsure: the storage cannot tell how much a document takes in indexes, though it can
+	// for others.
 	unsure bool
 }
 
-// sizeOf is what a document takes, with what the indexes hold of it where the storage tells.
+// sizeOf returns the size of a document, with its size in indexes if the storage can tell.
 func (l *limited) sizeOf(ctx context.Context, doc bson.Raw) int64 {
 	sizer, ok := l.Collection.(docdb.IndexSizer)
 	if !ok {
@@ -33,7 +33,7 @@ func (l *limited) sizeOf(ctx context.Context, doc bson.Raw) int64 {
 	}
 	n, err := sizer.IndexSize(ctx, doc)
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		l.unsure = true // a new document will be refused; of an old one it is counted again
+		l.unsure = true // the engine will refuse a new document; after a change of an old one the usage is counted again
 	}
 	return int64(len(doc)) + n
 }
@@ -70,8 +70,8 @@ func (l *limited) Delete(ctx context.Context, id bson.RawValue, when docdb.Filte
 	return l.do(-1, -was, func() error { return l.Collection.Delete(ctx, id, when) })
 }
 
-// size is that of the document as it was last looked at, which the condition of the
-// write is about.
+// size returns the size of the document as it was last read, to which the condition of the write
+// refers.
 func (l *limited) size(ctx context.Context, id bson.RawValue) (int64, error) {
 	if n, ok := l.sizes[id.String()]; ok {
 		return n, nil
@@ -83,7 +83,7 @@ func (l *limited) size(ctx context.Context, id bson.RawValue) (int64, error) {
 	return l.sizes[id.String()], err
 }
 
-// InsertMany implements docdb.Collection. Those for which there is room are added.
+// InsertMany implements docdb.Collection. It adds the documents for which there is room.
 func (l *limited) InsertMany(ctx context.Context, docs []bson.Raw) ([]error, error) {
 	results := make([]error, len(docs))
 	var fit []bson.Raw
@@ -110,7 +110,7 @@ func (l *limited) InsertMany(ctx context.Context, docs []bson.Raw) ([]error, err
 	return results, nil
 }
 
-// do counts a write.
+// do runs a write and counts it.
 func (l *limited) do(documents, bytes int64, write func() error) error {
 	if err := l.usage.take(l.quota, max(documents, 0), max(bytes, 0)); err != nil {
 		return err
@@ -126,7 +126,7 @@ func (l *limited) do(documents, bytes int64, write func() error) error {
 	return err
 }
 
-// settle gives back what a write has not taken after all.
+// settle gives back the room that a write has not taken.
 func (l *limited) settle(documents, bytes int64, err error) {
 	for _, nothingDone := range []error{docdb.ErrDuplicate, docdb.ErrNoMatch, docdb.ErrInvalid, docdb.ErrTooLarge, docdb.ErrUnavailable} {
 		if errors.Is(err, nothingDone) {

@@ -10,15 +10,15 @@ import (
 	"github.com/orgd/orgd/internal/tenant/master"
 )
 
-// indexed is a collection with a quota, for a change of its indexes: what these take is
-// known when they are there.
+// indexed is a collection with a quota, for a change of its indexes, whose size is known only when
+// they are built.
 type indexed struct {
 	docdb.Collection
 	quota *master.Quota
 	lost  func() // forgets the usage, so that it is counted anew
 }
 
-// CreateIndex implements docdb.Collection. An index that there is no room for is removed again.
+// CreateIndex implements docdb.Collection. It removes an index again for which there is no room.
 func (x indexed) CreateIndex(ctx context.Context, ix docdb.Index) error {
 	before, err := x.Indexes(ctx)
 	if err != nil {
@@ -36,7 +36,7 @@ func (x indexed) CreateIndex(ctx context.Context, ix docdb.Index) error {
 		return nil
 	}
 	if dropErr := x.DropIndex(context.WithoutCancel(ctx), ix.Name); dropErr != nil {
-		return docdb.ErrOutcomeUnknown // it is there, and it is not known whether it may be
+		return docdb.ErrOutcomeUnknown // the index is there, perhaps without room for it
 	}
 	if err != nil {
 		return fault.NotDone(err)

@@ -8,7 +8,7 @@ import (
 	"github.com/orgd/orgd/internal/org"
 )
 
-// refusedWrite turns an engine's refusal of a document into what a client may see.
+// refusedWrite turns an engine's refusal of a document into an error for the client.
 func refusedWrite(err error) error {
 	var dup *docdb.DuplicateError
 	var refused *docdb.IndexKeyError

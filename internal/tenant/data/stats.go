@@ -13,7 +13,7 @@ import (
 type Stats struct {
 	Documents  int64
 	Bytes      int64 // of the documents, as BSON
-	IndexBytes int64 // of the indexes, as the storage counts them; counts in the quota too
+	IndexBytes int64 // of the indexes, as the storage counts them; part of the quota too
 	Generation int64
 	Quota      org.Quota
 	Indexes    []IndexStats
@@ -22,15 +22,15 @@ type Stats struct {
 // IndexStats is one index and its size.
 type IndexStats struct {
 	docdb.Index
-	Bytes int64 // -1 where the storage does not tell
+	Bytes int64 // -1 if the storage does not tell
 }
 
-// Stats counts. The timeout bounds the time that the storage takes. Kinds:
+// Stats counts documents and sizes. The timeout bounds the time that the storage takes. Kinds:
 // QueryTimeout, TokenRevoked, Suspended, Unavailable.
 func (d *Documents) Stats(ctx context.Context, timeout time.Duration) (Stats, error) {
 	var stats Stats
 	err := d.bounded(ctx, timeout, func(ctx context.Context, c docdb.Collection) error {
-		o, err := d.at.Organization(ctx) // read tries again if it is another one after it
+		o, err := d.at.Organization(ctx) // Read repeats this if the organization has moved after it
 		if err != nil {
 			return err
 		}
@@ -64,7 +64,7 @@ func statsOf(ctx context.Context, c docdb.Collection) (s Stats, err error) {
 	return s, nil
 }
 
-// sizeOf asks the engine, or adds the documents up where that does not tell.
+// sizeOf asks the engine, or adds up the documents if the engine does not tell.
 func sizeOf(ctx context.Context, c docdb.Collection) (docdb.Size, error) {
 	if sizer, ok := c.(docdb.Sizer); ok {
 		size, err := sizer.Size(ctx)

@@ -13,23 +13,23 @@ import (
 	"github.com/orgd/orgd/internal/tenant/fault"
 )
 
-// OnConflict says what an import does with a document whose place is taken.
+// OnConflict says what an import does with a document whose _id is taken.
 type OnConflict int
 
 const (
 	// ConflictFails refuses the document.
 	ConflictFails OnConflict = iota
-	// ConflictSkips leaves what is there.
+	// ConflictSkips leaves the stored document as it is.
 	ConflictSkips
-	// ConflictReplaces puts the document in the place of the one with its _id.
-	// One that only has another's key in a unique index is refused.
+	// ConflictReplaces replaces the stored document. It refuses a document that only has a
+	// unique key of another document.
 	ConflictReplaces
 )
 
-// An Outcome is what became of a document of an import.
+// An Outcome is the result of an import for one document.
 type Outcome int
 
-// The outcomes. The zero value is for documents that an import did not come to.
+// The outcomes. The zero value is for documents that the import did not reach.
 const (
 	NotImported Outcome = iota
 	Inserted
@@ -38,17 +38,17 @@ const (
 	Refused
 )
 
-// Imported is what became of a document and, if it was Refused, why. The kinds are
-// DocumentExists, DuplicateKey, Invalid, TooLarge and QuotaExceeded.
+// Imported is the outcome of a document and, if it was Refused, why. The kinds are DocumentExists,
+// DuplicateKey, Invalid, TooLarge and QuotaExceeded.
 type Imported struct {
 	Outcome Outcome
 	Err     error
 }
 
 // Import adds documents, which have an _id, in their order where that matters: of two
-// with the same _id the first is there when the second comes. It takes MaxBatch
-// documents at most. An error of its own ends it: it returns what became of the documents
-// before that. Kinds: TokenRevoked, Suspended, Unavailable, OutcomeUnknown.
+// with the same _id the first is added before the second. It takes MaxBatch documents at most. An
+// error that is not about one document ends it; it then returns the outcomes of the documents before.
+// Kinds: TokenRevoked, Suspended, Unavailable, OutcomeUnknown.
 func (d *Documents) Import(ctx context.Context, how OnConflict, bodies []bson.Raw) ([]Imported, error) {
 	results := make([]Imported, len(bodies))
 	for from := 0; from < len(bodies); {
@@ -61,7 +61,7 @@ func (d *Documents) Import(ctx context.Context, how OnConflict, bodies []bson.Ra
 	return results, nil
 }
 
-// distinct is how many of the documents come before one whose _id is there already.
+// distinct returns how many documents come before the first whose _id repeats an earlier one.
 func distinct(bodies []bson.Raw) int {
 	seen := make(map[string]struct{}, len(bodies))
 	for i, body := range bodies {
@@ -89,8 +89,8 @@ func (d *Documents) importDistinct(ctx context.Context, how OnConflict, bodies [
 		case conflict && how == ConflictSkips:
 			results[i] = Imported{Outcome: Skipped}
 		case conflict && how == ConflictReplaces, errors.Is(refusal, org.QuotaExceeded) && how != ConflictFails:
-			// A unique key may be taken by the very document to be replaced; and where
-			// there is no room for a new document, there may be one with this _id.
+			// The unique key may be that of the document to be replaced, and if there is no room
+			// for a new document, there may be a document with this _id.
 			taken = append(taken, i)
 		case refusedAlone(refusal):
 			results[i] = Imported{Outcome: Refused, Err: refusal}
@@ -114,11 +114,11 @@ func refusedAlone(err error) bool {
 	return false
 }
 
-// putters is how many documents an import replaces at a time: each is a write of
-// its own, and an engine makes those of a moment durable together.
+// putters is how many documents an import replaces at a time: each is a write of its own, and an
+// engine syncs writes of the same moment together.
 const putters = 16
 
-// putAll puts those of the documents that taken names.
+// putAll puts the documents at the positions taken.
 func (d *Documents) putAll(ctx context.Context, how OnConflict, bodies []bson.Raw, taken []int, results []Imported) error {
 	if len(taken) == 0 {
 		return nil
@@ -132,7 +132,7 @@ func (d *Documents) putAll(ctx context.Context, how OnConflict, bodies []bson.Ra
 			for i := range next {
 				var err error
 				if results[i], err = d.putOne(ctx, how, bodies[i]); err != nil {
-					cancel(err) // the first counts; the others may only be its consequence
+					cancel(err) // the first error counts; the others may be its consequence
 				}
 			}
 		})
@@ -166,11 +166,10 @@ func (d *Documents) putOne(ctx context.Context, how OnConflict, body bson.Raw) (
 // exportPage is how many documents are read at a time for an export.
 const exportPage = 1000
 
-// ExportPage returns the bodies of the documents that a filter selects and that come behind that
-// _id in the order of _id, the zero value for the first of them: as many as one
-// reading has; and whether they are the last. It is a read like any other, so it neither
-// stops nor waits for a move; and since it goes on behind an _id, page after page
-// has every document that was there from first to last.
+// ExportPage returns the bodies of documents that a filter selects, in the order of _id, and whether
+// they are the last. It begins behind the _id after, or with the first document if after is the zero
+// value. It is a read like any other, so it neither stops nor waits for a move; and since it goes on
+// behind an _id, the pages together have every document that was there all the time.
 func (d *Documents) ExportPage(ctx context.Context, filter docdb.Filter, after bson.RawValue) (page []bson.Raw, last bool, err error) {
 	q := docdb.Query{Filter: filter, Limit: exportPage}
 	if after.Type != 0 {

@@ -12,22 +12,22 @@ import (
 	"github.com/orgd/orgd/internal/tenant/master"
 )
 
-// Usage is counted only of organizations with a quota. Where no other process writes
-// it is exact: it is counted once, while nobody writes, and every write after that
-// says what it adds. Where others do, it is taken from the storage's statistics every
-// few seconds, and between that only this process's own writes are known.
+// Usage is counted only for organizations with a quota. If no other process can write, it is exact: it
+// is counted once, while no write is in progress, and every later write adds to it. If others can, it
+// is taken from the storage's statistics every few seconds, and in between only the writes of this
+// process are known.
 
-// usageFor is how long a usage is good where other processes write.
+// usageFor is how long a usage is valid if other processes can write.
 const usageFor = 3 * time.Second
 
-// usage is how much one organization has, what is being written included.
+// usage is how much one organization has, including the writes in progress.
 type usage struct {
 	mu               sync.Mutex
 	documents, bytes int64
 	countedAt        time.Time
 }
 
-// take counts what a write adds, unless that is more than the quota has room for.
+// take counts what a write adds, and refuses more than the quota has room for.
 func (u *usage) take(q *master.Quota, documents, bytes int64) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -47,15 +47,15 @@ func (u *usage) give(documents, bytes int64) {
 	u.documents, u.bytes = u.documents-documents, u.bytes-bytes
 }
 
-// usages are those that are known in this process, by organization.
+// usages are the usages that this process knows, by organization.
 type usages struct {
-	used     atomic.Bool // whether any was ever asked for
+	used     atomic.Bool // whether a usage was ever needed
 	mu       sync.Mutex
 	known    map[string]*usage
 	counting map[string]chan struct{} // closed when it is over
 }
 
-// of returns nil if the usage is not known.
+// of returns the usage of an organization, nil if it is not known.
 func (a *usages) of(orgID string) *usage {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -71,7 +71,7 @@ func (a *usages) forget(orgID string) {
 	delete(a.known, orgID)
 }
 
-// begin returns what is closed when the count is over, and whether it is the caller's to count.
+// begin returns a channel that is closed at the end of the count, and whether the caller is to count.
 func (a *usages) begin(orgID string) (done chan struct{}, mine bool) {
 	a.used.Store(true)
 	a.mu.Lock()
@@ -88,7 +88,7 @@ func (a *usages) begin(orgID string) (done chan struct{}, mine bool) {
 	return done, true
 }
 
-// end says what was counted; nil is nothing.
+// end ends a count with its result, nil if it failed.
 func (a *usages) end(orgID string, u *usage, done chan struct{}) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -99,8 +99,8 @@ func (a *usages) end(orgID string, u *usage, done chan struct{}) {
 	close(done)
 }
 
-// extent asks the engine how many documents there are, and what they and the indexes take;
-// or counts the documents where that does not tell.
+// extent asks the engine for the number of documents, and the size of documents and indexes; or it
+// counts the documents if the engine does not tell.
 func extent(ctx context.Context, c docdb.Collection) (documents, bytes int64, err error) {
 	if sizer, ok := c.(docdb.Sizer); ok {
 		size, err := sizer.Size(ctx)

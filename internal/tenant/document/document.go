@@ -12,18 +12,20 @@ import (
 
 	"github.com/orgd/orgd/internal/bsonappend"
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/meter"
+	"github.com/orgd/orgd/internal/docdb/wire"
 	"github.com/orgd/orgd/internal/org"
 )
 
 // Document is one document of an organization.
 type Document struct {
-	// Revision is another one after every write: 24 hexadecimal digits, or
-	// NoRevision of a document that was not written through orgd.
+	// Revision changes with every write: 24 hexadecimal digits, or NoRevision if the document
+	// was not written through orgd.
 	Revision string
 	// Body is the document as it was written, _id first.
 	Body bson.Raw
 
-	rev bson.RawValue // as it is stored; of type 0 if it is not there
+	rev bson.RawValue // the revision as it is stored; of type 0 if there is none
 }
 
 // ID returns the document's _id.
@@ -32,9 +34,9 @@ func (d Document) ID() bson.RawValue { return docdb.ID(d.Body) }
 // NoRevision is the revision of documents that orgd has not written.
 const NoRevision = "0"
 
-// RevisionField is the hidden field of a stored document that holds the id of its last
-// write, an ObjectID. Nobody has made that id twice, so it serves compare-and-swap,
-// and a writer that is in doubt whether its write was done finds the id there.
+// RevisionField is the hidden field of a stored document with the id of its last write, an ObjectID.
+// No id is made twice, so it serves compare-and-swap, and a writer that got no answer finds by it
+// whether its write was done.
 const RevisionField = "_rev"
 
 // Stored returns the document as it is stored: the hidden field comes after the
@@ -46,7 +48,8 @@ func Stored(id bson.RawValue, body bson.Raw, rev bson.ObjectID) bson.Raw {
 	return bsonappend.End(appendOthers(doc, body, "_id"), at)
 }
 
-// AsStored is Stored, and what a client sees of that. It shares the body's memory.
+// AsStored is Stored, and also returns the document as a client sees it, which shares the body's
+// memory.
 func AsStored(id bson.RawValue, body bson.Raw, rev bson.ObjectID) (bson.Raw, Document) {
 	raw := Stored(id, body, rev)
 	if !docdb.ID(body).Equal(id) {
@@ -57,25 +60,25 @@ func AsStored(id bson.RawValue, body bson.Raw, rev bson.ObjectID) (bson.Raw, Doc
 	return raw, d
 }
 
-// FromStored returns what a client sees of a stored document.
+// FromStored returns a stored document as a client sees it.
 func FromStored(doc bson.Raw) (d Document) {
 	d.Revision, d.rev = RevisionOf(doc)
 	d.Body = BodyOf(doc)
 	return d
 }
 
-// BodyOf returns the body of a stored document, for less than FromStored does.
+// BodyOf returns the body of a stored document. It is cheaper than FromStored.
 func BodyOf(doc bson.Raw) bson.Raw {
 	body, at := bsonappend.Begin(make([]byte, 0, len(doc)))
 	return bsonappend.End(appendOthers(body, doc, RevisionField), at)
 }
 
-// FromStoredInTurn is FromStored for a document that may be large.
+// FromStoredInTurn is FromStored for a document that may be large: it takes turns.
 func FromStoredInTurn(ctx context.Context, doc bson.Raw) (Document, error) {
-	if len(doc) < docdb.LongBytes {
+	if len(doc) < meter.LongBytes {
 		return FromStored(doc), nil
 	}
-	turn, err := docdb.TurnFor(ctx, len(doc))
+	turn, err := meter.TurnFor(ctx, len(doc))
 	if err != nil {
 		return Document{}, err
 	}
@@ -83,11 +86,11 @@ func FromStoredInTurn(ctx context.Context, doc bson.Raw) (Document, error) {
 	return FromStored(doc), nil
 }
 
-// RevisionOf returns a stored document's revision, and as it is stored, in memory of
-// its own: not the whole document's.
+// RevisionOf returns a stored document's revision, as text and as it is stored, in its own memory, so
+// that it does not keep the document's.
 func RevisionOf(doc bson.Raw) (revision string, rev bson.RawValue) {
-	for elements := docdb.Elements(doc); ; {
-		name, value, rest := docdb.Split(elements)
+	for elements := wire.Elements(doc); ; {
+		name, value, rest := wire.Split(elements)
 		if name == nil {
 			return NoRevision, rev
 		}
@@ -103,11 +106,11 @@ func RevisionOf(doc bson.Raw) (revision string, rev bson.RawValue) {
 	return NoRevision, rev
 }
 
-// appendOthers appends a document's fields, save those of a name.
+// appendOthers appends a document's fields but those of one name.
 func appendOthers(dst []byte, doc bson.Raw, but string) []byte {
-	elements := docdb.Elements(doc)
+	elements := wire.Elements(doc)
 	for kept := elements; ; {
-		name, _, rest := docdb.Split(elements)
+		name, _, rest := wire.Split(elements)
 		if name == nil || string(name) == but {
 			dst = append(dst, kept[:len(kept)-len(elements)]...)
 			kept = rest
@@ -127,29 +130,29 @@ func (d Document) Unchanged() docdb.Filter {
 	case bson.TypeObjectID, bson.TypeInt32, bson.TypeInt64, bson.TypeDouble, bson.TypeString:
 		return docdb.Eq(RevisionField, d.rev)
 	}
-	return docdb.Filter{} // what no orgd has written
+	return docdb.Filter{} // not written by orgd
 }
 
-// Given is what was decided of a document before the first attempt to add it.
+// Given is what was fixed for a document before the first attempt to add it.
 type Given struct {
-	// ID is the _id of a document that does not bring its own, and Revision that of either.
+	// ID is for a document without an _id; Revision is for any document.
 	ID, Revision bson.ObjectID
-	// Repeated says that an earlier attempt may have added it, and Answered that one has.
+	// Repeated says that an earlier attempt may have added the document, Answered that it has.
 	Repeated, Answered bool
 }
 
-// Condition is what a write asks of the document that it finds. The zero
-// Condition asks nothing.
+// Condition is the condition of a write on the stored document. Every document meets the zero
+// Condition.
 type Condition struct {
-	// Absent asks that there is none.
+	// Absent: there is no such document.
 	Absent bool
-	// Present asks that there is one.
+	// Present: there is such a document.
 	Present bool
-	// Revisions, if not nil, asks for a document of one of them.
+	// Revisions, if not nil: the document has one of these revisions.
 	Revisions []string
 }
 
-// Check is nil if what there is, nil for nothing, is what the condition asks for.
+// Check refuses a write unless the stored document, nil if there is none, meets the condition.
 func (c Condition) Check(old *Document) error {
 	ok := true
 	switch {
@@ -176,7 +179,7 @@ func WrittenBefore(doc bson.Raw, at time.Time) bool {
 	return ok && rev.Timestamp().Before(at)
 }
 
-// ShortID is a document's _id, which may have megabytes, for a message.
+// ShortID returns a document's _id for a message, shortened, since an _id may have megabytes.
 func ShortID(doc bson.Raw) string {
 	const most = 200
 	text := docdb.ID(doc).String()

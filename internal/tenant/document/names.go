@@ -8,9 +8,11 @@ import (
 
 	"github.com/orgd/orgd/internal/bsonappend"
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/fieldpath"
+	"github.com/orgd/orgd/internal/docdb/wire"
 )
 
-// ParseFilter reads a client's filter. What is refused is a *docdb.FilterError.
+// ParseFilter reads a client's filter. It refuses a filter with a *docdb.FilterError.
 func ParseFilter(raw bson.Raw) (docdb.Filter, error) {
 	f, err := docdb.ParseFilter(raw)
 	if err == nil {
@@ -22,10 +24,10 @@ func ParseFilter(raw bson.Raw) (docdb.Filter, error) {
 	return f, nil
 }
 
-// checkFilterPaths refuses the paths that no client's document has. It takes what
-// docdb.ParseFilter takes.
+// checkFilterPaths refuses paths that no client's document can have, in a filter that
+// docdb.ParseFilter accepts.
 func checkFilterPaths(filter bson.Raw) error {
-	for name, v := range docdb.Fields(filter) {
+	for name, v := range wire.Fields(filter) {
 		if len(name) > 0 && name[0] != '$' {
 			if problem := Hidden(string(name)); problem != "" {
 				return &docdb.FilterError{Path: string(name), Reason: problem}
@@ -35,7 +37,7 @@ func checkFilterPaths(filter bson.Raw) error {
 		if v.Type != bson.TypeArray { // not $and or $or
 			continue
 		}
-		for _, sub := range docdb.Fields(v.Value) {
+		for _, sub := range wire.Fields(v.Value) {
 			if sub.Type == bson.TypeEmbeddedDocument {
 				if err := checkFilterPaths(sub.Value); err != nil {
 					return err
@@ -46,15 +48,15 @@ func checkFilterPaths(filter bson.Raw) error {
 	return nil
 }
 
-// CheckPath says what is wrong with a path that a client asks for, or nothing.
+// CheckPath returns what is wrong with a path of a client's request, "" if nothing is.
 func CheckPath(path string) (problem string) {
-	if problem := docdb.PathProblem(path); problem != "" {
+	if problem := fieldpath.Problem(path); problem != "" {
 		return problem
 	}
 	return Hidden(path)
 }
 
-// Hidden refuses paths to what orgd keeps in documents for itself.
+// Hidden returns what is wrong with a path to the fields that orgd hides in documents.
 func Hidden(path string) string {
 	name, _, _ := strings.Cut(path, ".")
 	if strings.HasPrefix(name, "_") && name != "_id" {
@@ -63,10 +65,10 @@ func Hidden(path string) string {
 	return ""
 }
 
-// CheckNames says what is wrong with the names at the top level of a client's
-// document, or nothing; and with which.
+// CheckNames returns a name at the top level of a client's document that is refused, and why; "" if
+// there is none.
 func CheckNames(body bson.Raw) (name, problem string) {
-	for name := range docdb.Fields(body) {
+	for name := range wire.Fields(body) {
 		switch {
 		case len(name) == 0:
 			return "", "is an empty name at the top level"
@@ -79,8 +81,8 @@ func CheckNames(body bson.Raw) (name, problem string) {
 	return "", ""
 }
 
-// WithID returns the document with its _id in front, and with that one if it
-// has none. One that has it there is returned as it is.
+// WithID returns the document with its _id in front, or with id if it has no _id. A document that
+// begins with its _id is returned as it is.
 func WithID(body bson.Raw, id bson.RawValue) bson.Raw {
 	if docdb.ID(body).Type != 0 {
 		return body
@@ -92,7 +94,7 @@ func WithID(body bson.Raw, id bson.RawValue) bson.Raw {
 	return bsonappend.End(appendOthers(bsonappend.Element(out, "_id", id), body, "_id"), at)
 }
 
-// Hint writes an index of these keys as a client would ask for it.
+// Hint returns an index with these keys in the form of a client's request.
 func Hint(keys []docdb.Key) string {
 	name, list := "by", make([]string, len(keys))
 	for i, key := range keys {

@@ -9,40 +9,39 @@ import (
 
 	"github.com/orgd/orgd/internal/bsonappend"
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/wire"
 )
 
-// MergePatch applies a JSON Merge Patch (RFC 7396) to a document. What is there
-// keeps its place, what is new comes last. A value of a type that JSON does not
-// have counts as one value. However deep the two are, each is gone through once, and
-// the result is written in one place, where both have room.
+// MergePatch applies a JSON Merge Patch (RFC 7396) to a document. Existing fields keep their place, new
+// fields come last. A value of a type that JSON does not have counts as a single value. However deep
+// the two are, each is read once, and the result is written once, with room for both.
 func MergePatch(target, patch bson.Raw) bson.Raw {
 	return appendMerged(make([]byte, 0, len(target)+len(patch)), target, patch, docdb.MaxDepth)
 }
 
-// appendMerged appends the result; depth is how many levels, itself included, are
-// still allowed. Of a name that the target has twice, which no orgd has written, the
-// change takes the place of all.
+// appendMerged appends the result; depth is how many levels, itself included, are still allowed. If the
+// target has a name twice, which orgd never writes, the change replaces all of them.
 func appendMerged(dst []byte, target, patch bson.Raw, depth int) bson.Raw {
 	dst, start := bsonappend.Begin(dst)
 	changes := namesOf(patch)
-	elements := docdb.Elements(target)
+	elements := wire.Elements(target)
 	kept := elements // from the first field that is not yet copied
 	for {
-		name, old, rest, ok := docdb.Next(elements)
+		name, old, rest, ok := wire.Next(elements)
 		if !ok {
 			break
 		}
 		if at, first := changes.Take(patch, name); at > 0 {
 			dst = append(dst, kept[:len(kept)-len(elements)]...)
 			if kept = rest; first {
-				_, change, _, _ := docdb.Next(patch[at-1:])
+				_, change, _, _ := wire.Next(patch[at-1:])
 				dst = appendChange(dst, name, old, change, depth)
 			}
 		}
 		elements = rest
 	}
 	dst = append(dst, kept[:len(kept)-len(elements)]...)
-	for name, change := range docdb.Fields(patch) {
+	for name, change := range wire.Fields(patch) {
 		if _, first := changes.Take(patch, name); first {
 			dst = appendChange(dst, name, bson.RawValue{}, change, depth)
 		}
@@ -50,8 +49,8 @@ func appendMerged(dst []byte, target, patch bson.Raw, depth int) bson.Raw {
 	return bsonappend.End(dst, start)
 }
 
-// appendChange appends what becomes of one field. What is deeper than any document may
-// be is left as it is, for the storage to refuse.
+// appendChange appends the result for one field. It copies a value that is deeper than any document may
+// be, which the storage then refuses.
 func appendChange(dst, name []byte, old, change bson.RawValue, depth int) []byte {
 	switch {
 	case change.Type == bson.TypeNull:
@@ -67,10 +66,10 @@ func appendChange(dst, name []byte, old, change bson.RawValue, depth int) []byte
 }
 
 // namesOf finds the fields of a document.
-func namesOf(doc bson.Raw) (names docdb.Names) {
-	elements := docdb.Elements(doc)
+func namesOf(doc bson.Raw) (names wire.Names) {
+	elements := wire.Elements(doc)
 	for at := 4; ; {
-		name, _, rest, ok := docdb.Next(elements)
+		name, _, rest, ok := wire.Next(elements)
 		if !ok {
 			return names
 		}
@@ -80,7 +79,7 @@ func namesOf(doc bson.Raw) (names docdb.Names) {
 	}
 }
 
-// A Projection is what of a document is asked for, by name; nil is all of it.
+// A Projection selects fields of a document, by name; nil selects the whole document.
 type Projection map[string]Projection
 
 // NewProjection returns the projection to these paths, and to _id.
@@ -108,10 +107,9 @@ func (p Projection) add(path []string) {
 	}
 }
 
-// Apply returns what of a document is asked for, as MongoDB has it: a path leads
-// through all documents of an array, and what is no document has no paths. It is
-// appended to dst, with no more memory than that takes; of all of it nothing is, it is
-// the document itself.
+// Apply returns the selected fields of a document, as MongoDB does: a path leads through all documents
+// of an array, and a value that is no document has no paths. It appends the result to dst, with no more
+// memory than that takes; for the whole document it returns doc itself.
 func (p Projection) Apply(dst []byte, doc bson.Raw) bson.Raw {
 	if p == nil {
 		return doc
@@ -120,14 +118,13 @@ func (p Projection) Apply(dst []byte, doc bson.Raw) bson.Raw {
 	return p.appendFields(dst, doc, false, docdb.MaxDepth)[start:]
 }
 
-// appendFields appends what of the fields of a document or array is asked for; depth is
-// how many levels, itself included, are still allowed. Nothing is found deeper than any
-// document may be.
+// appendFields appends the selected fields of a document or array; depth is how many levels, itself
+// included, are still allowed. It selects nothing deeper than any document may be.
 func (p Projection) appendFields(dst []byte, fields bson.Raw, array bool, depth int) bson.Raw {
 	dst, start := bsonappend.Begin(dst)
 	kept := 0
 	var digits [20]byte
-	for name, v := range docdb.Fields(fields) {
+	for name, v := range wire.Fields(fields) {
 		inner := p
 		if array {
 			name = strconv.AppendInt(digits[:0], int64(kept), 10)

@@ -13,11 +13,11 @@ import (
 
 	"github.com/orgd/orgd/internal/bsonappend"
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/bsontest"
 )
 
-// What follows says what a merge patch, a projection and the hidden field are, without
-// a thought of what it costs.
+// The functions below are a merge patch, a projection and the hidden field in their simplest form, as
+// the reference for the fast ones.
 
 func naivePatch(target, patch bson.D) bson.D {
 	for _, change := range patch {
@@ -74,12 +74,12 @@ func naiveProjection(p Projection, v any) (any, bool) {
 
 // drawn draws a document, of few fields or of many.
 func drawn(t *rapid.T, label string) bson.Raw {
-	doc := docdbtest.Document(docdbtest.Value("x")).Draw(t, label)
+	doc := bsontest.AnyDocument(bsontest.Value("x")).Draw(t, label)
 	if rapid.Bool().Draw(t, "wide") {
 		for i := range rapid.IntRange(1, 80).Draw(t, "fields") {
 			name := strconv.Itoa(i * rapid.IntRange(1, 2).Draw(t, "step"))
 			if doc.Lookup(name).Type == 0 {
-				doc = docdbtest.Raw(append(unmarshaled(t, doc), bson.E{Key: name, Value: docdbtest.AnyValue(1).Draw(t, name)}))
+				doc = bsontest.Raw(append(unmarshaled(t, doc), bson.E{Key: name, Value: bsontest.AnyValue(1).Draw(t, name)}))
 			}
 		}
 	}
@@ -97,7 +97,7 @@ func unmarshaled(t rapid.TB, raw bson.Raw) (d bson.D) {
 func TestMergePatchIsTheNaiveOne(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		target, patch := drawn(t, "target"), drawn(t, "patch")
-		got, want := MergePatch(target, patch), docdbtest.Raw(naivePatch(unmarshaled(t, target), unmarshaled(t, patch)))
+		got, want := MergePatch(target, patch), bsontest.Raw(naivePatch(unmarshaled(t, target), unmarshaled(t, patch)))
 		if !bytes.Equal(got, want) {
 			t.Fatalf("%s patched with %s is %s, want %s", target, patch, got, want)
 		}
@@ -105,9 +105,9 @@ func TestMergePatchIsTheNaiveOne(t *testing.T) {
 }
 
 func TestAChangeTakesThePlaceOfAllOfItsName(t *testing.T) {
-	twice := docdbtest.Raw(bson.D{{Key: "a", Value: 1}, {Key: "b", Value: 2}, {Key: "a", Value: 3}})
+	twice := bsontest.Raw(bson.D{{Key: "a", Value: 1}, {Key: "b", Value: 2}, {Key: "a", Value: 3}})
 	for change, want := range map[any]bson.D{4: {{Key: "a", Value: 4}, {Key: "b", Value: 2}}, nil: {{Key: "b", Value: 2}}} {
-		if got := MergePatch(twice, docdbtest.Raw(bson.D{{Key: "a", Value: change}})); !bytes.Equal(got, docdbtest.Raw(want)) {
+		if got := MergePatch(twice, bsontest.Raw(bson.D{{Key: "a", Value: change}})); !bytes.Equal(got, bsontest.Raw(want)) {
 			t.Errorf("%v: got %s", change, got)
 		}
 	}
@@ -116,35 +116,35 @@ func TestAChangeTakesThePlaceOfAllOfItsName(t *testing.T) {
 func TestProjectionIsTheNaiveOne(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		doc := drawn(t, "document")
-		p := NewProjection(rapid.SliceOfN(docdbtest.Path(), 1, 4).Draw(t, "paths"))
+		p := NewProjection(rapid.SliceOfN(bsontest.AnyPath(), 1, 4).Draw(t, "paths"))
 		value, _ := naiveProjection(p, unmarshaled(t, doc))
-		got, want := p.Apply([]byte("something"), doc), docdbtest.Raw(value.(bson.D))
+		got, want := p.Apply([]byte("something"), doc), bsontest.Raw(value.(bson.D))
 		if !bytes.Equal(got, want) {
 			t.Fatalf("%v of %s is %s, want %s", p, doc, got, want)
 		}
 	})
 }
 
-// TestStoredAndBack: the hidden field comes behind the _id, wherever that was, and what
-// a client is told of what it has written is what it reads.
+// TestStoredAndBack: the hidden field comes behind the _id, wherever that was, and a client reads the
+// document that the answer to its write had.
 func TestStoredAndBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		id := bson.E{Key: "_id", Value: docdbtest.Scalar().Draw(t, "id")}
+		id := bson.E{Key: "_id", Value: bsontest.AnyScalar().Draw(t, "id")}
 		rev := bson.E{Key: RevisionField, Value: bson.NewObjectID()}
 		fields := unmarshaled(t, drawn(t, "document"))[1:]
 		at := rapid.IntRange(0, len(fields)).Draw(t, "place of the _id")
-		given := docdbtest.Raw(slices.Concat(fields[:at], bson.D{id}, fields[at:]))
+		given := bsontest.Raw(slices.Concat(fields[:at], bson.D{id}, fields[at:]))
 		raw, doc := AsStored(id.Value.(bson.RawValue), given, rev.Value.(bson.ObjectID))
-		if want := docdbtest.Raw(slices.Concat(bson.D{id, rev}, fields)); !bytes.Equal(raw, want) {
+		if want := bsontest.Raw(slices.Concat(bson.D{id, rev}, fields)); !bytes.Equal(raw, want) {
 			t.Fatalf("%s is stored as %s, want %s", given, raw, want)
 		}
-		want := docdbtest.Raw(slices.Concat(bson.D{id}, fields))
+		want := bsontest.Raw(slices.Concat(bson.D{id}, fields))
 		for _, d := range []Document{doc, FromStored(raw)} {
 			if !bytes.Equal(d.Body, want) || d.Revision != rev.Value.(bson.ObjectID).Hex() || !d.rev.Equal(raw.Lookup(RevisionField)) {
 				t.Fatalf("%s is %s of %s, want %s", raw, d.Body, d.Revision, want)
 			}
 		}
-		if got := WithID(given, docdbtest.Value("another")); !bytes.Equal(got, want) {
+		if got := WithID(given, bsontest.Value("another")); !bytes.Equal(got, want) {
 			t.Fatalf("%s becomes %s, want %s", given, got, want)
 		}
 	})
@@ -153,9 +153,9 @@ func TestStoredAndBack(t *testing.T) {
 // deep is a document in which {"a": {"a": … value}} has so many levels.
 func deep(levels int, value any) bson.Raw {
 	for range levels - 1 {
-		value = docdbtest.Raw(bson.D{{Key: "a", Value: value}})
+		value = bsontest.Raw(bson.D{{Key: "a", Value: value}})
 	}
-	return docdbtest.Raw(bson.D{{Key: "_id", Value: "x"}, {Key: "a", Value: value}})
+	return bsontest.Raw(bson.D{{Key: "_id", Value: "x"}, {Key: "a", Value: value}})
 }
 
 // wide is a document of so many fields, with names from first on.
@@ -168,13 +168,12 @@ func wide(first, fields int) bson.Raw {
 	return bsonappend.End(out, at)
 }
 
-// TestRewritingIsBounded: what it takes grows with what there is, and not with that
-// times the depth.
+// TestRewritingIsBounded: its cost grows with the size of the documents, and not with size times depth.
 func TestRewritingIsBounded(t *testing.T) {
 	text := strings.Repeat("x", 15<<20)
-	deepest := deep(96, docdbtest.Raw(bson.D{{Key: "s", Value: text}}))
+	deepest := deep(96, bsontest.Raw(bson.D{{Key: "s", Value: text}}))
 	broad, others := wide(0, 1_200_000), wide(600_000, 1_200_000)
-	elements := docdbtest.Raw(bson.D{{Key: "_id", Value: "x"}, {Key: "a", Value: slices.Repeat(bson.A{bson.D{{Key: "b", Value: 1}}}, 400_000)}})
+	elements := bsontest.Raw(bson.D{{Key: "_id", Value: "x"}, {Key: "a", Value: slices.Repeat(bson.A{bson.D{{Key: "b", Value: 1}}}, 400_000)}})
 	path := strings.TrimSuffix(strings.Repeat("a.", 96), ".")
 	for name, c := range map[string]struct {
 		do   func()

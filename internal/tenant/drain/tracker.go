@@ -10,14 +10,14 @@ import (
 
 // A Tracker counts the writes that this process has in progress on each
 // organization's data, so that a move can wait for those that began before one of
-// its steps. A write reads the organization after it has entered; so a write that
-// enters after a change of the organization sees the change. An organization that was read
-// before will do if no drain began between the reading and the entry.
+// its steps. A write reads the organization after it has entered, so a write that enters after a
+// change of the organization sees the change. A write may use an organization that was read before if
+// no drain began between the reading and the entry.
 type Tracker struct {
 	mu     sync.Mutex
 	drains uint64 // how many have begun
-	// cohorts are those with writes in progress, by organization. Writes enter
-	// the last one unless it is closed.
+	// cohorts are the cohorts with writes in progress, by organization. Writes enter the last
+	// cohort, or a new one if it is closed.
 	cohorts map[string][]*Cohort
 }
 
@@ -28,12 +28,12 @@ type Cohort struct {
 	empty  chan struct{} // closed when the cohort is closed and no write is inside
 }
 
-// Closed reports whether a drain waits for the cohort's writes. One that has not sent
-// anything yet begins again: that is sooner for the drain, and costs the write little.
+// Closed reports whether a drain waits for the cohort's writes. A write that has not sent anything yet
+// then enters again: the drain ends sooner, and the write loses little.
 func (c *Cohort) Closed() bool { return c.closed.Load() }
 
-// Enter counts a write in; Leave must be called with the same cohort. It also returns
-// how many drains have begun.
+// Enter counts a write that begins; the caller calls Leave with the same cohort. Enter also returns how
+// many drains have begun.
 func (t *Tracker) Enter(orgID string) (in *Cohort, drains uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -57,14 +57,14 @@ func (t *Tracker) Drains() uint64 {
 	return t.drains
 }
 
-// Outdate makes every organization that was read before too old to rely on.
+// Outdate makes every organization that was read before it too old for writes to rely on.
 func (t *Tracker) Outdate() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.drains++
 }
 
-// Leave counts a write out.
+// Leave ends the count of a write.
 func (t *Tracker) Leave(orgID string, c *Cohort) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -85,7 +85,7 @@ func (t *Tracker) Leave(orgID string, c *Cohort) {
 	}
 }
 
-// Drain waits for every write that has entered before it was called, or for ctx.
+// Drain waits until every write that entered before it was called has left, or ctx ends.
 func (t *Tracker) Drain(ctx context.Context, orgID string) error {
 	t.mu.Lock()
 	t.drains++

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestDrainWaitsForThoseWhoEnteredBefore(t *testing.T) {
+func TestDrainWaitsForWritesThatEnteredBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var g Tracker
 		early, before := g.Enter("o")

@@ -1,5 +1,4 @@
-// Package fault turns what a document engine answers into what a caller of the tenant
-// store may see.
+// Package fault turns errors of a document engine into errors for callers of the tenant store.
 package fault
 
 import (
@@ -11,7 +10,7 @@ import (
 	"github.com/orgd/orgd/internal/org"
 )
 
-// roomMadeIn is what clients are told to wait while the disk is full.
+// roomMadeIn is how long clients are told to wait while the disk is full.
 const roomMadeIn = 30 * time.Second
 
 // Of returns an *org.Error for an engine's error; an *org.Error, and nil, stay as they are.
@@ -49,8 +48,8 @@ func NotDone(err error) error {
 	return err
 }
 
-// Indefinite reports whether an engine's answer to a write leaves open whether it was, or
-// will be, carried out.
+// Indefinite reports whether an engine's answer to a write leaves open whether the write was, or will
+// be, carried out.
 func Indefinite(err error) bool {
 	if err == nil || errors.Is(err, docdb.ErrOutcomeUnknown) {
 		return err != nil

@@ -10,14 +10,14 @@ import (
 	"github.com/orgd/orgd/internal/tenant/master"
 )
 
-// Entries are read in batches, and removed several at a time: there may be very many, and the
-// storage takes as long for one as for some side by side.
+// Entries are read in batches, and removed several at a time: there may be very many, and the storage
+// takes as long for one as for several at the same time.
 const (
 	forgetBatch   = 256
 	forgetAtATime = 16
 )
 
-// sideBySide is master.ForAll for what can be done at the same time.
+// sideBySide is master.ForAll with several calls at the same time.
 func sideBySide[P any](ctx context.Context, all []P, do func(context.Context, P) error) error {
 	var some sync.WaitGroup
 	errs := make([]error, forgetAtATime)
@@ -30,7 +30,7 @@ func sideBySide[P any](ctx context.Context, all []P, do func(context.Context, P)
 	return errors.Join(errs...)
 }
 
-// Expire removes the entries whose time is over.
+// Expire removes the entries that are older than AnswersKept.
 func (s *Keys) Expire(ctx context.Context) error {
 	q := docdb.Query{Order: master.Index("until").Keys, Limit: forgetBatch}
 	for {
@@ -48,9 +48,9 @@ func (s *Keys) Expire(ctx context.Context) error {
 	}
 }
 
-// Forget removes what entries tell of a deleted organization. The key that made it
-// stays, and nothing else with it: a request with it that is still under way, or sent once
-// more, must not make the organization again.
+// Forget removes the entries of a deleted organization. Of the entry that created it only the key
+// stays: a request with that key that is in progress, or is sent again, must not create the
+// organization again.
 func (s *Keys) Forget(ctx context.Context, orgID string) error {
 	q := docdb.Query{Filter: docdb.Eq("org_id", orgID), Limit: forgetBatch}
 	for {

@@ -23,75 +23,73 @@ import (
 	"github.com/orgd/orgd/internal/tenant/retry"
 )
 
-// What is needed for that is decided before the effect and kept in the
-// entry of its key: the ids of what the request makes. So a try that follows one of
-// which nobody knows how it ended finds what that one has done.
+// The ids of the document or organization that a request makes are decided before the effect and
+// stored in the entry of its key. So an attempt that follows one of unknown outcome finds by them what
+// the earlier attempt has done.
 
 // AnswersKept is for how long an idempotency key is remembered.
 const AnswersKept = 24 * time.Hour
 
-// MaxKeptBody is the largest body of an answer that is kept: that of a new organization has
-// room in it, whatever its name. A larger one, and that of a document, is made again from the
-// request, which the fingerprint proves to be the same, and from the entry: it is what was
-// sent. So what an entry takes does not depend on what a client sends.
+// MaxKeptBody is the largest body of an answer that is stored; the answer with a new organization fits,
+// whatever its name. Larger answers, and answers with a document, are made again from the request,
+// which the fingerprint proves to be the same, and the entry. So the size of an entry does not depend
+// on what a client sends.
 const MaxKeptBody = 2 << 10
 
-// claimLeases is how many of Config.LeaseTTL an attempt is left alone. Nobody
-// extends it: two attempts at a time are safe, and only seldom.
+// claimLeases is how many times Config.LeaseTTL an attempt has before another may begin. It is never
+// extended: two attempts at the same time are safe, and rare.
 const claimLeases = 2
 
-// A Request is one with an idempotency key.
+// A Request is a request with an idempotency key.
 type Request struct {
-	// OrgID is the organization whose key it is; empty on the public plane, where a key belongs
-	// to the requests of this fingerprint.
+	// OrgID is the organization that the key belongs to; empty on the public plane, where it belongs
+	// to the requests with this fingerprint.
 	OrgID string
-	// Network is where a request on the public plane comes from, so that the keys of one are
-	// not in the way of another's. It is stored, and is no part of whose key it is.
+	// Network is the network that a request on the public plane comes from, so that the keys of one
+	// network do not use up the limit of another. It is stored, but the key does not belong to it.
 	Network string
 	Key     string
-	// Fingerprint tells requests apart. It is stored: nobody may be able to guess the
-	// request from it.
+	// Fingerprint tells requests apart. It is stored, so the request must not be guessable
+	// from it.
 	Fingerprint []byte
 }
 
-// An Answer is what is told to a client once more.
+// An Answer is the recorded answer to a request.
 type Answer struct {
 	Status      int    `bson:"status"`
 	ContentType string `bson:"content_type,omitempty"`
 	Location    string `bson:"location,omitempty"`
 	ETag        string `bson:"etag,omitempty"`
 	Body        []byte `bson:"body,omitempty"`
-	// Remake says that nothing else was kept.
+	// Remake says that the answer was not stored and is to be made again.
 	Remake bool `bson:"remake,omitempty"`
 }
 
 // ErrClaimLost: the key is another attempt's now, or gone with its organization.
 var ErrClaimLost = errors.New("the idempotency key is no longer this attempt's")
 
-// An Entry is one document of master's `idempotency`. Its _id is a digest of the
-// key and of whose it is.
+// An Entry is one document of master's `idempotency`. Its _id is a digest of the key and of its owner.
 type Entry struct {
 	master.Meta `bson:",inline"`
-	// OrgID is the organization that it goes with: whose key it is, or which the
-	// request makes. Without one it is Stranger.
+	// OrgID is the organization with which the entry is removed: the key's owner, or the
+	// organization that the request makes. Without one it is Stranger.
 	OrgID       string       `bson:"org_id"`
-	Stranger    string       `bson:"stranger,omitempty"` // as whose it counts when no organization does
+	Stranger    string       `bson:"stranger,omitempty"` // the owner that the key counts for if there is no organization
 	Fingerprint []byte       `bson:"fingerprint"`
 	Lease       master.Lease `bson:"lease"` // Token counts the attempts
-	// What the request makes: a document that brings no _id gets Document, and is
-	// written with Revision; an organization is made by Operation.
+	// The ids of what the request makes: a document without an _id gets Document, and every
+	// document Revision; an organization is made by Operation.
 	Document  bson.ObjectID `bson:"document"`
 	Revision  bson.ObjectID `bson:"revision"`
 	Operation string        `bson:"op_id,omitempty"`
-	// Answer is there when it is done.
+	// Answer is set when the request is done.
 	Answer *Answer `bson:"answer,omitempty"`
 	// Spent says that what the request made has been deleted since.
 	Spent bool      `bson:"spent,omitempty"`
 	Until time.Time `bson:"until"`
 }
 
-// A Claim is one try of a request with an idempotency key. It ends with Done,
-// Withdraw or Release.
+// A Claim is one attempt of a request with an idempotency key. It ends with Done, Withdraw or Release.
 type Claim struct {
 	keys  *Keys
 	entry *Entry
@@ -99,17 +97,17 @@ type Claim struct {
 	remakes bool
 }
 
-// Config is what Keys work with. All fields are required but Max.
+// Config configures Keys. All fields are required but Max.
 type Config struct {
 	Now func() time.Time
 	// Instance names this process among those that share the databases.
 	Instance string
 	// Alone says that no other process can use the databases.
 	Alone bool
-	// LeaseTTL is how long an operation is left alone when its owner is not heard of.
+	// LeaseTTL is how long the owner of an operation may be silent before another resumes it.
 	LeaseTTL time.Duration
-	// Max is how many keys are remembered of each organization, and of the
-	// strangers of each network; 0 is no limit.
+	// Max is how many keys are remembered for each organization, and for the clients without
+	// credentials of each network; 0 is no limit.
 	Max int64
 }
 
@@ -121,13 +119,13 @@ type Keys struct {
 	tallies       tallies
 }
 
-// NewKeys returns those of a master database. It does no I/O.
+// NewKeys returns the keys of a master database. It does no I/O.
 func NewKeys(m *master.Database, cfg Config) *Keys {
 	return &Keys{cfg: cfg, entries: master.NewTable[Entry](m.Database, "idempotency"), organizations: m.Organizations}
 }
 
-// Claim begins a try of a request. When the request is done already it returns the
-// answer, and the Claim serves to make an answer again that has Remake. Kinds:
+// Claim begins an attempt of a request. If the request is done already, it returns the answer; an
+// answer with Remake is made again with the Claim. Kinds:
 // IdempotencyKeyReused, IdempotencyInProgress, RateLimited (a new key, and too many are
 // remembered), Unavailable.
 func (s *Keys) Claim(ctx context.Context, once Request) (*Claim, *Answer, error) {
@@ -138,7 +136,7 @@ func (s *Keys) Claim(ctx context.Context, once Request) (*Claim, *Answer, error)
 		return err
 	})
 	if errors.Is(err, docdb.ErrOutcomeUnknown) {
-		err = fault.NotDone(err) // of the request's own effect nothing was
+		err = fault.NotDone(err) // the request's own effect was not made
 	}
 	if err != nil {
 		return nil, nil, fault.Of(err)
@@ -174,7 +172,7 @@ func (s *Keys) claim(ctx context.Context, once Request, owner string) (*Claim, e
 	return nil, docdb.ErrUnavailable
 }
 
-// remember adds the entry of a new key, where there is room for one more.
+// remember adds the entry of a new key if there is room.
 func (s *Keys) remember(ctx context.Context, e *Entry, once Request) error {
 	done, err := s.admitKey(ctx, once)
 	if err != nil {
@@ -185,7 +183,7 @@ func (s *Keys) remember(ctx context.Context, e *Entry, once Request) error {
 	return err
 }
 
-// stranger is as whose a key of the public plane counts; empty for one of an organization.
+// stranger is the owner that a key of the public plane counts for; empty for an organization's key.
 func (o Request) stranger() string {
 	if o.OrgID != "" {
 		return ""
@@ -193,12 +191,12 @@ func (o Request) stranger() string {
 	return strangers + "/" + o.Network
 }
 
-// owner is as whose it counts.
+// owner is the owner that the key counts for.
 func (o Request) owner() string { return cmp.Or(o.OrgID, o.stranger()) }
 
-// id keeps the keys of one organization apart from those of all others. On the public plane
-// a request does not say who sends it, but it holds a password: requests that are the same come
-// from the same client, from whichever address, and no guessed key is in the way of another request.
+// id keeps the keys of one organization apart from those of all others. A request on the public plane
+// does not name its client, but it has a password: equal requests come from the same client, from any
+// address, and a guessed key does not block another client's request.
 func (o Request) id() string {
 	whose := o.OrgID
 	if whose == "" {
@@ -208,11 +206,11 @@ func (o Request) id() string {
 	return hex.EncodeToString(digest[:])
 }
 
-// join makes the entry of an earlier attempt this one's, unless it is done.
-// docdb.ErrNoMatch or docdb.ErrNotFound when it is to be looked at again.
+// join takes the entry of an earlier attempt over, unless the request is done. docdb.ErrNoMatch and
+// docdb.ErrNotFound say that the entry has changed and must be read again.
 func (s *Keys) join(ctx context.Context, e *Entry, once Request, mine master.Lease) error {
 	switch {
-	case e.Lease.Owner == mine.Owner: // a write of one's own, whose answer was lost
+	case e.Lease.Owner == mine.Owner: // this attempt's own write, whose answer was lost
 		return nil
 	case !s.cfg.Now().Before(e.Until):
 		if err := s.entries.Remove(ctx, e); err != nil {
@@ -233,7 +231,7 @@ func (s *Keys) join(ctx context.Context, e *Entry, once Request, mine master.Lea
 	return s.entries.Swap(ctx, e)
 }
 
-// alive reports whether an attempt may be going on.
+// alive reports whether the attempt with that lease may be in progress.
 func (s *Keys) alive(l master.Lease) bool {
 	if s.cfg.Alone && !strings.HasPrefix(l.Owner, s.cfg.Instance+"/") {
 		return false // its process is dead
@@ -241,14 +239,14 @@ func (s *Keys) alive(l master.Lease) bool {
 	return s.cfg.Now().Before(l.Until)
 }
 
-// InProgress is the refusal while an earlier request with the key is worked on.
+// InProgress is the refusal while an earlier request with the key is in progress.
 func InProgress(wait time.Duration) *org.Error {
 	return &org.Error{Kind: org.IdempotencyInProgress, RetryAfter: wait,
 		Message: "The request that this Idempotency-Key came with first is still being worked on. Try again in a moment."}
 }
 
-// Document is what the request makes of a document that it adds, whose answer can be made again
-// from the request; nil of no claim.
+// Document returns the ids for a document that the request adds; its answer can be made again from the
+// request. It is nil for a nil claim.
 func (a *Claim) Document() *document.Given {
 	if a == nil {
 		return nil
@@ -261,7 +259,7 @@ func (a *Claim) Document() *document.Given {
 // was begun.
 func (a *Claim) Operation() string { return a.entry.Operation }
 
-// Creates keeps which operation makes the organization, before it begins. Kinds:
+// Creates records the operation that makes the organization, before it begins. Kinds:
 // IdempotencyInProgress, Unavailable.
 func (a *Claim) Creates(ctx context.Context, op *master.Operation) error {
 	err := a.save(ctx, func(e *Entry) { e.OrgID, e.Operation = op.OrgID, op.ID })
@@ -274,13 +272,13 @@ func (a *Claim) Creates(ctx context.Context, op *master.Operation) error {
 	return err
 }
 
-// Answered reports whether all is done but to make the answer again.
+// Answered reports whether the request is done, and only its answer is to be made again.
 func (a *Claim) Answered() bool { return a.entry.Answer != nil }
 
 // repeated reports whether an earlier attempt may have done something.
 func (a *Claim) repeated() bool { return a.entry.Lease.Token > 1 }
 
-// Done keeps the answer of a request that had its effect.
+// Done records the answer of a request that had its effect.
 func (a *Claim) Done(ctx context.Context, answer Answer) error {
 	if a.remakes || len(answer.Body) > MaxKeptBody {
 		answer = Answer{Status: answer.Status, Remake: true}
@@ -288,9 +286,8 @@ func (a *Claim) Done(ctx context.Context, answer Answer) error {
 	return a.save(ctx, func(e *Entry) { e.Answer = &answer })
 }
 
-// Withdraw ends an attempt that was refused before it did anything: the key is as
-// good as new, for a request that was put right too. Unless an earlier attempt may
-// have done something: then it is only released.
+// Withdraw ends an attempt that was refused before it had an effect: the key is free again, also for a
+// corrected request. If an earlier attempt may have had an effect, it only releases the key.
 func (a *Claim) Withdraw(ctx context.Context) error {
 	if a.repeated() {
 		return a.Release(ctx)
@@ -298,13 +295,13 @@ func (a *Claim) Withdraw(ctx context.Context) error {
 	return fault.Of(a.keys.entries.Remove(ctx, a.entry))
 }
 
-// Release ends an attempt of which nobody knows what it did. The next may begin.
+// Release ends an attempt of unknown outcome, so that the next may begin.
 func (a *Claim) Release(ctx context.Context) error {
 	return a.save(ctx, func(e *Entry) { e.Lease.Until = a.keys.cfg.Now() })
 }
 
-// save changes the entry while it is this attempt's. Of one that is gone, because
-// its organization is, there is nothing to keep.
+// save changes the entry while it is this attempt's. If the entry is gone with its organization, it
+// does nothing.
 func (a *Claim) save(ctx context.Context, edit func(*Entry)) error {
 	err := retry.Do(ctx, func() error {
 		e, err := a.keys.entries.Change(ctx, a.entry.ID, func(e *Entry) (bool, error) {

@@ -12,28 +12,27 @@ import (
 	"github.com/orgd/orgd/internal/tenant/master"
 )
 
-// How many idempotency keys are remembered is bounded, for each organization and for the
-// strangers of each network, before a request has any effect. In all, a stranger's key is
-// bounded by what comes of it: sign-ups. The entries are what is counted: now and then,
-// and what this process adds in between comes on top. So a process never takes more than the
-// bound for less; it does not know what others have added since it counted last, which is no
-// more than their countEvery.
+// The number of idempotency keys is bounded, for each organization and for the clients without
+// credentials of each network (strangers), before a request has any effect. Over all networks the keys
+// of strangers are bounded by the sign-ups that they make. A process counts the entries now and then,
+// and adds those that it makes in between. It does not know the entries that other processes have
+// added since its last count, which are at most a countEvery-th part of the bound each.
 
 const (
 	// countEvery is the part of a bound that a process may use up before it counts again.
 	countEvery = 16
-	// recountFull is how long a bound that is met is taken as met, so that a client that is
-	// refused over and over does not have all entries counted each time.
+	// recountFull is how long a bound that was met counts as met, so that a client that is refused again
+	// and again does not cause a count each time.
 	recountFull = time.Minute
-	// keySize is what an entry takes at the most, with what the indexes have of it. Only one that
-	// has made an organization may take four times that.
+	// keySize is the most that an entry takes, with its keys in indexes. Only the entry of a new
+	// organization may take four times that.
 	keySize = 1 << 10
-	// leastKeys is how many an organization has whatever its quota.
+	// leastKeys is how many keys an organization may have whatever its quota.
 	leastKeys = 10_000
-	// maxTallies is how many are known at a time. One that is forgotten is counted again.
+	// maxTallies is how many tallies are known at a time. A tally that was forgotten is counted again.
 	maxTallies = 1 << 15
-	// sampled is how many entries are looked at to say when there will be room. They are
-	// drawn at random: an _id is a digest.
+	// sampled is how many entries are read to estimate when there will be room. They are a random sample,
+	// since an _id is a digest.
 	sampled = 100
 )
 
@@ -41,18 +40,18 @@ const (
 // "/" and where the request came from. It comes after all ids of organizations.
 const strangers = "~"
 
-// A tally is how many entries one has, and what this process is adding.
+// A tally is how many entries an owner has, and how many this process is adding.
 type tally struct {
 	turn      chan struct{} // of the request that looks, and perhaps counts
 	n, making atomic.Int64
-	// What only the request that has the turn looks at.
-	limit  int64     // that was found with the last count
-	credit int64     // that may be added before the next
-	fullTo time.Time // until when it need not be counted again, though the bound is met
+	// Only the request that has the turn uses the fields below.
+	limit  int64     // the bound at the last count
+	credit int64     // entries that may be added before the next count
+	fullTo time.Time // until then the bound counts as met
 	roomAt time.Time // when a hundredth or so of the entries will be gone
 }
 
-// tallies are those that are known in this process, by the org_id of the entries.
+// tallies are the tallies that this process knows, by the org_id of the entries.
 type tallies struct {
 	mu    sync.Mutex
 	known map[string]*tally
@@ -72,8 +71,8 @@ func (a *tallies) of(whose string) *tally {
 	return t
 }
 
-// admitKey refuses one key more than may be remembered. done must be called with what became
-// of the entry. Kinds: RateLimited.
+// admitKey refuses a key beyond the bound. The caller must call done with the result of adding the
+// entry. Kinds: RateLimited.
 func (s *Keys) admitKey(ctx context.Context, once Request) (done func(error), err error) {
 	if s.cfg.Max <= 0 {
 		return func(error) {}, nil
@@ -81,7 +80,7 @@ func (s *Keys) admitKey(ctx context.Context, once Request) (done func(error), er
 	return s.enter(ctx, once.owner())
 }
 
-// enter counts an entry in, before it is added.
+// enter counts an entry before it is added.
 func (s *Keys) enter(ctx context.Context, whose string) (done func(error), err error) {
 	t := s.tallies.of(whose)
 	select {
@@ -105,7 +104,7 @@ func (s *Keys) enter(ctx context.Context, whose string) (done func(error), err e
 
 func (t *tally) full() bool { return t.n.Load()+t.making.Load() >= t.limit }
 
-// settle says what became of an entry. One of which nobody knows may be there.
+// settle counts the result of adding an entry. An entry of unknown outcome may be there.
 func (t *tally) settle(err error) {
 	if err == nil || errors.Is(err, docdb.ErrOutcomeUnknown) {
 		t.n.Add(1)
@@ -113,7 +112,7 @@ func (t *tally) settle(err error) {
 	t.making.Add(-1)
 }
 
-// tally counts the entries. What is added meanwhile may count twice, until the next time.
+// tally counts the entries. Entries added meanwhile may count twice, until the next count.
 func (s *Keys) tally(ctx context.Context, whose string, t *tally) error {
 	theirs := docdb.Eq("org_id", whose)
 	before := t.n.Load()
@@ -135,8 +134,8 @@ func (s *Keys) tally(ctx context.Context, whose string, t *tally) error {
 	return err
 }
 
-// Limit is how many keys are remembered: of an organization with a quota no more than
-// would take as much as its documents may.
+// Limit is how many keys are remembered. For an organization with a quota they take no more than its
+// documents may.
 func (s *Keys) Limit(ctx context.Context, whose string) (int64, error) {
 	if whose >= strangers {
 		return s.cfg.Max, nil
@@ -148,7 +147,7 @@ func (s *Keys) Limit(ctx context.Context, whose string) (int64, error) {
 	return min(s.cfg.Max, max(o.Quota.Bytes/keySize, leastKeys)), nil
 }
 
-// roomAt is when the first few of those entries will be over.
+// roomAt is when the first few of those entries will expire.
 func (s *Keys) roomAt(ctx context.Context, theirs docdb.Filter) (first time.Time, err error) {
 	some, err := s.entries.Query(ctx, docdb.Query{Filter: theirs, Order: master.Index("org_id").Keys, Limit: sampled})
 	for _, e := range some {

@@ -2,14 +2,13 @@ package master
 
 import "sync/atomic"
 
-// Changes counts the changes that this process makes to organizations. On an exclusive
-// engine, where there are no others, it spares readers their second look at the
-// organization: where no change was under way when they began, and none has begun since,
-// there was none between. Every change counts, whatever it is of: a flip, a suspension and
-// a deletion alike take away what a reader relies on.
+// Changes counts the changes that this process makes to organizations. On an exclusive engine, where no
+// other process makes changes, it saves readers the second reading of the organization: if no change
+// was in progress when a read began, and none has begun since, the organization has not changed. Every
+// change counts: a flip, a suspension and a deletion all end what a reader relies on.
 type Changes struct{ begun, ended atomic.Uint64 }
 
-// Begin counts a change in, before the storage hears of it, and returns what counts it out.
+// Begin counts a change before it is sent to the storage; the caller calls end after it.
 func (c *Changes) Begin() (end func()) {
 	if c == nil {
 		return func() {}
@@ -18,7 +17,7 @@ func (c *Changes) Begin() (end func()) {
 	return func() { c.ended.Add(1) }
 }
 
-// Calm returns a mark, and whether no change is under way.
+// Calm returns a mark, and whether no change is in progress.
 func (c *Changes) Calm() (mark uint64, ok bool) {
 	ended := c.ended.Load() // first: a change that begins and ends between is then counted as under way
 	mark = c.begun.Load()

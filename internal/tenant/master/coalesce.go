@@ -5,11 +5,10 @@ import (
 	"sync"
 )
 
-// Coalesced reads documents for many requests at once. Every read begins after it was asked
-// for, so what it answers is no older than a read of one's own; but all requests
-// that come while one is under way share the next. That is Raft's ReadIndex: the more
-// requests there are, the less each costs. What it returns is shared, and must
-// not be changed.
+// Coalesced reads documents for many requests at once. Requests that arrive while a read of the same
+// document is in progress share the next read. So every read begins after its requests, and its result
+// is no older than that of a read for one request, but the more requests there are, the less each
+// costs, as with Raft's ReadIndex. The result is shared, and must not be changed.
 type Coalesced[T any, P Record[T]] struct {
 	Table Table[T, P]
 
@@ -20,19 +19,19 @@ type Coalesced[T any, P Record[T]] struct {
 	busy map[string]bool
 }
 
-// A Reading is one read that has been asked for.
+// A Reading is a read that requests wait for.
 type Reading[P any] struct {
 	done chan struct{}
 	v    P
 	err  error
 }
 
-// Get is Table.Get. The read outlives the ctx of the request that asked first.
+// Get is Table.Get. The read outlives the ctx of its first request.
 func (l *Coalesced[T, P]) Get(ctx context.Context, id string) (P, error) {
 	return l.Begin(ctx, id).Wait(ctx)
 }
 
-// Begin has a document read, and does not wait for it.
+// Begin begins to read a document, and does not wait for it.
 func (l *Coalesced[T, P]) Begin(ctx context.Context, id string) *Reading[P] {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -51,7 +50,7 @@ func (l *Coalesced[T, P]) Begin(ctx context.Context, id string) *Reading[P] {
 	return n
 }
 
-// Wait returns what was read.
+// Wait waits for the document.
 func (n *Reading[P]) Wait(ctx context.Context) (P, error) {
 	select {
 	case <-n.done:
@@ -62,7 +61,7 @@ func (n *Reading[P]) Wait(ctx context.Context) (P, error) {
 	}
 }
 
-// read reads until nobody waits.
+// read reads the document until no request waits for it.
 func (l *Coalesced[T, P]) read(ctx context.Context, id string) {
 	for {
 		l.mu.Lock()

@@ -11,7 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
-	"github.com/orgd/orgd/internal/docdb/docdbtest"
+	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 )
 
 // slowReads takes a while for every Get, and counts them.
@@ -28,7 +28,7 @@ func (c *slowReads) Get(ctx context.Context, id bson.RawValue) (bson.Raw, error)
 }
 
 func newSlowReads(t *testing.T) (*Coalesced[Organization, *Organization], *slowReads) {
-	db := docdbtest.NewModel().Database("d")
+	db := model.New().Database("d")
 	if err := db.Create(t.Context(), "c"); err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func TestSharedReadsAreFew(t *testing.T) {
 	})
 }
 
-// A shared read sees what was written before it was asked for.
+// A shared read sees every write that was done before its request.
 func TestSharedReadsAreNeverOlderThanTheRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, _ := newSlowReads(t)

@@ -1,5 +1,5 @@
-// Package master is the master database: its documents, the compare-and-swap that every
-// change of them is, and the rules of names, addresses and physical collections.
+// Package master is the master database: its documents, the compare-and-swap by which they change, and
+// the rules of names, addresses and physical collections.
 package master
 
 import (
@@ -14,7 +14,7 @@ import (
 // Database is the master database's collections as tables.
 type Database struct {
 	docdb.Database
-	// Now is the time as documents hold it.
+	// Now returns the time with the precision of BSON.
 	Now func() time.Time
 
 	Organizations Table[Organization, *Organization]
@@ -44,5 +44,5 @@ func NewID() (string, error) {
 	return id.String(), err
 }
 
-// ErrLeaseLost: another instance has taken the operation over.
+// ErrLeaseLost says that another instance has taken the operation over.
 var ErrLeaseLost = errors.New("operation was taken over by another instance")

@@ -5,16 +5,16 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/wire"
 	"github.com/orgd/orgd/internal/org"
 )
 
-// Organizations and admins, which nearly every request reads, are decoded without
-// reflection: bson.Unmarshal takes five times as long. Whatever is not expected is left to
-// that: a field, or a type, that came later.
+// Organizations and admins, which nearly every request reads, are decoded without reflection:
+// bson.Unmarshal takes five times as long. It serves for documents with fields or types that this code
+// does not expect, such as those of a later version.
 
 func (o *Organization) decode(raw bson.Raw) error {
-	for name, v := range docdb.Fields(raw) {
+	for name, v := range wire.Fields(raw) {
 		if !o.setField(string(name), v) {
 			*o = Organization{}
 			return bson.Unmarshal(raw, o)
@@ -23,7 +23,7 @@ func (o *Organization) decode(raw bson.Raw) error {
 	return nil
 }
 
-// setField reports false for what it does not expect.
+// setField returns false for a field or type that it does not expect.
 func (o *Organization) setField(name string, v bson.RawValue) (ok bool) {
 	switch name {
 	case "_id":
@@ -75,7 +75,7 @@ func (o *Organization) setField(name string, v bson.RawValue) (ok bool) {
 }
 
 func (a *Admin) decode(raw bson.Raw) error {
-	for name, v := range docdb.Fields(raw) {
+	for name, v := range wire.Fields(raw) {
 		if !a.setField(string(name), v) {
 			*a = Admin{}
 			return bson.Unmarshal(raw, a)
@@ -84,8 +84,8 @@ func (a *Admin) decode(raw bson.Raw) error {
 	return nil
 }
 
-// setField reports false for what it does not expect, and for credentials that wait, which
-// are seldom there.
+// setField returns false for a field or type that it does not expect, and for staged credentials, which
+// are rare.
 func (a *Admin) setField(name string, v bson.RawValue) (ok bool) {
 	switch name {
 	case "_id":
@@ -141,7 +141,7 @@ func quotaOf(v bson.RawValue) (*Quota, bool) {
 		return nil, false
 	}
 	q := &Quota{}
-	for name, v := range docdb.Fields(doc) {
+	for name, v := range wire.Fields(doc) {
 		n, isInt := v.Int64OK()
 		switch {
 		case !isInt:

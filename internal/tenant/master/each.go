@@ -16,8 +16,8 @@ func Found[P any](v P, err error) (P, error) {
 	return v, err
 }
 
-// ForEach calls do for every document that satisfies the filter. One that has changed
-// since it was read is somebody else's now, and is left.
+// ForEach calls do for every document that satisfies the filter. A document that has changed since it
+// was read belongs to another process now, and is left alone.
 func ForEach[T any, P Record[T]](ctx context.Context, t Table[T, P], f docdb.Filter, do func(context.Context, P) error) error {
 	all, err := t.Find(ctx, f)
 	if err != nil {
@@ -26,7 +26,7 @@ func ForEach[T any, P Record[T]](ctx context.Context, t Table[T, P], f docdb.Fil
 	return ForAll(ctx, all, do)
 }
 
-// ForAll is ForEach for documents that were read already.
+// ForAll is ForEach for documents that were read before.
 func ForAll[P any](ctx context.Context, all []P, do func(context.Context, P) error) error {
 	for _, v := range all {
 		if err := do(ctx, v); err != nil && !errors.Is(err, docdb.ErrNoMatch) {
@@ -36,11 +36,11 @@ func ForAll[P any](ctx context.Context, all []P, do func(context.Context, P) err
 	return nil
 }
 
-// pageSize is how many documents Round looks at.
+// pageSize is how many documents a Round reads.
 const pageSize = 200
 
-// Round calls do for the next documents in the order of _id, or for all that follow,
-// and moves the place behind them: to the beginning after the last.
+// Round calls do for the next documents in the order of _id, or for all that follow, and moves place
+// behind them, or back to the beginning after the last.
 func Round[T any, P Record[T]](ctx context.Context, t Table[T, P], place *string, all bool, do func(context.Context, P) error) error {
 	for {
 		q := docdb.Query{Limit: pageSize}

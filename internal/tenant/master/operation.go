@@ -25,11 +25,11 @@ func (op *Operation) Public() org.Operation {
 // CopyStep is the step whose progress is counted.
 const CopyStep = "copy"
 
-// longestETA bounds an estimate from very little.
+// longestETA bounds an estimate from little progress.
 const longestETA = 365 * 24 * time.Hour
 
-// eta estimates the end from how fast the copy was so far; the steps after it are
-// short beside it. Zero where there is nothing to go by.
+// eta estimates the end from the speed of the copy so far; the steps after it are short in comparison.
+// It is zero if there is no progress to estimate from.
 func (op *Operation) eta() time.Time {
 	p := op.Progress
 	took := op.UpdatedAt.Sub(p.Began)
@@ -40,5 +40,5 @@ func (op *Operation) eta() time.Time {
 	return op.UpdatedAt.Add(time.Duration(min(left, float64(longestETA)))).UTC()
 }
 
-// Begun reports whether any step of the operation was ever marked.
+// Begun reports whether a step of the operation has ever been recorded as done.
 func (op *Operation) Begun() bool { return len(op.Past) > 0 }

@@ -30,10 +30,10 @@ func (o *Organization) Limits() org.Quota {
 // WritesBlocked reports whether no write of the data may begin at this moment.
 func (o *Organization) WritesBlocked() bool { return o.Move != nil && o.Move.Phase != Copying }
 
-// ReadsBlocked reports whether no read of it may begin either.
+// ReadsBlocked reports whether no read of the data may begin either.
 func (o *Organization) ReadsBlocked() bool { return o.Move != nil && o.Move.Phase == Closed }
 
-// Clone returns an organization that can be changed apart from this one.
+// Clone returns a copy of the organization.
 func (o *Organization) Clone() *Organization {
 	if o == nil {
 		return nil
@@ -62,7 +62,7 @@ func (o *Organization) CheckUsable() error {
 	return Revoked()
 }
 
-// InProgress is the refusal while an operation is changing the organization.
+// InProgress returns the refusal while an operation is changing the organization.
 func (o *Organization) InProgress() *org.Error {
 	return &org.Error{
 		Kind: org.OperationInProgress, Operation: o.Operation,
@@ -70,17 +70,17 @@ func (o *Organization) InProgress() *org.Error {
 	}
 }
 
-// CredentialOf is the version that a token is issued for. It is another one, for good, after
-// every change of the admin's credentials and after whatever ends all sessions of the
-// organization: neither of the two numbers is ever lowered.
+// CredentialOf returns the version of credentials that a token is issued for. Every change of the
+// admin's credentials, and every end of all sessions of the organization, changes it for good: neither
+// of the two numbers is ever lowered.
 func CredentialOf(o *Organization, a *Admin) int64 { return a.Credential + o.Ended }
 
-// Revoked is the refusal of a token that is no longer good.
+// Revoked returns the refusal of a token that is no longer valid.
 func Revoked() *org.Error {
 	return org.Errorf(org.TokenRevoked, "The token is no longer good: its credentials were changed, or its organization is gone. Log in again.")
 }
 
-// Suspended is the refusal of a suspended organization's admins.
+// Suspended returns the refusal for a suspended organization's admins.
 func Suspended() *org.Error {
 	return org.Errorf(org.Suspended, "The organization is suspended. Ask the operator of this service.")
 }

@@ -13,11 +13,10 @@ import (
 	"github.com/orgd/orgd/internal/org"
 )
 
-// NameCount is one document of master's `names`: how many physical names were made of a
-// slug. It is there for good, so that no name is ever used twice, by anybody: a message
-// for a collection that was dropped may arrive any time later, and a read of it may still
-// be under way. Its _id is a part of a hash, so that no name stays as a trace of a deleted
-// organization; two slugs that share one only skip a number.
+// NameCount is one document of master's `names`: how many physical names were made of a slug. It is
+// never removed, so that no name is ever used twice: a message for a dropped collection may arrive any
+// time later, and a read of it may still be in progress. Its _id is a part of the slug's hash, so that
+// no name stays as a trace of a deleted organization; two slugs with the same _id only skip a number.
 type NameCount struct {
 	Meta `bson:",inline"`
 	Next int64 `bson:"next"`
@@ -31,8 +30,8 @@ func nameCountID(slug string) string {
 	return hex.EncodeToString(sum[:slugHash])
 }
 
-// PhysicalName is the n-th name of a slug. A dot and what follows cannot come from a
-// slug, so a later name is never another slug's.
+// PhysicalName returns the n-th name of a slug. A slug has no dot, so the n-th name of a slug is never a
+// name of another slug.
 func PhysicalName(slug string, n int64) string {
 	if n == 1 {
 		return org.CollectionPrefix + slug
@@ -40,8 +39,8 @@ func PhysicalName(slug string, n int64) string {
 	return org.CollectionPrefix + slug + "." + strconv.FormatInt(n, 10)
 }
 
-// nameTries bounds how many names of a slug are tried that somebody has made without
-// orgd, or an orgd that did not count.
+// nameTries bounds how many names of a slug Next skips because collections of those names exist: made
+// without orgd, or by a version that did not count.
 const nameTries = 1000
 
 // Names makes physical names of slugs, and counts how many it has made of each.
@@ -56,8 +55,7 @@ func NewNames(m *Database, tenant docdb.Database) *Names {
 	return &Names{NewTable[NameCount](m.Database, "names"), m.Collections, tenant}
 }
 
-// Next implements Namer. A name that is physically there already is somebody else's, and
-// is left alone.
+// Next implements Namer. It skips names of collections that exist already, which belong to others.
 func (s *Names) Next(ctx context.Context, slug string) (string, error) {
 	there, err := s.tenant.List(ctx, org.CollectionPrefix+slug)
 	if err != nil {
@@ -80,8 +78,7 @@ func (s *Names) Next(ctx context.Context, slug string) (string, error) {
 	return "", fmt.Errorf("find a name for a collection of %q: %w", slug, docdb.ErrExists)
 }
 
-// count takes the next number of a slug. One of which it is not known whether it was
-// taken is nobody's.
+// count takes the next number of a slug. A number whose write got no answer is not used.
 func (s *Names) count(ctx context.Context, slug string) (int64, error) {
 	id := nameCountID(slug)
 	for range SwapAttempts {

@@ -26,15 +26,15 @@ type Organization struct {
 	Token int64 `bson:"fence"`
 	// Epoch is raised by every step of a move that writers must know of.
 	Epoch int64 `bson:"epoch"`
-	// Move is there while the data is being moved.
+	// Move is set while the data is being moved.
 	Move *Move `bson:"move,omitempty"`
-	// Ended is how often all its tokens were made void: see CredentialOf.
+	// Ended is how often all tokens of the organization were revoked: see CredentialOf.
 	Ended int64 `bson:"ended,omitempty"`
-	// PurgeAfter is there when the organization was deleted with a time of grace:
-	// until then it can be restored, to StateBefore.
+	// PurgeAfter is set when the organization was deleted with a time of grace: until then
+	// it can be restored, to StateBefore.
 	PurgeAfter  *time.Time `bson:"purge_after,omitempty"`
 	StateBefore org.State  `bson:"state_before,omitempty"`
-	// Quota is there when the operator has set one.
+	// Quota is set if the operator has set a quota.
 	Quota *Quota `bson:"quota,omitempty"`
 
 	CreatedAt time.Time `bson:"created_at"`
@@ -65,10 +65,10 @@ type Admin struct {
 	EmailKey     string `bson:"email_key"`
 	PasswordHash string `bson:"password_hash"`
 	Role         string `bson:"role"`
-	// Credential is raised by every change of e-mail or password; tokens, by CredentialOf, say
-	// which one they were issued for.
+	// Credential is raised by every change of e-mail or password; a token has, by CredentialOf,
+	// the value that it was issued for.
 	Credential int64 `bson:"credential"`
-	// Next are credentials that wait for their update to be decided.
+	// Next are the staged credentials of an update that is not decided yet.
 	Next      *Credentials `bson:"next,omitempty"`
 	Operation string       `bson:"op_id"` // the operation that made the admin
 	CreatedAt time.Time    `bson:"created_at"`
@@ -166,12 +166,12 @@ const (
 	Running   Outcome = "running"
 	Succeeded Outcome = "succeeded"
 	Failed    Outcome = "failed"
-	// Forestalled is what never began, and may not any more.
+	// Forestalled is an operation that never began, and may not begin any more.
 	Forestalled Outcome = "forestalled"
 )
 
-// Plan is what was asked for and decided, fixed before the step that uses it.
-// It holds no secret: password hashes wait in admins.
+// Plan is the input of an operation and what its steps have decided, stored before the step that uses
+// it. It holds no secret: password hashes are staged in admins.
 type Plan struct {
 	AdminID    string `bson:"admin_id"`
 	Credential int64  `bson:"credential,omitempty"` // the version the request was authenticated with
@@ -188,7 +188,7 @@ type Plan struct {
 
 	Password bool `bson:"password,omitempty"` // a new hash waits in admin.Next
 
-	// Purge says that the time of grace is over, rather than that an admin asks.
+	// Purge says that the operation is due to the end of the time of grace, not to an admin.
 	Purge bool `bson:"purge,omitempty"`
 
 	Migrate    bool   `bson:"migrate,omitempty"`
@@ -197,14 +197,14 @@ type Plan struct {
 	Generation int64  `bson:"generation,omitempty"` // of the target
 }
 
-// Lease says which instance runs an operation. Another may take it when it has
-// run out; the former owner's next mark then fails on the version.
+// Lease says which instance runs an operation. Another may take the operation over when the lease has
+// expired; the former owner's next checkpoint then fails on the version.
 type Lease struct {
 	Owner string    `bson:"owner"`
 	Until time.Time `bson:"until"`
 	// Token is the fencing token: it counts the owners.
 	Token int64 `bson:"fence"`
-	// Handed says that the owner has stopped, and has no call under way.
+	// Handed says that the owner has stopped, and has no call in progress.
 	Handed bool `bson:"handed,omitempty"`
 }
 
@@ -228,7 +228,7 @@ type Refusal struct {
 	Kind    org.Kind `bson:"kind"`
 	Message string   `bson:"message"`
 	Field   string   `bson:"field,omitempty"`
-	// Operation is the one in the way, with org.OperationInProgress.
+	// Operation is the operation in progress, with org.OperationInProgress.
 	Operation string `bson:"op_id,omitempty"`
 }
 

@@ -8,8 +8,8 @@ import (
 	"github.com/orgd/orgd/internal/docdb"
 )
 
-// Registry is what may be done with physical collections: each is claimed in
-// `collections` before it is created, and dropped before its entry goes.
+// Registry creates and drops physical collections. Each is claimed in `collections` before it is
+// created, and dropped before its entry is removed.
 type Registry struct {
 	Entries Table[Collection, *Collection]
 	// Tenant is the database with the physical collections.
@@ -23,12 +23,12 @@ type Registry struct {
 
 // A Namer makes physical names.
 type Namer interface {
-	// Next returns a physical name for a slug that nobody has had and nobody else will have.
+	// Next returns a physical name for a slug that was never used and is given to no other caller.
 	Next(ctx context.Context, slug string) (string, error)
 }
 
-// Claim finds the operation's collection a name that was never used, and enters it in
-// the registry as building. What former owners claimed it retires: they may still write to it.
+// Claim finds a name that was never used for the operation's collection, and enters it in the registry
+// as building. It retires the collections that former owners claimed, which may still write to them.
 func (r *Registry) Claim(ctx context.Context, op *Operation, slug string, generation int64) (string, error) {
 	claimed, err := r.Entries.Find(ctx, docdb.Eq("op_id", op.ID))
 	if err != nil {
@@ -55,8 +55,8 @@ func (r *Registry) Claim(ctx context.Context, op *Operation, slug string, genera
 	})
 }
 
-// Create creates the claimed collection. That it is there already is an earlier
-// try of the same step: it was not there when its name was claimed.
+// Create creates the claimed collection. If it exists, an earlier try of the same step has created it,
+// since it did not exist when its name was claimed.
 func (r *Registry) Create(ctx context.Context, name string) error {
 	err := r.Tenant.Create(ctx, name)
 	if errors.Is(err, docdb.ErrExists) {
@@ -65,8 +65,8 @@ func (r *Registry) Create(ctx context.Context, name string) error {
 	return err
 }
 
-// MarkLive marks the operation's target as the organization's data. What the source's own
-// rules are come last, lest they refuse what is there already.
+// MarkLive marks the operation's target as the organization's data. It carries the source's validator
+// last, which might refuse documents that the source has already.
 func (r *Registry) MarkLive(ctx context.Context, op *Operation) error {
 	if op.Plan.Source != "" {
 		if err := r.Tenant.CarryOptions(ctx, op.Plan.Source, op.Plan.Target); err != nil {
@@ -83,8 +83,8 @@ func (r *Registry) MarkLive(ctx context.Context, op *Operation) error {
 	return UnlessGone(err)
 }
 
-// UnlessGone turns docdb.ErrNotFound into success: a repeated step whose
-// document has gone since was done before.
+// UnlessGone turns docdb.ErrNotFound into success: if the document of a repeated step is gone, the step
+// was done before.
 func UnlessGone(err error) error {
 	if errors.Is(err, docdb.ErrNotFound) {
 		return nil
@@ -111,7 +111,7 @@ func (r *Registry) Retire(ctx context.Context, c *Collection) error {
 	return r.Entries.Remove(ctx, c)
 }
 
-// Discard drops what the operation had begun to build.
+// Discard drops the collection that the operation has begun to build.
 func (r *Registry) Discard(ctx context.Context, opID string) error {
 	claimed, err := r.Entries.Find(ctx, docdb.Eq("op_id", opID))
 	if err != nil {
@@ -125,8 +125,8 @@ func (r *Registry) Discard(ctx context.Context, opID string) error {
 	return nil
 }
 
-// DropOrphan drops a physical collection without an entry, and reports whether it
-// was one. It claims the name first, so that it is nobody else's when it is dropped.
+// DropOrphan drops a physical collection without an entry, and reports whether it had none. It claims
+// the name first, so that no operation has it when it is dropped.
 func (r *Registry) DropOrphan(ctx context.Context, orphan *Collection) (bool, error) {
 	orphan.State, orphan.CreatedAt = Retired, r.Now()
 	err := r.Entries.Insert(ctx, orphan)

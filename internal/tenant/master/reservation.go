@@ -35,8 +35,8 @@ func (t Reservations) Reserve(ctx context.Context, want Reservation, taken *org.
 		if holder.Operation == want.Operation {
 			return nil
 		}
-		// The organization's own, left by an operation that is over. Saying that this one
-		// wants it keeps whatever cleans up after that one from releasing it.
+		// The organization's own, left by an operation that is over. Under the name of this
+		// operation it is not released by the clean-up after that one.
 		holder.Operation = want.Operation
 		if err := t.Swap(ctx, holder); !errors.Is(err, docdb.ErrNoMatch) {
 			return err
@@ -45,8 +45,8 @@ func (t Reservations) Reserve(ctx context.Context, want Reservation, taken *org.
 	return docdb.ErrUnavailable
 }
 
-// Holder returns which organization holds a reservation. It takes the one value that a look-up
-// needs out of the document; to decode all of it costs as much as to read it.
+// Holder returns which organization holds a reservation. It decodes only the field that a look-up
+// needs; to decode the whole document costs as much as to read it.
 func (t Reservations) Holder(ctx context.Context, id string) (orgID string, err error) {
 	raw, err := t.Collection.Get(ctx, docdb.StringID(id))
 	if err != nil {
@@ -59,7 +59,7 @@ func (t Reservations) Holder(ctx context.Context, id string) (orgID string, err 
 	return orgID, nil
 }
 
-// Release gives up the organization's reservation that the operation opID made.
+// Release releases the organization's reservation that the operation opID made.
 func (t Reservations) Release(ctx context.Context, id, orgID, opID string) error {
 	held := docdb.And(docdb.Eq("org_id", orgID), docdb.Eq("op_id", opID))
 	err := t.Collection.Delete(ctx, docdb.StringID(id), held)

@@ -10,8 +10,8 @@ import (
 	"github.com/orgd/orgd/internal/tenant/retry"
 )
 
-// schema is the one document of master's `schema`. It is there when the master database
-// has all its collections and indexes, so that a start need not ask for each.
+// schema is the only document of master's `schema`. It exists once the master database has all its
+// collections and indexes, so that a start need not check each.
 type schema struct {
 	Meta   `bson:",inline"`
 	Format int64 `bson:"format"`
@@ -19,12 +19,12 @@ type schema struct {
 
 const (
 	schemaID = "master"
-	// format is that of the documents. 2 has versions that are unique, dirty sets whose
-	// _ids are strings, and physical names that are counted.
+	// format is the format of the documents. Format 2 has unique versions, dirty sets whose _ids are
+	// strings, and counted physical names.
 	format = 2
 )
 
-// Indexes are all that the store searches by besides _id.
+// Indexes are the paths by which the store searches besides _id, by collection.
 var Indexes = map[string][]string{
 	"organizations": {"state"},
 	"admins":        {"org_id"},
@@ -43,13 +43,13 @@ func Index(path string) docdb.Index {
 	return docdb.Index{Name: "by_" + path, Keys: []docdb.Key{{Path: path}}}
 }
 
-// Prepare makes the master database what this version needs. A connection that breaks
-// meanwhile does not end the start.
+// Prepare creates or upgrades the master database for this version. A connection that breaks meanwhile
+// does not end the start.
 func (m *Database) Prepare(ctx context.Context, upgrade func(context.Context) error) error {
 	return retry.Do(ctx, func() error { return m.prepareOnce(ctx, upgrade) })
 }
 
-// prepareOnce asks one question where all is as it should be.
+// prepareOnce sends a single message if the master database is up to date.
 func (m *Database) prepareOnce(ctx context.Context, upgrade func(context.Context) error) error {
 	schemas := NewTable[schema](m.Database, "schema")
 	now, err := Found(schemas.Get(ctx, schemaID))
@@ -57,7 +57,7 @@ func (m *Database) prepareOnce(ctx context.Context, upgrade func(context.Context
 	case err != nil:
 		return err
 	case now != nil && now.Format > format:
-		return fmt.Errorf("it was made by a later version of orgd, which knows format %d; this one knows %d", now.Format, format)
+		return fmt.Errorf("it was made by a later version of orgd, which knows format %d; this version knows %d", now.Format, format)
 	case now != nil && now.Format == format:
 		return nil
 	}
@@ -74,8 +74,8 @@ func (m *Database) prepareOnce(ctx context.Context, upgrade func(context.Context
 	return err
 }
 
-// MakeIndexes makes the collections and their indexes, side by side: some storages take a
-// second for each. What is there already stays.
+// MakeIndexes creates the missing collections and indexes, all at the same time, since some storages
+// take a second for each.
 func (m *Database) MakeIndexes(ctx context.Context) error {
 	var all sync.WaitGroup
 	failed := make(chan error, len(Indexes))

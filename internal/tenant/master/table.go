@@ -13,9 +13,9 @@ import (
 // Meta begins every master document.
 type Meta struct {
 	ID string `bson:"_id"`
-	// Version is another one after every change.
+	// Version differs after every change.
 	Version Version `bson:"version"`
-	// Past are the versions before it.
+	// Past are the versions before this version.
 	Past []byte `bson:"past,omitempty"`
 }
 
@@ -33,7 +33,7 @@ type Table[T any, P Record[T]] struct {
 	Collection docdb.Collection
 	// changing, if not nil, counts the changes.
 	changing *Changes
-	// Versions makes the version that follows another. Default: one that nobody has had.
+	// Versions makes the version that follows another. Default: one that was never used.
 	Versions func(was Version) Version
 }
 
@@ -42,7 +42,7 @@ func NewTable[T any, P Record[T]](db docdb.Database, name string) Table[T, P] {
 	return Table[T, P]{Collection: db.Collection(name)}
 }
 
-// Get returns docdb.ErrNotFound if there is no such document.
+// Get returns the document with that _id, or docdb.ErrNotFound.
 func (t Table[T, P]) Get(ctx context.Context, id string) (P, error) {
 	raw, err := t.Collection.Get(ctx, docdb.StringID(id))
 	if err != nil {
@@ -65,8 +65,7 @@ func (t Table[T, P]) Decode(raw bson.Raw) (P, error) {
 	return v, nil
 }
 
-// Insert adds v. It is sent once: what is sent again could arrive late, when the
-// document has come and gone.
+// Insert adds v. It is sent once: a second message could arrive late, after the document was removed.
 func (t Table[T, P]) Insert(ctx context.Context, v P) error {
 	m := v.meta()
 	m.Version, m.Past = t.nextVersion(Version{}), nil
@@ -93,8 +92,8 @@ func (t Table[T, P]) nextVersion(was Version) Version {
 	return t.Versions(was)
 }
 
-// Swap writes v if the stored document still has v's version; docdb.ErrNoMatch if
-// not. Where the storage does not say whether it was done, the document does.
+// Swap writes v if the stored document still has v's version; docdb.ErrNoMatch if not. If the storage
+// does not answer, the stored document tells whether the swap was done.
 func (t Table[T, P]) Swap(ctx context.Context, v P) error {
 	m := v.meta()
 	was := *m
@@ -109,8 +108,8 @@ func (t Table[T, P]) Swap(ctx context.Context, v P) error {
 	return err
 }
 
-// replace is Swap's compare-and-swap. It can be sent again as it is: of all the times
-// that it arrives at most one finds the version that it is meant for.
+// replace is Swap's compare-and-swap. It can be sent again: of all its messages at most one finds the
+// version that it is meant for.
 func (t Table[T, P]) replace(ctx context.Context, id string, from, to Version, raw bson.Raw) error {
 	defer t.changing.Begin()()
 	for try := 0; ; try++ {
@@ -136,11 +135,11 @@ func (t Table[T, P]) replace(ctx context.Context, id string, from, to Version, r
 	}
 }
 
-// resends is how often a swap is sent again of which no answer came.
+// resends is how often a swap without an answer is sent again.
 const resends = 2
 
-// Remove deletes the document if it still has v's version. One that is gone
-// already counts as removed.
+// Remove deletes the document if it still has v's version. A document that is gone already counts as
+// removed.
 func (t Table[T, P]) Remove(ctx context.Context, v P) error {
 	m := v.meta()
 	defer t.changing.Begin()()
@@ -163,13 +162,12 @@ func (t Table[T, P]) RemoveIf(ctx context.Context, id string, f docdb.Filter) er
 	return t.Collection.Delete(ctx, docdb.StringID(id), f)
 }
 
-// SwapAttempts bounds how often Change tries again. Each failure means that
-// another writer succeeded, so it is only met under heavy contention.
+// SwapAttempts bounds how often Change tries again. Each failure means that another writer succeeded, so
+// only heavy contention reaches it.
 const SwapAttempts = 20
 
-// Change reads a document, lets edit alter it, and swaps it in, again from the
-// start when another writer came between. edit returns false when there is
-// nothing to write.
+// Change reads a document, lets edit change it, and swaps it in, and starts over if another writer was
+// faster. edit returns false if there is nothing to write.
 func (t Table[T, P]) Change(ctx context.Context, id string, edit func(P) (bool, error)) (P, error) {
 	for range SwapAttempts {
 		v, err := t.Get(ctx, id)

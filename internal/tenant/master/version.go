@@ -6,10 +6,9 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
-// A Version is what compare-and-swap compares: an ObjectID that nobody has made
-// twice, so that a document which was removed and made again never has one that it had
-// before, and a swap that arrives late finds either what it was meant for or nothing. (Documents
-// from before have a number, which is compared as it is until their next change.)
+// A Version is what compare-and-swap compares: an ObjectID, none of which is made twice. So a document
+// that was removed and made again never has an earlier version, and a late swap finds the version that
+// it was meant for or nothing. (Documents of format 1 have a number until their next change.)
 type Version = bson.RawValue
 
 func newVersion() Version {
@@ -19,9 +18,8 @@ func newVersion() Version {
 
 const (
 	versionSize = len(bson.ObjectID{})
-	// trail is how many versions before the present one a document remembers. A
-	// writer that does not know whether a swap of its own was done finds out as long as not more
-	// swaps than that have come after it.
+	// trail is how many earlier versions a document remembers. A writer whose swap got no answer finds out
+	// whether it was done as long as no more than that many swaps have come after it.
 	trail = 8
 )
 
@@ -35,7 +33,7 @@ func (m *Meta) pastOf() []byte {
 	return past[:min(len(past), trail*versionSize)]
 }
 
-// fate is what became of a swap.
+// fate is the outcome of a swap.
 type fate int
 
 const (
@@ -45,7 +43,7 @@ const (
 	swapNever   // another was done in its place
 )
 
-// fateOf says what became of a swap from one version to another, by what the document is now.
+// fateOf returns the outcome of a swap from one version to another, by the stored document.
 func (m *Meta) fateOf(from, to Version) fate {
 	switch {
 	case m.Version.Equal(to):

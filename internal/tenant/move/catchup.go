@@ -12,27 +12,26 @@ import (
 const (
 	// applyBatch is how many documents are read at a time.
 	applyBatch = 500
-	// steadyRounds is after how many rounds that left hardly less than the one before the
-	// block of writes is tried: writers that are as fast as the move get no slower by waiting. They need
-	// not follow each other, so that what goes up and down ends too.
+	// steadyRounds is after how many rounds that left hardly less than the round before the
+	// block of writes is tried: writers that are as fast as the move get no slower by waiting. The
+	// rounds need not follow each other, so that a rate that goes up and down ends too.
 	steadyRounds = 4
-	// longestBlock is for how long the last documents may keep clients waiting, as far
-	// as the rounds before show how long one takes.
+	// longestBlock is how long the last documents may keep clients waiting, estimated from the rounds
+	// before.
 	longestBlock = 100 * time.Millisecond
-	// fewEnough is how many are left to the block of writes without a further look at the clock.
+	// fewEnough is how many documents are left to the block of writes whatever time they take.
 	fewEnough = 16
 )
 
-// A Pace says when a catch-up has left little enough to the block of writes.
+// A Pace decides when a catch-up has left few enough documents to the block of writes.
 type Pace interface {
-	// Enough is told how many documents a round brought over, and how long that took.
+	// Enough is called with how many documents a round brought over, and how long that took.
 	Enough(documents int, took time.Duration) bool
 }
 
-// SteadyPace is the Pace of a move. What is left is little when it can be brought over while
-// clients hardly notice, at the speed that was measured; or, where every round takes its time
-// whatever there is to do or the writers are as fast as the move, when it is no less than
-// what the round before left.
+// SteadyPace is the Pace of a move. The rest is small enough if it can be brought over, at the measured
+// speed, while clients hardly notice; or if it is no smaller than the rest of the round before, because
+// the writers are as fast as the move or every round takes long whatever there is to do.
 func SteadyPace() Pace { return &steadyPace{last: -1} }
 
 type steadyPace struct{ last, steadies int }
@@ -47,13 +46,13 @@ func (p *steadyPace) Enough(n int, took time.Duration) bool {
 	return Little(n, took) || steady && (n <= applyBatch || p.steadies >= steadyRounds)
 }
 
-// Little reports whether what a round of so many documents leaves can be brought over while
-// clients hardly notice.
+// Little reports whether the rest after a round of that many documents can be brought over while clients
+// hardly notice.
 func Little(documents int, took time.Duration) bool {
 	return documents <= fewEnough || took <= longestBlock
 }
 
-// CatchUp goes on with rounds until what a round leaves to the block of writes is little.
+// CatchUp makes rounds until a round leaves few enough documents to the block of writes.
 func (m *Move) CatchUp(ctx context.Context) error {
 	pace := m.mover.Pace()
 	for {
@@ -65,8 +64,8 @@ func (m *Move) CatchUp(ctx context.Context) error {
 	}
 }
 
-// round raises the epoch, waits for the writers of the earlier ones, and brings
-// what they recorded up to date in the target. It returns how many that were.
+// round raises the epoch, waits for the writers of earlier epochs, and brings the documents that they
+// recorded up to date in the target. It returns how many documents that were.
 func (m *Move) round(ctx context.Context) (int, error) {
 	o, err := m.advanceEpoch(ctx, func(o *master.Organization) error { return m.enterPhase(o, master.Copying) })
 	if err != nil {
@@ -98,7 +97,7 @@ func (m *Move) round(ctx context.Context) (int, error) {
 	return n + len(batch), m.x.Heartbeat(ctx)
 }
 
-// drainAndTell waits for the writers of earlier epochs, and records which of theirs got no
+// drainAndTell waits for the writers of earlier epochs, and records the documents whose writes got no
 // answer.
 func (m *Move) drainAndTell(ctx context.Context, o *master.Organization) error {
 	if err := m.Drain(ctx); err != nil {
@@ -107,8 +106,8 @@ func (m *Move) drainAndTell(ctx context.Context, o *master.Organization) error {
 	return m.mover.Writers.RecordUnanswered(ctx, o)
 }
 
-// applySome brings documents up to date while clients go on. One that still finds its
-// key taken was changed meanwhile, or the other was: it is put off.
+// applySome brings documents up to date while clients go on. If a document's unique key is still taken
+// then, it or the document that has the key was changed meanwhile: it is put off.
 func (m *Move) applySome(ctx context.Context, ids []bson.RawValue) error {
 	late, err := m.apply(ctx, ids)
 	if err != nil {
@@ -117,9 +116,9 @@ func (m *Move) applySome(ctx context.Context, ids []bson.RawValue) error {
 	return m.putOff(ctx, late)
 }
 
-// apply makes the target's documents of those _ids equal to the source's. Two documents
-// may have exchanged a unique key; so one that is in the way of another goes first, and
-// comes back after all the rest. It returns those whose key was taken even then.
+// apply makes the target's documents with those _ids equal to the source's. Two documents may have
+// exchanged a unique key, so a document whose key is taken is first removed, and added again after all
+// the others. It returns the documents whose key was taken even then.
 func (m *Move) apply(ctx context.Context, ids []bson.RawValue) (late []bson.RawValue, err error) {
 	late = ids
 	for range 2 {

@@ -11,8 +11,8 @@ import (
 	"github.com/orgd/orgd/internal/tenant/walk"
 )
 
-// Copy fills the target in the order of _id, from where an earlier try got to.
-// What is written meanwhile is recorded, and brought up to date after it.
+// Copy fills the target in the order of _id, from where an earlier try has stopped. Documents written
+// meanwhile are recorded, and brought up to date by the catch-up.
 func (m *Move) Copy(ctx context.Context) error {
 	if m.x.Op.Progress.Last == nil {
 		var total int64
@@ -45,8 +45,8 @@ func (m *Move) Copy(ctx context.Context) error {
 	return nil
 }
 
-// writeBatch inserts a batch and notes how far the copy is. A document whose unique key
-// is held by an older version of another is left to the catch-up.
+// writeBatch inserts a batch and records the progress of the copy. A document whose unique key is taken
+// by an older version of another document is left to the catch-up.
 func (m *Move) writeBatch(ctx context.Context, batch []bson.Raw) error {
 	results, err := m.target().InsertMany(ctx, batch)
 	if err != nil {
@@ -59,7 +59,7 @@ func (m *Move) writeBatch(ctx context.Context, batch []bson.Raw) error {
 		var dup *docdb.DuplicateError
 		switch {
 		case errors.As(err, &dup):
-			if dup.Index != docdb.IDIndex { // else an earlier try's
+			if dup.Index != docdb.IDIndex { // else an earlier try has inserted it
 				later = append(later, docdb.ID(batch[i]))
 			}
 		case err != nil:
@@ -78,7 +78,7 @@ func (m *Move) writeBatch(ctx context.Context, batch []bson.Raw) error {
 	return nil
 }
 
-// putOff leaves documents to the next round: it records them as a writer would.
+// putOff leaves documents to the next round by recording them as a writer would.
 func (m *Move) putOff(ctx context.Context, ids []bson.RawValue) error {
 	if len(ids) == 0 {
 		return nil

@@ -14,16 +14,16 @@ import (
 )
 
 const (
-	// blockFor bounds the time that clients wait for one try of a cut-over; where
-	// messages take long, blockMessages of them instead.
+	// blockFor bounds the time that clients wait for a try of a cut-over; if messages take long, the
+	// bound is the time of blockMessages messages.
 	blockFor      = time.Second
 	blockMessages = 30
-	// blockAtMost is up to what each try that failed doubles it for the next: a long pause is
-	// better than a move that never ends. Clients wait for longer, and a lease lasts for longer.
+	// blockAtMost is the limit to which every failed try doubles the bound for the next: a long pause
+	// is better than a move that never ends. Clients wait longer than that, and leases last longer.
 	blockAtMost    = 6 * time.Second
 	blockDoublings = 3 // as many as lead from blockFor past blockAtMost
-	// cutOvers bounds the tries; the pause after each is longer than the one before,
-	// so that clients get on, and a dead instance has time to be taken for dead.
+	// cutOvers bounds the tries. The pauses between them grow, so that clients can go on, and a dead
+	// instance is taken for dead in time.
 	cutOvers     = 24
 	cutOverPause = 50 * time.Millisecond
 	longestPause = 5 * time.Second
@@ -57,8 +57,8 @@ func (m *Move) Flip(ctx context.Context) error {
 	return org.Errorf(org.Unavailable, "The data could not be handed over to its new collection. Nothing was changed.")
 }
 
-// flipped reports whether the organization has its new collection already. A
-// block of writes that an earlier try has left is lifted.
+// flipped reports whether the organization has its new collection already. It lifts a block of writes
+// that an earlier try has left.
 func (m *Move) flipped(ctx context.Context) (bool, error) {
 	o, err := m.mover.Master.Organizations.Get(ctx, m.x.Op.OrgID)
 	if err != nil {
@@ -76,8 +76,8 @@ func (m *Move) flipped(ctx context.Context) (bool, error) {
 	return false, m.unblock(ctx)
 }
 
-// unblock lets clients go on where they were. One that is not there any more, or another
-// owner's, is not touched.
+// unblock lets clients go on where they were. It does not touch a move that is over or has another
+// owner.
 func (m *Move) unblock(ctx context.Context) error {
 	_, err := m.advanceEpoch(ctx, func(o *master.Organization) error { return m.enterPhase(o, master.Copying) })
 	return err
@@ -92,10 +92,10 @@ func (m *Move) enterPhase(o *master.Organization, to master.Phase) error {
 	return nil
 }
 
-// errUnblocked: writes went on before all was brought over.
+// errUnblocked says that writes went on before all documents were brought over.
 var errUnblocked = errors.New("writes were blocked for too long")
 
-// commit puts what the plan brings new in force.
+// commit applies the plan's new values to the organization.
 func (m *Move) commit(o *master.Organization) error {
 	p := m.x.Op.Plan
 	if p.Migrate && (o.Move == nil || o.Move.Target != p.Target) {
@@ -120,9 +120,9 @@ func (m *Move) blockLimit(try int) time.Duration {
 	return max(first, min(first<<min(try, blockDoublings), blockAtMost))
 }
 
-// cutOver blocks the organization's writes, brings the last few documents over, and flips.
-// If any of it fails or takes too long, clients go on where they were: at once, also
-// while a write to the target is still waited for.
+// cutOver blocks the organization's writes, brings the last few documents over, and flips. If a part of
+// it fails or takes too long, clients go on where they were, at once, even if a write to the target is
+// still in progress.
 func (m *Move) cutOver(ctx context.Context, limit time.Duration) error {
 	began := time.Now()
 	m.x.Quiet = true
@@ -152,9 +152,9 @@ func (m *Move) cutOver(ctx context.Context, limit time.Duration) error {
 	return errors.Join(err, liftErr)
 }
 
-// lift lets writes go on, whatever became of the context that they were blocked under, and
-// reports whether the organization has its new collection. Where another has the operation
-// now, that one has lifted the block.
+// lift lets writes go on, even if the context of the block has ended, and reports whether the
+// organization has its new collection. If another owner has the operation now, that owner has lifted
+// the block.
 func (m *Move) lift(ctx context.Context) (done bool, err error) {
 	ctx = context.WithoutCancel(ctx)
 	err = retry.Do(ctx, func() error {
@@ -182,9 +182,8 @@ func (m *Move) flipBlocked(ctx context.Context) error {
 	return err
 }
 
-// finishBlocked brings over what was written last. Where a write got no answer, and may
-// be carried out yet, readers wait as well: what they have not seen until now they will see
-// in the target or nowhere.
+// finishBlocked brings over the documents that were written last. If a write got no answer, and may
+// still be carried out, readers wait as well: they see its effect in the target or nowhere.
 func (m *Move) finishBlocked(ctx context.Context, o *master.Organization) error {
 	set, before := o.Move.Dirty, o.Epoch
 	if err := m.drainAndTell(ctx, o); err != nil {
@@ -210,6 +209,6 @@ func (m *Move) finishBlocked(ctx context.Context, o *master.Organization) error 
 	return err
 }
 
-// errDiffers is met when another document, which should have gone, holds a
-// document's unique key in the target.
+// errDiffers says that the target still has another document, which should be gone, with the unique key
+// of a document.
 var errDiffers = errors.New("a document differs from its source")

@@ -13,12 +13,11 @@ import (
 	"github.com/orgd/orgd/internal/tenant/operation"
 )
 
-// A write that the storage gave no answer to may be carried out any time later. In a
-// target it could bring back what clients have deleted or changed since, when that is
-// the organization's collection. So a target that such a write went to is never flipped
-// to: the move goes on in a fresh one.
+// A write that got no answer may be carried out any time later. In a target that has become the
+// organization's collection, it could bring back documents that clients have deleted or changed since.
+// So the move never flips to a target with such a write, but goes on in a fresh one.
 
-// target is a move's target as its owner writes to it.
+// target is a move's target for the writes of the move's owner.
 type target struct {
 	docdb.Collection
 	doubt *atomic.Bool
@@ -28,8 +27,8 @@ func (m *Move) target() docdb.Collection {
 	return m.mover.Target(m.mover.Tenant.Collection(m.x.Op.Plan.Target), &m.doubt)
 }
 
-// DoubtfulTarget returns a move's target as its owner writes to it: doubt is set when a write
-// got no answer.
+// DoubtfulTarget returns a move's target for the writes of the move's owner. It sets doubt when a write
+// gets no answer.
 func DoubtfulTarget(c docdb.Collection, doubt *atomic.Bool) docdb.Collection {
 	return target{c, doubt}
 }
@@ -55,7 +54,7 @@ func (t target) Delete(ctx context.Context, id bson.RawValue, when docdb.Filter)
 	return doubtless(t.doubt, t.Collection.Delete(ctx, id, when))
 }
 
-// doubtless notes whether a write's outcome is not known.
+// doubtless sets doubt if a write's outcome is not known.
 func doubtless(doubt *atomic.Bool, err error) error {
 	if fault.Indefinite(err) {
 		doubt.Store(true)
@@ -63,10 +62,10 @@ func doubtless(doubt *atomic.Bool, err error) error {
 	return err
 }
 
-// Doubtful reports whether the target may not be flipped to.
+// Doubtful reports whether the move may not flip to the target.
 func (m *Move) Doubtful() bool { return m.doubt.Load() }
 
-// Guard runs a step, and has the move begin anew after a write to the target that got no answer.
+// Guard runs a step, and makes the move begin anew after a write to the target that got no answer.
 func (m *Move) Guard(step func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		err := step(ctx)
@@ -80,7 +79,7 @@ func (m *Move) Guard(step func(context.Context) error) func(context.Context) err
 	}
 }
 
-// freshStarts is how often a move begins anew before it is given up.
+// freshStarts is how often a move begins anew before it is refused.
 const freshStarts = 5
 
 // startOver goes on in a fresh target, as a new owner would.

@@ -20,7 +20,7 @@ import (
 	"github.com/orgd/orgd/internal/tenant/operation"
 )
 
-// Writers are those that a move goes on beside.
+// Writers are the clients' writes that go on during a move.
 type Writers interface {
 	// Drain waits until every write on the organization that had begun when it was
 	// called is over, in this process and in all others.
@@ -29,7 +29,7 @@ type Writers interface {
 	RecordUnanswered(ctx context.Context, o *master.Organization) error
 }
 
-// A Mover is what moves work with. All fields are required but Grace.
+// A Mover has what moves need. All fields are required but Grace.
 type Mover struct {
 	Master   *master.Database
 	Tenant   docdb.Database
@@ -41,10 +41,10 @@ type Mover struct {
 	// Grace is how long the collection that data was moved from is kept.
 	Grace time.Duration
 
-	// Target is the collection that data is moved to, as its owner writes to it; doubt is to
-	// be set when a write got no answer.
+	// Target wraps the collection that data is moved to, for the writes of the move's owner; it sets doubt
+	// when a write gets no answer.
 	Target func(c docdb.Collection, doubt *atomic.Bool) docdb.Collection
-	// Verifier makes sure of the copy, and Pace ends the catch-up.
+	// Verifier verifies the copy, and Pace ends the catch-up.
 	Verifier Verifier
 	Pace     func() Pace
 }
@@ -60,7 +60,7 @@ type Move struct {
 	starts int
 	// known is the organization as this owner last wrote it.
 	known atomic.Pointer[master.Organization]
-	// message is how long a message to the storage took when that was last measured, in
+	// message is how long a message to the storage took at the last measurement, in
 	// nanoseconds.
 	message atomic.Int64
 }
@@ -79,8 +79,8 @@ func (m *Move) Claim(ctx context.Context) (err error) {
 	return err
 }
 
-// Announce has every writer record what it writes from now on, and waits for those
-// that do not know yet. Whatever they have written is there when the copy begins.
+// Announce makes every writer record its documents from now on, and waits for the writers that do not
+// know of the move yet. Their writes are done when the copy begins.
 func (m *Move) Announce(ctx context.Context) error {
 	set := access.DirtyName(m.x.Op.ID, m.x.Op.Lease.Token)
 	if err := m.mover.Master.Create(ctx, set); err != nil && !errors.Is(err, docdb.ErrExists) {
@@ -101,9 +101,9 @@ func (m *Move) Drain(ctx context.Context) error {
 	return m.x.WithHeartbeat(ctx, func(ctx context.Context) error { return m.mover.Writers.Drain(ctx, m.x.Op.OrgID) })
 }
 
-// advanceEpoch changes what the organization says of the move, and raises the epoch. It begins
-// with what this owner has written last, which seldom anybody else has changed since: that
-// spares a message, while writes are blocked too.
+// advanceEpoch changes the organization's record of the move, and raises the epoch. It begins with the
+// organization as this owner last wrote it, which has rarely changed since: that saves a message, also
+// while writes are blocked.
 func (m *Move) advanceEpoch(ctx context.Context, edit func(*master.Organization) error) (*master.Organization, error) {
 	step := func(o *master.Organization) (bool, error) {
 		if o.Operation != m.x.Op.ID || o.Token != m.x.Op.Lease.Token {
@@ -140,8 +140,7 @@ func (m *Move) knows(o *master.Organization, err error) (*master.Organization, e
 // messageTime is about how long a message to the storage takes.
 func (m *Move) messageTime() time.Duration { return time.Duration(m.message.Load()) }
 
-// Abort ends a move that is given up. No write is recorded in its dirty set any more
-// when it returns.
+// Abort ends a move that failed. When it returns, no write is recorded in the dirty set any more.
 func (m *Move) Abort(ctx context.Context) error {
 	o, err := master.Found(m.mover.Master.Organizations.Get(ctx, m.x.Op.OrgID))
 	if err != nil || o == nil || o.Operation != m.x.Op.ID || o.Move == nil {
@@ -153,7 +152,7 @@ func (m *Move) Abort(ctx context.Context) error {
 	return m.Drain(ctx)
 }
 
-// Discard drops what the operation had begun to build.
+// Discard drops the collection that the operation has begun to build.
 func (m *Move) Discard(ctx context.Context) error {
 	if err := m.mover.Registry.Discard(ctx, m.x.Op.ID); err != nil {
 		return err
@@ -191,7 +190,7 @@ func (m *Move) RetireSource(ctx context.Context) error {
 		return err
 	}
 	if c.OrgID != m.x.Op.OrgID {
-		return nil // a later organization's: ours is gone already
+		return nil // the entry of a later organization: this one is gone already
 	}
 	if m.mover.Grace == 0 {
 		return m.x.WithHeartbeat(ctx, func(ctx context.Context) error { return m.mover.Registry.Retire(ctx, c) })
@@ -205,9 +204,8 @@ func (m *Move) RetireSource(ctx context.Context) error {
 	return entries.Swap(ctx, c)
 }
 
-// unmovable refuses the move of a document that the engine would not write. A
-// compatible server or a writer that bypasses orgd may take more than docdb does, and
-// to try it again would never end.
+// unmovable refuses the move of a document that the engine does not accept. A compatible server, or a
+// writer that bypasses orgd, may accept more than docdb does, and a retry would never succeed.
 func unmovable(doc bson.Raw, err error) error {
 	if !errors.Is(err, docdb.ErrInvalid) && !errors.Is(err, docdb.ErrTooLarge) {
 		return err

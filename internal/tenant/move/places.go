@@ -8,13 +8,13 @@ import (
 	"github.com/orgd/orgd/internal/org"
 )
 
-// Places bounds how many moves that clients ask for go on at a time in this process. An
-// operation that is resumed after a crash needs none of them: it has places of its own.
+// Places bounds how many moves that clients ask for run in this process at a time. Operations that are
+// resumed after a crash have other places.
 type Places struct {
 	places chan struct{} // nil: no bound
 
 	mu      sync.Mutex
-	waiting map[string]struct{} // organizations, with one request each
+	waiting map[string]struct{} // organizations with a request that waits
 }
 
 const (

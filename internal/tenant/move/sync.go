@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/wire"
 	"github.com/orgd/orgd/internal/tenant/access"
 	"github.com/orgd/orgd/internal/tenant/document"
 	"github.com/orgd/orgd/internal/tenant/master"
@@ -19,15 +20,15 @@ import (
 )
 
 const (
-	// syncReaders is how many filters are asked at a time, and syncWriters how many
-	// documents are brought up to date: each is a durable write, and the engine syncs those
-	// together that come together. syncBytes bounds what they hold in memory.
+	// syncReaders is how many queries run at a time, and syncWriters how many documents are written:
+	// each is a durable write, and the engine syncs writes of the same moment together. syncBytes
+	// bounds the documents in memory.
 	syncReaders = 4
 	syncWriters = 64
 	syncBytes   = 64 << 20
 )
 
-// syncing makes documents of a move's target equal to the source's, many side by side.
+// syncing makes documents of a move's target equal to the source's, many at the same time.
 type syncing struct {
 	m        *Move
 	from, to docdb.Collection
@@ -41,8 +42,8 @@ type syncing struct {
 	late []bson.RawValue
 }
 
-// syncAll compares the documents of those _ids, and replaces those that differ. It returns
-// those that found their key taken.
+// syncAll compares the documents with those _ids, and replaces those that differ. It returns the _ids of
+// those whose unique key was taken.
 func (m *Move) syncAll(ctx context.Context, ids []bson.RawValue) (late []bson.RawValue, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -98,8 +99,8 @@ func (s *syncing) replaceTarget(ctx context.Context, p walk.Pair) {
 	}
 }
 
-// pairsOf yields the documents of those _ids: read together, as many as a filter takes,
-// or one after the other where their _ids are nothing that a filter can ask for.
+// pairsOf yields the documents with those _ids: read together, as many as a filter can list, or one by
+// one if a filter cannot list their _ids.
 func (s *syncing) pairsOf(ctx context.Context, ids []bson.RawValue) iter.Seq2[walk.Pair, error] {
 	return func(yield func(walk.Pair, error) bool) {
 		var batch []bson.RawValue
@@ -132,7 +133,7 @@ func (s *syncing) pairOf(ctx context.Context, id bson.RawValue) (walk.Pair, erro
 	return walk.Pair{Source: source, Target: target}, err
 }
 
-// askableBytes is how long the _ids may be in all that one filter asks for.
+// askableBytes bounds the sum of the sizes of the _ids in one filter.
 const askableBytes = 256 << 10
 
 // askable reports whether a filter can ask for an _id.
@@ -142,7 +143,7 @@ func askable(id bson.RawValue) bool {
 		bson.TypeBinary, bson.TypeBoolean, bson.TypeDateTime, bson.TypeTimestamp, bson.TypeNull:
 		return len(id.Value) <= askableBytes
 	case bson.TypeEmbeddedDocument:
-		for name := range docdb.Fields(id.Value) {
+		for name := range wire.Fields(id.Value) {
 			return len(id.Value) <= askableBytes && !bytes.HasPrefix(name, []byte("$")) // else an operator
 		}
 		return true
@@ -150,14 +151,14 @@ func askable(id bson.RawValue) bool {
 	return false
 }
 
-// replaceTarget puts the source's document, or none, in the place of the target's. It reports
-// whether a unique key was taken; then the target has no such document. Each write asks
-// that the target still has what was read there, so that one that arrives late does
-// nothing. The two _ids may be equal and not the same, as 1 and 1.0 are.
+// replaceTarget replaces the target's document by the source's, or removes it. It reports whether a
+// unique key was taken; then the target has no such document. Each write has the condition that the
+// target still has the document that was read there, so a late write does nothing. The two _ids may be
+// equal but not the same, as 1 and 1.0 are.
 func (m *Move) replaceTarget(ctx context.Context, to docdb.Collection, p walk.Pair) (taken bool, err error) {
 	if p.Target != nil && p.Source != nil && docdb.ID(p.Target).Equal(docdb.ID(p.Source)) {
 		err = to.Replace(ctx, p.ID(), document.FromStored(p.Target).Unchanged(), p.Source)
-		if errors.Is(err, docdb.ErrNoMatch) { // the id was recorded twice, and another worker has it
+		if errors.Is(err, docdb.ErrNoMatch) { // the _id was recorded twice, and another worker has written it
 			return true, nil
 		}
 		if !errors.Is(err, docdb.ErrDuplicate) {

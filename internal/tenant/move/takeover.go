@@ -13,16 +13,16 @@ const (
 	CredentialsStep = "credentials" // the first after the flip
 )
 
-// Acquired stops the owner that has run the operation before under another fencing token: what
-// that one may write to, a target half copied, is left behind for a fresh one; unless it can be
-// trusted, because it handed the operation over, or got as far as the flip before it was stopped.
+// Acquired stops the owner that has run the operation before under another fencing token. It leaves the
+// half copied target, to which that owner may still write, for a fresh one; unless the former owner can
+// be trusted, because it handed the operation over, or has flipped before it was stopped.
 func (m *Move) Acquired(ctx context.Context, trusted bool) error {
 	m.known.Store(nil)
 	op := m.x.Op
 	o, err := master.Found(m.mover.Master.Organizations.Change(ctx, op.OrgID, func(o *master.Organization) (bool, error) {
 		mine := o.Operation == op.ID
 		o.Token = op.Lease.Token
-		if o.Move != nil { // clients do not wait for an owner that has gone
+		if o.Move != nil { // clients do not wait for an owner that is gone
 			o.Epoch++
 			if o.Move.Phase = master.Copying; !trusted {
 				o.Move = nil

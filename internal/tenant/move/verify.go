@@ -13,22 +13,21 @@ import (
 	"github.com/orgd/orgd/internal/tenant/walk"
 )
 
-// verifyPasses bounds how often Verify repairs what it finds different. Only
-// writers that bypass orgd can make a second pass differ.
+// verifyPasses bounds how often Verify repairs differences. Only writers that bypass orgd can make a
+// second pass differ.
 const verifyPasses = 5
 
-// A Verifier makes sure that a move's target has what the source has.
+// A Verifier verifies that a move's target has the documents of the source.
 type Verifier interface {
 	Verify(ctx context.Context, m *Move) error
 }
 
-// Comparison is the Verifier that compares the two.
+// Comparison is the Verifier that compares source and target.
 type Comparison struct{}
 
-// Verify walks source and target side by side while clients write. A difference
-// must be explained by the dirty set; one that is not is repaired and counted, and
-// all is walked again. A source that does not hold still is left as it is: the
-// update is refused.
+// Verify walks source and target side by side while clients write. The dirty set must explain every
+// difference; a difference that it does not explain is repaired and counted, and all is walked again. If
+// the source keeps changing outside the dirty set, the update is refused.
 func (Comparison) Verify(ctx context.Context, m *Move) error {
 	for range verifyPasses {
 		faults, err := m.compare(ctx)
@@ -48,8 +47,8 @@ func (Comparison) Verify(ctx context.Context, m *Move) error {
 // Verify compares the target with the source.
 func (m *Move) Verify(ctx context.Context) error { return m.mover.Verifier.Verify(ctx, m) }
 
-// compare makes the target equal to the source, but for what the dirty set
-// explains, and returns how many documents differed.
+// compare makes the target equal to the source, but for differences that the dirty set explains, and
+// returns how many documents differed otherwise.
 func (m *Move) compare(ctx context.Context) (faults int64, err error) {
 	o, err := m.mover.Master.Organizations.Get(ctx, m.x.Op.OrgID)
 	if err != nil {
@@ -83,9 +82,9 @@ func (m *Move) compare(ctx context.Context) (faults int64, err error) {
 	return faults, settle()
 }
 
-// settleDifferences copies the documents again whose difference the dirty set does not
-// explain, and returns how many those are. The write came before the mark in no case:
-// writers record first. A document that another is in the way of differs in the next pass.
+// settleDifferences copies the documents again whose difference the dirty set does not explain, and
+// returns how many those are. No write comes before its entry in the dirty set, since writers record
+// first. A document whose unique key is taken differs again in the next pass.
 func (m *Move) settleDifferences(ctx context.Context, o *master.Organization, ids []bson.RawValue) (int64, error) {
 	if len(ids) == 0 {
 		return 0, nil

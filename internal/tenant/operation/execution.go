@@ -16,29 +16,29 @@ import (
 // undoing is the step of an operation that was refused.
 const undoing = "undo"
 
-// ErrRestarted is what a step returns that has set where the operation goes on.
+// ErrRestarted is the error of a step that has set another step at which the operation goes on.
 var ErrRestarted = errors.New("the operation goes on at another step")
 
 // An Execution is one owner's work on one operation.
 type Execution struct {
 	Op *master.Operation
-	// Quiet is set while clients wait: nothing is done then that can wait as well.
+	// Quiet is set while clients wait: work that can be done later is then put off.
 	Quiet bool
 
 	runner   *Runner
 	workflow Workflow
 	steps    []Step
-	// markedAt and loggedAt are when the operation last said how far it is.
+	// markedAt and loggedAt are the times of the last checkpoint and the last log line.
 	markedAt, loggedAt time.Time
 	// accepted, if not nil, is called once, after the step that accepts.
 	accepted func()
 }
 
-// Workflow is what the operation goes through.
+// Workflow returns the operation's workflow.
 func (x *Execution) Workflow() Workflow { return x.workflow }
 
-// persist inserts the operation. Where no answer comes it is looked for, and not sent
-// again: what arrives when the operation is over would begin it once more.
+// persist inserts the operation. If no answer comes, it looks for the operation, and does not send it
+// again: a message that arrives when the operation is over would begin it once more.
 func (x *Execution) persist(ctx context.Context) error {
 	sent := false
 	return retry.Do(ctx, func() error {
@@ -52,7 +52,7 @@ func (x *Execution) persist(ctx context.Context) error {
 		case errors.Is(err, docdb.ErrNotFound):
 			return docdb.ErrOutcomeUnknown
 		case err == nil && !now.Version.Equal(x.Op.Version):
-			return master.ErrLeaseLost // another has it already, or has seen to it that it does not begin
+			return master.ErrLeaseLost // another instance has taken it over, or forestalled it
 		}
 		return err
 	})
@@ -69,7 +69,7 @@ func (x *Execution) finish(ctx context.Context) error {
 	return x.refused()
 }
 
-// refused is why the operation failed; nil if it did not.
+// refused returns why the operation failed; nil if it did not.
 func (x *Execution) refused() error {
 	f := x.Op.Refusal
 	if f == nil {
@@ -82,8 +82,8 @@ func (x *Execution) refused() error {
 	return e
 }
 
-// execute takes step after step until the operation has an outcome. An owner
-// that fails because another has taken over cleans up after itself.
+// execute takes step after step until the operation has an outcome. An owner that fails because another
+// instance has taken over removes its own late effects.
 func (x *Execution) execute(ctx context.Context) error {
 	for x.Op.Outcome == master.Running {
 		err := retry.Do(ctx, func() error { return x.advance(ctx) })
@@ -167,7 +167,7 @@ func (x *Execution) position() int {
 	return -1
 }
 
-// Before reports whether the operation has not come to the step of that name.
+// Before reports whether the operation has not reached the step of that name.
 func (x *Execution) Before(name string) bool {
 	for _, step := range x.steps {
 		switch step.Name {
@@ -180,8 +180,8 @@ func (x *Execution) Before(name string) bool {
 	return false
 }
 
-// Refuse sends the operation back if err is an *org.Error, which refuses it, and returns
-// err if not.
+// Refuse makes the operation undo its steps if err is an *org.Error, which refuses it. It returns any
+// other error.
 func (x *Execution) Refuse(ctx context.Context, err error) error {
 	var no *org.Error
 	if !errors.As(err, &no) {
@@ -206,8 +206,8 @@ func (x *Execution) conclude(ctx context.Context, out master.Outcome) error {
 	return err
 }
 
-// Checkpoint records progress and extends the lease. master.ErrLeaseLost when another has
-// the operation now; then this owner must not go on.
+// Checkpoint records progress and extends the lease. It returns master.ErrLeaseLost if another instance
+// owns the operation now; then this owner must stop.
 func (x *Execution) Checkpoint(ctx context.Context, edit func(*master.Operation)) error {
 	was := *x.Op
 	edit(x.Op)
@@ -221,10 +221,10 @@ func (x *Execution) Checkpoint(ctx context.Context, edit func(*master.Operation)
 	return err
 }
 
-// own runs a compare-and-swap on the operation. That it fails does not say that the
-// lease is lost: an earlier checkpoint of this owner's own, of which no answer came, may have
-// arrived. Nobody else writes under its fencing token, so what it knows is newer than what it
-// finds. A checkpoint has a time of its own, whatever the step around it is given.
+// own runs a compare-and-swap on the operation. If it fails, the lease need not be lost: an earlier
+// checkpoint of this owner, which got no answer, may have arrived. No other instance writes under this
+// fencing token, so this owner's version is the newer one. A checkpoint has its own timeout, whatever
+// that of the step around it.
 func (x *Execution) own(ctx context.Context, swap func(context.Context) error) error {
 	ctx = context.WithoutCancel(ctx)
 	for range master.SwapAttempts {

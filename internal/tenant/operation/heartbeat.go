@@ -8,8 +8,8 @@ import (
 	"github.com/orgd/orgd/internal/tenant/master"
 )
 
-// How often a long step says how far it is: in the operation's document, which
-// extends the lease as well, and in the log.
+// How often a long step reports its progress: in the operation's document, which extends the lease as
+// well, and in the log.
 const (
 	markEvery = time.Second
 	logEvery  = 10 * time.Second
@@ -35,8 +35,7 @@ func (x *Execution) Heartbeat(ctx context.Context) error {
 	return x.Checkpoint(ctx, func(*master.Operation) {})
 }
 
-// WithHeartbeat runs one call that may take longer than a lease, and keeps the lease
-// meanwhile.
+// WithHeartbeat runs a call that may take longer than a lease, and extends the lease meanwhile.
 func (x *Execution) WithHeartbeat(ctx context.Context, f func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

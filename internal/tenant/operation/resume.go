@@ -11,20 +11,19 @@ import (
 	"github.com/orgd/orgd/internal/tenant/master"
 )
 
-// Recover begins to resume every operation whose owner has not been heard of for the
-// length of its lease, and those of this process that were interrupted. It does not wait
-// for them: Close does. It is called now and then, by every instance; the compare-and-swap on
-// the operation decides which of them goes on.
+// Recover begins to resume every operation whose lease has expired, and the interrupted operations of
+// this process. It does not wait for them: Close does. Every instance calls it now and then; the
+// compare-and-swap on the operation decides which instance goes on.
 func (r *Runner) Recover(ctx context.Context) error {
 	_, err := r.resume(ctx, r.abandoned)
 	return err
 }
 
-// Resume is Recover, and waits. It returns how many operations it brought to an end.
+// Resume is Recover, but waits. It returns how many operations have ended.
 func (r *Runner) Resume(ctx context.Context) (int, error) { return r.ResumeAll(ctx, r.abandoned) }
 
-// ResumeAll resumes the operations that may be, waits for them, and returns how many it
-// brought to an end.
+// ResumeAll resumes the operations for which may returns true, waits for them, and returns how many
+// have ended.
 func (r *Runner) ResumeAll(ctx context.Context, may func(*master.Operation) bool) (int, error) {
 	resumed, err := r.resume(ctx, may)
 	if err != nil {
@@ -34,13 +33,13 @@ func (r *Runner) ResumeAll(ctx context.Context, may func(*master.Operation) bool
 	return ended, errors.Join(err, ctx.Err())
 }
 
-// abandoned reports whether nobody is at an operation any more.
+// abandoned reports whether no instance works on an operation any more.
 func (r *Runner) abandoned(op *master.Operation) bool {
 	return op.Lease.Owner == r.cfg.Instance || r.cfg.Now().After(op.Lease.Until)
 }
 
-// RecoverAll resumes every operation: no other process can be at it. It waits for
-// that time; what takes longer, a large move, goes on behind.
+// RecoverAll resumes every operation, for a process that is alone. It waits for that time; operations
+// that take longer, such as a large move, go on in the background.
 func (r *Runner) RecoverAll(ctx context.Context, waits time.Duration) error {
 	resumed, err := r.resume(ctx, func(*master.Operation) bool { return true })
 	if err != nil {
@@ -73,14 +72,14 @@ type resumed struct {
 	done int
 }
 
-// wait returns how many were brought to an end.
+// wait waits for the operations, and returns how many have ended.
 func (t *resumed) wait() (int, error) {
 	t.all.Wait()
 	return t.done, errors.Join(t.errs...)
 }
 
-// resume resumes the operations that may be, side by side. An operation that it has
-// begun with is one of Runner.active, for which Close waits.
+// resume resumes the operations for which may returns true, at the same time. They are in
+// Runner.active, for which Close waits.
 func (r *Runner) resume(ctx context.Context, may func(*master.Operation) bool) (*resumed, error) {
 	t := &resumed{}
 	open, err := r.cfg.Operations.Find(ctx, docdb.Eq("outcome", master.Running))
@@ -157,12 +156,12 @@ func (r *Runner) ResumeNow(ctx context.Context, op *master.Operation) (bool, err
 	return r.resumeOne(ctx, op)
 }
 
-// beginWithin is how long after its lease an operation may still begin of which nobody
-// knows whether it was begun. Of one that arrives later than that, the client was told
-// that its outcome is unknown, and may have done something else since.
+// beginWithin is how long after its lease an operation may still begin whose insert got no answer. If
+// it arrives later than that, the client has been told that its outcome is unknown, and may have made
+// another change since.
 const beginWithin = time.Minute
 
-// refuseLate undoes an operation that comes too late to begin, unless it has.
+// refuseLate undoes an operation that arrives too late and has not begun.
 func (x *Execution) refuseLate(ctx context.Context) error {
 	if begun, err := x.workflow.Begun(ctx); err != nil || begun {
 		return err
@@ -170,9 +169,9 @@ func (x *Execution) refuseLate(ctx context.Context) error {
 	return x.Refuse(ctx, org.Errorf(org.Unavailable, "The server stopped before the change began. Try again."))
 }
 
-// acquireLease takes the operation from a former owner. That of a process that was alone is
-// dead, and nothing of its is under way. Elsewhere it may be alive, and messages that it has
-// sent may arrive any time.
+// acquireLease takes the operation from a former owner. On an exclusive engine that owner is dead, and
+// has no messages under way. On a shared engine it may be alive, and messages that it has sent may
+// arrive any time.
 func (x *Execution) acquireLease(ctx context.Context) error {
 	if x.runner.cfg.Alone {
 		return x.Checkpoint(ctx, func(op *master.Operation) { op.Lease.Owner = x.runner.cfg.Instance })
@@ -188,9 +187,9 @@ func (x *Execution) acquireLease(ctx context.Context) error {
 	return x.workflow.Acquired(ctx, handed)
 }
 
-// handOver lets another instance go on at once, and with things as they are: every
-// call of this owner's has come back, and its answer is known. Where that cannot be said,
-// or the storage does not answer, the lease runs out.
+// handOver lets another instance go on at once, without starting over: every call of this owner has
+// returned, and its answer is known. If that is not so, or the storage does not answer, the next owner
+// waits until the lease expires.
 func (x *Execution) handOver(ctx context.Context) {
 	if x.runner.cfg.Alone || !x.workflow.Settled() || x.Op.Outcome != master.Running {
 		return
@@ -202,8 +201,8 @@ func (x *Execution) handOver(ctx context.Context) {
 	}
 }
 
-// Forestall puts an operation that never began, so that one which was sent and arrives late
-// does not begin; or returns the operation that is there.
+// Forestall stores the id of an operation as one that never began, so that the operation does not begin
+// if its insert arrives late; or it returns the operation that is there.
 func (r *Runner) Forestall(ctx context.Context, kind master.Kind, id string) (*master.Operation, error) {
 	now := r.cfg.Now()
 	op := &master.Operation{Meta: master.Meta{ID: id}, Kind: kind, Outcome: master.Forestalled, CreatedAt: now, UpdatedAt: now}

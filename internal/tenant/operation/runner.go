@@ -1,6 +1,5 @@
-// Package operation runs what changes several documents: a persisted plan, step by step, whose
-// steps can be repeated. It knows of leases, fencing tokens, retries and takeover, and nothing
-// of what the steps do.
+// Package operation runs changes of several documents: a persisted plan, step by step, whose steps can
+// be repeated. It knows leases, fencing tokens, retries and takeover, but not what the steps do.
 package operation
 
 import (
@@ -15,22 +14,22 @@ import (
 	"github.com/orgd/orgd/internal/tenant/master"
 )
 
-// A Workflow is what one operation goes through. Each step's effect can be repeated
-// and comes before the checkpoint that it is done, so that the function which runs an
-// operation in a request is the one that resumes it after a crash.
+// A Workflow is the steps of one operation. Each step's effect can be repeated and comes before the
+// checkpoint of the step, so the function that runs an operation for a request is the one that resumes
+// it after a crash.
 type Workflow interface {
 	Steps() []Step
-	// Undo takes back, repeatably, whatever the steps may have done.
+	// Undo undoes whatever the steps may have done. It can be repeated.
 	Undo(ctx context.Context) error
-	// Forget says whether the operation's document goes when it has this outcome.
+	// Forget reports whether to remove the operation's document at this outcome.
 	Forget(out master.Outcome) bool
-	// Acquired is called when another owner has run the operation before, whose messages may
-	// still arrive: it sees to it that they do no harm. trusted says that the former owner
-	// handed the operation over, and that all its calls have come back.
+	// Acquired is called when another owner has run the operation before. Messages of that owner may
+	// still arrive, and Acquired makes them harmless. trusted says that the former owner handed the
+	// operation over, and that all its calls have returned.
 	Acquired(ctx context.Context, trusted bool) error
 	// Begun reports whether the operation has had an effect already.
 	Begun(ctx context.Context) (bool, error)
-	// LeaseLost removes the effects that an owner had after another went on.
+	// LeaseLost removes the effects that this owner had after another took over.
 	LeaseLost(ctx context.Context) error
 	// Settled reports whether the answer of every call is known.
 	Settled() bool
@@ -42,18 +41,18 @@ type Workflow interface {
 type Step struct {
 	Name string
 	Do   func(context.Context) error
-	// Skip leaves the step out.
+	// Skip says to leave the step out.
 	Skip bool
 	// Joins has the step share the checkpoint after the next one, unless the last checkpoint is
 	// a while ago: after a crash in either, this one is repeated first. So it must be repeatable
 	// when the next has had its effect, and decide the same again.
 	Joins bool
-	// Accepts marks the step after which nothing in what was asked for can stand in
-	// the way any more.
+	// Accepts marks the step after which the operation cannot be refused because of its
+	// input any more.
 	Accepts bool
 }
 
-// Config is what a Runner works with. All fields are required.
+// Config configures a Runner. All fields are required.
 type Config struct {
 	Operations master.Table[master.Operation, *master.Operation]
 	Logger     *slog.Logger
@@ -62,12 +61,12 @@ type Config struct {
 	Instance string
 	// Alone says that no other process can use the databases.
 	Alone bool
-	// LeaseTTL is how long an operation is left alone when its owner is not heard of.
+	// LeaseTTL is how long the owner of an operation may be silent before another resumes it.
 	LeaseTTL time.Duration
-	// Workflows makes what operations of a kind go through.
+	// Workflows makes the workflow of an operation, by kind.
 	Workflows map[master.Kind]func(*Execution) Workflow
-	// Turn waits until an operation that a client asks for may begin. leave must be called
-	// when it is over.
+	// Turn waits until an operation that a client asks for may begin. The runner calls leave when the
+	// operation is over.
 	Turn func(ctx context.Context, op *master.Operation) (leave func(), err error)
 }
 
@@ -108,8 +107,8 @@ func (r *Runner) Close(ctx context.Context) {
 	r.active.close()
 }
 
-// New makes the execution of a new operation, which nobody knows of yet. make is the
-// kind's, for a workflow with something that is not stored.
+// New makes the execution of a new operation, which is not stored yet. make is used instead of the
+// kind's function in Config.Workflows, for a workflow with values that are not stored.
 func (r *Runner) New(kind master.Kind, orgID string, p master.Plan, make func(*Execution) Workflow) (*Execution, error) {
 	id, err := master.NewID()
 	if err != nil {
@@ -138,14 +137,14 @@ func (r *Runner) Existing(op *master.Operation) (*Execution, error) {
 	return x, nil
 }
 
-// bind gives the execution what it goes through.
+// bind gives the execution its workflow.
 func (x *Execution) bind(make func(*Execution) Workflow) {
 	x.workflow = make(x)
 	x.steps = x.workflow.Steps()
 }
 
 // Run persists a new operation and runs it to its end. It goes on when the
-// caller's ctx ends: the client's leaving does not stop a change half-way.
+// caller's ctx ends: a client that leaves does not stop a change half-way.
 func (r *Runner) Run(ctx context.Context, x *Execution) error {
 	leave, err := r.cfg.Turn(ctx, x.Op)
 	if err != nil {
@@ -165,10 +164,9 @@ func (r *Runner) Run(ctx context.Context, x *Execution) error {
 	return x.finish(ctx)
 }
 
-// Accept is Run, and returns as soon as the operation is past the
-// steps that can refuse it for what was asked. The rest goes on in the background,
-// where Close waits for it as for any other. An operation that is refused by these
-// steps is refused here, when it has been undone.
+// Accept is Run, but returns after the step that Accepts. The rest goes on in the background, where
+// Close waits for it. An operation that is refused before that is undone, and Accept returns the
+// refusal.
 func (r *Runner) Accept(ctx context.Context, x *Execution) (org.Operation, error) {
 	accepted, ended := make(chan org.Operation, 1), make(chan error, 1)
 	x.accepted = func() { accepted <- x.Op.Public() }
@@ -178,7 +176,7 @@ func (r *Runner) Accept(ctx context.Context, x *Execution) (org.Operation, error
 		return op, nil
 	case err := <-ended:
 		select {
-		case op := <-accepted: // it was, and ended before anybody looked
+		case op := <-accepted: // accepted, and ended before this select
 			return op, nil
 		default:
 			return org.Operation{}, err
@@ -201,7 +199,7 @@ type active struct {
 	wg     sync.WaitGroup
 }
 
-// enter reports false when the operation runs already or active is closed.
+// enter returns false if the operation runs already or active is closed.
 func (a *active) enter(id string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -223,7 +221,7 @@ func (a *active) leave(id string) {
 	a.wg.Done()
 }
 
-// close lets none enter and waits for those that have.
+// close refuses further operations and waits for those that run.
 func (a *active) close() {
 	a.mu.Lock()
 	a.closed = true

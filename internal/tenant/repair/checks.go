@@ -13,7 +13,7 @@ import (
 	"github.com/orgd/orgd/internal/tenant/master"
 )
 
-// checks are the invariants, each with what finds where it does not hold.
+// checks are the invariants, each with the function that finds where it does not hold.
 var checks = []struct {
 	name, about string
 	find        func(*inventory) []Finding
@@ -39,13 +39,13 @@ const (
 	byItself   = "nothing: a running orgd does it by itself; orgd doctor --fix does it now"
 	byFix      = "run orgd doctor --fix"
 	fromBackup = "restore the master database from a backup, or mend the document by hand"
-	// waitsFor is how long an expired lease may wait for somebody to take it, and stuckFor
-	// how long until that takes a person.
+	// waitsFor is how long an expired lease may wait for an instance to take it, and stuckFor how long
+	// until the operator has to act.
 	waitsFor = time.Minute
 	stuckFor = 10 * time.Minute
 )
 
-// pending is what nobody has to see to.
+// pending returns a finding that a running orgd will remedy.
 func pending(subject, format string, args ...any) Finding {
 	f := repairable(subject, format, args...)
 	f.Remedy, f.Pending = byItself, true
@@ -74,8 +74,8 @@ func (inv *inventory) masterDocuments() (all []Finding) {
 	return all
 }
 
-// unfinished finds what nobody is at: on an exclusive engine that is every operation that
-// runs, and the next start finishes it.
+// unfinished finds operations that no instance works on: on an exclusive engine that is every running
+// operation, and the next start finishes it.
 func (inv *inventory) unfinished() (all []Finding) {
 	for _, id := range slices.Sorted(maps.Keys(inv.running)) {
 		op := inv.running[id]
@@ -96,7 +96,7 @@ func (inv *inventory) unfinished() (all []Finding) {
 	return all
 }
 
-// attended reports whether an orgd is at work that should go on with what others have left.
+// attended reports whether an orgd is running, which would resume the operations of others.
 func (inv *inventory) attended() bool {
 	return slices.ContainsFunc(inv.instances, func(m *cluster.Instance) bool { return inv.now.Sub(m.SeenAt) < waitsFor })
 }
@@ -164,7 +164,7 @@ func (inv *inventory) organizationNames() (all []Finding) {
 	return all
 }
 
-// unheld are the reservations that should be there, and are not.
+// unheld returns the reservations that are missing.
 func (inv *inventory) unheld() (all []*master.Reservation) {
 	for _, o := range inv.organizations {
 		if id := master.NameReservation(o.NameKey); inv.atRest(o) && inv.reservationOf[id] == nil {

@@ -10,14 +10,13 @@ import (
 	"github.com/orgd/orgd/internal/tenant/master"
 )
 
-// CleanUp is what an owner does that finds its operation taken over: the last
-// effect it had, after the new owner went on, may lie about. It removes what
-// belongs to its organization and to an operation that is over, and has no use.
-// What an owner leaves that dies before, Reconcile removes by the same rules.
+// CleanUp is for an owner that finds its operation taken over: its last effect, after the new owner went
+// on, may be left over. CleanUp removes records that belong to its organization and to an operation
+// that is over, and have no use. Reconcile does the same for owners that die before they can.
 //
-// Each thing is read before what would give it a use, and removed only if it is
-// still as it was read; and an operation that wants a thing that lies about changes it first
-// (see master.Reservations.Reserve). So nothing in use is removed.
+// A record is read before the records that would give it a use, and removed only if it has not changed
+// since; and an operation that takes a left-over record into use changes it first (see
+// master.Reservations.Reserve). So no record in use is removed.
 func (s *Repairer) CleanUp(ctx context.Context, op *master.Operation) error {
 	mine := docdb.Eq("org_id", op.OrgID)
 	return errors.Join(
@@ -30,7 +29,7 @@ func (s *Repairer) CleanUp(ctx context.Context, op *master.Operation) error {
 	)
 }
 
-// cleanOrganization parts an organization from an operation that is over.
+// cleanOrganization detaches an organization from an operation that is over.
 func (s *Repairer) cleanOrganization(ctx context.Context, o *master.Organization) error {
 	if o.Operation == "" {
 		return nil
@@ -49,9 +48,9 @@ func (s *Repairer) cleanOrganization(ctx context.Context, o *master.Organization
 	return s.Master.Organizations.Swap(ctx, o)
 }
 
-// ownerOf reports whether the operation that a thing names is over, and then returns its
-// organization, nil if there is none: in this order, since an operation that is running may be
-// about to make it.
+// ownerOf reports whether the operation that a record names is over, and if so returns the record's
+// organization, nil if there is none. It reads them in this order, since a running operation may be
+// about to create the organization.
 func (s *Repairer) ownerOf(ctx context.Context, opID, orgID string) (over bool, o *master.Organization, err error) {
 	if over, err = s.Master.Over(ctx, opID); err != nil || !over {
 		return over, nil, err

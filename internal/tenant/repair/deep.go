@@ -12,28 +12,28 @@ import (
 	"github.com/orgd/orgd/internal/tenant/walk"
 )
 
-// Kept is what a deep look finds of a collection that is kept after a move (see
-// Config.MoveGrace), beside the one in use.
+// Kept is what a deep look finds in a collection that is kept after a move (see Config.MoveGrace),
+// compared with the collection in use.
 type Kept struct {
 	Organization string `json:"organization_id"`
 	Collection   string `json:"collection_name"`
 	Documents    int64  `json:"documents"`
-	// Behind are documents of which the one in use has another version, written before
-	// the data was handed over: what came after it is lost.
+	// Behind are documents of which the collection in use has an older version, written before
+	// the flip: the later writes are lost.
 	Behind int64 `json:"behind"`
-	// Revived are documents of the one in use that were written before and are not here:
-	// they had been deleted.
+	// Revived are documents of the collection in use that were written before the flip and
+	// are not in the kept one: they had been deleted.
 	Revived int64 `json:"revived"`
-	// Absent are documents that the one in use has not: deleted since. Whether one of them
-	// was lost instead cannot be told.
+	// Absent are documents that the collection in use does not have: deleted since, or lost,
+	// which cannot be told apart.
 	Absent int64 `json:"absent"`
 }
 
-// agreesWithin is how far the clock of an instance may be off whose writes are judged by
-// the time in their revisions: those of that time round the hand-over are taken for later.
+// agreesWithin is how far the clock of an instance may be off. Writes are judged by the time in their
+// revisions, and those so close to the flip count as later.
 const agreesWithin = 10 * time.Second
 
-// lookDeep compares every collection that is kept with the one in use.
+// lookDeep compares every kept collection with the collection in use.
 func (s *Repairer) lookDeep(ctx context.Context, inv *inventory) ([]Kept, error) {
 	all := []Kept{}
 	for _, c := range inv.registry {
@@ -57,7 +57,7 @@ func (s *Repairer) lookDeep(ctx context.Context, inv *inventory) ([]Kept, error)
 	return all, nil
 }
 
-// count judges one document; before is when writes came for certain to the kept collection.
+// count judges one document; a write before that time went to the kept collection for certain.
 func (k *Kept) count(p walk.Pair, before time.Time) {
 	if p.Source != nil {
 		k.Documents++

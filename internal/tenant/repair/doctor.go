@@ -1,4 +1,4 @@
-// Package repair removes what was left behind, and finds what does not fit together: one set of
+// Package repair removes what dead instances have left behind, and finds inconsistencies: one set of
 // verdicts (verdict.go) for the reconciler, which acts on them, and the doctor, which reports them.
 package repair
 
@@ -12,20 +12,20 @@ import (
 	"github.com/orgd/orgd/internal/tenant/retry"
 )
 
-// A Finding is something in the databases that does not fit together.
+// A Finding is an inconsistency in the databases.
 type Finding struct {
-	// Subject is what it is about: a name or an id.
+	// Subject is the name or id that the finding is about.
 	Subject string `json:"subject"`
 	Detail  string `json:"detail"`
 	// Remedy says what to do.
 	Remedy string `json:"remedy"`
-	// Repairable: Repair does it, and cannot lose anything by it.
+	// Repairable: Repair applies the remedy, and no data can be lost by that.
 	Repairable bool `json:"repairable"`
-	// Pending: a running orgd does it by itself, soon, and nobody need do anything.
+	// Pending: a running orgd applies the remedy by itself, soon; the operator need not act.
 	Pending bool `json:"pending"`
 }
 
-// A Check is one invariant, and where it does not hold.
+// A Check is an invariant, and the findings where it does not hold.
 type Check struct {
 	Name     string    `json:"check"`
 	About    string    `json:"about"`
@@ -43,11 +43,11 @@ type Contents struct {
 type Report struct {
 	Checks      []Check    `json:"checks"`
 	Collections []Contents `json:"collections"`
-	// Kept is there after a deep look.
+	// Kept is set after a deep look.
 	Kept []Kept `json:"kept,omitempty"`
 }
 
-// Findings returns how many there are that somebody has to see to.
+// Findings returns how many findings need the operator.
 func (r Report) Findings() (n int) {
 	for _, c := range r.Checks {
 		n += c.Open()
@@ -55,7 +55,7 @@ func (r Report) Findings() (n int) {
 	return n
 }
 
-// Open returns how many of its findings somebody has to see to.
+// Open returns how many findings of the check need the operator.
 func (c Check) Open() (n int) {
 	for _, f := range c.Findings {
 		if !f.Pending {
@@ -67,10 +67,10 @@ func (c Check) Open() (n int) {
 
 // A Look says how to look.
 type Look struct {
-	// ConfirmAfter is the pause before a second look, when other processes may be
-	// changing what it looks at: only what both find is a finding.
+	// ConfirmAfter is the pause before a second look, for databases that other processes may
+	// be changing: a finding is what both looks find.
 	ConfirmAfter time.Duration
-	// Deep compares what is kept after moves with what is in use, document by document.
+	// Deep compares the collections that are kept after moves with those in use, document by document.
 	Deep bool
 }
 
@@ -147,8 +147,8 @@ func (s *Repairer) contents(ctx context.Context, inv *inventory) ([]Contents, er
 	return all, nil
 }
 
-// GiveBack reserves the names and addresses that organizations and admins have and do not
-// hold. An organization that was faster keeps them.
+// GiveBack reserves the names and addresses that organizations and admins have without a reservation.
+// If another organization has reserved one meanwhile, it keeps it.
 func (s *Repairer) GiveBack(ctx context.Context) error {
 	inv, err := s.takeInventory(ctx)
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"github.com/orgd/orgd/internal/tenant/master"
 )
 
-// inventory is what a doctor looks at. Where the databases change meanwhile, what
-// gives something a use is read after it, as in CleanUp.
+// inventory is the records and collections that a doctor checks. Since the databases may change
+// meanwhile, a record is read before those that would give it a use, as in CleanUp.
 type inventory struct {
 	now       time.Time
 	exclusive bool

@@ -15,8 +15,8 @@ import (
 	"github.com/orgd/orgd/internal/tenant/master"
 )
 
-// A Repairer removes what was left behind, and reports what does not fit together. All fields
-// must be set.
+// A Repairer removes what dead instances have left behind, and reports inconsistencies. All fields must
+// be set.
 type Repairer struct {
 	Master     *master.Database
 	Tenant     docdb.Database
@@ -38,12 +38,12 @@ const (
 	// orphansEvery is how often all physical collections are listed, which costs
 	// more the more organizations there are.
 	orphansEvery = 5 * time.Minute
-	// deadFor is how long an instance that is not heard of keeps its document.
-	// Movers wait for DeadAfter only; this is for those that nobody asks.
+	// deadFor is how long a silent instance keeps its document. Movers wait for DeadAfter only;
+	// this is for instances that no mover asks.
 	deadFor = time.Hour
 )
 
-// rounds is how far this process's reconciler has come.
+// rounds is the progress of this process's reconciler.
 type rounds struct {
 	mu sync.Mutex
 	// The _ids that the last round ended at; empty: at the beginning.
@@ -52,11 +52,10 @@ type rounds struct {
 	told                                map[string]bool // orphans that were reported
 }
 
-// Reconcile removes what instances have left behind that died, or stalled and
-// then died, and what is kept for a time that is over. It is called now and then,
-// by every instance: whatever it changes it changes by compare-and-swap, and it can be
-// repeated. A call looks at a part of what there may be, the next one at the next; or at
-// everything, if thorough.
+// Reconcile removes what dead instances have left behind, and what was kept for a time that is over.
+// Every instance calls it now and then: it makes every change by compare-and-swap, and it can be
+// repeated. A call looks at a part of the databases, the next call at the next part; or at everything,
+// if thorough.
 func (s *Repairer) Reconcile(ctx context.Context, thorough bool) error {
 	r := &s.rounds
 	r.mu.Lock()
@@ -65,7 +64,7 @@ func (s *Repairer) Reconcile(ctx context.Context, thorough bool) error {
 		r.organizations, r.admins, r.reservations, r.orphansAt = "", "", "", time.Time{}
 	}
 	return errors.Join(
-		// In the order of CleanUp, so that what one makes useless the next removes.
+		// In the order of CleanUp: a record that one function makes useless is removed by the next.
 		master.Round(ctx, s.Master.Organizations, &r.organizations, thorough, s.cleanOrganization),
 		master.Round(ctx, s.Master.Reservations.Table, &r.reservations, thorough, s.cleanReservation),
 		master.ForEach(ctx, s.Master.Collections, docdb.Eq("state", master.Building), s.cleanCollection),
@@ -78,8 +77,8 @@ func (s *Repairer) Reconcile(ctx context.Context, thorough bool) error {
 	)
 }
 
-// dropDirtySets drops those whose move is over. The sets are listed before the
-// operations are looked at, and an operation is there before its set.
+// dropDirtySets drops the dirty sets of moves that are over. It lists the sets before it reads the
+// operations, and an operation is stored before its set.
 func (s *Repairer) dropDirtySets(ctx context.Context) error {
 	sets, err := s.Master.List(ctx, access.DirtyPrefix)
 	if err != nil {
@@ -97,9 +96,9 @@ func (s *Repairer) dropDirtySets(ctx context.Context) error {
 	})
 }
 
-// sweepOrphans drops physical collections without an entry that a late message has created
-// after they were dropped. Others are somebody else's, or need a person to decide: it says
-// so, once.
+// sweepOrphans drops physical collections without an entry that a late message has created after they
+// were dropped. Other orphans do not belong to orgd, or need a decision of the operator: it logs them,
+// once.
 func (s *Repairer) sweepOrphans(ctx context.Context) error {
 	r := &s.rounds
 	if now := s.Now(); now.Sub(r.orphansAt) < orphansEvery {
@@ -148,8 +147,8 @@ func (s *Repairer) sweepOrphan(ctx context.Context, name string) error {
 	return err
 }
 
-// tellOfOrphan looks again, since the two lists were not of one moment, before it
-// alarms anybody.
+// tellOfOrphan looks again before it logs an orphan, since the two lists were not read at the same
+// moment.
 func (s *Repairer) tellOfOrphan(ctx context.Context, name string) error {
 	if s.rounds.told[name] {
 		return nil

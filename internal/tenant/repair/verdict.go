@@ -6,14 +6,14 @@ import (
 	"github.com/orgd/orgd/internal/tenant/master"
 )
 
-// The verdicts on what is found in the master database, by which the reconciler removes things
-// and the doctor reports them. over says that the operation named by the thing is not running
-// any more; o is its organization, nil if there is none.
+// The verdicts on records of the master database, by which the reconciler removes them and the doctor
+// reports them. over says that the operation that the record names is not running any more; o is the
+// record's organization, nil if there is none.
 
 // dangling reports whether an organization names an operation that is over.
 func dangling(o *master.Organization, over bool) bool { return o.Operation != "" && over }
 
-// adminStray reports whether an admin belongs to no organization, and to none that is being made.
+// adminStray reports whether an admin belongs to no organization, not even to one that is being made.
 func adminStray(over bool, o *master.Organization) bool { return over && o == nil }
 
 // reservationUsed reports whether a reservation has a use: for an operation that is running, or

@@ -1,4 +1,4 @@
-// Package retry tries again what a storage did not answer.
+// Package retry repeats calls that the storage did not answer.
 package retry
 
 import (
@@ -20,13 +20,13 @@ const (
 	retryFor   = 4 * time.Second
 )
 
-// Do calls f again when the storage may answer the next time. f can be repeated,
-// since what an unknown outcome hides may be done twice.
+// Do calls f again if the storage may answer the next time. f must be repeatable, since after an unknown
+// outcome it may be carried out twice.
 func Do(ctx context.Context, f func() error) error {
 	return again(ctx, f, docdb.ErrUnavailable, docdb.ErrOutcomeUnknown)
 }
 
-// Undone is Do for what must not be done twice: it tries again only where nothing was done.
+// Undone is Do for calls that must not be carried out twice: it repeats them only if nothing was done.
 func Undone(ctx context.Context, f func() error) error {
 	return again(ctx, f, docdb.ErrUnavailable)
 }
@@ -36,7 +36,7 @@ func again(ctx context.Context, f func() error, on ...error) error {
 	for try := 0; ; try++ {
 		err := f()
 		may := slices.ContainsFunc(on, func(is error) bool { return errors.Is(err, is) }) &&
-			!errors.Is(err, docdb.ErrNoSpace) // for which somebody has to make room
+			!errors.Is(err, docdb.ErrNoSpace) // for which the operator has to make room
 		if !may || try == retries || time.Since(began) > retryFor {
 			return err
 		}

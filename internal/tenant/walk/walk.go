@@ -17,7 +17,7 @@ const (
 	copyBytes     = 4 << 20
 )
 
-// Batches yields what a query finds in pieces that fit into one InsertMany.
+// Batches yields the documents of a query in batches that fit into one InsertMany.
 func Batches(c docdb.Collection, q docdb.Query) func(context.Context) iter.Seq2[[]bson.Raw, error] {
 	return func(ctx context.Context) iter.Seq2[[]bson.Raw, error] {
 		return func(yield func([]bson.Raw, error) bool) {
@@ -44,7 +44,7 @@ func Batches(c docdb.Collection, q docdb.Query) func(context.Context) iter.Seq2[
 	}
 }
 
-// ReadAhead is what a query finds, read one piece ahead of its user.
+// ReadAhead is a sequence that is read one element ahead of its user.
 type ReadAhead[T any] struct {
 	pieces chan piece[T]
 	cancel context.CancelFunc
@@ -80,7 +80,7 @@ func (r *ReadAhead[T]) Stop() {
 	}
 }
 
-// All yields the pieces.
+// All yields the elements.
 func (r *ReadAhead[T]) All() iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for p := range r.pieces {
@@ -95,7 +95,7 @@ func (r *ReadAhead[T]) All() iter.Seq2[T, error] {
 	}
 }
 
-// each yields the single documents of pieces.
+// each yields the documents of batches.
 func each(pieces iter.Seq2[[]bson.Raw, error]) iter.Seq2[bson.Raw, error] {
 	return func(yield func(bson.Raw, error) bool) {
 		for batch, err := range pieces {
@@ -112,8 +112,7 @@ func each(pieces iter.Seq2[[]bson.Raw, error]) iter.Seq2[bson.Raw, error] {
 	}
 }
 
-// A Pair is a document of the source and the target's of the same _id; one of
-// them may be missing.
+// A Pair is the source's and the target's document of the same _id, of which one may be missing.
 type Pair struct{ Source, Target bson.Raw }
 
 // ID is the document's _id.
@@ -124,8 +123,8 @@ func (p Pair) ID() bson.RawValue {
 	return docdb.ID(p.Target)
 }
 
-// Pairs walks what a query finds in two collections, side by side in the order of _id, in
-// bounded memory.
+// Pairs yields the documents of a query in two collections, paired by _id and in its order, in bounded
+// memory.
 func Pairs(ctx context.Context, a, b docdb.Collection, q docdb.Query) iter.Seq2[Pair, error] {
 	return func(yield func(Pair, error) bool) {
 		readA, readB := Ahead(ctx, Batches(a, q)), Ahead(ctx, Batches(b, q))

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/orgd/orgd/internal/docdb/embedded/journal"
 )
 
 const (
@@ -17,7 +19,7 @@ const (
 
 // Ballast is a file that takes room for nothing, and is removed when the disk is full: so
 // the log and the tables of what is under way, a start, and the deletions with which
-// somebody makes room, need not wait for that somebody. It is made again when there is
+// clients make room, need not wait for room. It is made again when there is
 // plenty of room.
 type Ballast struct {
 	fs    vfs.FS
@@ -29,7 +31,7 @@ type Ballast struct {
 	have atomic.Bool
 }
 
-func newBallast(d *Directory, bytes int64) Ballast {
+func newBallast(d *journal.Directory, bytes int64) Ballast {
 	return Ballast{fs: d.FS, dir: d.Dir, log: d.Logger, bytes: bytes}
 }
 
@@ -37,7 +39,7 @@ func (b *Ballast) path() string { return b.fs.PathJoin(b.dir, BallastFile) }
 
 // Find looks whether there is one from before, and removes one that was not finished.
 func (b *Ballast) Find() {
-	_ = b.fs.Remove(unfinished(b.path()))
+	_ = b.fs.Remove(journal.Unfinished(b.path()))
 	_, err := b.fs.Stat(b.path())
 	b.have.Store(err == nil)
 }
@@ -71,11 +73,11 @@ func (b *Ballast) release() bool {
 func (b *Ballast) make() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err := replaceFile(b.fs, b.path(), b.fill); err != nil {
-		return errors.Join(err, b.fs.Remove(unfinished(b.path())))
+	if err := journal.ReplaceFile(b.fs, b.path(), b.fill); err != nil {
+		return errors.Join(err, b.fs.Remove(journal.Unfinished(b.path())))
 	}
 	b.have.Store(true)
-	return SyncDir(b.fs, b.dir)
+	return journal.SyncDir(b.fs, b.dir)
 }
 
 // fill takes the room; not every file system can without that it is written.

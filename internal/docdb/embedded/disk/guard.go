@@ -107,7 +107,7 @@ func (f *guardedFile) synced(sync func() error) error {
 	written := f.written.Load()
 	err := sync()
 	if err == nil && f.vital {
-		f.h.Marker.synced(f.name, written)
+		f.h.Marker.Synced(f.name, written)
 	}
 	return f.check(err)
 }
@@ -164,7 +164,7 @@ func (h *Health) pause() {
 	}
 }
 
-// ended reports whether nobody waits for room any more.
+// ended reports whether writes no longer wait for room.
 func (h *Health) ended() bool {
 	select {
 	case <-h.Failed:

@@ -1,6 +1,5 @@
-// Package disk is what an engine has to know of the disk beneath Pebble: whether it may still be
-// believed (Health), whether there is room (Space, Ballast), and whether what was acknowledged is
-// still there at a start (Marker, Directory.CheckJournal).
+// Package disk is what an engine has to know of the disk beneath Pebble while it runs: whether it
+// may still be believed (Health), and whether there is room (Space, Ballast).
 package disk
 
 import (
@@ -14,6 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/journal"
 )
 
 // Health decides whether the engine may still be believed.
@@ -44,16 +44,16 @@ type Health struct {
 	logged  atomic.Int64 // when background work last was, in nanoseconds
 	stalled atomic.Int64 // writes of the log or the manifest that wait for room
 	Space   *Space
-	Marker  *Marker
+	Marker  *journal.Marker
 }
 
 // flushState is how the last write of tables in the background went.
 type flushState struct{ err error }
 
 // NewHealth returns that of an engine in a directory.
-func NewHealth(d *Directory) *Health {
+func NewHealth(d *journal.Directory) *Health {
 	return &Health{Log: d.Logger, Failed: make(chan struct{}), Stopping: make(chan struct{}), FullPause: fullPause,
-		Space: newSpace(d), Marker: newMarker(d)}
+		Space: newSpace(d), Marker: journal.NewMarker(d)}
 }
 
 // Fail ends the engine; the first cause counts.

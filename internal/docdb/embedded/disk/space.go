@@ -9,6 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/embedded/journal"
 )
 
 const (
@@ -19,7 +20,7 @@ const (
 	// and in the table that this one is compacted into before it goes.
 	writtenTimes = 3
 	// reservePart is the part of the free space to keep that even what frees room leaves
-	// alone: a log that has to wait for room holds up those who wait for it.
+	// alone: a log that has to wait for room holds up every write that waits for the log.
 	reservePart = 16
 )
 
@@ -42,7 +43,7 @@ type Space struct {
 	low      bool      // less than minFree, when it was last said
 }
 
-func newSpace(d *Directory) *Space {
+func newSpace(d *journal.Directory) *Space {
 	minFree := max(d.MinFree, 0)
 	return &Space{FS: d.FS, Dir: d.Dir, minFree: minFree, log: d.Logger, Ballast: newBallast(d, minFree/ballastPart)}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/orgd/orgd/internal/bsonappend"
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/wire"
 )
 
 // This file turns BSON values into bytes that sort as docdb.Compare does, so
@@ -149,7 +150,7 @@ func appendElements(dst, doc []byte, names bool, depth int) []byte {
 	if depth == 0 {
 		return append(dst, tagEnd)
 	}
-	for name, v := range docdb.Fields(doc) {
+	for name, v := range wire.Fields(doc) {
 		if names {
 			dst = append(append(dst, rankTag(v.Type)), name...)
 			dst = append(dst, 0) // a name holds no NUL

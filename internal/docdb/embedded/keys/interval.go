@@ -6,10 +6,10 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/docdb/filter"
 )
 
-// An Interval is a range of encodings: lo and above, below hi; nil: no bound.
+// An Interval is a range of encodings: from Lo on and below Hi; nil: no bound.
 type Interval struct{ Lo, Hi []byte }
 
 // And returns what is in both intervals.
@@ -43,7 +43,7 @@ func point(v bson.RawValue) Interval {
 }
 
 // IntervalOf returns the encodings of the values that meet a condition.
-func IntervalOf(c docdb.Condition) Interval {
+func IntervalOf(c filter.Condition) Interval {
 	if len(c.Values) == 0 { // {$in: []}
 		return Interval{[]byte{0}, []byte{0}}
 	}
@@ -82,11 +82,11 @@ func typeBounds(tag byte) (lo, hi []byte) {
 // meets them has an entry in an index on the path. Null is met by what is missing
 // too, an array by the whole of an array, and a number in a path may be an index or
 // a name: there the rules of filters and of indexes differ.
-func ConditionsOn(all []docdb.Condition, path string) []docdb.Condition {
+func ConditionsOn(all []filter.Condition, path string) []filter.Condition {
 	if hasNumber(path) {
 		return nil
 	}
-	var usable []docdb.Condition
+	var usable []filter.Condition
 	for _, c := range all {
 		if c.Path != path {
 			continue

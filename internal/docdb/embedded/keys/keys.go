@@ -18,7 +18,7 @@ import (
 //	03 <coll:4> <index:4>         → an index is being built; empty
 //	10 <coll:4> 00 <id>           → a document, as it was given
 //	10 <coll:4> 01 <index:4> 00 <id>            → this document has several entries in the index; empty
-//	10 <coll:4> 01 <index:4> 01 <tuple> [<id>]  → an entry of an index: entryValue
+//	10 <coll:4> 01 <index:4> 01 <tuple> [<id>]  → an entry of an index: EntryValue
 //
 // A collection's number is never used again, so what a dropped one leaves behind
 // can't come back. Entries of a unique index end with the tuple, and the id is in the
@@ -38,12 +38,12 @@ const (
 )
 
 // MaxPart is the longest encoding of an id or a tuple that a key holds as it is.
-// Of a longer one the key holds the first maxPart bytes and the SHA-256 of the
+// Of a longer one the key holds the first MaxPart bytes and the SHA-256 of the
 // whole: Pebble keeps the bounds of every file in memory and in its manifest, so
 // keys of megabytes would be paid for twice. Equality is still exact. Order is
-// too, except among long ones that begin with the same maxPart bytes, which a walk
-// sorts by looking at the documents (see group.go). No encoding of at most maxPart
-// bytes can begin with the same maxPart bytes as a longer one, since none is a
+// too, except among long ones that begin with the same MaxPart bytes, which a walk
+// sorts by looking at the documents (scan/group.go). No encoding of at most MaxPart
+// bytes can begin with the same MaxPart bytes as a longer one, since none is a
 // prefix of another.
 const MaxPart = 2048
 
@@ -71,17 +71,20 @@ func AppendTuple(dst []byte, keys []docdb.Key, values []bson.RawValue) []byte {
 	return dst
 }
 
+// Collection begins all keys of a collection but those in the catalog.
 func Collection(coll uint32) []byte {
 	return binary.BigEndian.AppendUint32(append(make([]byte, 0, 64), SpaceData), coll)
 }
 
+// Documents begins the keys of all documents of a collection.
 func Documents(coll uint32) []byte { return append(Collection(coll), PartDocuments) }
 
-// Index begins all that an index has; indexEntries and indexMulti follow.
+// Index begins all keys of an index; IndexEntries and IndexMulti follow.
 func Index(coll, index uint32) []byte {
 	return binary.BigEndian.AppendUint32(append(Collection(coll), partIndexes), index)
 }
 
+// Building is the key that says that an index is being built.
 func Building(coll, index uint32) []byte {
 	key := binary.BigEndian.AppendUint32([]byte{SpaceBuilding}, coll)
 	return binary.BigEndian.AppendUint32(key, index)
@@ -114,7 +117,7 @@ func Successor(prefix []byte) []byte {
 const MultiEntry = 1
 
 // EntryValue is the value of an index entry: the length of the tuple part, which
-// is what tells it from the id part behind it; multiEntry; for a unique index the id part.
+// is what tells it from the id part behind it; MultiEntry; for a unique index the id part.
 func EntryValue(tupleLen int, id []byte) []byte {
 	return append(binary.AppendUvarint(make([]byte, 0, 3+len(id)), uint64(tupleLen)<<1), id...)
 }
@@ -140,6 +143,7 @@ func Owner(value []byte) []byte {
 	return value[max(n, 0):]
 }
 
+// ParseBuilding reads what Building makes; zeros if the key is none.
 func ParseBuilding(key []byte) (coll, index uint32) {
 	if len(key) != 9 {
 		return 0, 0 // which no collection has

@@ -9,11 +9,11 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
-// A link is a client's connection, and the one to the server on its behalf.
+// A link is a client's connection, and the connection to the server on its behalf.
 type link struct {
 	p              *Proxy
 	client, server net.Conn
-	lent           bool // the one to the server is a held message's
+	lent           bool // a held message keeps the connection to the server
 }
 
 // run carries messages one by one: each is answered before the next.
@@ -32,7 +32,7 @@ func (l *link) run() {
 	}
 }
 
-// carry carries a message and its answer; false: the connection is not used any more.
+// carry carries a message and its answer; false ends the link.
 func (l *link) carry(message []byte) (more bool) {
 	command, fault := l.p.fate(message)
 	switch fault {
@@ -70,10 +70,10 @@ func (l *link) ask(command Command, message []byte) ([]byte, error) {
 	return exchange(l.server, message)
 }
 
-// silence answers nothing until the client gives up.
+// silence sends no answer until the client gives up.
 func (l *link) silence() { _, _ = io.Copy(io.Discard, l.client) }
 
-// again sends a message once more. Its answer is nobody's.
+// again sends a message once more, and discards the answer.
 func (l *link) again(message []byte) error {
 	server, err := l.p.dial()
 	if err != nil {
@@ -108,14 +108,14 @@ func readMessage(r io.Reader) ([]byte, error) {
 }
 
 const (
-	// opMsg is the code of the messages that commands and their answers are.
+	// opMsg is the code of messages with a command or its answer.
 	opMsg = 2013
-	// start is where the document in one is, behind a header of 16 bytes, 4 of flags and
-	// the kind of the first section, which is 0.
+	// start is where the document in such a message is: behind a header of 16 bytes, 4 bytes of
+	// flags, and the kind of the first section, which is 0.
 	start = 21
 )
 
-// body returns the document of a command or of an answer; nil if it is something else.
+// body returns the document of a command or of an answer; nil of any other message.
 func body(message []byte) bson.Raw {
 	if len(message) < start+4 || binary.LittleEndian.Uint32(message[12:]) != opMsg || message[start-1] != 0 {
 		return nil
@@ -127,7 +127,7 @@ func body(message []byte) bson.Raw {
 	return bson.Raw(message[start : start+int(n)])
 }
 
-// reply makes the answer to a message.
+// reply makes a message that answers another.
 func reply(to []byte, doc any) ([]byte, error) {
 	body, err := bson.Marshal(doc)
 	if err != nil {
@@ -140,7 +140,7 @@ func reply(to []byte, doc any) ([]byte, error) {
 	return append(m, body...), nil
 }
 
-// parse reads what a message to the server is; without a name, if it is no command.
+// parse returns the command in a message to the server; it has no name if there is none.
 func parse(message []byte) (c Command) {
 	c.Body = body(message)
 	elements, err := c.Body.Elements()

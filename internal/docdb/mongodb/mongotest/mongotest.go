@@ -1,16 +1,16 @@
 // Package mongotest gives tests a MongoDB server, and a network before it that has
 // faults (Proxy).
 //
-// The environment says which:
+// The environment chooses the server:
 //
-//	ORGD_TEST_MONGO_URI   a server that is there already (a real one: its databases
-//	                      that tests made are dropped again)
-//	ORGD_TEST_MONGO=off   none: such tests are skipped and say so
+//	ORGD_TEST_MONGO_URI   a server that runs already (tests drop the databases that they
+//	                      make there)
+//	ORGD_TEST_MONGO=off   none: tests that need a server are skipped and say so
 //	ORGD_TEST_MONGOD      the program to start, a mongod or a secantusd-py
 //
-// With none of them, the stand-in that `make test` installs under .venv is
-// started, once for a test binary. A missing program fails the test: a test that
-// skips by itself is a test that nobody misses.
+// With none of these, the tests start the stand-in that `make test` installs under .venv, once for
+// each test binary. A missing program fails the test: nobody would notice a test that skips by
+// itself.
 package mongotest
 
 import (
@@ -48,9 +48,9 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// URI returns the connection string of a server for tests, which it starts when it
-// is first called. A package that calls it should have a TestMain that calls
-// Main; without it the server's files stay until the next test run.
+// URI returns the connection string of a server for tests. The first call starts the server. A
+// package that calls URI should have a TestMain that calls Main; without it the server's files stay
+// until the next test run.
 func URI(t testing.TB) string {
 	t.Helper()
 	if uri := os.Getenv("ORGD_TEST_MONGO_URI"); uri != "" {
@@ -68,13 +68,13 @@ func URI(t testing.TB) string {
 	return shared.server.URI()
 }
 
-// IsStandIn reports whether URI gives the stand-in, which has faults that a test
-// has to step round, and not a server that somebody chose.
+// IsStandIn reports whether URI gives the stand-in, which has faults that tests have to avoid, and
+// not a server that the environment chooses.
 func IsStandIn() bool {
 	return os.Getenv("ORGD_TEST_MONGO_URI") == "" && os.Getenv("ORGD_TEST_MONGOD") == ""
 }
 
-// Program returns the path of the server program, or ends the test.
+// Program returns the path of the server program; it ends the test if there is none.
 func Program(t testing.TB) string {
 	t.Helper()
 	if os.Getenv("ORGD_TEST_MONGO") == "off" {
@@ -115,8 +115,8 @@ func findProgram() (string, error) {
 	return program, nil
 }
 
-// Database returns the name of a database that no other test has. On a server
-// that outlives the tests it is dropped when the test ends.
+// Database returns the name of a database that no other test uses. On a server that outlives the
+// tests, the database is dropped when the test ends.
 func Database(t testing.TB) string {
 	t.Helper()
 	short := strings.Map(func(r rune) rune {

@@ -14,7 +14,7 @@ import (
 )
 
 // A Proxy stands between a client and a server. It breaks connections, holds messages
-// back, delivers them twice and makes them slow, as a test says.
+// back, delivers them twice and makes them slow, as a test chooses.
 type Proxy struct {
 	listener net.Listener
 	uri      url.URL
@@ -35,30 +35,30 @@ type Proxy struct {
 type Fault int
 
 const (
-	// Pass: nothing is wrong.
+	// Pass: the command and its answer go through.
 	Pass Fault = iota
-	// Cut: the connection breaks before the server gets it.
+	// Cut: the connection breaks before the server gets the command.
 	Cut
-	// Lose: the connection breaks when the server has answered.
+	// Lose: the connection breaks after the server has answered.
 	Lose
-	// Stall: the server gets it, and no answer ever comes.
+	// Stall: the server gets the command, and the client no answer.
 	Stall
-	// Hold: the server gets it when Deliver says so, whatever the client has done by
-	// then. No answer ever comes.
+	// Hold: the server gets the command when the test calls Deliver, whatever the client has
+	// done by then. The client gets no answer.
 	Hold
-	// Twice: the server gets it once more, over another connection, before its first
-	// answer goes to the client. That server must not ask for a password.
+	// Twice: the server gets the command once more, over another connection, before its first
+	// answer goes to the client. The server must not ask for a password.
 	Twice
 )
 
 // A Command is a message to the server.
 type Command struct {
 	N                          int    // counted from 1
-	Name, Database, Collection string // the collection is empty where it is about none
+	Name, Database, Collection string // Collection is empty if the command is not about one
 	Body                       bson.Raw
 }
 
-// NewProxy starts a proxy before the first server of a connection string. It ends with the test.
+// NewProxy starts a proxy before the first server of a connection string, until the test ends.
 func NewProxy(t testing.TB, uri string) *Proxy {
 	t.Helper()
 	u, err := url.Parse(uri)
@@ -76,9 +76,9 @@ func NewProxy(t testing.TB, uri string) *Proxy {
 	return p
 }
 
-// URI returns a connection string, to which more options can be added with "&". It
-// leads to the proxy only: a replica set's own list of members would lead past it. It asks for
-// polling, since the proxy does not know of answers without a question.
+// URI returns a connection string to the proxy, to which options can be added with "&". It says
+// directConnection, since the list of a replica set's members would lead past the proxy, and asks
+// for polling, since the proxy does not know answers without a request.
 func (p *Proxy) URI() string {
 	u := p.uri
 	u.Host = p.listener.Addr().String()
@@ -89,17 +89,18 @@ func (p *Proxy) URI() string {
 	return u.String()
 }
 
-// On has choose say what becomes of every command from now on. It is asked about one at
-// a time, before the command is delayed or sent. Nil: all pass.
+// On gives every command from now on the fault that choose returns. choose is asked about one
+// command at a time, before it is delayed or sent; nil lets all pass.
 func (p *Proxy) On(choose func(Command) Fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.choose = choose
 }
 
-// Answer has answer give the server's answer to every command from now on, unless it is
-// nil, as a document that can be marshalled; the server does not get the command then. It is
-// asked about one at a time. Nil: the server answers all.
+// Answer lets the test answer for the server from now on. If answer returns a document for a
+// command (in a form that can be marshalled), the client gets that, and the server does not get the
+// command; if it returns nil, the server answers. answer is asked about one command at a time; a nil
+// answer leaves all commands to the server.
 func (p *Proxy) Answer(answer func(Command) any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -133,7 +134,7 @@ func matching(name, prefix string, f Fault, chosen func(nth int) bool) func(Comm
 // Delay makes every message to the server take that long. Answers come back at once.
 func (p *Proxy) Delay(d time.Duration) { p.delay.Store(int64(d)) }
 
-// A heldMessage is a message that is held, and the connection it will be sent over.
+// A heldMessage is a message that is held, and the connection over which it will be sent.
 type heldMessage struct {
 	command Command
 	message []byte
@@ -151,9 +152,9 @@ func (p *Proxy) Held() []Command {
 	return commands
 }
 
-// Deliver sends those of the given commands that are held, or all that are if none is
-// given, in the order in which they were sent, and returns what the server has answered
-// to each; nil where the connection broke.
+// Deliver sends the given commands that are held, or all held commands if none is given, in the
+// order in which they were sent, and returns the server's answer to each; nil if the connection
+// broke.
 func (p *Proxy) Deliver(which ...Command) []bson.Raw {
 	p.mu.Lock()
 	var due []heldMessage
@@ -181,7 +182,7 @@ func (p *Proxy) close() {
 	_ = p.listener.Close() // accept ends whether or not it was closed already
 	p.mu.Lock()
 	for c := range p.conns {
-		_ = c.Close() // who reads from it ends
+		_ = c.Close() // ends the goroutine that reads from it
 	}
 	p.mu.Unlock()
 	p.wg.Wait()
@@ -212,7 +213,7 @@ func (p *Proxy) dial() (net.Conn, error) {
 	return c, err
 }
 
-// keep has a connection closed with the proxy.
+// keep makes the proxy close a connection when it ends.
 func (p *Proxy) keep(c net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -226,13 +227,13 @@ func (p *Proxy) keep(c net.Conn) {
 
 // drop closes a connection.
 func (p *Proxy) drop(c net.Conn) {
-	_ = c.Close() // nothing is waited for on it any more
+	_ = c.Close() // no goroutine waits on it any more
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.conns, c)
 }
 
-// fate says what becomes of a message.
+// fate returns the command in a message, and its fault.
 func (p *Proxy) fate(message []byte) (Command, Fault) {
 	c := parse(message)
 	p.mu.Lock()
@@ -245,7 +246,7 @@ func (p *Proxy) fate(message []byte) (Command, Fault) {
 	return c, p.choose(c)
 }
 
-// forged is the answer that a test gives to a command; nil: the server answers it.
+// forged returns the test's answer to a command; nil if the server is to answer.
 func (p *Proxy) forged(c Command) any {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -255,7 +256,7 @@ func (p *Proxy) forged(c Command) any {
 	return p.answer(c)
 }
 
-// travel takes the time that a message takes.
+// travel waits for the time that a message takes.
 func (p *Proxy) travel() {
 	if d := p.delay.Load(); d > 0 {
 		timer := time.NewTimer(time.Duration(d))

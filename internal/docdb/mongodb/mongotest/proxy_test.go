@@ -100,7 +100,7 @@ func TestAHeldCommandArrivesWhenItIsDelivered(t *testing.T) {
 			t.Error("it was answered")
 		}
 	}
-	// Whoever sent them is gone, and so are its connections.
+	// The client that sent them is gone, and so are its connections.
 	if err := a.Database().Client().Disconnect(t.Context()); err != nil {
 		t.Fatal(err)
 	}

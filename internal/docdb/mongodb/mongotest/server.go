@@ -122,7 +122,7 @@ func (s *Server) start() error {
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			_ = cmd.Wait() // killed: that it did not end well is as it should be
+			_ = cmd.Wait() // an error is expected: the test kills the server
 		}
 		close(done)
 	}()
@@ -194,14 +194,13 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// ended reports whether there is no process of that id; false where that cannot
-// be told.
+// ended reports whether there is no process of that id; false if it cannot tell.
 func ended(pid int) bool {
 	process, err := os.FindProcess(pid)
 	return err == nil && errors.Is(process.Signal(syscall.Signal(0)), os.ErrProcessDone)
 }
 
-// sweep removes what test processes left that were killed.
+// sweep removes the files of test processes that were killed.
 func sweep() {
 	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), dirPrefix+"*"))
 	for _, dir := range dirs {
