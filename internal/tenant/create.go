@@ -131,10 +131,12 @@ type createWorkflow struct {
 	// hash is the hash of the password. Only the instance that has the request knows
 	// it until it is stored in admins.
 	hash string
+	// inserted is the organization as this owner inserted it; nil if it did not.
+	inserted *master.Organization
 }
 
 func (s *Store) createWorkflow(hash string) func(*operation.Execution) operation.Workflow {
-	return func(x *operation.Execution) operation.Workflow { return &createWorkflow{s.workflow(x), hash} }
+	return func(x *operation.Execution) operation.Workflow { return &createWorkflow{workflow: s.workflow(x), hash: hash} }
 }
 
 // Steps implements operation.Workflow.
@@ -143,7 +145,7 @@ func (w *createWorkflow) Steps() []operation.Step {
 		{Name: "reserve", Do: w.reserve, Joins: true},
 		{Name: "admin", Do: w.insertAdmin, Joins: true},
 		{Name: "organization", Do: w.insertOrganization, Joins: true},
-		{Name: "claim", Do: w.claim, Joins: true},
+		{Name: "claim", Do: w.move.Claim, Joins: true},
 		// Its checkpoint fails an owner that has stalled while another has undone the create: what
 		// that owner has inserted since is not to be made active.
 		{Name: "build", Do: w.build},
@@ -188,19 +190,17 @@ func interrupted() error {
 
 func (w *createWorkflow) insertOrganization(ctx context.Context) error {
 	p := w.x.Op.Plan
-	err := w.s.master.Organizations.Insert(ctx, &master.Organization{
+	o := &master.Organization{
 		Meta: master.Meta{ID: w.x.Op.OrgID}, Name: p.Name, NameKey: p.NameKey, State: org.StateProvisioning,
 		AdminID: p.AdminID, Operation: w.x.Op.ID, Token: w.x.Op.Lease.Token, CreatedAt: w.x.Op.CreatedAt, UpdatedAt: w.x.Op.CreatedAt,
-	})
+	}
+	err := w.s.master.Organizations.Insert(ctx, o)
 	if errors.Is(err, docdb.ErrDuplicate) {
 		return nil
 	}
-	return err
-}
-
-func (w *createWorkflow) claim(ctx context.Context) (err error) {
-	slug := org.Name{Key: w.x.Op.Plan.NameKey}.Slug()
-	w.x.Op.Plan.Target, err = w.s.registry.Claim(ctx, w.x.Op, slug, w.x.Op.Plan.Generation)
+	if err == nil {
+		w.inserted = o
+	}
 	return err
 }
 
@@ -209,7 +209,7 @@ func (w *createWorkflow) build(ctx context.Context) error {
 }
 
 func (w *createWorkflow) activate(ctx context.Context) error {
-	_, err := w.s.master.Organizations.Change(ctx, w.x.Op.OrgID, func(o *master.Organization) (bool, error) {
+	_, err := w.s.master.Organizations.ChangeKnown(ctx, w.x.Op.OrgID, w.inserted, func(o *master.Organization) (bool, error) {
 		if o.Operation != w.x.Op.ID { // done, and perhaps changed since
 			return false, nil
 		}

@@ -121,6 +121,8 @@ type updateWorkflow struct {
 	// hash is the hash of the new password. Only the instance that has the request
 	// knows it until it is stored in admins.
 	hash string
+	// staged is the admin with the new credentials waiting, as this owner wrote it; nil if it did not.
+	staged *master.Admin
 	// detached is the organization as the update left it.
 	detached *master.Organization
 }
@@ -176,7 +178,7 @@ func (w *updateWorkflow) stage(ctx context.Context) error {
 	if !rotates(&p) {
 		return nil
 	}
-	_, err := w.s.master.Admins.Change(ctx, p.AdminID, func(a *master.Admin) (bool, error) {
+	a, err := w.s.master.Admins.Change(ctx, p.AdminID, func(a *master.Admin) (bool, error) {
 		if a.Next != nil && a.Next.Operation == w.x.Op.ID {
 			return false, nil
 		}
@@ -186,6 +188,9 @@ func (w *updateWorkflow) stage(ctx context.Context) error {
 		a.Next = &master.Credentials{Operation: w.x.Op.ID, Email: p.Email, EmailKey: p.EmailKey, PasswordHash: w.hash}
 		return true, nil
 	})
+	if err == nil {
+		w.staged = a
+	}
 	return err
 }
 
@@ -194,7 +199,7 @@ func (w *updateWorkflow) rotate(ctx context.Context) error {
 	if !rotates(&w.x.Op.Plan) {
 		return nil
 	}
-	_, err := w.s.master.Admins.Change(ctx, w.x.Op.Plan.AdminID, func(a *master.Admin) (bool, error) {
+	_, err := w.s.master.Admins.ChangeKnown(ctx, w.x.Op.Plan.AdminID, w.staged, func(a *master.Admin) (bool, error) {
 		next := a.Next
 		if next == nil || next.Operation != w.x.Op.ID {
 			return false, nil
@@ -227,7 +232,7 @@ func (w *updateWorkflow) releaseOld(ctx context.Context) error {
 }
 
 func (w *updateWorkflow) detach(ctx context.Context) error {
-	o, err := w.s.master.Organizations.Change(ctx, w.x.Op.OrgID, func(o *master.Organization) (bool, error) {
+	o, err := w.s.master.Organizations.ChangeKnown(ctx, w.x.Op.OrgID, w.move.Known(), func(o *master.Organization) (bool, error) {
 		if o.Operation != w.x.Op.ID {
 			return false, nil
 		}

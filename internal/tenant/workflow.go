@@ -106,6 +106,7 @@ func (w *workflow) attach(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.move.Learn(o)
 	p.OldNameKey, p.OldEmailKey = o.NameKey, a.EmailKey
 	p.Source, p.Generation = o.Collection, o.Generation+1
 	return w.noteReservations(ctx)

@@ -45,14 +45,13 @@ const nameTries = 1000
 
 // Names makes physical names of slugs, and counts how many it has made of each.
 type Names struct {
-	counts  Table[NameCount, *NameCount]
-	entries Table[Collection, *Collection]
-	tenant  docdb.Database
+	counts Table[NameCount, *NameCount]
+	tenant docdb.Database
 }
 
 // NewNames returns the names of the collections of a tenant database.
 func NewNames(m *Database, tenant docdb.Database) *Names {
-	return &Names{NewTable[NameCount](m.Database, "names"), m.Collections, tenant}
+	return &Names{NewTable[NameCount](m.Database, "names"), tenant}
 }
 
 // Next implements Namer. It skips names of collections that exist already, which belong to others.
@@ -67,12 +66,8 @@ func (s *Names) Next(ctx context.Context, slug string) (string, error) {
 			return "", err
 		}
 		name := PhysicalName(slug, n)
-		if slices.Contains(there, name) {
-			continue
-		}
-		entry, err := Found(s.entries.Get(ctx, name))
-		if err != nil || entry == nil {
-			return name, err
+		if !slices.Contains(there, name) {
+			return name, nil
 		}
 	}
 	return "", fmt.Errorf("find a name for a collection of %q: %w", slug, docdb.ErrExists)

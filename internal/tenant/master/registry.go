@@ -29,30 +29,52 @@ type Namer interface {
 
 // Claim finds a name that was never used for the operation's collection, and enters it in the registry
 // as building. It retires the collections that former owners claimed, which may still write to them.
-func (r *Registry) Claim(ctx context.Context, op *Operation, slug string, generation int64) (string, error) {
-	claimed, err := r.Entries.Find(ctx, docdb.Eq("op_id", op.ID))
-	if err != nil {
-		return "", err
-	}
-	for _, c := range claimed {
-		if c.Token > op.Lease.Token {
-			return "", ErrLeaseLost
+// fresh says that nothing can have been claimed for the operation yet.
+func (r *Registry) Claim(ctx context.Context, op *Operation, slug string, fresh bool) (*Collection, error) {
+	if !fresh {
+		if c, err := r.claimed(ctx, op); c != nil || err != nil {
+			return c, err
 		}
-		if c.Token == op.Lease.Token { // an earlier try, whose checkpoint was lost
-			return c.ID, nil
+	}
+	for range SwapAttempts {
+		name, err := r.Names.Next(ctx, slug)
+		if err != nil {
+			return nil, err
+		}
+		c := &Collection{
+			Meta: Meta{ID: name}, OrgID: op.OrgID, Operation: op.ID, Token: op.Lease.Token,
+			Generation: op.Plan.Generation, State: Building, CreatedAt: r.Now(),
+		}
+		err = r.Entries.Insert(ctx, c)
+		if err == nil {
+			return c, nil
+		}
+		if !errors.Is(err, docdb.ErrDuplicate) { // else the name is of an orgd that did not count them
+			return nil, err
+		}
+	}
+	return nil, docdb.ErrUnavailable
+}
+
+// claimed returns the collection that an earlier try of the same owner claimed, whose checkpoint was
+// lost; nil if there is none.
+func (r *Registry) claimed(ctx context.Context, op *Operation) (*Collection, error) {
+	all, err := r.Entries.Find(ctx, docdb.Eq("op_id", op.ID))
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range all {
+		if c.Token > op.Lease.Token {
+			return nil, ErrLeaseLost
+		}
+		if c.Token == op.Lease.Token {
+			return c, nil
 		}
 		if err := r.Retire(ctx, c); err != nil {
-			return "", err
+			return nil, err
 		}
 	}
-	name, err := r.Names.Next(ctx, slug)
-	if err != nil {
-		return "", err
-	}
-	return name, r.Entries.Insert(ctx, &Collection{
-		Meta: Meta{ID: name}, OrgID: op.OrgID, Operation: op.ID, Token: op.Lease.Token,
-		Generation: generation, State: Building, CreatedAt: r.Now(),
-	})
+	return nil, nil
 }
 
 // Create creates the claimed collection. If it exists, an earlier try of the same step has created it,
@@ -66,14 +88,15 @@ func (r *Registry) Create(ctx context.Context, name string) error {
 }
 
 // MarkLive marks the operation's target as the organization's data. It carries the source's validator
-// last, which might refuse documents that the source has already.
-func (r *Registry) MarkLive(ctx context.Context, op *Operation) error {
+// last, which might refuse documents that the source has already. entry is the target's, as its owner
+// wrote it, or nil.
+func (r *Registry) MarkLive(ctx context.Context, op *Operation, entry *Collection) error {
 	if op.Plan.Source != "" {
 		if err := r.Tenant.CarryOptions(ctx, op.Plan.Source, op.Plan.Target); err != nil {
 			return err
 		}
 	}
-	_, err := r.Entries.Change(ctx, op.Plan.Target, func(c *Collection) (bool, error) {
+	_, err := r.Entries.ChangeKnown(ctx, op.Plan.Target, entry, func(c *Collection) (bool, error) {
 		if c.Operation != op.ID || c.State != Building {
 			return false, nil
 		}

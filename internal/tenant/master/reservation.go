@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
@@ -72,26 +75,24 @@ func (t Reservations) Release(ctx context.Context, id, orgID, opID string) error
 // CheckAvailable refuses a name or an e-mail address that is taken now; empty ones are
 // available.
 func (t Reservations) CheckAvailable(ctx context.Context, nameKey, emailKey string) error {
+	var ids []bson.RawValue
 	if nameKey != "" {
-		if err := t.check(ctx, NameReservation(nameKey), NameTaken()); err != nil {
-			return err
-		}
+		ids = append(ids, docdb.StringID(NameReservation(nameKey)))
 	}
 	if emailKey != "" {
-		return t.check(ctx, EmailReservation(emailKey), EmailTaken())
+		ids = append(ids, docdb.StringID(EmailReservation(emailKey)))
 	}
-	return nil
-}
-
-func (t Reservations) check(ctx context.Context, id string, taken *org.Error) error {
-	_, err := t.Get(ctx, id)
-	if errors.Is(err, docdb.ErrNotFound) {
+	if len(ids) == 0 {
 		return nil
 	}
-	if err != nil {
+	taken, err := t.Find(ctx, docdb.In("_id", ids))
+	switch {
+	case err != nil || len(taken) == 0:
 		return err
+	case slices.ContainsFunc(taken, func(r *Reservation) bool { return r.ID == NameReservation(nameKey) }):
+		return NameTaken()
 	}
-	return taken
+	return EmailTaken()
 }
 
 // NameTaken is the refusal of a name that another organization has.

@@ -186,6 +186,20 @@ func (t Table[T, P]) Change(ctx context.Context, id string, edit func(P) (bool, 
 	return nil, fmt.Errorf("change document: %w", docdb.ErrUnavailable)
 }
 
+// ChangeKnown is Change for a caller that has the document as it wrote it itself, or nil: where
+// nobody has changed it since, that spares the reading.
+func (t Table[T, P]) ChangeKnown(ctx context.Context, id string, known P, edit func(P) (bool, error)) (P, error) {
+	if known == nil {
+		return t.Change(ctx, id, edit)
+	}
+	if write, err := edit(known); err == nil && write {
+		if err := t.Swap(ctx, known); !errors.Is(err, docdb.ErrNoMatch) {
+			return known, err
+		}
+	}
+	return t.Change(ctx, id, edit)
+}
+
 // Find returns the documents that satisfy the filter, in the order of _id.
 func (t Table[T, P]) Find(ctx context.Context, f docdb.Filter) ([]P, error) {
 	return t.Query(ctx, docdb.Query{Filter: f})

@@ -60,6 +60,8 @@ type Move struct {
 	starts int
 	// known is the organization as this owner last wrote it.
 	known atomic.Pointer[master.Organization]
+	// entry is the target's in the registry, as this owner wrote it; nil if it did not.
+	entry *master.Collection
 	// message is how long a message to the storage took at the last measurement, in
 	// nanoseconds.
 	message atomic.Int64
@@ -75,7 +77,9 @@ func (m *Move) Claim(ctx context.Context) (err error) {
 	if key == "" {
 		key = p.OldNameKey
 	}
-	p.Target, err = m.mover.Registry.Claim(ctx, m.x.Op, org.Name{Key: key}.Slug(), p.Generation)
+	if m.entry, err = m.mover.Registry.Claim(ctx, m.x.Op, org.Name{Key: key}.Slug(), m.x.Fresh()); err == nil {
+		p.Target = m.entry.ID
+	}
 	return err
 }
 
@@ -115,7 +119,7 @@ func (m *Move) advanceEpoch(ctx context.Context, edit func(*master.Organization)
 		o.Epoch++
 		return true, nil
 	}
-	if o := m.known.Load().Clone(); o != nil {
+	if o := m.Known(); o != nil {
 		if _, err := step(o); err == nil {
 			began := time.Now()
 			err = m.mover.Master.Organizations.Swap(ctx, o)
@@ -127,6 +131,12 @@ func (m *Move) advanceEpoch(ctx context.Context, edit func(*master.Organization)
 	}
 	return m.knows(m.mover.Master.Organizations.Change(ctx, m.x.Op.OrgID, step))
 }
+
+// Learn tells the move what its owner has written of the organization.
+func (m *Move) Learn(o *master.Organization) { m.known.Store(o.Clone()) }
+
+// Known returns the organization as this owner last wrote it, or nil.
+func (m *Move) Known() *master.Organization { return m.known.Load().Clone() }
 
 func (m *Move) knows(o *master.Organization, err error) (*master.Organization, error) {
 	if err == nil {
@@ -173,7 +183,7 @@ func (m *Move) Build(ctx context.Context) error {
 func (m *Move) source() docdb.Collection { return m.mover.Tenant.Collection(m.x.Op.Plan.Source) }
 
 // MarkLive marks the target as the organization's data.
-func (m *Move) MarkLive(ctx context.Context) error { return m.mover.Registry.MarkLive(ctx, m.x.Op) }
+func (m *Move) MarkLive(ctx context.Context) error { return m.mover.Registry.MarkLive(ctx, m.x.Op, m.entry) }
 
 // RetireSource drops the collection that the data came from, or leaves it to the
 // reconciler for the length of Grace.

@@ -28,6 +28,8 @@ type Execution struct {
 	runner   *Runner
 	workflow Workflow
 	steps    []Step
+	// again says that steps may have had effects before: another execution's, or those of a try that failed.
+	again bool
 	// markedAt and loggedAt are the times of the last checkpoint and the last log line.
 	markedAt, loggedAt time.Time
 	// accepted, if not nil, is called once, after the step that accepts.
@@ -36,6 +38,9 @@ type Execution struct {
 
 // Workflow returns the operation's workflow.
 func (x *Execution) Workflow() Workflow { return x.workflow }
+
+// Fresh reports whether no step can have had an effect that this execution does not know of.
+func (x *Execution) Fresh() bool { return !x.again }
 
 // persist inserts the operation. If no answer comes, it looks for the operation, and does not send it
 // again: a message that arrives when the operation is over would begin it once more.
@@ -127,8 +132,10 @@ func (x *Execution) advance(ctx context.Context) error {
 	}
 	switch err := x.steps[at].Do(ctx); {
 	case errors.Is(err, ErrRestarted):
+		x.again = true
 		return nil
 	case err != nil:
+		x.again = true
 		return x.Refuse(ctx, err)
 	}
 	next := x.after(at)

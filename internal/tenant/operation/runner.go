@@ -132,7 +132,7 @@ func (r *Runner) Existing(op *master.Operation) (*Execution, error) {
 	if !ok {
 		return nil, fmt.Errorf("operation of unknown kind %q: made by a later version?", op.Kind)
 	}
-	x := &Execution{runner: r, Op: op}
+	x := &Execution{runner: r, Op: op, again: true}
 	x.bind(make)
 	return x, nil
 }
