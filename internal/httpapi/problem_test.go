@@ -70,11 +70,14 @@ func TestProblems(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s.t = t
-			collection := "reservations"
-			if errors.Is(c.err, org.TokenRevoked) || errors.Is(c.err, org.Suspended) {
+			call, collection := "Get", "reservations"
+			switch {
+			case errors.Is(c.err, org.TokenRevoked) || errors.Is(c.err, org.Suspended):
 				collection = "organizations" // which a bearer is let in by
+			case c.request == creating || c.request == updating:
+				call = "Find" // looks for the name and the address at once
 			}
-			s.store.answers("Get", collection, c.err)
+			s.store.answers(call, collection, c.err)
 			got := s.do(c.request.method, c.request.path, c.request.body, "X-Request-Id: r-1", s.bearer())
 			want := `{"type":"about:blank",` + c.body + "}\n"
 			if got.status != c.status || got.body != want {

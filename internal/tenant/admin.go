@@ -6,6 +6,7 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant/access"
 	"github.com/orgd/orgd/internal/tenant/fault"
 	"github.com/orgd/orgd/internal/tenant/master"
 )
@@ -14,11 +15,22 @@ import (
 // unknown address, a wrong password and an organization that does not exist are the same and take
 // the same time. Kinds: BadCredentials, Suspended, RateLimited, Unavailable.
 func (s *Store) Login(ctx context.Context, email, password string) (org.Principal, error) {
-	a, o, err := s.account(ctx, email)
+	return s.logins.principal(ctx, email, password)
+}
+
+// logins find admins by the addresses with which they log in, and check their passwords.
+type logins struct {
+	reservations *master.Reservations
+	access       *access.Access
+	passwords    Passwords
+}
+
+func (l *logins) principal(ctx context.Context, email, password string) (org.Principal, error) {
+	a, o, err := l.account(ctx, email)
 	if err != nil {
 		return org.Principal{}, fault.Of(err)
 	}
-	ok, err := s.cfg.Passwords.Verify(ctx, a.PasswordHash, password)
+	ok, err := l.passwords.Verify(ctx, a.PasswordHash, password)
 	if err != nil {
 		return org.Principal{}, fault.Of(err)
 	}
@@ -33,20 +45,20 @@ func (s *Store) Login(ctx context.Context, email, password string) (org.Principa
 
 // account returns the admin with that address and its organization. If no such admin may log in, it
 // returns an admin without a password hash, which no password matches.
-func (s *Store) account(ctx context.Context, address string) (*master.Admin, *master.Organization, error) {
+func (l *logins) account(ctx context.Context, address string) (*master.Admin, *master.Organization, error) {
 	nobody := &master.Admin{}
 	email, err := org.ParseEmail(address)
 	if err != nil {
 		return nobody, nil, nil
 	}
-	res, err := s.master.Reservations.Get(ctx, master.EmailReservation(email.Key))
+	res, err := l.reservations.Get(ctx, master.EmailReservation(email.Key))
 	if errors.Is(err, docdb.ErrNotFound) {
 		return nobody, nil, nil
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	o, a, err := s.access.Pair(ctx, res.OrgID, res.AdminID)
+	o, a, err := l.access.Pair(ctx, res.OrgID, res.AdminID)
 	if errors.Is(err, docdb.ErrNotFound) {
 		return nobody, nil, nil
 	}

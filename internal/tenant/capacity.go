@@ -14,6 +14,11 @@ import (
 // count them grows with their number, so it counts them now and then, and adds those that this
 // process creates in between.
 type capacity struct {
+	organizations docdb.Collection
+	most          int64 // Config.MaxOrganizations
+	alone         func() bool
+	now           func() time.Time
+
 	mu      sync.Mutex
 	counted int64 // organizations at the last count
 	made    int64 // created since then
@@ -29,22 +34,21 @@ const recountAfter = 10 * time.Second
 
 // enroll refuses an organization beyond the limit. The caller must call done with the result of
 // the create. Kinds: QuotaExceeded.
-func (s *Store) enroll(ctx context.Context) (done func(error), err error) {
-	if s.cfg.MaxOrganizations <= 0 {
+func (c *capacity) enroll(ctx context.Context) (done func(error), err error) {
+	if c.most <= 0 {
 		return func(error) {}, nil
 	}
-	c := &s.capacity
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.counts == 0 || c.unsure || !s.cluster.Alone() && s.now().Sub(c.at) >= recountAfter {
-		n, err := s.master.Organizations.Collection.Count(ctx, docdb.Filter{})
+	if c.counts == 0 || c.unsure || !c.alone() && c.now().Sub(c.at) >= recountAfter {
+		n, err := c.organizations.Count(ctx, docdb.Filter{})
 		if err != nil {
 			return nil, err
 		}
-		c.counted, c.made, c.at, c.unsure = n, 0, s.now(), false
+		c.counted, c.made, c.at, c.unsure = n, 0, c.now(), false
 		c.counts++
 	}
-	if c.counted+c.made+c.making >= s.cfg.MaxOrganizations {
+	if c.counted+c.made+c.making >= c.most {
 		return nil, org.Errorf(org.QuotaExceeded, "This server has as many organizations as it may have. Ask its operator.")
 	}
 	c.making++

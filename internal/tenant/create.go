@@ -3,6 +3,7 @@ package tenant
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
@@ -30,25 +31,36 @@ func (s *Store) Create(ctx context.Context, in CreateInput) (org.Organization, e
 	if wrong != nil {
 		return org.Organization{}, wrong
 	}
-	if made, err := s.madeBefore(ctx, in.Claim); made != nil || err != nil {
+	if made, err := s.creations.madeBefore(ctx, in.Claim); made != nil || err != nil {
 		return deref(made), fault.Of(err)
 	}
 	// Checked before the costly hash; the reservations decide.
 	if err := s.master.Reservations.CheckAvailable(ctx, name.Key, email.Key); err != nil {
 		return org.Organization{}, fault.Of(err)
 	}
-	done, err := s.enroll(ctx)
+	done, err := s.capacity.enroll(ctx)
 	if err != nil {
 		return org.Organization{}, fault.Of(err)
 	}
-	o, err := s.create(ctx, in, name, email)
+	o, err := s.creations.create(ctx, in, name, email)
 	done(err)
 	return o, err
 }
 
+// creations make organizations, each by one operation.
+type creations struct {
+	passwords  Passwords
+	operations *master.Table[master.Operation, *master.Operation]
+	runner     *operation.Runner
+	workflows  *workflows
+	instance   string
+	leaseTTL   time.Duration
+	now        func() time.Time
+}
+
 // create is Create after the checks that can be made beforehand.
-func (s *Store) create(ctx context.Context, in CreateInput, name org.Name, email org.Email) (org.Organization, error) {
-	hash, err := s.cfg.Passwords.Hash(ctx, in.Password)
+func (c *creations) create(ctx context.Context, in CreateInput, name org.Name, email org.Email) (org.Organization, error) {
+	hash, err := c.passwords.Hash(ctx, in.Password)
 	if err != nil {
 		return org.Organization{}, fault.Of(err)
 	}
@@ -60,15 +72,15 @@ func (s *Store) create(ctx context.Context, in CreateInput, name org.Name, email
 	if err != nil {
 		return org.Organization{}, fault.Of(err)
 	}
-	x, err := s.runner.New(master.Create, orgID, master.Plan{
+	x, err := c.runner.New(master.Create, orgID, master.Plan{
 		AdminID: adminID, Name: name.Display, NameKey: name.Key,
 		Email: email.Display, EmailKey: email.Key, Generation: 1,
-	}, s.createWorkflow(hash))
+	}, c.workflows.create(hash))
 	if err == nil && in.Claim != nil {
 		err = in.Claim.Creates(ctx, x.Op)
 	}
 	if err == nil {
-		err = s.runner.Run(ctx, x)
+		err = c.runner.Run(ctx, x)
 	}
 	if err != nil {
 		return org.Organization{}, err
@@ -88,28 +100,28 @@ func created(op *master.Operation) org.Organization {
 // madeBefore returns the organization that an earlier attempt of a request with an idempotency key
 // has created, nil if there is none. It first finishes an operation that the earlier attempt left
 // half-way; an operation that is not there is kept from beginning later.
-func (s *Store) madeBefore(ctx context.Context, claim *Claim) (*org.Organization, error) {
+func (c *creations) madeBefore(ctx context.Context, claim *Claim) (*org.Organization, error) {
 	if claim == nil || claim.Operation() == "" {
 		return nil, nil
 	}
-	op, err := master.Found(s.master.Operations.Get(ctx, claim.Operation()))
+	op, err := master.Found(c.operations.Get(ctx, claim.Operation()))
 	if err == nil && op == nil {
-		op, err = s.runner.Forestall(ctx, master.Create, claim.Operation())
+		op, err = c.runner.Forestall(ctx, master.Create, claim.Operation())
 	}
 	if err != nil {
 		return nil, err
 	}
 	if op.Outcome == master.Running {
-		if wait := op.Lease.Until.Sub(s.now()); wait > 0 && op.Lease.Owner != s.cfg.Instance {
+		if wait := op.Lease.Until.Sub(c.now()); wait > 0 && op.Lease.Owner != c.instance {
 			return nil, idempotency.InProgress(wait)
 		}
-		if _, err := s.runner.ResumeNow(ctx, op); err != nil {
+		if _, err := c.runner.ResumeNow(ctx, op); err != nil {
 			return nil, errors.Join(docdb.ErrOutcomeUnknown, err)
 		}
 	}
 	switch op.Outcome {
 	case master.Running:
-		return nil, idempotency.InProgress(s.cfg.LeaseTTL) // another instance was faster
+		return nil, idempotency.InProgress(c.leaseTTL) // another instance was faster
 	case master.Succeeded:
 		made := created(op)
 		return &made, nil
@@ -135,8 +147,10 @@ type createWorkflow struct {
 	inserted *master.Organization
 }
 
-func (s *Store) createWorkflow(hash string) func(*operation.Execution) operation.Workflow {
-	return func(x *operation.Execution) operation.Workflow { return &createWorkflow{workflow: s.workflow(x), hash: hash} }
+func (s *workflows) create(hash string) func(*operation.Execution) operation.Workflow {
+	return func(x *operation.Execution) operation.Workflow {
+		return &createWorkflow{workflow: s.workflow(x), hash: hash}
+	}
 }
 
 // Steps implements operation.Workflow.

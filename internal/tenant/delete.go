@@ -5,6 +5,7 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant/access"
 	"github.com/orgd/orgd/internal/tenant/fault"
 	"github.com/orgd/orgd/internal/tenant/master"
 	"github.com/orgd/orgd/internal/tenant/operation"
@@ -15,14 +16,10 @@ import (
 // Config.DeleteGrace, all this happens when the time of grace is over.
 // Kinds: TokenRevoked, OperationInProgress, Suspended, Unavailable, OutcomeUnknown.
 func (s *Store) Delete(ctx context.Context, p org.Principal) (org.DeletionReceipt, error) {
-	if s.cfg.DeleteGrace > 0 {
-		return s.deleteLater(ctx, p)
+	if s.grace.length > 0 {
+		return s.grace.begin(ctx, p)
 	}
-	o, _, err := s.attachable(ctx, p)
-	if err != nil {
-		return org.DeletionReceipt{}, fault.Of(err)
-	}
-	x, err := s.newDelete(p.OrgID, master.Plan{AdminID: p.AdminID, Credential: p.Credential})
+	o, x, err := s.deletions.requested(ctx, p)
 	if err == nil {
 		err = s.runner.Run(ctx, x)
 	}
@@ -31,21 +28,18 @@ func (s *Store) Delete(ctx context.Context, p org.Principal) (org.DeletionReceip
 	}
 	dropped := x.Workflow().(*deleteWorkflow).dropped
 	return org.DeletionReceipt{
-		OrganizationID: o.ID, Name: o.Name, Collections: dropped, DeletedAt: s.now(),
+		OrganizationID: o.ID, Name: o.Name, Collections: dropped, DeletedAt: s.cfg.Now(),
 	}, nil
 }
 
 // DeleteAsync is Delete for a caller that does not wait. The operation is nil when
 // the receipt is complete: with Config.DeleteGrace there is nothing to wait for.
 func (s *Store) DeleteAsync(ctx context.Context, p org.Principal) (*org.Operation, org.DeletionReceipt, error) {
-	if s.cfg.DeleteGrace > 0 {
-		receipt, err := s.deleteLater(ctx, p)
+	if s.grace.length > 0 {
+		receipt, err := s.grace.begin(ctx, p)
 		return nil, receipt, err
 	}
-	if _, _, err := s.attachable(ctx, p); err != nil {
-		return nil, org.DeletionReceipt{}, fault.Of(err)
-	}
-	x, err := s.newDelete(p.OrgID, master.Plan{AdminID: p.AdminID, Credential: p.Credential})
+	_, x, err := s.deletions.requested(ctx, p)
 	if err != nil {
 		return nil, org.DeletionReceipt{}, err
 	}
@@ -56,8 +50,27 @@ func (s *Store) DeleteAsync(ctx context.Context, p org.Principal) (*org.Operatio
 	return &op, org.DeletionReceipt{}, nil
 }
 
-func (s *Store) newDelete(orgID string, p master.Plan) (*operation.Execution, error) {
-	return s.runner.New(master.Delete, orgID, p, s.deleteWorkflow)
+// deletions remove organizations, each by one operation.
+type deletions struct {
+	access    *access.Access
+	runner    *operation.Runner
+	workflows *workflows
+}
+
+// requested returns the principal's organization, and the execution of a deletion that the principal asks
+// for.
+func (d *deletions) requested(ctx context.Context, p org.Principal) (*master.Organization, *operation.Execution, error) {
+	o, _, err := attachable(ctx, d.access, p)
+	if err != nil {
+		return nil, nil, fault.Of(err)
+	}
+	x, err := d.execution(p.OrgID, master.Plan{AdminID: p.AdminID, Credential: p.Credential})
+	return o, x, err
+}
+
+// execution makes the execution of a new deletion, which is not stored yet.
+func (d *deletions) execution(orgID string, p master.Plan) (*operation.Execution, error) {
+	return d.runner.New(master.Delete, orgID, p, d.workflows.delete)
 }
 
 // deleteWorkflow removes an organization with all traces of it.
@@ -66,7 +79,7 @@ type deleteWorkflow struct {
 	dropped []string // collections
 }
 
-func (s *Store) deleteWorkflow(x *operation.Execution) operation.Workflow {
+func (s *workflows) delete(x *operation.Execution) operation.Workflow {
 	return &deleteWorkflow{workflow: s.workflow(x)}
 }
 

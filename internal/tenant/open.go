@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/tenant/access"
 	"github.com/orgd/orgd/internal/tenant/cluster"
 	"github.com/orgd/orgd/internal/tenant/data"
@@ -33,46 +32,14 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 
 func (s *Store) open(ctx context.Context) error {
 	s.cfg.Phase("preparing the master database")
-	if err := s.master.Prepare(ctx, s.upgrade); err != nil {
+	if err := s.master.Prepare(ctx, s.recovery.upgrade); err != nil {
 		return fmt.Errorf("prepare database %q: %w", s.cfg.MasterDB, err)
 	}
 	if !s.cluster.Alone() {
 		return s.cluster.Join(ctx)
 	}
-	if err := s.recoverAll(ctx); err != nil {
+	if err := s.recovery.finish(ctx); err != nil {
 		return fmt.Errorf("finish interrupted operations: %w", err)
-	}
-	return nil
-}
-
-// recoverAll finishes what a crash left unfinished.
-func (s *Store) recoverAll(ctx context.Context) error {
-	n, err := s.runner.Interrupted(ctx)
-	if err != nil {
-		return err
-	}
-	s.cfg.Phase(fmt.Sprintf("finishing %d interrupted operations", n))
-	return s.runner.RecoverAll(ctx, s.cfg.RecoverFor)
-}
-
-// upgrade converts the master database of an earlier version: an interrupted move begins anew,
-// since this version cannot read its dirty set.
-func (s *Store) upgrade(ctx context.Context) error {
-	open, err := s.master.Operations.Find(ctx, docdb.Eq("outcome", master.Running))
-	if err != nil {
-		return err
-	}
-	for _, op := range open {
-		x, err := s.runner.Existing(op)
-		if err != nil {
-			return err
-		}
-		if err := x.Checkpoint(ctx, func(op *master.Operation) { op.Lease.Token++ }); err != nil {
-			return err
-		}
-		if err := x.Workflow().Acquired(ctx, false); err != nil {
-			return err
-		}
 	}
 	return nil
 }
@@ -85,6 +52,8 @@ func (cfg Config) withDefaults() Config {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	exact := cfg.Now
+	cfg.Now = func() time.Time { return exact().UTC().Truncate(time.Millisecond) } // the precision of BSON
 	if cfg.Phase == nil {
 		cfg.Phase = func(string) {}
 	}
@@ -100,44 +69,72 @@ func (cfg Config) withDefaults() Config {
 // newStore returns a Store that has not touched the databases.
 func newStore(ctx context.Context, cfg Config) *Store {
 	cfg = cfg.withDefaults()
-	s := &Store{cfg: cfg, tenant: cfg.Engine.Database(cfg.TenantDB)}
-	s.master = master.NewDatabase(cfg.Engine.Database(cfg.MasterDB), s.now)
+	tenant := cfg.Engine.Database(cfg.TenantDB)
+	s := &Store{cfg: cfg, master: master.NewDatabase(cfg.Engine.Database(cfg.MasterDB), cfg.Now)}
 	quarantine := cluster.NewQuarantine(s.master)
 	s.registry = &master.Registry{
-		Entries: s.master.Collections, Tenant: s.tenant, Names: master.NewNames(s.master, s.tenant),
-		Isolate: quarantine.Isolate, Now: s.now,
+		Entries: s.master.Collections, Tenant: tenant, Names: master.NewNames(s.master, tenant),
+		Isolate: quarantine.Isolate, Now: cfg.Now,
 	}
 	instances := cluster.NewInstances(s.master.Database)
 	if cfg.Exclusive {
 		s.cluster = cluster.Single{}
 		s.registry.Isolate = func(context.Context, string) error { return nil } // no message is late
-		s.access = access.New(s.master, s.tenant, s.cluster)
+		s.access = access.New(s.master, tenant, s.cluster)
 	} else {
-		shared := &cluster.Shared{Instances: instances, Now: s.now, DeadAfter: cfg.DeadAfter, Logger: cfg.Logger}
-		s.cluster, s.access = shared, access.New(s.master, s.tenant, shared)
+		shared := &cluster.Shared{Instances: instances, Now: cfg.Now, DeadAfter: cfg.DeadAfter, Logger: cfg.Logger}
+		s.cluster, s.access = shared, access.New(s.master, tenant, shared)
 		shared.Settle, shared.Outdate = s.access.Settle, s.access.Outdate
 	}
-	s.data = data.NewStore(s.access, s.now)
+	s.data = data.NewStore(s.access, cfg.Now)
 	s.mover = &move.Mover{
-		Master: s.master, Tenant: s.tenant, Registry: s.registry, Writers: s.access, Dirty: s.access.Dirty,
-		Logger: cfg.Logger, Now: s.now, Grace: cfg.MoveGrace,
+		Master: s.master, Tenant: tenant, Registry: s.registry, Writers: s.access, Dirty: s.access.Dirty,
+		Logger: cfg.Logger, Now: cfg.Now, Grace: cfg.MoveGrace,
 		Target: move.DoubtfulTarget, Verifier: move.Comparison{}, Pace: move.SteadyPace,
 	}
 	s.repairer = &repair.Repairer{
-		Master: s.master, Tenant: s.tenant, Registry: s.registry, Instances: instances, Quarantine: quarantine,
-		Dirty: s.access.Dirty, Logger: cfg.Logger, Now: s.now, Member: s.cluster.Member, Alone: cfg.Exclusive,
+		Master: s.master, Tenant: tenant, Registry: s.registry, Instances: instances, Quarantine: quarantine,
+		Dirty: s.access.Dirty, Logger: cfg.Logger, Now: cfg.Now, Member: s.cluster.Member, Alone: cfg.Exclusive,
 	}
 	s.keys = idempotency.NewKeys(s.master, idempotency.Config{
-		Now: s.now, Instance: cfg.Instance, Alone: cfg.Exclusive, LeaseTTL: cfg.LeaseTTL, Max: cfg.MaxKeys,
+		Now: cfg.Now, Instance: cfg.Instance, Alone: cfg.Exclusive, LeaseTTL: cfg.LeaseTTL, Max: cfg.MaxKeys,
 	})
-	s.runner = operation.NewRunner(ctx, operation.Config{
-		Operations: s.master.Operations, Logger: cfg.Logger, Now: s.now, Instance: cfg.Instance, Alone: cfg.Exclusive,
-		LeaseTTL: cfg.LeaseTTL, Workflows: s.workflows(), Turn: moveTurn(move.NewPlaces(cfg.MaxMoves)),
-	})
+	s.assemble(ctx)
 	if cfg.rewire != nil {
 		cfg.rewire(s)
 	}
 	return s
+}
+
+// assemble adds the work that the store does with these parts.
+func (s *Store) assemble(ctx context.Context) {
+	cfg, m := s.cfg, s.master
+	s.capacity = &capacity{
+		organizations: m.Organizations.Collection, most: cfg.MaxOrganizations, alone: s.cluster.Alone, now: cfg.Now,
+	}
+	flows := &workflows{
+		master: m, registry: s.registry, mover: s.mover, repairer: s.repairer, keys: s.keys, capacity: s.capacity, now: cfg.Now,
+	}
+	s.runner = operation.NewRunner(ctx, operation.Config{
+		Operations: m.Operations, Logger: cfg.Logger, Now: cfg.Now, Instance: cfg.Instance, Alone: cfg.Exclusive,
+		LeaseTTL: cfg.LeaseTTL, Workflows: flows.byKind(), Turn: moveTurn(move.NewPlaces(cfg.MaxMoves)),
+	})
+	s.creations = &creations{
+		passwords: cfg.Passwords, operations: &m.Operations, runner: s.runner, workflows: flows,
+		instance: cfg.Instance, leaseTTL: cfg.LeaseTTL, now: cfg.Now,
+	}
+	s.updates = &updates{
+		access: s.access, reservations: &m.Reservations, passwords: cfg.Passwords, runner: s.runner, workflows: flows,
+	}
+	s.deletions = &deletions{access: s.access, runner: s.runner, workflows: flows}
+	s.states = &states{organizations: &m.Organizations, logger: cfg.Logger, now: cfg.Now}
+	s.grace = &grace{
+		length: cfg.DeleteGrace, access: s.access, organizations: &m.Organizations, states: s.states,
+		deletions: s.deletions, logger: cfg.Logger, now: cfg.Now,
+	}
+	s.logins = &logins{reservations: &m.Reservations, access: s.access, passwords: cfg.Passwords}
+	s.leftovers = &leftovers{repairer: s.repairer, keys: s.keys, runner: s.runner}
+	s.recovery = &recovery{operations: &m.Operations, runner: s.runner, phase: cfg.Phase, waits: cfg.RecoverFor}
 }
 
 // moveTurn makes moves wait for one of the places.
@@ -147,14 +144,5 @@ func moveTurn(places *move.Places) func(context.Context, *master.Operation) (fun
 			return func() {}, nil
 		}
 		return places.Enter(ctx, op.OrgID)
-	}
-}
-
-// workflows returns the workflow of each kind of operation.
-func (s *Store) workflows() map[master.Kind]func(*operation.Execution) operation.Workflow {
-	return map[master.Kind]func(*operation.Execution) operation.Workflow{
-		master.Create: s.createWorkflow(""),
-		master.Update: s.updateWorkflow(""),
-		master.Delete: s.deleteWorkflow,
 	}
 }

@@ -17,7 +17,7 @@ func (s *Store) Lookup(ctx context.Context, name string) (org.Organization, erro
 	if err != nil {
 		return org.Organization{}, atField("organization_name", err)
 	}
-	o, err := s.named(ctx, n.Key)
+	o, err := named(ctx, s.master, n.Key)
 	if errors.Is(err, docdb.ErrNotFound) {
 		return org.Organization{}, org.Errorf(org.NotFound, "There is no organization of this name.")
 	}
@@ -29,12 +29,12 @@ func (s *Store) Lookup(ctx context.Context, name string) (org.Organization, erro
 
 // named returns the organization that has the name now, or docdb.ErrNotFound. A name is reserved
 // from before its organization has it until after it has given it up.
-func (s *Store) named(ctx context.Context, key string) (*master.Organization, error) {
-	orgID, err := s.master.Reservations.Holder(ctx, master.NameReservation(key))
+func named(ctx context.Context, m *master.Database, key string) (*master.Organization, error) {
+	orgID, err := m.Reservations.Holder(ctx, master.NameReservation(key))
 	if err != nil {
 		return nil, err
 	}
-	o, err := s.master.Organizations.Get(ctx, orgID)
+	o, err := m.Organizations.Get(ctx, orgID)
 	if err != nil {
 		return nil, err
 	}

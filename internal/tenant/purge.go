@@ -3,22 +3,36 @@ package tenant
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"time"
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant/access"
 	"github.com/orgd/orgd/internal/tenant/fault"
 	"github.com/orgd/orgd/internal/tenant/master"
 )
 
-// deleteLater begins the time of grace: every request for the organization is refused, and it keeps
-// its data, its name and its addresses until Purge.
-func (s *Store) deleteLater(ctx context.Context, p org.Principal) (org.DeletionReceipt, error) {
-	if _, _, err := s.attachable(ctx, p); err != nil {
+// grace is the time for which a deleted organization can be restored.
+type grace struct {
+	length        time.Duration // Config.DeleteGrace
+	access        *access.Access
+	organizations *master.Table[master.Organization, *master.Organization]
+	states        *states
+	deletions     *deletions
+	logger        *slog.Logger
+	now           func() time.Time
+}
+
+// begin begins the time of grace: every request for the organization is refused, and it keeps
+// its data, its name and its addresses until the time is over.
+func (g *grace) begin(ctx context.Context, p org.Principal) (org.DeletionReceipt, error) {
+	if _, _, err := attachable(ctx, g.access, p); err != nil {
 		return org.DeletionReceipt{}, fault.Of(err)
 	}
-	now := s.now()
-	until := now.Add(s.cfg.DeleteGrace)
-	o, err := s.transition(ctx, p.OrgID, func(o *master.Organization) (bool, error) {
+	now := g.now()
+	until := now.Add(g.length)
+	o, err := g.states.transition(ctx, p.OrgID, func(o *master.Organization) (bool, error) {
 		if err := o.CheckUsable(); err != nil {
 			return false, err
 		}
@@ -40,34 +54,36 @@ func (s *Store) deleteLater(ctx context.Context, p org.Principal) (org.DeletionR
 
 // Purge deletes for good the organizations whose time of grace is over. Every instance calls it every
 // few seconds; the instance that attaches the operation first does the work.
-func (s *Store) Purge(ctx context.Context) error {
-	deleted, err := s.master.Organizations.Find(ctx, docdb.Eq("state", string(org.StateDeleting)))
+func (s *Store) Purge(ctx context.Context) error { return s.grace.purgeDue(ctx) }
+
+func (g *grace) purgeDue(ctx context.Context) error {
+	deleted, err := g.organizations.Find(ctx, docdb.Eq("state", string(org.StateDeleting)))
 	errs := []error{fault.Of(err)}
 	for _, o := range deleted {
 		if ctx.Err() != nil {
 			break
 		}
-		if o.Operation != "" || !o.Due(s.now()) {
+		if o.Operation != "" || !o.Due(g.now()) {
 			continue
 		}
-		err := s.purge(ctx, o)
+		err := g.purge(ctx, o)
 		if errors.Is(err, org.OperationInProgress) || errors.Is(err, org.NotFound) {
 			continue // another instance was first
 		}
 		if err == nil {
-			s.cfg.Logger.InfoContext(ctx, "organization purged", "org_id", o.ID)
+			g.logger.InfoContext(ctx, "organization purged", "org_id", o.ID)
 		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-func (s *Store) purge(ctx context.Context, o *master.Organization) error {
-	x, err := s.newDelete(o.ID, master.Plan{AdminID: o.AdminID, Purge: true})
+func (g *grace) purge(ctx context.Context, o *master.Organization) error {
+	x, err := g.deletions.execution(o.ID, master.Plan{AdminID: o.AdminID, Purge: true})
 	if err != nil {
 		return err
 	}
-	return s.runner.Run(ctx, x)
+	return g.deletions.runner.Run(ctx, x)
 }
 
 // attachPurge is attach for the end of the time of grace. No admin asks for it, so there is no

@@ -8,20 +8,28 @@ import (
 
 	"github.com/orgd/orgd/internal/tenant/idempotency"
 	"github.com/orgd/orgd/internal/tenant/master"
+	"github.com/orgd/orgd/internal/tenant/operation"
 	"github.com/orgd/orgd/internal/tenant/repair"
 )
 
 // Reconcile removes what dead instances have left behind, and what was kept for a time that is
 // over. Every instance calls it now and then. A call looks at a part of the databases, the next call
 // at the next part.
-func (s *Store) Reconcile(ctx context.Context) error { return s.reconcile(ctx, false) }
+func (s *Store) Reconcile(ctx context.Context) error { return s.leftovers.remove(ctx, false) }
 
-// reconcile is Reconcile; if thorough, it looks at everything.
-func (s *Store) reconcile(ctx context.Context, thorough bool) error {
+// leftovers are what dead instances have left behind, and what was kept for a time that is over.
+type leftovers struct {
+	repairer *repair.Repairer
+	keys     *idempotency.Keys
+	runner   *operation.Runner
+}
+
+// remove looks for them in a part of the databases; if thorough, everywhere.
+func (l *leftovers) remove(ctx context.Context, thorough bool) error {
 	return errors.Join(
-		s.repairer.Reconcile(ctx, thorough),
-		s.keys.Expire(ctx),
-		s.runner.ExpireForestalled(ctx, idempotency.AnswersKept),
+		l.repairer.Reconcile(ctx, thorough),
+		l.keys.Expire(ctx),
+		l.runner.ExpireForestalled(ctx, idempotency.AnswersKept),
 	)
 }
 
@@ -52,10 +60,10 @@ func (d *Doctor) Diagnose(ctx context.Context) (repair.Report, error) {
 // addresses that organizations should hold and no other holds, finishes interrupted operations, and
 // does all of Reconcile. After an error it does the rest all the same.
 func (d *Doctor) Repair(ctx context.Context) error {
-	if err := errors.Join(d.s.master.Prepare(ctx, d.s.upgrade), d.s.master.MakeIndexes(ctx)); err != nil {
+	if err := errors.Join(d.s.master.Prepare(ctx, d.s.recovery.upgrade), d.s.master.MakeIndexes(ctx)); err != nil {
 		return fmt.Errorf("prepare the master database: %w", err)
 	}
-	abandoned := func(op *master.Operation) bool { return d.s.cfg.Exclusive || d.s.now().After(op.Lease.Until) }
+	abandoned := func(op *master.Operation) bool { return d.s.cfg.Exclusive || d.s.cfg.Now().After(op.Lease.Until) }
 	_, err := d.s.runner.ResumeAll(ctx, abandoned)
-	return errors.Join(err, d.s.reconcile(ctx, true), d.s.repairer.GiveBack(ctx))
+	return errors.Join(err, d.s.leftovers.remove(ctx, true), d.s.repairer.GiveBack(ctx))
 }

@@ -3,6 +3,8 @@ package tenant
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"time"
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
@@ -19,15 +21,22 @@ import (
 // request on. Kinds: NotFound, OperationInProgress, OrganizationDeleting,
 // Unavailable, OutcomeUnknown.
 func (s *Store) SuspendOrganization(ctx context.Context, id string) (org.Organization, error) {
-	return s.switchTo(ctx, id, org.StateSuspended)
+	return s.states.switchTo(ctx, id, org.StateSuspended)
 }
 
 // ResumeOrganization ends a suspension. Kinds: those of SuspendOrganization.
 func (s *Store) ResumeOrganization(ctx context.Context, id string) (org.Organization, error) {
-	return s.switchTo(ctx, id, org.StateActive)
+	return s.states.switchTo(ctx, id, org.StateActive)
 }
 
-func (s *Store) switchTo(ctx context.Context, id string, to org.State) (org.Organization, error) {
+// states changes the states and the quotas of organizations.
+type states struct {
+	organizations *master.Table[master.Organization, *master.Organization]
+	logger        *slog.Logger
+	now           func() time.Time
+}
+
+func (s *states) switchTo(ctx context.Context, id string, to org.State) (org.Organization, error) {
 	return s.transition(ctx, id, func(o *master.Organization) (bool, error) {
 		switch o.State {
 		case org.StateActive, org.StateSuspended:
@@ -45,6 +54,10 @@ func (s *Store) switchTo(ctx context.Context, id string, to org.State) (org.Orga
 // grace is not over. Kinds: NotFound, OperationInProgress,
 // Unavailable, OutcomeUnknown.
 func (s *Store) RestoreOrganization(ctx context.Context, id string) (org.Organization, error) {
+	return s.states.restore(ctx, id)
+}
+
+func (s *states) restore(ctx context.Context, id string) (org.Organization, error) {
 	return s.transition(ctx, id, func(o *master.Organization) (bool, error) {
 		switch {
 		case o.State == org.StateProvisioning:
@@ -62,11 +75,11 @@ func (s *Store) RestoreOrganization(ctx context.Context, id string) (org.Organiz
 // transition changes the state of an organization, once. If the storage does not answer whether the
 // change was made, the document's versions tell, and later changes by others stay. If the versions
 // do not tell either, the outcome is unknown, and the change is not sent again.
-func (s *Store) transition(ctx context.Context, id string, edit func(*master.Organization) (bool, error)) (org.Organization, error) {
+func (s *states) transition(ctx context.Context, id string, edit func(*master.Organization) (bool, error)) (org.Organization, error) {
 	var o *master.Organization
 	changed := false
 	err := retry.Undone(ctx, func() (err error) {
-		o, err = s.master.Organizations.Change(ctx, id, func(o *master.Organization) (bool, error) {
+		o, err = s.organizations.Change(ctx, id, func(o *master.Organization) (bool, error) {
 			write, err := edit(o)
 			if write {
 				o.UpdatedAt, changed = s.now(), true
@@ -82,14 +95,14 @@ func (s *Store) transition(ctx context.Context, id string, edit func(*master.Org
 		return org.Organization{}, fault.Of(err)
 	}
 	if changed {
-		s.cfg.Logger.InfoContext(ctx, "organization changed its state", "org_id", o.ID, "state", o.State)
+		s.logger.InfoContext(ctx, "organization changed its state", "org_id", o.ID, "state", o.State)
 	}
 	return o.Public(), nil
 }
 
 // Organization returns the organization with that id, in any state. Kinds: NotFound, Unavailable.
 func (s *Store) Organization(ctx context.Context, id string) (org.Organization, error) {
-	return s.transition(ctx, id, func(*master.Organization) (bool, error) { return false, nil })
+	return s.states.transition(ctx, id, func(*master.Organization) (bool, error) { return false, nil })
 }
 
 // Organizations returns up to limit organizations, the newest first, of one state, or of all states
@@ -113,7 +126,7 @@ func (s *Store) Organizations(ctx context.Context, state org.State, after string
 // SetQuota sets how much the organization may have, from its next write on. The data that it has
 // already stays. Kinds: NotFound, Unavailable, OutcomeUnknown.
 func (s *Store) SetQuota(ctx context.Context, id string, q org.Quota) (org.Organization, error) {
-	return s.transition(ctx, id, func(o *master.Organization) (bool, error) {
+	return s.states.transition(ctx, id, func(o *master.Organization) (bool, error) {
 		if o.Limits() == q {
 			return false, nil
 		}

@@ -43,7 +43,7 @@ type Config struct {
 	TenantDB  string // the database of the organizations' collections
 	Passwords Passwords
 	Logger    *slog.Logger
-	Now       func() time.Time
+	Now       func() time.Time // the clock; the store rounds it to the precision of BSON
 	// Instance names this process among those that share the databases.
 	// Default: a random name.
 	Instance string
@@ -84,9 +84,8 @@ type Config struct {
 
 // Store is the tenant store. It is safe for concurrent use.
 type Store struct {
-	cfg      Config
+	cfg      Config // with defaults
 	master   *master.Database
-	tenant   docdb.Database
 	registry *master.Registry
 	cluster  cluster.Coordination
 	access   *access.Access
@@ -95,7 +94,16 @@ type Store struct {
 	repairer *repair.Repairer
 	keys     *idempotency.Keys
 	data     *data.Store
-	capacity capacity
+
+	logins    *logins
+	capacity  *capacity
+	creations *creations
+	updates   *updates
+	deletions *deletions
+	grace     *grace
+	states    *states
+	leftovers *leftovers
+	recovery  *recovery
 }
 
 // Close waits for the operations in progress. When ctx ends first, they are
@@ -134,6 +142,3 @@ func (s *Store) Recover(ctx context.Context) error { return s.runner.Recover(ctx
 
 // Resume is Recover, but waits. It returns how many operations have ended.
 func (s *Store) Resume(ctx context.Context) (int, error) { return s.runner.Resume(ctx) }
-
-// now returns the time with the precision of BSON.
-func (s *Store) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Millisecond) }

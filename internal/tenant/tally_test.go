@@ -112,7 +112,15 @@ func TestRacingKeysDoNotExceedTheBound(t *testing.T) {
 	const bound = 32
 	for instances, slack := range map[int]int{1: 0, 3: 3 * bound / 16} {
 		t.Run(fmt.Sprint(instances), func(t *testing.T) {
-			w := newWorld(t, model.New(), plain, keys(bound), shared)
+			// Entries take their time, so that many are under way while others count.
+			slow := faulty.New(model.New())
+			slow.On(func(c faulty.Call) error {
+				if c.Op == "Insert" && c.Collection == "idempotency" {
+					time.Sleep(time.Millisecond)
+				}
+				return nil
+			})
+			w := newWorld(t, slow, plain, keys(bound), shared)
 			stores := []*tenant.Store{w.Store}
 			for len(stores) < instances {
 				stores = append(stores, newWorld(t, w.engine, plain, keys(bound), shared).Store)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant/access"
 	"github.com/orgd/orgd/internal/tenant/fault"
 	"github.com/orgd/orgd/internal/tenant/master"
 	"github.com/orgd/orgd/internal/tenant/move"
@@ -23,11 +24,7 @@ type UpdateInput struct {
 // Suspended, RateLimited, Unavailable, OutcomeUnknown. A move may have to wait for its
 // turn.
 func (s *Store) Update(ctx context.Context, p org.Principal, in UpdateInput) (org.Organization, error) {
-	todo, hash, err := s.prepareUpdate(ctx, p, in)
-	if err != nil {
-		return org.Organization{}, err
-	}
-	x, err := s.runner.New(master.Update, p.OrgID, todo, s.updateWorkflow(hash))
+	x, err := s.updates.execution(ctx, p, in)
 	if err == nil {
 		err = s.runner.Run(ctx, x)
 	}
@@ -40,32 +37,46 @@ func (s *Store) Update(ctx context.Context, p org.Principal, in UpdateInput) (or
 // UpdateAsync is Update for a caller that does not wait. It returns when the update is accepted,
 // with the errors of Update that are known by then.
 func (s *Store) UpdateAsync(ctx context.Context, p org.Principal, in UpdateInput) (org.Operation, error) {
-	todo, hash, err := s.prepareUpdate(ctx, p, in)
-	if err != nil {
-		return org.Operation{}, err
-	}
-	x, err := s.runner.New(master.Update, p.OrgID, todo, s.updateWorkflow(hash))
+	x, err := s.updates.execution(ctx, p, in)
 	if err != nil {
 		return org.Operation{}, err
 	}
 	return s.runner.Accept(ctx, x)
 }
 
-// prepareUpdate refuses what can be refused before an operation begins, and hashes
+// updates change organizations, each by one operation.
+type updates struct {
+	access       *access.Access
+	reservations *master.Reservations
+	passwords    Passwords
+	runner       *operation.Runner
+	workflows    *workflows
+}
+
+// execution makes the execution of a new update, which is not stored yet.
+func (u *updates) execution(ctx context.Context, p org.Principal, in UpdateInput) (*operation.Execution, error) {
+	todo, hash, err := u.prepare(ctx, p, in)
+	if err != nil {
+		return nil, err
+	}
+	return u.runner.New(master.Update, p.OrgID, todo, u.workflows.update(hash))
+}
+
+// prepare refuses what can be refused before an operation begins, and hashes
 // the new password, if there is one.
-func (s *Store) prepareUpdate(ctx context.Context, p org.Principal, in UpdateInput) (todo master.Plan, hash string, err error) {
-	o, a, err := s.attachable(ctx, p)
+func (u *updates) prepare(ctx context.Context, p org.Principal, in UpdateInput) (todo master.Plan, hash string, err error) {
+	o, a, err := attachable(ctx, u.access, p)
 	if err != nil {
 		return master.Plan{}, "", fault.Of(err)
 	}
 	if todo, err = planUpdate(o, a, p, in); err != nil {
 		return master.Plan{}, "", err
 	}
-	if err := s.master.Reservations.CheckAvailable(ctx, changed(todo.NameKey, o.NameKey), changed(todo.EmailKey, a.EmailKey)); err != nil {
+	if err := u.reservations.CheckAvailable(ctx, changed(todo.NameKey, o.NameKey), changed(todo.EmailKey, a.EmailKey)); err != nil {
 		return master.Plan{}, "", fault.Of(err)
 	}
 	if in.Password != nil {
-		if hash, err = s.cfg.Passwords.Hash(ctx, *in.Password); err != nil {
+		if hash, err = u.passwords.Hash(ctx, *in.Password); err != nil {
 			return master.Plan{}, "", fault.Of(err)
 		}
 	}
@@ -74,8 +85,8 @@ func (s *Store) prepareUpdate(ctx context.Context, p org.Principal, in UpdateInp
 
 // attachable returns the principal's organization if a change may begin now. It saves the cost of an
 // operation that attach would refuse; attach decides.
-func (s *Store) attachable(ctx context.Context, p org.Principal) (*master.Organization, *master.Admin, error) {
-	o, a, err := s.access.Authenticate(ctx, p)
+func attachable(ctx context.Context, all *access.Access, p org.Principal) (*master.Organization, *master.Admin, error) {
+	o, a, err := all.Authenticate(ctx, p)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -127,7 +138,7 @@ type updateWorkflow struct {
 	detached *master.Organization
 }
 
-func (s *Store) updateWorkflow(hash string) func(*operation.Execution) operation.Workflow {
+func (s *workflows) update(hash string) func(*operation.Execution) operation.Workflow {
 	return func(x *operation.Execution) operation.Workflow {
 		return &updateWorkflow{workflow: s.workflow(x), hash: hash}
 	}

@@ -3,22 +3,45 @@ package tenant
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant/idempotency"
 	"github.com/orgd/orgd/internal/tenant/master"
 	"github.com/orgd/orgd/internal/tenant/move"
 	"github.com/orgd/orgd/internal/tenant/operation"
+	"github.com/orgd/orgd/internal/tenant/repair"
 )
+
+// workflows makes the workflow of each operation. Its fields are what the steps work with.
+type workflows struct {
+	master   *master.Database
+	registry *master.Registry
+	mover    *move.Mover
+	repairer *repair.Repairer
+	keys     *idempotency.Keys
+	capacity *capacity
+	now      func() time.Time
+}
 
 // workflow is what all workflows have in common.
 type workflow struct {
-	s    *Store
+	s    *workflows
 	x    *operation.Execution
 	move *move.Move
 }
 
-func (s *Store) workflow(x *operation.Execution) workflow { return workflow{s, x, s.mover.New(x)} }
+// byKind returns the workflow of each kind of operation.
+func (s *workflows) byKind() map[master.Kind]func(*operation.Execution) operation.Workflow {
+	return map[master.Kind]func(*operation.Execution) operation.Workflow{
+		master.Create: s.create(""),
+		master.Update: s.update(""),
+		master.Delete: s.delete,
+	}
+}
+
+func (s *workflows) workflow(x *operation.Execution) workflow { return workflow{s, x, s.mover.New(x)} }
 
 // Acquired implements operation.Workflow.
 func (w *workflow) Acquired(ctx context.Context, trusted bool) error {

@@ -44,6 +44,9 @@ const strangers = "~"
 type tally struct {
 	turn      chan struct{} // of the request that looks, and perhaps counts
 	n, making atomic.Int64
+	// unsettled are the entries that are being added: no count begins before it knows of them, so
+	// that no other process misses more of them than the credit.
+	unsettled sync.WaitGroup
 	// Only the request that has the turn uses the fields below.
 	limit  int64     // the bound at the last count
 	credit int64     // entries that may be added before the next count
@@ -90,6 +93,7 @@ func (s *Keys) enter(ctx context.Context, whose string) (done func(error), err e
 	}
 	defer func() { <-t.turn }()
 	if t.credit == 0 || t.full() && !s.cfg.Now().Before(t.fullTo) {
+		t.unsettled.Wait()
 		if err := s.tally(ctx, whose, t); err != nil {
 			return nil, err
 		}
@@ -99,6 +103,7 @@ func (s *Keys) enter(ctx context.Context, whose string) (done func(error), err e
 	}
 	t.credit--
 	t.making.Add(1)
+	t.unsettled.Add(1)
 	return t.settle, nil
 }
 
@@ -110,6 +115,7 @@ func (t *tally) settle(err error) {
 		t.n.Add(1)
 	}
 	t.making.Add(-1)
+	t.unsettled.Done()
 }
 
 // tally counts the entries. Entries added meanwhile may count twice, until the next count.

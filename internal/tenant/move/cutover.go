@@ -3,13 +3,13 @@ package move
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
-
-	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant/master"
+	"github.com/orgd/orgd/internal/tenant/operation"
 	"github.com/orgd/orgd/internal/tenant/retry"
 )
 
@@ -33,22 +33,37 @@ const (
 // compare-and-swap; with a move, while writes are blocked.
 func (m *Move) Flip(ctx context.Context) error {
 	if !m.x.Op.Plan.Migrate {
-		_, err := m.advanceEpoch(ctx, m.commit)
+		_, err := m.record.advance(ctx, m.cutOver.commit)
 		return err
 	}
+	return m.cutOver.run(ctx)
+}
+
+// cutOver hands an organization over to the target of its move.
+type cutOver struct {
+	x           *operation.Execution
+	record      *record
+	collections *collections
+	catchUp     *catchUp
+	logger      *slog.Logger
+	now         func() time.Time
+}
+
+// run tries until the organization has its new collection.
+func (c *cutOver) run(ctx context.Context) error {
 	between := cutOverPause
 	for try := range cutOvers {
-		if done, err := m.flipped(ctx); done || err != nil {
+		if done, err := c.flipped(ctx); done || err != nil {
 			return err
 		}
-		if err := m.CatchUp(ctx); err != nil {
+		if err := c.catchUp.run(ctx); err != nil {
 			return err
 		}
-		err := m.cutOver(ctx, m.blockLimit(try))
-		if err == nil || errors.Is(err, master.ErrLeaseLost) || m.Doubtful() {
+		err := c.try(ctx, c.blockLimit(try))
+		if err == nil || errors.Is(err, master.ErrLeaseLost) || c.collections.doubtful() {
 			return err
 		}
-		m.mover.Logger.WarnContext(ctx, "a cut-over was given up and is tried again", "operation_id", m.x.Op.ID, "again_in", between, "error", err)
+		c.logger.WarnContext(ctx, "a cut-over was given up and is tried again", "operation_id", c.x.Op.ID, "again_in", between, "error", err)
 		if err := retry.Pause(ctx, between); err != nil {
 			return err
 		}
@@ -59,45 +74,30 @@ func (m *Move) Flip(ctx context.Context) error {
 
 // flipped reports whether the organization has its new collection already. It lifts a block of writes
 // that an earlier try has left.
-func (m *Move) flipped(ctx context.Context) (bool, error) {
-	o, err := m.mover.Master.Organizations.Get(ctx, m.x.Op.OrgID)
+func (c *cutOver) flipped(ctx context.Context) (bool, error) {
+	o, err := c.record.get(ctx)
 	if err != nil {
 		return false, err
 	}
-	if o.Collection == m.x.Op.Plan.Target {
+	if o.Collection == c.x.Op.Plan.Target {
 		return true, nil
 	}
-	if o.Operation != m.x.Op.ID || o.Move == nil {
+	if o.Operation != c.x.Op.ID || o.Move == nil {
 		return false, master.ErrLeaseLost
 	}
 	if !o.WritesBlocked() {
 		return false, nil
 	}
-	return false, m.unblock(ctx)
-}
-
-// unblock lets clients go on where they were. It does not touch a move that is over or has another
-// owner.
-func (m *Move) unblock(ctx context.Context) error {
-	_, err := m.advanceEpoch(ctx, func(o *master.Organization) error { return m.enterPhase(o, master.Copying) })
-	return err
-}
-
-// enterPhase brings the move to a phase.
-func (m *Move) enterPhase(o *master.Organization, to master.Phase) error {
-	if o.Move == nil || o.Move.Target != m.x.Op.Plan.Target {
-		return master.ErrLeaseLost
-	}
-	o.Move.Phase = to
-	return nil
+	_, err = c.record.enter(ctx, master.Copying) // clients go on where they were
+	return false, err
 }
 
 // errUnblocked says that writes went on before all documents were brought over.
 var errUnblocked = errors.New("writes were blocked for too long")
 
 // commit applies the plan's new values to the organization.
-func (m *Move) commit(o *master.Organization) error {
-	p := m.x.Op.Plan
+func (c *cutOver) commit(o *master.Organization) error {
+	p := c.x.Op.Plan
 	if p.Migrate && (o.Move == nil || o.Move.Target != p.Target) {
 		return master.ErrLeaseLost
 	}
@@ -110,42 +110,42 @@ func (m *Move) commit(o *master.Organization) error {
 	if p.Migrate {
 		o.Collection, o.Generation, o.Move = p.Target, p.Generation, nil
 	}
-	o.UpdatedAt = m.mover.Now()
+	o.UpdatedAt = c.now()
 	return nil
 }
 
 // blockLimit is how long writes may be blocked by a try.
-func (m *Move) blockLimit(try int) time.Duration {
-	first := max(blockFor, blockMessages*m.messageTime())
+func (c *cutOver) blockLimit(try int) time.Duration {
+	first := max(blockFor, blockMessages*c.record.messageTime())
 	return max(first, min(first<<min(try, blockDoublings), blockAtMost))
 }
 
-// cutOver blocks the organization's writes, brings the last few documents over, and flips. If a part of
+// try blocks the organization's writes, brings the last few documents over, and flips. If a part of
 // it fails or takes too long, clients go on where they were, at once, even if a write to the target is
 // still in progress.
-func (m *Move) cutOver(ctx context.Context, limit time.Duration) error {
+func (c *cutOver) try(ctx context.Context, limit time.Duration) error {
 	began := time.Now()
-	m.x.Quiet = true
-	defer func() { m.x.Quiet = false }()
+	c.x.Quiet = true
+	defer func() { c.x.Quiet = false }()
 	blocked, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	lifted := make(chan error, 1)
 	timer := time.AfterFunc(limit, func() {
 		cancel(errUnblocked)
-		_, err := m.lift(ctx)
+		_, err := c.lift(ctx)
 		lifted <- err
 	})
-	err := m.flipBlocked(blocked)
+	err := c.flipBlocked(blocked)
 	if !timer.Stop() {
 		if liftErr := <-lifted; err != nil {
 			err = errors.Join(err, liftErr)
 		}
 	}
 	if err == nil {
-		m.mover.Logger.DebugContext(ctx, "cut over", "operation_id", m.x.Op.ID, "clients_waited", time.Since(began))
+		c.logger.DebugContext(ctx, "cut over", "operation_id", c.x.Op.ID, "clients_waited", time.Since(began))
 		return nil
 	}
-	done, liftErr := m.lift(ctx)
+	done, liftErr := c.lift(ctx)
 	if done {
 		return nil // its answer was lost
 	}
@@ -155,54 +155,46 @@ func (m *Move) cutOver(ctx context.Context, limit time.Duration) error {
 // lift lets writes go on, even if the context of the block has ended, and reports whether the
 // organization has its new collection. If another owner has the operation now, that owner has lifted
 // the block.
-func (m *Move) lift(ctx context.Context) (done bool, err error) {
+func (c *cutOver) lift(ctx context.Context) (done bool, err error) {
 	ctx = context.WithoutCancel(ctx)
 	err = retry.Do(ctx, func() error {
-		done, err = m.flipped(ctx)
+		done, err = c.flipped(ctx)
 		return err
 	})
 	return done, err
 }
 
-func (m *Move) flipBlocked(ctx context.Context) error {
-	o, err := m.advanceEpoch(ctx, func(o *master.Organization) error { return m.enterPhase(o, master.Blocked) })
+func (c *cutOver) flipBlocked(ctx context.Context) error {
+	o, err := c.record.enter(ctx, master.Blocked)
 	if err != nil {
 		return err
 	}
-	if err := m.finishBlocked(ctx, o); err != nil {
+	if err := c.finishBlocked(ctx, o); err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = errors.Join(cause, err)
 		}
 		return err
 	}
-	if m.Doubtful() {
+	if c.collections.doubtful() {
 		return docdb.ErrOutcomeUnknown
 	}
-	_, err = m.advanceEpoch(context.WithoutCancel(ctx), m.commit)
+	_, err = c.record.advance(context.WithoutCancel(ctx), c.commit)
 	return err
 }
 
 // finishBlocked brings over the documents that were written last. If a write got no answer, and may
 // still be carried out, readers wait as well: they see its effect in the target or nowhere.
-func (m *Move) finishBlocked(ctx context.Context, o *master.Organization) error {
-	set, before := o.Move.Dirty, o.Epoch
-	if err := m.drainAndTell(ctx, o); err != nil {
+func (c *cutOver) finishBlocked(ctx context.Context, o *master.Organization) error {
+	ids, doubt, err := c.catchUp.outstanding(ctx, o)
+	if err != nil {
 		return err
 	}
-	var ids []bson.RawValue
-	doubt := false
-	for entry, err := range m.mover.Dirty.Between(ctx, set, m.x.Op.Progress.Applied, before) {
-		if err != nil {
-			return err
-		}
-		ids, doubt = append(ids, entry.ID), doubt || entry.Doubt
-	}
 	if doubt {
-		if _, err := m.advanceEpoch(ctx, func(o *master.Organization) error { return m.enterPhase(o, master.Closed) }); err != nil {
+		if _, err := c.record.enter(ctx, master.Closed); err != nil {
 			return err
 		}
 	}
-	late, err := m.apply(ctx, ids)
+	late, err := c.catchUp.apply(ctx, ids)
 	if err == nil && len(late) > 0 {
 		return errDiffers
 	}

@@ -23,10 +23,6 @@ type target struct {
 	doubt *atomic.Bool
 }
 
-func (m *Move) target() docdb.Collection {
-	return m.mover.Target(m.mover.Tenant.Collection(m.x.Op.Plan.Target), &m.doubt)
-}
-
 // DoubtfulTarget returns a move's target for the writes of the move's owner. It sets doubt when a write
 // gets no answer.
 func DoubtfulTarget(c docdb.Collection, doubt *atomic.Bool) docdb.Collection {
@@ -63,7 +59,7 @@ func doubtless(doubt *atomic.Bool, err error) error {
 }
 
 // Doubtful reports whether the move may not flip to the target.
-func (m *Move) Doubtful() bool { return m.doubt.Load() }
+func (m *Move) Doubtful() bool { return m.collections.doubtful() }
 
 // Guard runs a step, and makes the move begin anew after a write to the target that got no answer.
 func (m *Move) Guard(step func(context.Context) error) func(context.Context) error {
@@ -95,6 +91,6 @@ func (m *Move) startOver(ctx context.Context) error {
 	if err := m.Acquired(ctx, false); err != nil {
 		return err
 	}
-	m.doubt.Store(false)
+	m.collections.doubt.Store(false)
 	return nil
 }

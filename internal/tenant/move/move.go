@@ -20,15 +20,6 @@ import (
 	"github.com/orgd/orgd/internal/tenant/operation"
 )
 
-// Writers are the clients' writes that go on during a move.
-type Writers interface {
-	// Drain waits until every write on the organization that had begun when it was
-	// called is over, in this process and in all others.
-	Drain(ctx context.Context, orgID string) error
-	// RecordUnanswered records the documents whose writes got no answer in the move's dirty set.
-	RecordUnanswered(ctx context.Context, o *master.Organization) error
-}
-
 // A Mover has what moves need. All fields are required but Grace.
 type Mover struct {
 	Master   *master.Database
@@ -54,21 +45,33 @@ type Mover struct {
 type Move struct {
 	mover *Mover
 	x     *operation.Execution
-	// doubt is set when a write to the target got no answer; starts counts how
-	// often that made the move begin anew.
-	doubt  atomic.Bool
+	// starts counts how often a write to the target that got no answer made the move begin anew.
 	starts int
-	// known is the organization as this owner last wrote it.
-	known atomic.Pointer[master.Organization]
 	// entry is the target's in the registry, as this owner wrote it; nil if it did not.
 	entry *master.Collection
-	// message is how long a message to the storage took at the last measurement, in
-	// nanoseconds.
-	message atomic.Int64
+
+	record       *record
+	collections  *collections
+	writes       writes
+	copying      copying
+	catchUp      *catchUp
+	verification verification
+	cutOver      cutOver
 }
 
 // New returns the execution's move.
-func (m *Mover) New(x *operation.Execution) *Move { return &Move{mover: m, x: x} }
+func (m *Mover) New(x *operation.Execution) *Move {
+	r := &record{organizations: m.Master.Organizations, op: x.Op}
+	both := &collections{tenant: m.Tenant, x: x, wrap: m.Target}
+	w := writes{m.Writers, x}
+	rounds := &catchUp{x: x, record: r, collections: both, writes: w, dirty: m.Dirty, pace: m.Pace}
+	return &Move{
+		mover: m, x: x, record: r, collections: both, writes: w, catchUp: rounds,
+		copying:      copying{x: x, collections: both, catchUp: rounds, now: m.Now},
+		verification: verification{x: x, record: r, collections: both, dirty: m.Dirty, logger: m.Logger},
+		cutOver:      cutOver{x: x, record: r, collections: both, catchUp: rounds, logger: m.Logger, now: m.Now},
+	}
+}
 
 // Claim claims the collection that the data moves to.
 func (m *Move) Claim(ctx context.Context) (err error) {
@@ -90,7 +93,7 @@ func (m *Move) Announce(ctx context.Context) error {
 	if err := m.mover.Master.Create(ctx, set); err != nil && !errors.Is(err, docdb.ErrExists) {
 		return err
 	}
-	_, err := m.advanceEpoch(ctx, func(o *master.Organization) error {
+	_, err := m.record.advance(ctx, func(o *master.Organization) error {
 		o.Move = &master.Move{Phase: master.Copying, Target: m.x.Op.Plan.Target, Dirty: set}
 		return nil
 	})
@@ -101,62 +104,21 @@ func (m *Move) Announce(ctx context.Context) error {
 }
 
 // Drain waits for the writes that have begun.
-func (m *Move) Drain(ctx context.Context) error {
-	return m.x.WithHeartbeat(ctx, func(ctx context.Context) error { return m.mover.Writers.Drain(ctx, m.x.Op.OrgID) })
-}
-
-// advanceEpoch changes the organization's record of the move, and raises the epoch. It begins with the
-// organization as this owner last wrote it, which has rarely changed since: that saves a message, also
-// while writes are blocked.
-func (m *Move) advanceEpoch(ctx context.Context, edit func(*master.Organization) error) (*master.Organization, error) {
-	step := func(o *master.Organization) (bool, error) {
-		if o.Operation != m.x.Op.ID || o.Token != m.x.Op.Lease.Token {
-			return false, master.ErrLeaseLost
-		}
-		if err := edit(o); err != nil {
-			return false, err
-		}
-		o.Epoch++
-		return true, nil
-	}
-	if o := m.Known(); o != nil {
-		if _, err := step(o); err == nil {
-			began := time.Now()
-			err = m.mover.Master.Organizations.Swap(ctx, o)
-			m.message.Store(int64(time.Since(began)))
-			if !errors.Is(err, docdb.ErrNoMatch) {
-				return m.knows(o, err)
-			}
-		}
-	}
-	return m.knows(m.mover.Master.Organizations.Change(ctx, m.x.Op.OrgID, step))
-}
+func (m *Move) Drain(ctx context.Context) error { return m.writes.drain(ctx) }
 
 // Learn tells the move what its owner has written of the organization.
-func (m *Move) Learn(o *master.Organization) { m.known.Store(o.Clone()) }
+func (m *Move) Learn(o *master.Organization) { m.record.known.Store(o.Clone()) }
 
 // Known returns the organization as this owner last wrote it, or nil.
-func (m *Move) Known() *master.Organization { return m.known.Load().Clone() }
-
-func (m *Move) knows(o *master.Organization, err error) (*master.Organization, error) {
-	if err == nil {
-		m.known.Store(o.Clone())
-	} else {
-		m.known.Store(nil)
-	}
-	return o, err
-}
-
-// messageTime is about how long a message to the storage takes.
-func (m *Move) messageTime() time.Duration { return time.Duration(m.message.Load()) }
+func (m *Move) Known() *master.Organization { return m.record.known.Load().Clone() }
 
 // Abort ends a move that failed. When it returns, no write is recorded in the dirty set any more.
 func (m *Move) Abort(ctx context.Context) error {
-	o, err := master.Found(m.mover.Master.Organizations.Get(ctx, m.x.Op.OrgID))
+	o, err := master.Found(m.record.get(ctx))
 	if err != nil || o == nil || o.Operation != m.x.Op.ID || o.Move == nil {
 		return err
 	}
-	if _, err := m.advanceEpoch(ctx, func(o *master.Organization) error { o.Move = nil; return nil }); err != nil {
+	if _, err := m.record.advance(ctx, func(o *master.Organization) error { o.Move = nil; return nil }); err != nil {
 		return err
 	}
 	return m.Drain(ctx)
@@ -175,15 +137,13 @@ func (m *Move) Build(ctx context.Context) error {
 	if err := m.mover.Registry.Create(ctx, m.x.Op.Plan.Target); err != nil {
 		return err
 	}
-	return m.x.WithHeartbeat(ctx, func(ctx context.Context) error {
-		return doubtless(&m.doubt, m.mover.Tenant.CarryIndexes(ctx, m.x.Op.Plan.Source, m.x.Op.Plan.Target))
-	})
+	return m.x.WithHeartbeat(ctx, m.collections.carryIndexes)
 }
 
-func (m *Move) source() docdb.Collection { return m.mover.Tenant.Collection(m.x.Op.Plan.Source) }
-
 // MarkLive marks the target as the organization's data.
-func (m *Move) MarkLive(ctx context.Context) error { return m.mover.Registry.MarkLive(ctx, m.x.Op, m.entry) }
+func (m *Move) MarkLive(ctx context.Context) error {
+	return m.mover.Registry.MarkLive(ctx, m.x.Op, m.entry)
+}
 
 // RetireSource drops the collection that the data came from, or leaves it to the
 // reconciler for the length of Grace.

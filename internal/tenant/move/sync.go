@@ -30,7 +30,6 @@ const (
 
 // syncing makes documents of a move's target equal to the source's, many at the same time.
 type syncing struct {
-	m        *Move
 	from, to docdb.Collection
 	readers  chan struct{}
 	writers  chan struct{}
@@ -44,15 +43,15 @@ type syncing struct {
 
 // syncAll compares the documents with those _ids, and replaces those that differ. It returns the _ids of
 // those whose unique key was taken.
-func (m *Move) syncAll(ctx context.Context, ids []bson.RawValue) (late []bson.RawValue, err error) {
+func (c *collections) syncAll(ctx context.Context, ids []bson.RawValue) (late []bson.RawValue, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	s := &syncing{
-		m: m, from: m.source(), to: m.target(), fail: cancel, size: semaphore.NewWeighted(syncBytes),
+		from: c.source(), to: c.target(), fail: cancel, size: semaphore.NewWeighted(syncBytes),
 		readers: make(chan struct{}, syncReaders), writers: make(chan struct{}, syncWriters),
 	}
 	for some := range slices.Chunk(ids, access.AskableIDs) {
-		if err := m.x.Heartbeat(ctx); err != nil {
+		if err := c.x.Heartbeat(ctx); err != nil {
 			cancel(err)
 		}
 		s.readers <- struct{}{}
@@ -88,7 +87,7 @@ func (s *syncing) compare(ctx context.Context, ids []bson.RawValue) {
 }
 
 func (s *syncing) replaceTarget(ctx context.Context, p walk.Pair) {
-	taken, err := s.m.replaceTarget(ctx, s.to, p)
+	taken, err := replaceIn(ctx, s.to, p)
 	if err != nil {
 		s.fail(err)
 	}
@@ -151,11 +150,11 @@ func askable(id bson.RawValue) bool {
 	return false
 }
 
-// replaceTarget replaces the target's document by the source's, or removes it. It reports whether a
+// replaceIn replaces the document of the target, to, by the source's, or removes it. It reports whether a
 // unique key was taken; then the target has no such document. Each write has the condition that the
 // target still has the document that was read there, so a late write does nothing. The two _ids may be
 // equal but not the same, as 1 and 1.0 are.
-func (m *Move) replaceTarget(ctx context.Context, to docdb.Collection, p walk.Pair) (taken bool, err error) {
+func replaceIn(ctx context.Context, to docdb.Collection, p walk.Pair) (taken bool, err error) {
 	if p.Target != nil && p.Source != nil && docdb.ID(p.Target).Equal(docdb.ID(p.Source)) {
 		err = to.Replace(ctx, p.ID(), document.FromStored(p.Target).Unchanged(), p.Source)
 		if errors.Is(err, docdb.ErrNoMatch) { // the _id was recorded twice, and another worker has written it

@@ -17,7 +17,7 @@ const (
 // half copied target, to which that owner may still write, for a fresh one; unless the former owner can
 // be trusted, because it handed the operation over, or has flipped before it was stopped.
 func (m *Move) Acquired(ctx context.Context, trusted bool) error {
-	m.known.Store(nil)
+	m.record.forget()
 	op := m.x.Op
 	o, err := master.Found(m.mover.Master.Organizations.Change(ctx, op.OrgID, func(o *master.Organization) (bool, error) {
 		mine := o.Operation == op.ID

@@ -3,6 +3,7 @@ package move
 import (
 	"bytes"
 	"context"
+	"log/slog"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant/access"
 	"github.com/orgd/orgd/internal/tenant/master"
+	"github.com/orgd/orgd/internal/tenant/operation"
 	"github.com/orgd/orgd/internal/tenant/walk"
 )
 
@@ -25,47 +27,59 @@ type Verifier interface {
 // Comparison is the Verifier that compares source and target.
 type Comparison struct{}
 
-// Verify walks source and target side by side while clients write. The dirty set must explain every
+// Verify implements Verifier.
+func (Comparison) Verify(ctx context.Context, m *Move) error { return m.verification.run(ctx) }
+
+// Verify compares the target with the source.
+func (m *Move) Verify(ctx context.Context) error { return m.mover.Verifier.Verify(ctx, m) }
+
+// verification compares the target of a move with the source.
+type verification struct {
+	x           *operation.Execution
+	record      *record
+	collections *collections
+	dirty       access.DirtySets
+	logger      *slog.Logger
+}
+
+// run walks source and target side by side while clients write. The dirty set must explain every
 // difference; a difference that it does not explain is repaired and counted, and all is walked again. If
 // the source keeps changing outside the dirty set, the update is refused.
-func (Comparison) Verify(ctx context.Context, m *Move) error {
+func (v *verification) run(ctx context.Context) error {
 	for range verifyPasses {
-		faults, err := m.compare(ctx)
+		faults, err := v.compare(ctx)
 		if err != nil {
 			return err
 		}
 		if faults == 0 {
 			return nil
 		}
-		m.x.Op.Progress.Mended += faults
-		m.mover.Logger.WarnContext(ctx, "copy differed from its source and was repaired", "operation_id", m.x.Op.ID,
-			"org_id", m.x.Op.OrgID, "documents", faults)
+		v.x.Op.Progress.Mended += faults
+		v.logger.WarnContext(ctx, "copy differed from its source and was repaired", "operation_id", v.x.Op.ID,
+			"org_id", v.x.Op.OrgID, "documents", faults)
 	}
 	return org.Errorf(org.Unavailable, "The data did not hold still while it was copied: something writes to the collection directly. Nothing was changed.")
 }
 
-// Verify compares the target with the source.
-func (m *Move) Verify(ctx context.Context) error { return m.mover.Verifier.Verify(ctx, m) }
-
 // compare makes the target equal to the source, but for differences that the dirty set explains, and
 // returns how many documents differed otherwise.
-func (m *Move) compare(ctx context.Context) (faults int64, err error) {
-	o, err := m.mover.Master.Organizations.Get(ctx, m.x.Op.OrgID)
+func (v *verification) compare(ctx context.Context) (faults int64, err error) {
+	o, err := v.record.get(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if o.Move == nil || o.Operation != m.x.Op.ID {
+	if o.Move == nil || o.Operation != v.x.Op.ID {
 		return 0, master.ErrLeaseLost
 	}
 	var differ []bson.RawValue
 	settle := func() error {
-		n, err := m.settleDifferences(ctx, o, differ)
+		n, err := v.settleDifferences(ctx, o, differ)
 		faults, differ = faults+n, differ[:0]
 		return err
 	}
-	for pair, err := range walk.Pairs(ctx, m.source(), m.target(), docdb.Query{}) {
+	for pair, err := range walk.Pairs(ctx, v.collections.source(), v.collections.target(), docdb.Query{}) {
 		if err == nil {
-			err = m.x.Heartbeat(ctx)
+			err = v.x.Heartbeat(ctx)
 		}
 		if err != nil {
 			return faults, err
@@ -85,11 +99,11 @@ func (m *Move) compare(ctx context.Context) (faults int64, err error) {
 // settleDifferences copies the documents again whose difference the dirty set does not explain, and
 // returns how many those are. No write comes before its entry in the dirty set, since writers record
 // first. A document whose unique key is taken differs again in the next pass.
-func (m *Move) settleDifferences(ctx context.Context, o *master.Organization, ids []bson.RawValue) (int64, error) {
+func (v *verification) settleDifferences(ctx context.Context, o *master.Organization, ids []bson.RawValue) (int64, error) {
 	if len(ids) == 0 {
 		return 0, nil
 	}
-	recorded, err := m.mover.Dirty.Among(ctx, o.Move.Dirty, o.Epoch, ids)
+	recorded, err := v.dirty.Among(ctx, o.Move.Dirty, o.Epoch, ids)
 	if err != nil {
 		return 0, err
 	}
@@ -99,6 +113,6 @@ func (m *Move) settleDifferences(ctx context.Context, o *master.Organization, id
 			faults = append(faults, id)
 		}
 	}
-	_, err = m.syncAll(ctx, faults)
+	_, err = v.collections.syncAll(ctx, faults)
 	return int64(len(faults)), err
 }
