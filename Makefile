@@ -41,8 +41,12 @@ $(MONGOD): tools/requirements.txt
 	@touch $@
 
 .PHONY: test
-test: $(TEST_SERVER) test-typescript ## Run the tests that a person waits for: TypeScript's, then Go's, without what searches for long
-	$(GO) test -short -p 1 -timeout 15m ./... # one package at a time: many of them wait for the same disk
+test: $(TEST_SERVER) $(SDK_TOOLS) chromium ## Run the tests that a person waits for, without what searches for long
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-typescript test-go
+
+.PHONY: test-go
+test-go: $(TEST_SERVER) ## Run Go's tests, without what searches for long: two packages at a time, since many wait for the disk
+	$(GO) test -short -p 2 -timeout 15m ./...
 	$(GO) -C sdk/go test -short ./...
 	$(GO) -C sdk/go/tests test -short -timeout 15m ./...
 

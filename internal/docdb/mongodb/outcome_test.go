@@ -19,7 +19,8 @@ import (
 
 // broken returns a database of an engine whose connections a test can break, and a collection of it
 // that is reached without the proxy.
-func broken(t *testing.T, options string) (*mongotest.Proxy, docdb.Database, docdb.Collection) {
+// Each call of the engine has that time.
+func broken(t *testing.T, options string, timeout time.Duration) (*mongotest.Proxy, docdb.Database, docdb.Collection) {
 	t.Helper()
 	p := mongotest.NewProxy(t, mongotest.URI(t))
 	name := mongotest.Database(t)
@@ -27,7 +28,7 @@ func broken(t *testing.T, options string) (*mongotest.Proxy, docdb.Database, doc
 	if err := direct.Create(t.Context(), "c"); err != nil {
 		t.Fatal(err)
 	}
-	e := open(t, mongodb.Config{URI: p.URI() + options, Timeout: 500 * time.Millisecond})
+	e := open(t, mongodb.Config{URI: p.URI() + options, Timeout: timeout})
 	t.Cleanup(func() { p.On(nil) }) // before the engine is closed
 	return p, e.Database(name), direct.Collection("c")
 }
@@ -106,7 +107,7 @@ func TestWritesOnBrokenConnections(t *testing.T) {
 			for retries, option := range map[string]string{"without retries": "&retryWrites=false", "with retries": ""} {
 				t.Run(retries, func(t *testing.T) {
 					t.Parallel()
-					p, db, c := broken(t, option)
+					p, db, c := broken(t, option, 500*time.Millisecond)
 					insert(t, c, doc("once", 0), doc("always", 0), doc("stall", 0), doc("cut", 0))
 
 					p.On(mongotest.Nth(1, test.command, "", mongotest.Lose))
@@ -143,7 +144,7 @@ func TestWritesOnBrokenConnections(t *testing.T) {
 }
 
 func TestCommandsOnBrokenConnections(t *testing.T) {
-	p, db, _ := broken(t, "")
+	p, db, _ := broken(t, "", 500*time.Millisecond)
 	ix := docdb.Index{Name: "a", Keys: []docdb.Key{{Path: "a"}}}
 	for _, test := range []struct {
 		command string
@@ -165,7 +166,7 @@ func TestCommandsOnBrokenConnections(t *testing.T) {
 }
 
 func TestReadsOnBrokenConnections(t *testing.T) {
-	p, db, c := broken(t, "")
+	p, db, c := broken(t, "", 0)
 	var docs []any
 	for i := range 2000 {
 		docs = append(docs, bson.D{{Key: "_id", Value: i}})
@@ -185,17 +186,20 @@ func TestReadsOnBrokenConnections(t *testing.T) {
 	if n := len(find(t, db.Collection("c"), docdb.Query{Limit: 1700, Desc: true})); n != 1700 {
 		t.Errorf("a stream that broke gave %d of 1700 documents", n)
 	}
-	p.On(mongotest.First(1000, "find", "", mongotest.Cut))
-	_, err := db.Collection("c").Get(t.Context(), value(t, 1))
+	short := func() context.Context {
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		t.Cleanup(cancel)
+		return ctx
+	}
+	p.On(mongotest.First(100_000, "find", "", mongotest.Cut))
+	_, err := db.Collection("c").Get(short(), value(t, 1))
 	isOutcome(t, err, docdb.ErrUnavailable)
-	for _, err := range db.Collection("c").Find(t.Context(), docdb.Query{}) {
+	for _, err := range db.Collection("c").Find(short(), docdb.Query{}) {
 		isOutcome(t, err, docdb.ErrUnavailable)
 	}
 	mended(t, p, db)
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
 	p.On(mongotest.First(1000, "find", "", mongotest.Stall))
-	_, err = db.Collection("c").Get(ctx, value(t, 1))
+	_, err = db.Collection("c").Get(short(), value(t, 1))
 	isOutcome(t, err, docdb.ErrUnavailable)
 	isOutcome(t, err, context.DeadlineExceeded)
 }

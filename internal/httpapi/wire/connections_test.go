@@ -74,6 +74,10 @@ func TestAConnectionThatRestsMakesRoom(t *testing.T) {
 			t.Fatalf("connection %d: %d %s", len(all)+1, status, body)
 		}
 		all = append(all, conn)
+		eventually(t, "it rests", func() bool {
+			open, _, resting := c.counts()
+			return open == resting
+		})
 	}
 	if open, _, _ := c.counts(); open > 4 {
 		t.Errorf("%d connections", open)
