@@ -43,13 +43,15 @@ const rotated = "another password"
 
 func plain(c *tenant.Config) { c.Passwords = plainPasswords{} }
 
-func lifecycles() []lifecycle {
-	update := func(in tenant.UpdateInput) func(context.Context, *tenant.Store, org.Principal) error {
-		return func(ctx context.Context, s *tenant.Store, p org.Principal) error {
-			_, err := s.Update(ctx, p, in)
-			return err
-		}
+// updating returns a call that updates.
+func updating(in tenant.UpdateInput) func(context.Context, *tenant.Store, org.Principal) error {
+	return func(ctx context.Context, s *tenant.Store, p org.Principal) error {
+		_, err := s.Update(ctx, p, in)
+		return err
 	}
+}
+
+func lifecycles() []lifecycle {
 	remove := func(ctx context.Context, s *tenant.Store, p org.Principal) error {
 		_, err := s.Delete(ctx, p)
 		return err
@@ -60,13 +62,13 @@ func lifecycles() []lifecycle {
 			_, err := s.Create(ctx, tenant.CreateInput{Name: "Newco", Email: "new@x.example", Password: password})
 			return err
 		}, done: [2]string{"new@x.example", password}},
-		{name: "update everything", call: update(tenant.UpdateInput{
+		{name: "update everything", call: updating(tenant.UpdateInput{
 			Name: ptr("Globex"), Email: ptr("globex@x.example"), Password: ptr(rotated), Migrate: true,
 		}), undone: acme, done: [2]string{"globex@x.example", rotated}},
-		{name: "rename", call: update(tenant.UpdateInput{Name: ptr("Globex")}), undone: acme, done: acme},
-		{name: "rotate the password", call: update(tenant.UpdateInput{Password: ptr(rotated)}), undone: acme, done: [2]string{"acme@x.example", rotated}},
-		{name: "change the address", call: update(tenant.UpdateInput{Email: ptr("globex@x.example")}), undone: acme, done: [2]string{"globex@x.example", password}},
-		{name: "move", call: update(tenant.UpdateInput{Migrate: true}), undone: acme, done: acme},
+		{name: "rename", call: updating(tenant.UpdateInput{Name: ptr("Globex")}), undone: acme, done: acme},
+		{name: "rotate the password", call: updating(tenant.UpdateInput{Password: ptr(rotated)}), undone: acme, done: [2]string{"acme@x.example", rotated}},
+		{name: "change the address", call: updating(tenant.UpdateInput{Email: ptr("globex@x.example")}), undone: acme, done: [2]string{"globex@x.example", password}},
+		{name: "move", call: updating(tenant.UpdateInput{Migrate: true}), undone: acme, done: acme},
 		{name: "delete", call: remove, undone: acme},
 		{name: "delete with grace", call: remove, undone: acme, grace: time.Hour},
 		{name: "suspend", call: func(ctx context.Context, s *tenant.Store, p org.Principal) error {

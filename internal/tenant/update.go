@@ -196,11 +196,27 @@ func (w *updateWorkflow) stage(ctx context.Context) error {
 		if p.Password && w.hash == "" {
 			return false, interrupted()
 		}
+		if err := w.mayStage(ctx, a); err != nil {
+			return false, err
+		}
 		a.Next = &master.Credentials{Operation: w.x.Op.ID, Email: p.Email, EmailKey: p.EmailKey, PasswordHash: w.hash}
 		return true, nil
 	})
 	if err == nil {
 		w.staged = a
+	}
+	return err
+}
+
+// mayStage refuses to take the place of credentials that wait for another operation, unless that is
+// over: an organization has one operation at a time, so this owner has lost its lease.
+func (w *updateWorkflow) mayStage(ctx context.Context, a *master.Admin) error {
+	if a.Next == nil {
+		return nil
+	}
+	over, err := w.s.master.Over(ctx, a.Next.Operation)
+	if err == nil && !over {
+		err = master.ErrLeaseLost
 	}
 	return err
 }

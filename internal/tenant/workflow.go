@@ -97,14 +97,13 @@ func (w *workflow) withdraw(ctx context.Context) error {
 // the organization's present values.
 func (w *workflow) attach(ctx context.Context) error {
 	p := &w.x.Op.Plan
-	a, err := w.s.master.Admins.Get(ctx, p.AdminID)
-	if errors.Is(err, docdb.ErrNotFound) {
-		return master.Revoked()
-	}
-	if err != nil {
-		return err
-	}
-	o, err := w.s.master.Organizations.Change(ctx, w.x.Op.OrgID, func(o *master.Organization) (bool, error) {
+	var a *master.Admin
+	o, err := w.s.master.Organizations.Change(ctx, w.x.Op.OrgID, func(o *master.Organization) (_ bool, err error) {
+		// After the organization: if that is still the same when it is swapped, no other operation has
+		// changed the admin in between.
+		if a, err = w.s.master.Admins.Get(ctx, p.AdminID); err != nil {
+			return false, err
+		}
 		if o.Operation == w.x.Op.ID {
 			return false, nil
 		}
