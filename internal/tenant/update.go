@@ -208,14 +208,14 @@ func (w *updateWorkflow) stage(ctx context.Context) error {
 	return err
 }
 
-// mayStage refuses to take the place of credentials that wait for another operation, unless that is
-// over: an organization has one operation at a time, so this owner has lost its lease.
+// mayStage lets only the organization's one operation take the place of credentials that wait for
+// another: an owner that has lost its lease would take those of the operation after it.
 func (w *updateWorkflow) mayStage(ctx context.Context, a *master.Admin) error {
 	if a.Next == nil {
 		return nil
 	}
-	over, err := w.s.master.Over(ctx, a.Next.Operation)
-	if err == nil && !over {
+	o, err := w.s.master.Organizations.Get(ctx, w.x.Op.OrgID)
+	if err == nil && o.Operation != w.x.Op.ID {
 		err = master.ErrLeaseLost
 	}
 	return err

@@ -139,18 +139,22 @@ func (w *workflow) attach(ctx context.Context) error {
 func (w *workflow) noteReservations(ctx context.Context) error {
 	p := &w.x.Op.Plan
 	if changed(p.NameKey, p.OldNameKey) != "" {
-		held, err := w.s.master.Reservations.Get(ctx, master.NameReservation(p.OldNameKey))
+		held, err := master.Found(w.s.master.Reservations.Get(ctx, master.NameReservation(p.OldNameKey)))
 		if err != nil {
 			return err
 		}
-		p.OldNameOperation = held.Operation
+		if held != nil {
+			p.OldNameOperation = held.Operation
+		}
 	}
 	if changed(p.EmailKey, p.OldEmailKey) != "" {
-		held, err := w.s.master.Reservations.Get(ctx, master.EmailReservation(p.OldEmailKey))
+		held, err := master.Found(w.s.master.Reservations.Get(ctx, master.EmailReservation(p.OldEmailKey)))
 		if err != nil {
 			return err
 		}
-		p.OldEmailOperation = held.Operation
+		if held != nil {
+			p.OldEmailOperation = held.Operation
+		}
 	}
 	return nil
 }

@@ -33,6 +33,19 @@ func (m *Meta) pastOf() []byte {
 	return past[:min(len(past), trail*versionSize)]
 }
 
+// Had reports whether a version is the document's, or one of the last before it.
+func (m *Meta) Had(v Version) bool {
+	if m.Version.Equal(v) {
+		return true
+	}
+	for past := m.Past; len(past) >= versionSize; past = past[versionSize:] {
+		if bytes.Equal(past[:versionSize], v.Value) {
+			return true
+		}
+	}
+	return false
+}
+
 // fate is the outcome of a swap.
 type fate int
 

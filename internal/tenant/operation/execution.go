@@ -91,7 +91,11 @@ func (x *Execution) refused() error {
 // instance has taken over removes its own late effects.
 func (x *Execution) execute(ctx context.Context) error {
 	for x.Op.Outcome == master.Running {
-		err := retry.Do(ctx, func() error { return x.advance(ctx) })
+		err := retry.Do(ctx, func() error {
+			err := x.advance(ctx)
+			x.again = x.again || err != nil
+			return err
+		})
 		if err == nil {
 			continue
 		}
@@ -135,7 +139,6 @@ func (x *Execution) advance(ctx context.Context) error {
 		x.again = true
 		return nil
 	case err != nil:
-		x.again = true
 		return x.Refuse(ctx, err)
 	}
 	next := x.after(at)
@@ -194,11 +197,17 @@ func (x *Execution) Refuse(ctx context.Context, err error) error {
 	if !errors.As(err, &no) {
 		return err
 	}
+	f := refusalOf(no)
+	return x.Checkpoint(ctx, func(op *master.Operation) { op.Step, op.Refusal = undoing, f })
+}
+
+// refusalOf is an error as it is stored.
+func refusalOf(no *org.Error) *master.Refusal {
 	f := &master.Refusal{Kind: no.Kind, Message: no.Message, Operation: no.Operation}
 	if len(no.Fields) > 0 {
 		f.Field = no.Fields[0].Field
 	}
-	return x.Checkpoint(ctx, func(op *master.Operation) { op.Step, op.Refusal = undoing, f })
+	return f
 }
 
 // conclude is the last checkpoint.

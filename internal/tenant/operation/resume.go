@@ -130,9 +130,9 @@ func (r *Runner) resumeOne(ctx context.Context, op *master.Operation) (bool, err
 		return false, err
 	}
 	began := time.Now()
-	late := !op.Begun() && r.cfg.Now().Sub(op.Lease.Until) > beginWithin
-	if err = x.acquireLease(ctx); err == nil && late {
-		err = x.refuseLate(ctx)
+	late, err := x.tooLate(ctx)
+	if err == nil {
+		err = x.acquireLease(ctx, late)
 	}
 	if err == nil {
 		err = x.execute(ctx)
@@ -161,27 +161,34 @@ func (r *Runner) ResumeNow(ctx context.Context, op *master.Operation) (bool, err
 // another change since.
 const beginWithin = time.Minute
 
-// refuseLate undoes an operation that arrives too late and has not begun.
-func (x *Execution) refuseLate(ctx context.Context) error {
-	if begun, err := x.workflow.Begun(ctx); err != nil || begun {
-		return err
+// tooLate returns the refusal of an operation that arrives too late and has not begun, or nil.
+func (x *Execution) tooLate(ctx context.Context) (*master.Refusal, error) {
+	if x.Op.Begun() || x.runner.cfg.Now().Sub(x.Op.Lease.Until) <= beginWithin {
+		return nil, nil
 	}
-	return x.Refuse(ctx, org.Errorf(org.Unavailable, "The server stopped before the change began. Try again."))
+	if begun, err := x.workflow.Begun(ctx); err != nil || begun {
+		return nil, err
+	}
+	return refusalOf(org.Errorf(org.Unavailable, "The server stopped before the change began. Try again.")), nil
 }
 
 // acquireLease takes the operation from a former owner. On an exclusive engine that owner is dead, and
 // has no messages under way. On a shared engine it may be alive, and messages that it has sent may
-// arrive any time.
-func (x *Execution) acquireLease(ctx context.Context) error {
-	if x.runner.cfg.Alone {
-		return x.Checkpoint(ctx, func(op *master.Operation) { op.Lease.Owner = x.runner.cfg.Instance })
-	}
-	handed := x.Op.Lease.Handed
+// arrive any time. The swap that takes it refuses it too, if it is late: a process that died in between
+// would leave an operation that looks as if it had begun.
+func (x *Execution) acquireLease(ctx context.Context, late *master.Refusal) error {
+	alone, handed := x.runner.cfg.Alone, x.Op.Lease.Handed
 	err := x.Checkpoint(ctx, func(op *master.Operation) {
-		op.Lease.Token++
-		op.Lease.Owner, op.Lease.Handed = x.runner.cfg.Instance, false
+		op.Lease.Owner = x.runner.cfg.Instance
+		if late != nil {
+			op.Step, op.Refusal = undoing, late
+		}
+		if !alone {
+			op.Lease.Token++
+			op.Lease.Handed = false
+		}
 	})
-	if err != nil {
+	if err != nil || alone {
 		return err
 	}
 	return x.workflow.Acquired(ctx, handed)
