@@ -2,12 +2,9 @@ package app_test
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
@@ -20,8 +17,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/event"
 
-	"github.com/orgd/orgd/internal/app/apptest"
-	"github.com/orgd/orgd/internal/auth"
 	"github.com/orgd/orgd/internal/contracttest"
 	"github.com/orgd/orgd/internal/docdb/mongodb"
 	"github.com/orgd/orgd/internal/docdb/mongodb/mongotest"
@@ -127,38 +122,19 @@ func startCounting(t *testing.T) *counting {
 	if err != nil {
 		t.Fatal(err)
 	}
-	passwords, err := auth.NewPasswords(auth.PasswordsConfig{Cost: 4, Workers: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := tenant.Open(context.WithoutCancel(t.Context()), tenant.Config{Engine: engine, MasterDB: masterDB, TenantDB: tenantDB, Passwords: passwords})
-	if err != nil {
-		t.Fatal(err)
-	}
-	tokens, err := auth.NewTokens(auth.TokensConfig{Algorithm: "HS256", Secret: []byte(jwtSecret), TTL: time.Hour, Issuer: "orgd", Audience: "orgd"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	api, err := httpapi.New(httpapi.Config{Store: store, Tokens: tokens, Logger: slog.New(slog.DiscardHandler), OperatorKey: isolationKey})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &counting{store: store}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	c := &counting{}
+	c.world, c.store = assemble(t, tenant.Config{Engine: engine, MasterDB: masterDB, TenantDB: tenantDB},
+		httpapi.Config{OperatorKey: isolationKey}, c.counted)
+	return c
+}
+
+// counted has the commands of each request counted apart.
+func (c *counting) counted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		all := &commands{open: map[int64]*span{}}
 		c.last.Store(all)
-		api.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), commandsKey{}, all)))
-	}))
-	t.Cleanup(func() {
-		server.Close()
-		if err := errors.Join(store.Close(context.Background()), engine.Close()); err != nil {
-			t.Error(err)
-		}
-		passwords.Close()
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), commandsKey{}, all)))
 	})
-	transport := contracttest.New(t, contracttest.Config{})
-	c.world = &world{t: t, http: &http.Client{Transport: transport}, journal: &journal{}, Server: &apptest.Server{URL: server.URL}}
-	return c
 }
 
 // A measured is an operation of the contract, and a request for it that succeeds.

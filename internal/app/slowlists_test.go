@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -16,9 +14,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/orgd/orgd/internal/app/apptest"
-	"github.com/orgd/orgd/internal/auth"
-	"github.com/orgd/orgd/internal/contracttest"
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/embedded"
 	"github.com/orgd/orgd/internal/httpapi"
@@ -119,32 +114,8 @@ func TestAListThatTakesTooLong(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := &slowEngine{Engine: inner}
-	passwords, err := auth.NewPasswords(auth.PasswordsConfig{Cost: 4, Workers: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := tenant.Open(context.WithoutCancel(t.Context()), tenant.Config{Engine: e, MasterDB: "master", TenantDB: "tenants", Passwords: passwords, Exclusive: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	tokens, err := auth.NewTokens(auth.TokensConfig{Algorithm: "HS256", Secret: []byte(jwtSecret), TTL: time.Hour, Issuer: "orgd", Audience: "orgd"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	api, err := httpapi.New(httpapi.Config{Store: store, Tokens: tokens, Logger: slog.New(slog.DiscardHandler), QueryTimeout: 300 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(api)
-	t.Cleanup(func() {
-		server.Close()
-		if err := errors.Join(store.Close(context.Background()), inner.Close()); err != nil {
-			t.Error(err)
-		}
-		passwords.Close()
-	})
-	transport := contracttest.New(t, contracttest.Config{Expect: []int{http.StatusServiceUnavailable}})
-	w := &world{t: t, http: &http.Client{Transport: transport}, journal: &journal{}, Server: &apptest.Server{URL: server.URL}}
+	w, _ := assemble(t, tenant.Config{Engine: e, MasterDB: "master", TenantDB: "tenants", Exclusive: true},
+		httpapi.Config{QueryTimeout: 300 * time.Millisecond}, nil, http.StatusServiceUnavailable)
 	owner := w.account("Acme").auth
 	var lines strings.Builder
 	for i := range 20_000 {

@@ -143,9 +143,8 @@ type createWorkflow struct {
 	// hash is the hash of the password. Only the instance that has the request knows
 	// it until it is stored in admins.
 	hash string
-	// inserted is the organization as this owner inserted it, of that version; nil if it did not.
+	// inserted is the organization as this owner inserted it; nil if it did not.
 	inserted *master.Organization
-	version  master.Version
 }
 
 func (s *workflows) create(hash string) func(*operation.Execution) operation.Workflow {
@@ -214,7 +213,7 @@ func (w *createWorkflow) insertOrganization(ctx context.Context) error {
 		return nil
 	}
 	if err == nil {
-		w.inserted, w.version = o, o.Version
+		w.inserted = o
 	}
 	return err
 }
@@ -229,7 +228,7 @@ func (w *createWorkflow) activate(ctx context.Context) error {
 			return false, nil
 		}
 		// Another version was an earlier try's, and arrived when this one had come and gone.
-		if o.Token != w.x.Op.Lease.Token || w.inserted != nil && !o.Had(w.version) {
+		if o.Token != w.x.Op.Lease.Token || w.inserted != nil && !o.Had(w.inserted.Version) {
 			return false, master.ErrLeaseLost
 		}
 		o.Collection, o.Generation = w.x.Op.Plan.Target, w.x.Op.Plan.Generation

@@ -40,10 +40,10 @@ const (
 // "/" and where the request came from. It comes after all ids of organizations.
 const strangers = "~"
 
-// A tally is how many entries an owner has, and how many this process is adding.
+// A tally is how many entries an owner has, as far as this process knows.
 type tally struct {
-	turn      chan struct{} // of the request that looks, and perhaps counts
-	n, making atomic.Int64
+	turn chan struct{} // of the request that looks, and perhaps counts
+	n    atomic.Int64  // with those that this process is adding
 	// unsettled are the entries that are being added: no count begins before it knows of them, so
 	// that no other process misses more of them than the credit.
 	unsettled sync.WaitGroup
@@ -93,7 +93,6 @@ func (s *Keys) enter(ctx context.Context, whose string) (done func(error), err e
 	}
 	defer func() { <-t.turn }()
 	if t.credit == 0 || t.full() && !s.cfg.Now().Before(t.fullTo) {
-		t.unsettled.Wait()
 		if err := s.tally(ctx, whose, t); err != nil {
 			return nil, err
 		}
@@ -102,26 +101,25 @@ func (s *Keys) enter(ctx context.Context, whose string) (done func(error), err e
 		return nil, tooManyKeys(whose, t.roomAt.Sub(s.cfg.Now()))
 	}
 	t.credit--
-	t.making.Add(1)
+	t.n.Add(1)
 	t.unsettled.Add(1)
 	return t.settle, nil
 }
 
-func (t *tally) full() bool { return t.n.Load()+t.making.Load() >= t.limit }
+func (t *tally) full() bool { return t.n.Load() >= t.limit }
 
 // settle counts the result of adding an entry. An entry of unknown outcome may be there.
 func (t *tally) settle(err error) {
-	if err == nil || errors.Is(err, docdb.ErrOutcomeUnknown) {
-		t.n.Add(1)
+	if err != nil && !errors.Is(err, docdb.ErrOutcomeUnknown) {
+		t.n.Add(-1)
 	}
-	t.making.Add(-1)
 	t.unsettled.Done()
 }
 
-// tally counts the entries. Entries added meanwhile may count twice, until the next count.
+// tally counts the entries, once this process adds none.
 func (s *Keys) tally(ctx context.Context, whose string, t *tally) error {
 	theirs := docdb.Eq("org_id", whose)
-	before := t.n.Load()
+	t.unsettled.Wait()
 	n, err := s.entries.Collection.Count(ctx, theirs)
 	if err != nil {
 		return err
@@ -130,7 +128,7 @@ func (s *Keys) tally(ctx context.Context, whose string, t *tally) error {
 	if err != nil {
 		return err
 	}
-	t.n.Add(n - before)
+	t.n.Store(n)
 	t.limit, t.credit = limit, max(limit/countEvery, 1)
 	if !t.full() {
 		return nil

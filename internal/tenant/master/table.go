@@ -79,7 +79,7 @@ func (t Table[T, P]) Insert(ctx context.Context, v P) error {
 		return err
 	}
 	now, lookErr := t.Get(ctx, m.ID)
-	if lookErr == nil && now.meta().fateOf(Version{}, m.Version) == swapDone {
+	if lookErr == nil && now.meta().Had(m.Version) {
 		return nil
 	}
 	return err

@@ -34,17 +34,7 @@ func (m *Meta) pastOf() []byte {
 }
 
 // Had reports whether a version is the document's, or one of the last before it.
-func (m *Meta) Had(v Version) bool {
-	if m.Version.Equal(v) {
-		return true
-	}
-	for past := m.Past; len(past) >= versionSize; past = past[versionSize:] {
-		if bytes.Equal(past[:versionSize], v.Value) {
-			return true
-		}
-	}
-	return false
-}
+func (m *Meta) Had(v Version) bool { return m.fateOf(Version{}, v) == swapDone }
 
 // fate is the outcome of a swap.
 type fate int

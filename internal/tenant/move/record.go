@@ -2,11 +2,9 @@ package move
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"time"
 
-	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/tenant/master"
 )
 
@@ -31,7 +29,8 @@ func (r *record) get(ctx context.Context) (*master.Organization, error) {
 // organization as this owner last wrote it, which has rarely changed since: that saves a message, also
 // while writes are blocked.
 func (r *record) advance(ctx context.Context, edit func(*master.Organization) error) (*master.Organization, error) {
-	step := func(o *master.Organization) (bool, error) {
+	var sent time.Time
+	o, err := r.organizations.ChangeKnown(ctx, r.op.OrgID, r.known.Load().Clone(), func(o *master.Organization) (bool, error) {
 		if o.Operation != r.op.ID || o.Token != r.op.Lease.Token {
 			return false, master.ErrLeaseLost
 		}
@@ -39,26 +38,16 @@ func (r *record) advance(ctx context.Context, edit func(*master.Organization) er
 			return false, err
 		}
 		o.Epoch++
+		sent = time.Now()
 		return true, nil
+	})
+	if !sent.IsZero() {
+		r.message.Store(int64(time.Since(sent)))
 	}
-	if o := r.known.Load().Clone(); o != nil {
-		if _, err := step(o); err == nil {
-			began := time.Now()
-			err = r.organizations.Swap(ctx, o)
-			r.message.Store(int64(time.Since(began)))
-			if !errors.Is(err, docdb.ErrNoMatch) {
-				return r.knows(o, err)
-			}
-		}
-	}
-	return r.knows(r.organizations.Change(ctx, r.op.OrgID, step))
-}
-
-func (r *record) knows(o *master.Organization, err error) (*master.Organization, error) {
-	if err == nil {
-		r.known.Store(o.Clone())
-	} else {
+	if err != nil {
 		r.forget()
+	} else {
+		r.known.Store(o.Clone())
 	}
 	return o, err
 }
