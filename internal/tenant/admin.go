@@ -23,7 +23,11 @@ type logins struct {
 	reservations *master.Reservations
 	access       *access.Access
 	passwords    Passwords
+	hints        hints[account] // by addresses
 }
+
+// account is an admin's, and the organization's, ids.
+type account struct{ orgID, adminID string }
 
 func (l *logins) principal(ctx context.Context, email, password string) (org.Principal, error) {
 	a, o, err := l.account(ctx, email)
@@ -46,28 +50,45 @@ func (l *logins) principal(ctx context.Context, email, password string) (org.Pri
 // account returns the admin with that address and its organization. If no such admin may log in, it
 // returns an admin without a password hash, which no password matches.
 func (l *logins) account(ctx context.Context, address string) (*master.Admin, *master.Organization, error) {
-	nobody := &master.Admin{}
 	email, err := org.ParseEmail(address)
 	if err != nil {
-		return nobody, nil, nil
+		return &master.Admin{}, nil, nil
 	}
-	res, err := l.reservations.Get(ctx, master.EmailReservation(email.Key))
+	a, o, err := l.holder(ctx, email.Key)
 	if errors.Is(err, docdb.ErrNotFound) {
-		return nobody, nil, nil
+		return &master.Admin{}, nil, nil
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	o, a, err := l.access.Pair(ctx, res.OrgID, res.AdminID)
-	if errors.Is(err, docdb.ErrNotFound) {
-		return nobody, nil, nil
-	}
-	if err != nil {
-		return nil, nil, err
+	return a, o, err
+}
+
+// holder returns the admin who has the address now, and may log in, or docdb.ErrNotFound.
+func (l *logins) holder(ctx context.Context, key string) (*master.Admin, *master.Organization, error) {
+	if ids, ok := l.hints.of(key); ok {
+		if a, o, err := l.of(ctx, ids, key); !errors.Is(err, docdb.ErrNotFound) {
+			return a, o, err
+		}
 	}
 	// An address is reserved from before its change is decided until after it.
-	if a.EmailKey != email.Key || o.State == org.StateProvisioning || o.State == org.StateDeleting {
-		return nobody, nil, nil
+	res, err := l.reservations.Get(ctx, master.EmailReservation(key))
+	if err != nil {
+		return nil, nil, err
+	}
+	ids := account{res.OrgID, res.AdminID}
+	a, o, err := l.of(ctx, ids, key)
+	if err == nil {
+		l.hints.note(key, ids)
+	}
+	return a, o, err
+}
+
+// of returns the admin of those ids who has the address and may log in, or docdb.ErrNotFound.
+func (l *logins) of(ctx context.Context, ids account, key string) (*master.Admin, *master.Organization, error) {
+	o, a, err := l.access.Pair(ctx, ids.orgID, ids.adminID)
+	if err != nil {
+		return nil, nil, err
+	}
+	if a.EmailKey != key || a.OrgID != o.ID || o.State == org.StateProvisioning || o.State == org.StateDeleting {
+		return nil, nil, docdb.ErrNotFound
 	}
 	return a, o, nil
 }

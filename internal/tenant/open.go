@@ -132,6 +132,7 @@ func (s *Store) assemble(ctx context.Context) {
 		length: cfg.DeleteGrace, access: s.access, organizations: &m.Organizations, states: s.states,
 		deletions: s.deletions, logger: cfg.Logger, now: cfg.Now,
 	}
+	s.names = &names{master: m}
 	s.logins = &logins{reservations: &m.Reservations, access: s.access, passwords: cfg.Passwords}
 	s.leftovers = &leftovers{repairer: s.repairer, keys: s.keys, runner: s.runner}
 	s.recovery = &recovery{operations: &m.Operations, runner: s.runner, phase: cfg.Phase, waits: cfg.RecoverFor}

@@ -17,7 +17,7 @@ func (s *Store) Lookup(ctx context.Context, name string) (org.Organization, erro
 	if err != nil {
 		return org.Organization{}, atField("organization_name", err)
 	}
-	o, err := named(ctx, s.master, n.Key)
+	o, err := s.names.holder(ctx, n.Key)
 	if errors.Is(err, docdb.ErrNotFound) {
 		return org.Organization{}, org.Errorf(org.NotFound, "There is no organization of this name.")
 	}
@@ -27,14 +27,36 @@ func (s *Store) Lookup(ctx context.Context, name string) (org.Organization, erro
 	return o.Public(), nil
 }
 
-// named returns the organization that has the name now, or docdb.ErrNotFound. A name is reserved
-// from before its organization has it until after it has given it up.
-func named(ctx context.Context, m *master.Database, key string) (*master.Organization, error) {
-	orgID, err := m.Reservations.Holder(ctx, master.NameReservation(key))
+// names find organizations by their names.
+type names struct {
+	master *master.Database
+	hints  hints[string] // ids of organizations
+}
+
+// holder returns the organization that has the name now, or docdb.ErrNotFound.
+func (n *names) holder(ctx context.Context, key string) (*master.Organization, error) {
+	if id, ok := n.hints.of(key); ok {
+		o, err := n.of(ctx, id, key)
+		// The name of one that is being deleted may be another's already.
+		if err == nil && o.State != org.StateDeleting || err != nil && !errors.Is(err, docdb.ErrNotFound) {
+			return o, err
+		}
+	}
+	// A name is reserved from before its organization has it until after it has given it up.
+	id, err := n.master.Reservations.Holder(ctx, master.NameReservation(key))
 	if err != nil {
 		return nil, err
 	}
-	o, err := m.Organizations.Get(ctx, orgID)
+	o, err := n.of(ctx, id, key)
+	if err == nil {
+		n.hints.note(key, id)
+	}
+	return o, err
+}
+
+// of returns the organization of that id if it has the name, or docdb.ErrNotFound.
+func (n *names) of(ctx context.Context, id, key string) (*master.Organization, error) {
+	o, err := n.master.Organizations.Get(ctx, id)
 	if err != nil {
 		return nil, err
 	}

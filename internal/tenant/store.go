@@ -95,6 +95,7 @@ type Store struct {
 	keys     *idempotency.Keys
 	data     *data.Store
 
+	names     *names
 	logins    *logins
 	capacity  *capacity
 	creations *creations
