@@ -62,7 +62,7 @@ func TestWhatIsRememberedOfNamesIsChecked(t *testing.T) {
 	goOn, reached, over := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	p := there.login("acme@x.example")
 	f.On(func(c faulty.Call) error {
-		if c.Op == "Delete" && c.Collection == "organizations" {
+		if c.Op == "Delete" && c.Collection == "admins" {
 			close(reached)
 			<-goOn
 		}
