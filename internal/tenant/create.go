@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant/fault"
@@ -34,8 +36,7 @@ func (s *Store) Create(ctx context.Context, in CreateInput) (org.Organization, e
 	if made, err := s.creations.madeBefore(ctx, in.Claim); made != nil || err != nil {
 		return deref(made), fault.Of(err)
 	}
-	// Checked before the costly hash; the reservations decide.
-	if err := s.master.Reservations.CheckAvailable(ctx, name.Key, email.Key); err != nil {
+	if err := s.creations.checkAvailable(ctx, name, email); err != nil {
 		return org.Organization{}, fault.Of(err)
 	}
 	done, err := s.capacity.enroll(ctx)
@@ -44,6 +45,7 @@ func (s *Store) Create(ctx context.Context, in CreateInput) (org.Organization, e
 	}
 	o, err := s.creations.create(ctx, in, name, email)
 	done(err)
+	s.creations.noteTaken(err, name, email)
 	return o, err
 }
 
@@ -56,6 +58,29 @@ type creations struct {
 	instance   string
 	leaseTTL   time.Duration
 	now        func() time.Time
+	// taken are the names and addresses that were refused.
+	taken hints[struct{}]
+}
+
+// checkAvailable refuses a name or an address that was taken before, and still is, at a fraction of the
+// cost of a create that is refused. Of others the create itself finds out.
+func (c *creations) checkAvailable(ctx context.Context, name org.Name, email org.Email) error {
+	_, nameTaken := c.taken.of(master.NameReservation(name.Key))
+	_, emailTaken := c.taken.of(master.EmailReservation(email.Key))
+	if !nameTaken && !emailTaken {
+		return nil
+	}
+	return c.workflows.master.Reservations.CheckAvailable(ctx, name.Key, email.Key)
+}
+
+// noteTaken remembers why a create was refused.
+func (c *creations) noteTaken(err error, name org.Name, email org.Email) {
+	switch {
+	case errors.Is(err, org.NameTaken):
+		c.taken.note(master.NameReservation(name.Key), struct{}{})
+	case errors.Is(err, org.EmailTaken):
+		c.taken.note(master.EmailReservation(email.Key), struct{}{})
+	}
 }
 
 // create is Create after the checks that can be made beforehand.
@@ -145,6 +170,8 @@ type createWorkflow struct {
 	hash string
 	// inserted is the organization as this owner inserted it; nil if it did not.
 	inserted *master.Organization
+	// proposed is the entry of the collection as this owner proposed it; nil if it did not.
+	proposed *master.Collection
 }
 
 func (s *workflows) create(hash string) func(*operation.Execution) operation.Workflow {
@@ -153,44 +180,121 @@ func (s *workflows) create(hash string) func(*operation.Execution) operation.Wor
 	}
 }
 
-// Steps implements operation.Workflow.
+// Steps implements operation.Workflow. What does not need one another is done at the same time.
 func (w *createWorkflow) Steps() []operation.Step {
 	return []operation.Step{
-		{Name: "reserve", Do: w.reserve, Joins: true},
-		{Name: "admin", Do: w.insertAdmin, Joins: true},
-		{Name: "organization", Do: w.insertOrganization, Joins: true},
-		{Name: "claim", Do: w.move.Claim, Joins: true},
-		// Its checkpoint fails an owner that has stalled while another has undone the create: what
-		// that owner has inserted since is not to be made active.
-		{Name: "build", Do: w.build},
-		{Name: "enliven", Do: w.move.MarkLive, Joins: true},
+		{Name: "reserve", Do: w.begin, Joins: true, Was: []string{"admin", "organization", "claim"}},
+		{Name: "build", Do: w.build, Joins: true, Was: []string{"enliven"}},
 		{Name: "activate", Do: w.activate},
 	}
+}
+
+// begin takes the name and the address, and enters the organization, which nobody can use yet, and the
+// first collection that it may get.
+func (w *createWorkflow) begin(ctx context.Context) error {
+	slug := org.Name{Key: w.x.Op.Plan.NameKey}.Slug()
+	var all errgroup.Group
+	all.Go(func() error { return w.reserve(ctx) })
+	all.Go(func() error { return w.insertOrganization(ctx) })
+	if w.x.Fresh() {
+		all.Go(func() (err error) {
+			w.proposed, err = w.s.registry.Propose(ctx, w.x.Op, slug)
+			return err
+		})
+	}
+	if err := all.Wait(); err != nil {
+		return err
+	}
+	if w.proposed != nil {
+		w.x.Op.Plan.Target = w.proposed.ID
+	}
+	return nil
+}
+
+// build makes the admin and the collection. The checkpoint beside them fails an owner that has stalled
+// while another has undone the create: what that owner has inserted since is not to be made active.
+func (w *createWorkflow) build(ctx context.Context) error {
+	if !w.x.Fresh() {
+		return w.rebuild(ctx)
+	}
+	admin, slug := w.admin(), org.Name{Key: w.x.Op.Plan.NameKey}.Slug()
+	var adopted bool
+	var all errgroup.Group
+	all.Go(func() error { return w.insertAdmin(ctx, admin) })
+	if w.proposed != nil {
+		all.Go(func() (err error) {
+			adopted, err = w.s.registry.Adopt(ctx, w.proposed, slug)
+			return err
+		})
+	}
+	all.Go(func() error { return w.x.Checkpoint(ctx, func(*master.Operation) {}) })
+	if err := all.Wait(); err != nil || adopted {
+		return err
+	}
+	return w.buildAnother(ctx)
+}
+
+// rebuild is build after a try of which it is not known how far it came.
+func (w *createWorkflow) rebuild(ctx context.Context) error {
+	op := w.x.Op
+	o, err := w.s.master.Organizations.Get(ctx, op.OrgID)
+	switch {
+	case errors.Is(err, docdb.ErrNotFound): // it was made active, and deleted since
+		return interrupted()
+	case err != nil:
+		return err
+	case o.Operation != op.ID: // it was made active
+		op.Plan.Target = o.Collection
+		return nil
+	}
+	if err := w.insertAdmin(ctx, w.admin()); err != nil {
+		return err
+	}
+	return w.buildAnother(ctx)
+}
+
+// buildAnother makes a collection of a name that is looked for.
+func (w *createWorkflow) buildAnother(ctx context.Context) error {
+	if err := w.move.Claim(ctx); err != nil {
+		return err
+	}
+	if err := w.s.registry.Create(ctx, w.x.Op.Plan.Target); err != nil {
+		return err
+	}
+	if err := w.x.Checkpoint(ctx, func(*master.Operation) {}); err != nil {
+		return err
+	}
+	return w.move.MarkLive(ctx)
 }
 
 // Forget implements operation.Workflow.
 func (w *createWorkflow) Forget(out master.Outcome) bool { return out == master.Failed }
 
-// insertAdmin is the one step that a crash can make impossible to repeat, since the hash is only in
-// the memory of this process. Then the create is undone.
-func (w *createWorkflow) insertAdmin(ctx context.Context) error {
-	p := w.x.Op.Plan
-	if w.hash == "" {
-		return w.needAdmin(ctx)
+// admin is the organization's first.
+func (w *createWorkflow) admin() *master.Admin {
+	op, p := w.x.Op, w.x.Op.Plan
+	return &master.Admin{
+		Meta: master.Meta{ID: p.AdminID}, OrgID: op.OrgID, Email: p.Email, EmailKey: p.EmailKey,
+		PasswordHash: w.hash, Role: org.RoleOwner, Credential: 1, Operation: op.ID,
+		CreatedAt: op.CreatedAt, UpdatedAt: op.CreatedAt,
 	}
-	err := w.s.master.Admins.Insert(ctx, &master.Admin{
-		Meta: master.Meta{ID: p.AdminID}, OrgID: w.x.Op.OrgID, Email: p.Email, EmailKey: p.EmailKey,
-		PasswordHash: w.hash, Role: org.RoleOwner, Credential: 1, Operation: w.x.Op.ID,
-		CreatedAt: w.x.Op.CreatedAt, UpdatedAt: w.x.Op.CreatedAt,
-	})
+}
+
+// insertAdmin is the one effect that a crash can make impossible to repeat, since the hash is only in
+// the memory of this process. Then the create is undone.
+func (w *createWorkflow) insertAdmin(ctx context.Context, a *master.Admin) error {
+	if a.PasswordHash == "" {
+		return w.needAdmin(ctx, a.ID)
+	}
+	err := w.s.master.Admins.Insert(ctx, a)
 	if errors.Is(err, docdb.ErrDuplicate) {
 		return nil
 	}
 	return err
 }
 
-func (w *createWorkflow) needAdmin(ctx context.Context) error {
-	_, err := w.s.master.Admins.Get(ctx, w.x.Op.Plan.AdminID)
+func (w *createWorkflow) needAdmin(ctx context.Context, id string) error {
+	_, err := w.s.master.Admins.Get(ctx, id)
 	if errors.Is(err, docdb.ErrNotFound) {
 		return interrupted()
 	}
@@ -218,10 +322,6 @@ func (w *createWorkflow) insertOrganization(ctx context.Context) error {
 	return err
 }
 
-func (w *createWorkflow) build(ctx context.Context) error {
-	return w.s.registry.Create(ctx, w.x.Op.Plan.Target)
-}
-
 func (w *createWorkflow) activate(ctx context.Context) error {
 	_, err := w.s.master.Organizations.ChangeKnown(ctx, w.x.Op.OrgID, w.inserted, func(o *master.Organization) (bool, error) {
 		if o.Operation != w.x.Op.ID { // done, and perhaps changed since
@@ -235,6 +335,9 @@ func (w *createWorkflow) activate(ctx context.Context) error {
 		o.State, o.Operation = org.StateActive, ""
 		return true, nil
 	})
+	if errors.Is(err, docdb.ErrNotFound) { // it was made active by an earlier try, and deleted since
+		return interrupted()
+	}
 	return err
 }
 
@@ -244,7 +347,7 @@ func (w *createWorkflow) Undo(ctx context.Context) error {
 	if err := w.removeOrganization(ctx); err != nil {
 		return err
 	}
-	if err := w.move.Discard(ctx); err != nil {
+	if err := w.s.registry.Discard(ctx, w.x.Op.ID); err != nil {
 		return err
 	}
 	if err := w.removeAdmins(ctx); err != nil {

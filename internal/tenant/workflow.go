@@ -62,21 +62,21 @@ func (w *workflow) Settled() bool { return !w.move.Doubtful() }
 
 // reserve reserves the plan's new name and new e-mail address.
 func (w *workflow) reserve(ctx context.Context) error {
-	p := w.x.Op.Plan
+	op, p := w.x.Op, &w.x.Op.Plan
+	var want []*master.Reservation
 	if key := changed(p.NameKey, p.OldNameKey); key != "" {
-		if err := w.reserveOne(ctx, master.Reservation{Meta: master.Meta{ID: master.NameReservation(key)}}, master.NameTaken); err != nil {
-			return err
-		}
+		want = append(want, &master.Reservation{Meta: master.Meta{ID: master.NameReservation(key)}})
 	}
 	if key := changed(p.EmailKey, p.OldEmailKey); key != "" {
-		return w.reserveOne(ctx, master.Reservation{Meta: master.Meta{ID: master.EmailReservation(key)}, AdminID: p.AdminID}, master.EmailTaken)
+		want = append(want, &master.Reservation{Meta: master.Meta{ID: master.EmailReservation(key)}, AdminID: p.AdminID})
 	}
-	return nil
-}
-
-func (w *workflow) reserveOne(ctx context.Context, want master.Reservation, taken func() *org.Error) error {
-	want.OrgID, want.Operation, want.CreatedAt = w.x.Op.OrgID, w.x.Op.ID, w.s.now()
-	return w.s.master.Reservations.Reserve(ctx, want, taken())
+	if len(want) == 0 {
+		return nil
+	}
+	for _, r := range want {
+		r.OrgID, r.Operation, r.CreatedAt = op.OrgID, op.ID, w.s.now()
+	}
+	return w.s.master.Reservations.ReserveAll(ctx, want...)
 }
 
 // withdraw releases what the operation has reserved.

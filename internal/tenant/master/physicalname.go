@@ -73,11 +73,23 @@ func (s *Names) Next(ctx context.Context, slug string) (string, error) {
 	return "", fmt.Errorf("find a name for a collection of %q: %w", slug, docdb.ErrExists)
 }
 
+// First implements Namer.
+func (s *Names) First(ctx context.Context, slug string) (bool, error) {
+	err := s.counts.Insert(ctx, firstOf(nameCountID(slug)))
+	if errors.Is(err, docdb.ErrDuplicate) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// firstOf is the count after the first name.
+func firstOf(id string) *NameCount { return &NameCount{Meta: Meta{ID: id}, Next: 2} }
+
 // count takes the next number of a slug. A number whose write got no answer is not used.
 func (s *Names) count(ctx context.Context, slug string) (int64, error) {
 	id := nameCountID(slug)
 	for range SwapAttempts {
-		err := s.counts.Insert(ctx, &NameCount{Meta: Meta{ID: id}, Next: 2})
+		err := s.counts.Insert(ctx, firstOf(id))
 		if !errors.Is(err, docdb.ErrDuplicate) {
 			return 1, err
 		}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/orgd/orgd/internal/docdb"
 )
 
@@ -25,6 +27,53 @@ type Registry struct {
 type Namer interface {
 	// Next returns a physical name for a slug that was never used and is given to no other caller.
 	Next(ctx context.Context, slug string) (string, error)
+	// First takes the slug's first name, and reports whether it was never used.
+	First(ctx context.Context, slug string) (bool, error)
+}
+
+// Propose enters the first name of a slug, for a collection that is built at the same time as Adopt
+// finds out whether the name may be used. It returns nil if the name is taken.
+//
+// The entry is live from the beginning, which spares a change of it later, and has no fencing token:
+// by this it is known that the collection, if it has documents although it is no organization's, is not
+// orgd's to drop.
+func (r *Registry) Propose(ctx context.Context, op *Operation, slug string) (*Collection, error) {
+	c := &Collection{
+		Meta: Meta{ID: PhysicalName(slug, 1)}, OrgID: op.OrgID, Operation: op.ID,
+		Generation: op.Plan.Generation, State: Live, CreatedAt: r.Now(),
+	}
+	err := r.Entries.Insert(ctx, c)
+	if errors.Is(err, docdb.ErrDuplicate) {
+		return nil, nil
+	}
+	return c, err
+}
+
+// Adopt creates the proposed collection, if nobody has ever had its name, and reports whether it did. If
+// not, the entry is gone. It is called once: see Claim for a try after that.
+func (r *Registry) Adopt(ctx context.Context, c *Collection, slug string) (bool, error) {
+	var unused, foreign bool
+	var both errgroup.Group
+	both.Go(func() (err error) {
+		unused, err = r.Names.First(ctx, slug)
+		return err
+	})
+	both.Go(func() error {
+		err := r.Tenant.Create(ctx, c.ID)
+		if foreign = errors.Is(err, docdb.ErrExists); foreign {
+			return nil
+		}
+		return err
+	})
+	switch err := both.Wait(); {
+	case err != nil:
+		return false, err
+	case foreign: // made without orgd, or by a version that did not count names
+		return false, r.Entries.Remove(ctx, c)
+	case !unused:
+		return false, r.Retire(ctx, c)
+	}
+	return true, nil
 }
 
 // Claim finds a name that was never used for the operation's collection, and enters it in the registry
@@ -70,7 +119,7 @@ func (r *Registry) claimed(ctx context.Context, op *Operation) (*Collection, err
 		if c.Token == op.Lease.Token {
 			return c, nil
 		}
-		if err := r.Retire(ctx, c); err != nil {
+		if err := r.GiveUp(ctx, c); err != nil {
 			return nil, err
 		}
 	}
@@ -141,11 +190,35 @@ func (r *Registry) Discard(ctx context.Context, opID string) error {
 		return err
 	}
 	for _, c := range claimed {
-		if err := r.Retire(ctx, c); err != nil {
+		if err := r.GiveUp(ctx, c); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// GiveUp retires a collection that no organization has. One that was only proposed is not dropped if it
+// has documents: nobody who uses orgd has written them.
+func (r *Registry) GiveUp(ctx context.Context, c *Collection) error {
+	if c.Token == 0 && c.State == Live {
+		switch empty, err := r.empty(ctx, c.ID); {
+		case err != nil:
+			return err
+		case !empty:
+			return r.Entries.Remove(ctx, c)
+		}
+	}
+	return r.Retire(ctx, c)
+}
+
+func (r *Registry) empty(ctx context.Context, name string) (bool, error) {
+	for _, err := range r.Tenant.Collection(name).Find(ctx, docdb.Query{Limit: 1}) {
+		if errors.Is(err, docdb.ErrNoCollection) {
+			return true, nil
+		}
+		return false, err
+	}
+	return true, nil
 }
 
 // DropOrphan drops a physical collection without an entry, and reports whether it had none. It claims

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -17,9 +18,26 @@ type Reservations struct {
 	Table[Reservation, *Reservation]
 }
 
-// Reserve takes a name or an e-mail address. taken is the refusal when another
-// organization has it.
-func (t Reservations) Reserve(ctx context.Context, want Reservation, taken *org.Error) error {
+// ReserveAll takes names and e-mail addresses. It refuses the first of which another organization has it;
+// the others may be taken then.
+func (t Reservations) ReserveAll(ctx context.Context, want ...*Reservation) error {
+	results, err := t.InsertMany(ctx, want)
+	if err != nil {
+		return err
+	}
+	for i, err := range results {
+		if errors.Is(err, docdb.ErrDuplicate) {
+			err = t.reserve(ctx, *want[i])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reserve takes one name or address.
+func (t Reservations) reserve(ctx context.Context, want Reservation) error {
 	for range SwapAttempts {
 		err := t.Insert(ctx, &want)
 		if !errors.Is(err, docdb.ErrDuplicate) {
@@ -33,7 +51,7 @@ func (t Reservations) Reserve(ctx context.Context, want Reservation, taken *org.
 			return err
 		}
 		if holder.OrgID != want.OrgID {
-			return taken
+			return want.taken()
 		}
 		if holder.Operation == want.Operation {
 			return nil
@@ -90,6 +108,14 @@ func (t Reservations) CheckAvailable(ctx context.Context, nameKey, emailKey stri
 	case err != nil || len(taken) == 0:
 		return err
 	case slices.ContainsFunc(taken, func(r *Reservation) bool { return r.ID == NameReservation(nameKey) }):
+		return NameTaken()
+	}
+	return EmailTaken()
+}
+
+// taken is the refusal when another organization has the name or address.
+func (r *Reservation) taken() *org.Error {
+	if strings.HasPrefix(r.ID, NameReservation("")) {
 		return NameTaken()
 	}
 	return EmailTaken()

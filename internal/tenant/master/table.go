@@ -85,6 +85,22 @@ func (t Table[T, P]) Insert(ctx context.Context, v P) error {
 	return err
 }
 
+// InsertMany adds documents with one message, and returns one error per document. As Insert, it is sent
+// once; if no answer came, the call's own error says so, and any of them may have been added.
+func (t Table[T, P]) InsertMany(ctx context.Context, vs []P) ([]error, error) {
+	raws := make([]bson.Raw, len(vs))
+	for i, v := range vs {
+		m := v.meta()
+		m.Version, m.Past = t.nextVersion(Version{}), nil
+		var err error
+		if raws[i], err = bson.Marshal(v); err != nil {
+			return nil, err
+		}
+	}
+	defer t.changing.Begin()()
+	return t.Collection.InsertMany(ctx, raws)
+}
+
 func (t Table[T, P]) nextVersion(was Version) Version {
 	if t.Versions == nil {
 		return newVersion()

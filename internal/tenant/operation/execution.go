@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/orgd/orgd/internal/docdb"
@@ -170,7 +171,7 @@ func (x *Execution) reach(ctx context.Context, at, next int) error {
 
 func (x *Execution) position() int {
 	for i, step := range x.steps {
-		if step.Name == x.Op.Step {
+		if step.Name == x.Op.Step || slices.Contains(step.Was, x.Op.Step) {
 			return i
 		}
 	}

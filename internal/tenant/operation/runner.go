@@ -47,6 +47,9 @@ type Step struct {
 	// a while ago: after a crash in either, this one is repeated first. So it must be repeatable
 	// when the next has had its effect, and decide the same again.
 	Joins bool
+	// Was are steps of earlier versions that this one has taken over: an operation that one of them has
+	// left there goes on with this one.
+	Was []string
 	// Accepts marks the step after which the operation cannot be refused because of its
 	// input any more.
 	Accepts bool

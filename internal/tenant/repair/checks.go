@@ -231,7 +231,7 @@ func (inv *inventory) strayEntries() (all []Finding) {
 			owner = fmt.Sprintf("organization %q is not there", c.OrgID)
 		}
 		switch {
-		case verdict == useless:
+		case verdict == useless, verdict == proposed && !inv.physical[c.ID]:
 			all = append(all, pending(c.ID, "is %s, and %s", c.State, owner))
 		case inv.physical[c.ID]:
 			all = append(all, broken(c.ID, "look at its documents: "+fromBackup+", or drop it and remove its entry", "is live, and %s", owner))

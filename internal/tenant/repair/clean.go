@@ -16,7 +16,7 @@ import (
 //
 // A record is read before the records that would give it a use, and removed only if it has not changed
 // since; and an operation that takes a left-over record into use changes it first (see
-// master.Reservations.Reserve). So no record in use is removed.
+// master.Reservations.ReserveAll). So no record in use is removed.
 func (s *Repairer) CleanUp(ctx context.Context, op *master.Operation) error {
 	mine := docdb.Eq("org_id", op.OrgID)
 	return errors.Join(
@@ -78,10 +78,28 @@ func (s *Repairer) cleanReservation(ctx context.Context, res *master.Reservation
 
 func (s *Repairer) cleanCollection(ctx context.Context, c *master.Collection) error {
 	over, o, err := s.ownerOf(ctx, c.Operation, c.OrgID)
-	if err != nil || judgeEntry(c, over, o, s.Now()) != useless {
+	if err != nil {
 		return err
 	}
-	return s.Registry.Retire(ctx, c)
+	switch judgeEntry(c, over, o, s.Now()) {
+	case useless:
+		return s.Registry.Retire(ctx, c)
+	case proposed:
+		return s.Registry.GiveUp(ctx, c)
+	}
+	return nil
+}
+
+// cleanLive is cleanCollection for collections of which nearly all are in use.
+func (s *Repairer) cleanLive(ctx context.Context, c *master.Collection) error {
+	if c.State != master.Live {
+		return nil
+	}
+	o, err := master.Found(s.Master.Organizations.Get(ctx, c.OrgID))
+	if err != nil || o != nil && o.Collection == c.ID {
+		return err
+	}
+	return s.cleanCollection(ctx, c)
 }
 
 func (s *Repairer) cleanAdmin(ctx context.Context, a *master.Admin) error {

@@ -47,9 +47,10 @@ const (
 type rounds struct {
 	mu sync.Mutex
 	// The _ids that the last round ended at; empty: at the beginning.
-	organizations, admins, reservations string
-	orphansAt                           time.Time
-	told                                map[string]bool // orphans that were reported
+	organizations, admins, reservations, collections string
+
+	orphansAt time.Time
+	told      map[string]bool // orphans that were reported
 }
 
 // Reconcile removes what dead instances have left behind, and what was kept for a time that is over.
@@ -61,7 +62,7 @@ func (s *Repairer) Reconcile(ctx context.Context, thorough bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if thorough {
-		r.organizations, r.admins, r.reservations, r.orphansAt = "", "", "", time.Time{}
+		r.organizations, r.admins, r.reservations, r.collections, r.orphansAt = "", "", "", "", time.Time{}
 	}
 	return errors.Join(
 		// In the order of CleanUp: a record that one function makes useless is removed by the next.
@@ -69,6 +70,7 @@ func (s *Repairer) Reconcile(ctx context.Context, thorough bool) error {
 		master.Round(ctx, s.Master.Reservations.Table, &r.reservations, thorough, s.cleanReservation),
 		master.ForEach(ctx, s.Master.Collections, docdb.Eq("state", master.Building), s.cleanCollection),
 		master.ForEach(ctx, s.Master.Collections, docdb.Eq("state", master.Retired), s.cleanCollection),
+		master.Round(ctx, s.Master.Collections, &r.collections, thorough, s.cleanLive),
 		master.Round(ctx, s.Master.Admins, &r.admins, thorough, s.cleanAdmin),
 		s.sweepOrphans(ctx),
 		s.dropDirtySets(ctx),

@@ -35,17 +35,20 @@ func reservationUsed(res *master.Reservation, over bool, o *master.Organization,
 type entryVerdict int
 
 const (
-	inUse   entryVerdict = iota // or kept for a while, or an operation's
-	lost                        // live, and no organization's: its data may be all there is
-	useless                     // to be dropped
+	inUse    entryVerdict = iota // or kept for a while, or an operation's
+	lost                         // live, and no organization's: its data may be all there is
+	useless                      // to be dropped
+	proposed                     // by a message that came too late: to be dropped if it is empty
 )
 
 // judgeEntry decides on a registered collection. A live one is never useless, whatever its owner: no
-// owner that dies leaves one behind, so that its organization was lost in another way.
+// owner that dies leaves one with documents behind, so that its organization was lost in another way.
 func judgeEntry(c *master.Collection, over bool, o *master.Organization, now time.Time) entryVerdict {
 	switch {
 	case !over, o != nil && (o.Operation != "" || o.Collection == c.ID):
 		return inUse
+	case c.State == master.Live && c.Token == 0:
+		return proposed
 	case c.State == master.Live:
 		return lost
 	case o != nil && c.Kept(now):
