@@ -3,8 +3,10 @@ package tenant_test
 import (
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
 	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 	"github.com/orgd/orgd/internal/org"
@@ -265,4 +267,71 @@ func TestETA(t *testing.T) {
 	if _, err := w.Update(t.Context(), p, tenant.UpdateInput{Migrate: true}); err != nil || seen == 0 {
 		t.Errorf("seen %d times, %v", seen, err)
 	}
+}
+
+// An organization whose name or address is reserved no more, whatever the reason, can have another: the update ends.
+func TestAnUpdateOfAnOrganizationWithoutItsReservationEnds(t *testing.T) {
+	for missing, in := range map[string]tenant.UpdateInput{
+		"name:acme":            {Name: ptr("Globex")},
+		"email:acme@x.example": {Email: ptr("globex@x.example")},
+	} {
+		t.Run(missing, func(t *testing.T) {
+			w := sharedWorld(t)
+			acme := w.create("Acme", "acme@x.example")
+			p := w.login("acme@x.example")
+			if err := w.engine.Database(masterDB).Collection("reservations").Delete(t.Context(), docdb.StringID(missing), docdb.Filter{}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Update(t.Context(), p, in); err != nil {
+				t.Errorf("it is told %v", err)
+			}
+			all, _, err := w.Operations(t.Context(), acme.ID, "", 1)
+			if err != nil || len(all) != 1 || all[0].Kind != "update" || all[0].State != org.OperationSucceeded {
+				t.Errorf("%+v, %v", all, err)
+			}
+			w.sound()
+		})
+	}
+}
+
+// The checkpoint after a claim fails, so the claim is tried again: the operation does not claim a second collection.
+func TestAClaimThatIsTriedAgainClaimsOneCollection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := faulty.New(model.New())
+		w := newWorld(t, f, plain, shared)
+		w.claimsTwice(f, "create", func() error {
+			_, err := w.Create(t.Context(), tenant.CreateInput{Name: "Acme", Email: "acme@x.example", Password: password})
+			return err
+		})
+		p := w.login("acme@x.example")
+		w.claimsTwice(f, "move", func() error {
+			_, err := w.Update(t.Context(), p, tenant.UpdateInput{Migrate: true})
+			return err
+		})
+	})
+}
+
+// claimsTwice has an operation try its claim twice: the first takes so long that a checkpoint is made after it, which
+// fails.
+func (w *world) claimsTwice(f *faulty.Engine, name string, operation func() error) {
+	w.t.Helper()
+	claimed, failed := 0, false
+	f.On(func(c faulty.Call) error {
+		switch {
+		case c.Op == "Insert" && c.Collection == "collections":
+			claimed++
+			time.Sleep(2 * time.Second)
+		case c.Op == "Replace" && c.Collection == "operations" && claimed == 1 && !failed:
+			failed = true
+			return docdb.ErrUnavailable
+		}
+		return nil
+	})
+	if err := operation(); err != nil || !failed {
+		w.t.Errorf("%s: the checkpoint failed: %t; it is told %v", name, failed, err)
+	}
+	if n := w.count("collections"); claimed != 1 || n != 1 {
+		w.t.Errorf("%s: it has claimed %d collections; %d are there after it", name, claimed, n)
+	}
+	w.sound()
 }

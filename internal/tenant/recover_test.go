@@ -2,6 +2,7 @@ package tenant_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
 	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
+	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
 
@@ -218,5 +220,77 @@ func putNumber(t *testing.T, d *tenant.Documents, n int) {
 	}
 	if _, _, err := d.Put(t.Context(), tenant.Condition{}, raw); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestAnUpdateThatArrivesTooLateNeverBegins: the process that sent an update has died, and the update arrives an hour
+// later, when its client may have made another change. The process that finds it may die at any of its calls: the
+// next one refuses it all the same.
+func TestAnUpdateThatArrivesTooLateNeverBegins(t *testing.T) {
+	for _, exclusive := range []bool{true, false} {
+		for _, mode := range []faulty.Mode{faulty.Before, faulty.After} {
+			t.Run(fmt.Sprintf("exclusive %t, %s", exclusive, mode), func(t *testing.T) {
+				t.Parallel() // most of it waits before it tries again
+				for k, died := 1, true; died; k++ {
+					died = foundTooLate(t, exclusive, mode, k)
+				}
+			})
+		}
+	}
+}
+
+// foundTooLate reports whether the process that finds the update made a k-th call, at which it died.
+func foundTooLate(t *testing.T, exclusive bool, mode faulty.Mode, k int) (died bool) {
+	e := model.New()
+	start := func(e docdb.Engine, hours int) (*tenant.Store, error) {
+		return tenant.Open(t.Context(), tenant.Config{
+			Engine: e, MasterDB: masterDB, TenantDB: tenantDB, Passwords: plainPasswords{}, Exclusive: exclusive,
+			Now: func() time.Time { return time.Date(2026, 11, 23, 12+hours, 0, 0, 0, time.UTC) },
+		})
+	}
+	sender := faulty.New(e)
+	s, err := start(sender, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, Store: s, engine: e}
+	w.create("Acme", "acme@x.example")
+	w.renameLate(sender)
+
+	finder := faulty.New(e)
+	finder.DieAt(k, mode)
+	if s, err := start(finder, 1); err == nil {
+		_, _ = s.Resume(t.Context())
+	}
+	_, died = finder.Died()
+	if w.Store, err = start(e, 2); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Resume(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Lookup(t.Context(), "Globex"); !errors.Is(err, org.NotFound) {
+		t.Errorf("died at call %d: it was carried out: %v", k, err)
+	}
+	w.sound()
+	return died
+}
+
+// renameLate has the process of an engine die when it has sent the update that renames Acme to Globex, which then
+// arrives.
+func (w *world) renameLate(sender *faulty.Engine) {
+	w.t.Helper()
+	p := w.login("acme@x.example")
+	sender.FailOn(faulty.Nth(1, "Insert", "operations", faulty.Late))
+	sender.On(func(faulty.Call) error {
+		if len(sender.Held()) == 1 {
+			sender.Kill()
+		}
+		return nil
+	})
+	_, err := w.Update(w.t.Context(), p, tenant.UpdateInput{Name: ptr("Globex")})
+	sender.Deliver()
+	if n := w.count("operations"); err == nil || n != 2 { // with the create
+		w.t.Fatalf("%d operations, and it is told %v", n, err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
 	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
 	"github.com/orgd/orgd/internal/org"
@@ -157,4 +158,39 @@ func loginEither(t *testing.T, s *tenant.Store, l lifecycle) org.Principal {
 	}
 	t.Error(fmt.Sprint("nobody can log in after ", l.name))
 	return org.Principal{}
+}
+
+// TestAStaleCreateActivatesNoInsertThatCameLater: the owner of a create inserts its organization twice, since the first
+// insert got no answer. While it stalls, another instance ends the create, and the organization is deleted; then
+// the first insert arrives, which looks like the owner's own.
+func TestAStaleCreateActivatesNoInsertThatCameLater(t *testing.T) {
+	c := &crashed{engine: model.New()}
+	stale, owner := c.instance(t, "a", 0)
+	_, other := c.instance(t, "b", 1)
+	beating(t, other)
+	stale.FailOn(faulty.Nth(1, "Insert", "organizations", faulty.Late))
+	arrived := false
+	stale.On(func(call faulty.Call) error {
+		if arrived || call.Op != "Replace" || call.Collection != "organizations" { // until it activates
+			return nil
+		}
+		if n, err := other.Resume(t.Context()); n != 1 || err != nil {
+			t.Errorf("resumed %d, %v", n, err)
+		}
+		deleteAll(t, other)
+		if _, err := other.Lookup(t.Context(), "Newco"); !errors.Is(err, org.NotFound) {
+			t.Errorf("it is not deleted: %v", err)
+		}
+		arrived = len(stale.Held()) == 1
+		stale.Deliver()
+		return nil
+	})
+	_, err := owner.Create(t.Context(), tenant.CreateInput{Name: "Newco", Email: "new@x.example", Password: password})
+	if !arrived || !errors.Is(err, org.OutcomeUnknown) {
+		t.Errorf("the insert arrived: %t; it is told %v", arrived, err)
+	}
+	if n := count(t, c.engine.Database(masterDB).Collection("organizations"), docdb.Filter{}); n != 0 {
+		t.Errorf("%d organizations are there, and it was deleted", n)
+	}
+	c.sound(t)
 }
