@@ -164,6 +164,7 @@ func (c *counting) inOrder() []measured {
 		{"createOrganization", "with a key", func() answer {
 			return c.do("POST", "/org/create", object("organization_name", "Initech", "email", newEmail(), "password", password), key).is(201)
 		}},
+		{"getOrganization", "for the first time", open(getPath("Acme"))},
 		{"getOrganization", "", open(getPath("Acme"))},
 		{"getOrganization", "with a token", acmes("GET", getPath("Acme"), "", 200)},
 		{"login", "", func() answer { return c.login(acme.email, acme.password).is(200) }},

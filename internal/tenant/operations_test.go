@@ -294,26 +294,27 @@ func TestAnUpdateOfAnOrganizationWithoutItsReservationEnds(t *testing.T) {
 	}
 }
 
-// The checkpoint after a claim fails, so the claim is tried again: the operation does not claim a second collection.
-func TestAClaimThatIsTriedAgainClaimsOneCollection(t *testing.T) {
+// The checkpoint after a claim fails, so the claim is tried again. A move does not claim a second collection; a create
+// gives up the one that it has proposed. One is left.
+func TestAClaimThatIsTriedAgainLeavesOneCollection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := faulty.New(model.New())
 		w := newWorld(t, f, plain, shared)
-		w.claimsTwice(f, "create", func() error {
+		w.claimsAgain(f, "create", 2, func() error {
 			_, err := w.Create(t.Context(), tenant.CreateInput{Name: "Acme", Email: "acme@x.example", Password: password})
 			return err
 		})
 		p := w.login("acme@x.example")
-		w.claimsTwice(f, "move", func() error {
+		w.claimsAgain(f, "move", 1, func() error {
 			_, err := w.Update(t.Context(), p, tenant.UpdateInput{Migrate: true})
 			return err
 		})
 	})
 }
 
-// claimsTwice has an operation try its claim twice: the first takes so long that a checkpoint is made after it, which
+// claimsAgain has an operation try its claim twice: the first takes so long that a checkpoint is made after it, which
 // fails.
-func (w *world) claimsTwice(f *faulty.Engine, name string, operation func() error) {
+func (w *world) claimsAgain(f *faulty.Engine, name string, claims int, operation func() error) {
 	w.t.Helper()
 	claimed, failed := 0, false
 	f.On(func(c faulty.Call) error {
@@ -330,8 +331,8 @@ func (w *world) claimsTwice(f *faulty.Engine, name string, operation func() erro
 	if err := operation(); err != nil || !failed {
 		w.t.Errorf("%s: the checkpoint failed: %t; it is told %v", name, failed, err)
 	}
-	if n := w.count("collections"); claimed != 1 || n != 1 {
-		w.t.Errorf("%s: it has claimed %d collections; %d are there after it", name, claimed, n)
+	if n := w.count("collections"); claimed != claims || n != 1 {
+		w.t.Errorf("%s: it has claimed %d collections, want %d; %d are there after it", name, claimed, claims, n)
 	}
 	w.sound()
 }
