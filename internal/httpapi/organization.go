@@ -64,7 +64,7 @@ func (h handlers) GetOrganization(ctx context.Context, req api.GetOrganizationRe
 
 // UpdateOrganization implements api.StrictServerInterface.
 func (h handlers) UpdateOrganization(ctx context.Context, req api.UpdateOrganizationRequestObject) (api.UpdateOrganizationResponseObject, error) {
-	p, err := request.Principal(ctx)
+	ctx, p, err := request.Admitted(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func (h handlers) UpdateOrganization(ctx context.Context, req api.UpdateOrganiza
 
 // DeleteOrganization implements api.StrictServerInterface.
 func (h handlers) DeleteOrganization(ctx context.Context, req api.DeleteOrganizationRequestObject) (api.DeleteOrganizationResponseObject, error) {
-	p, err := request.Principal(ctx)
+	ctx, p, err := request.Admitted(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -23,11 +23,11 @@ type logins struct {
 	reservations *master.Reservations
 	access       *access.Access
 	passwords    Passwords
-	hints        hints[account] // by addresses
+	hints        hints[accountIDs] // by addresses
 }
 
-// account is an admin's, and the organization's, ids.
-type account struct{ orgID, adminID string }
+// accountIDs are the ids of an admin and of the organization.
+type accountIDs struct{ orgID, adminID string }
 
 func (l *logins) principal(ctx context.Context, email, password string) (org.Principal, error) {
 	a, o, err := l.account(ctx, email)
@@ -73,7 +73,7 @@ func (l *logins) holder(ctx context.Context, key string) (*master.Admin, *master
 	if err != nil {
 		return nil, nil, err
 	}
-	ids := account{res.OrgID, res.AdminID}
+	ids := accountIDs{res.OrgID, res.AdminID}
 	a, o, err := l.of(ctx, ids, key)
 	if err == nil {
 		l.hints.note(key, ids)
@@ -82,7 +82,7 @@ func (l *logins) holder(ctx context.Context, key string) (*master.Admin, *master
 }
 
 // of returns the admin of those ids who has the address and may log in, or docdb.ErrNotFound.
-func (l *logins) of(ctx context.Context, ids account, key string) (*master.Admin, *master.Organization, error) {
+func (l *logins) of(ctx context.Context, ids accountIDs, key string) (*master.Admin, *master.Organization, error) {
 	o, a, err := l.access.Pair(ctx, ids.orgID, ids.adminID)
 	if err != nil {
 		return nil, nil, err

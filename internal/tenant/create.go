@@ -36,7 +36,7 @@ func (s *Store) Create(ctx context.Context, in CreateInput) (org.Organization, e
 	if made, err := s.creations.madeBefore(ctx, in.Claim); made != nil || err != nil {
 		return deref(made), fault.Of(err)
 	}
-	if err := s.creations.checkAvailable(ctx, name, email); err != nil {
+	if err := s.creations.taken.check(ctx, name.Key, email.Key); err != nil {
 		return org.Organization{}, fault.Of(err)
 	}
 	done, err := s.capacity.enroll(ctx)
@@ -45,7 +45,7 @@ func (s *Store) Create(ctx context.Context, in CreateInput) (org.Organization, e
 	}
 	o, err := s.creations.create(ctx, in, name, email)
 	done(err)
-	s.creations.noteTaken(err, name, email)
+	s.creations.taken.note(err, name.Key, email.Key)
 	return o, err
 }
 
@@ -58,29 +58,7 @@ type creations struct {
 	instance   string
 	leaseTTL   time.Duration
 	now        func() time.Time
-	// taken are the names and addresses that were refused.
-	taken hints[struct{}]
-}
-
-// checkAvailable refuses a name or an address that was taken before, and still is, at a fraction of the
-// cost of a create that is refused. Of others the create itself finds out.
-func (c *creations) checkAvailable(ctx context.Context, name org.Name, email org.Email) error {
-	_, nameTaken := c.taken.of(master.NameReservation(name.Key))
-	_, emailTaken := c.taken.of(master.EmailReservation(email.Key))
-	if !nameTaken && !emailTaken {
-		return nil
-	}
-	return c.workflows.master.Reservations.CheckAvailable(ctx, name.Key, email.Key)
-}
-
-// noteTaken remembers why a create was refused.
-func (c *creations) noteTaken(err error, name org.Name, email org.Email) {
-	switch {
-	case errors.Is(err, org.NameTaken):
-		c.taken.note(master.NameReservation(name.Key), struct{}{})
-	case errors.Is(err, org.EmailTaken):
-		c.taken.note(master.EmailReservation(email.Key), struct{}{})
-	}
+	taken      *taken
 }
 
 // create is Create after the checks that can be made beforehand.
@@ -176,7 +154,7 @@ type createWorkflow struct {
 
 func (s *workflows) create(hash string) func(*operation.Execution) operation.Workflow {
 	return func(x *operation.Execution) operation.Workflow {
-		return &createWorkflow{workflow: s.workflow(x), hash: hash}
+		return &createWorkflow{workflow: s.workflow(x, account{}), hash: hash}
 	}
 }
 
@@ -310,7 +288,7 @@ func (w *createWorkflow) insertOrganization(ctx context.Context) error {
 	p := w.x.Op.Plan
 	o := &master.Organization{
 		Meta: master.Meta{ID: w.x.Op.OrgID}, Name: p.Name, NameKey: p.NameKey, State: org.StateProvisioning,
-		AdminID: p.AdminID, Operation: w.x.Op.ID, Token: w.x.Op.Lease.Token, CreatedAt: w.x.Op.CreatedAt, UpdatedAt: w.x.Op.CreatedAt,
+		AdminID: p.AdminID, Credential: 1, Operation: w.x.Op.ID, Token: w.x.Op.Lease.Token, CreatedAt: w.x.Op.CreatedAt, UpdatedAt: w.x.Op.CreatedAt,
 	}
 	err := w.s.master.Organizations.Insert(ctx, o)
 	if errors.Is(err, docdb.ErrDuplicate) {

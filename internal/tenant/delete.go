@@ -60,17 +60,17 @@ type deletions struct {
 // requested returns the principal's organization, and the execution of a deletion that the principal asks
 // for.
 func (d *deletions) requested(ctx context.Context, p org.Principal) (*master.Organization, *operation.Execution, error) {
-	o, _, err := attachable(ctx, d.access, p)
+	begins, err := attachable(ctx, d.access, p)
 	if err != nil {
 		return nil, nil, fault.Of(err)
 	}
-	x, err := d.execution(p.OrgID, master.Plan{AdminID: p.AdminID, Credential: p.Credential})
-	return o, x, err
+	x, err := d.execution(p.OrgID, master.Plan{AdminID: p.AdminID, Credential: p.Credential}, begins)
+	return begins.org, x, err
 }
 
 // execution makes the execution of a new deletion, which is not stored yet.
-func (d *deletions) execution(orgID string, p master.Plan) (*operation.Execution, error) {
-	return d.runner.New(master.Delete, orgID, p, d.workflows.delete)
+func (d *deletions) execution(orgID string, p master.Plan, begins account) (*operation.Execution, error) {
+	return d.runner.New(master.Delete, orgID, p, d.workflows.delete(begins))
 }
 
 // deleteWorkflow removes an organization with all traces of it.
@@ -79,14 +79,16 @@ type deleteWorkflow struct {
 	dropped []string // collections
 }
 
-func (s *workflows) delete(x *operation.Execution) operation.Workflow {
-	return &deleteWorkflow{workflow: s.workflow(x)}
+func (s *workflows) delete(begins account) func(*operation.Execution) operation.Workflow {
+	return func(x *operation.Execution) operation.Workflow {
+		return &deleteWorkflow{workflow: s.workflow(x, begins)}
+	}
 }
 
 // Steps implements operation.Workflow.
 func (w *deleteWorkflow) Steps() []operation.Step {
 	return []operation.Step{
-		{Name: "attach", Do: w.attach, Accepts: true},
+		{Name: attachStep, Do: w.attach, Accepts: true},
 		{Name: "drain", Do: w.move.Drain, Joins: true}, // so that no write comes after the drop
 		{Name: "collections", Do: w.dropCollections, Joins: true},
 		// Before the admins: a client whose token is refused as revoked finds the name free.
@@ -133,13 +135,17 @@ func (w *deleteWorkflow) removeReservations(ctx context.Context) error {
 	return master.RemoveAll(ctx, w.s.master.Reservations.Table, docdb.Eq("org_id", w.x.Op.OrgID))
 }
 
-// removeOperations removes the organization's history. An operation that still runs is the
-// deletion itself, or waits to be refused, and is removed at its end.
+// removeOperations removes the organization's history. An operation that has not been attached waits to
+// be refused, and is removed at its end; one that has, and still runs, is about to end.
 func (w *deleteWorkflow) removeOperations(ctx context.Context) error {
-	for _, out := range []master.Outcome{master.Succeeded, master.Failed} {
-		if err := master.RemoveAll(ctx, w.s.master.Operations, docdb.And(docdb.Eq("org_id", w.x.Op.OrgID), docdb.Eq("outcome", out))); err != nil {
-			return err
-		}
+	all, err := w.s.master.Operations.Find(ctx, docdb.Eq("org_id", w.x.Op.OrgID))
+	if err != nil {
+		return err
 	}
-	return nil
+	return master.ForAll(ctx, all, func(ctx context.Context, op *master.Operation) error {
+		if op.ID == w.x.Op.ID || op.Outcome == master.Running && op.Step == attachStep {
+			return nil
+		}
+		return w.s.master.Operations.RemoveIf(ctx, op.ID, docdb.Eq("org_id", w.x.Op.OrgID))
+	})
 }

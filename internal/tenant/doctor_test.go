@@ -88,6 +88,9 @@ func entry(id, orgID, opID, state string) bson.D {
 	return bson.D{{Key: "_id", Value: id}, {Key: "org_id", Value: orgID}, {Key: "op_id", Value: opID}, {Key: "state", Value: state}}
 }
 
+// claimed is the entry of a collection that an owner has claimed.
+func claimed(entry bson.D) bson.D { return append(entry, bson.E{Key: "fence", Value: int64(1)}) }
+
 const someOperation = "019ab000-0000-7000-8000-000000000000"
 
 // stuck is an operation of an instance that is dead.
@@ -155,11 +158,14 @@ var ailments = []struct {
 	{"a retired collection of nobody", func(w *world, _ org.Organization) { w.plant("collections", entry("org_x", "gone", "gone", "retired")) },
 		[]string{"registry: org_x"}, nil},
 	{"a live collection of nobody", func(w *world, _ org.Organization) {
-		w.plant("collections", entry("org_x", "gone", "gone", "live"))
+		w.plant("collections", claimed(entry("org_x", "gone", "gone", "live")))
 		w.make(tenantDB, "org_x")
 	}, nil, []string{"registry: org_x"}},
-	{"a live entry without a collection", func(w *world, o org.Organization) { w.plant("collections", entry("org_x", o.ID, "gone", "live")) },
-		nil, []string{"registry: org_x"}},
+	{"a live entry without a collection", func(w *world, o org.Organization) {
+		w.plant("collections", claimed(entry("org_x", o.ID, "gone", "live")))
+	}, nil, []string{"registry: org_x"}},
+	{"an entry that was proposed too late", func(w *world, o org.Organization) { w.plant("collections", entry("org_x", o.ID, "gone", "live")) },
+		[]string{"registry: org_x"}, nil},
 	{"an orphan", func(w *world, _ org.Organization) { w.make(tenantDB, "org_x") }, nil, []string{"orphans: org_x"}},
 	{"an orphan of ours", func(w *world, _ org.Organization) {
 		w.create("Initech", "i@x.example")

@@ -119,12 +119,13 @@ func (s *Store) assemble(ctx context.Context) {
 		Operations: m.Operations, Logger: cfg.Logger, Now: cfg.Now, Instance: cfg.Instance, Alone: cfg.Exclusive,
 		LeaseTTL: cfg.LeaseTTL, Workflows: flows.byKind(), Turn: moveTurn(move.NewPlaces(cfg.MaxMoves)),
 	})
-	s.creations = &creations{
+	refused := &taken{reservations: &m.Reservations}
+	s.creations = &creations{taken: refused,
 		passwords: cfg.Passwords, operations: &m.Operations, runner: s.runner, workflows: flows,
 		instance: cfg.Instance, leaseTTL: cfg.LeaseTTL, now: cfg.Now,
 	}
 	s.updates = &updates{
-		access: s.access, reservations: &m.Reservations, passwords: cfg.Passwords, runner: s.runner, workflows: flows,
+		access: s.access, taken: refused, passwords: cfg.Passwords, runner: s.runner, workflows: flows,
 	}
 	s.deletions = &deletions{access: s.access, runner: s.runner, workflows: flows}
 	s.states = &states{organizations: &m.Organizations, logger: cfg.Logger, now: cfg.Now}

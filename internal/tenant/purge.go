@@ -27,7 +27,7 @@ type grace struct {
 // begin begins the time of grace: every request for the organization is refused, and it keeps
 // its data, its name and its addresses until the time is over.
 func (g *grace) begin(ctx context.Context, p org.Principal) (org.DeletionReceipt, error) {
-	if _, _, err := attachable(ctx, g.access, p); err != nil {
+	if _, err := attachable(ctx, g.access, p); err != nil {
 		return org.DeletionReceipt{}, fault.Of(err)
 	}
 	now := g.now()
@@ -79,7 +79,7 @@ func (g *grace) purgeDue(ctx context.Context) error {
 }
 
 func (g *grace) purge(ctx context.Context, o *master.Organization) error {
-	x, err := g.deletions.execution(o.ID, master.Plan{AdminID: o.AdminID, Purge: true})
+	x, err := g.deletions.execution(o.ID, master.Plan{AdminID: o.AdminID, Purge: true}, account{})
 	if err != nil {
 		return err
 	}

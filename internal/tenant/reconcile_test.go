@@ -338,12 +338,21 @@ func TestReconcileGoesThroughEverythingPageByPage(t *testing.T) {
 	}
 }
 
+// A live collection whose organization is lost is not dropped; one that was only proposed, by a message that came too
+// late, if it is empty.
 func TestReconcileDropsALiveCollectionNever(t *testing.T) {
 	w := sharedWorld(t)
-	w.make(tenantDB, "org_lost")
-	w.plant("collections", bson.D{{Key: "_id", Value: "org_lost"}, {Key: "org_id", Value: "gone"}, {Key: "op_id", Value: "gone"}, {Key: "state", Value: "live"}})
+	for _, name := range []string{"org_lost", "org_foreign", "org_proposed"} {
+		w.make(tenantDB, name)
+		w.plant("collections", entry(name, "gone", "gone", "live"))
+	}
+	w.change("collections", "org_lost", "fence", int64(1))
+	w.put("org_foreign", bson.D{{Key: "_id", Value: 1}})
 	w.reconcile()
-	if got := w.physical(); !slices.Equal(got, []string{"org_lost"}) {
+	if got := w.physical(); !slices.Equal(got, []string{"org_foreign", "org_lost"}) {
 		t.Errorf("%q", got)
+	}
+	if n := w.count("collections"); n != 1 {
+		t.Errorf("%d registry entries", n)
 	}
 }

@@ -3,6 +3,8 @@ package tenant
 import (
 	"context"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant/access"
 	"github.com/orgd/orgd/internal/tenant/fault"
@@ -26,7 +28,9 @@ type UpdateInput struct {
 func (s *Store) Update(ctx context.Context, p org.Principal, in UpdateInput) (org.Organization, error) {
 	x, err := s.updates.execution(ctx, p, in)
 	if err == nil {
+		todo := x.Op.Plan
 		err = s.runner.Run(ctx, x)
+		s.updates.taken.note(err, todo.NameKey, todo.EmailKey)
 	}
 	if err != nil {
 		return org.Organization{}, err
@@ -41,38 +45,41 @@ func (s *Store) UpdateAsync(ctx context.Context, p org.Principal, in UpdateInput
 	if err != nil {
 		return org.Operation{}, err
 	}
-	return s.runner.Accept(ctx, x)
+	todo := x.Op.Plan
+	op, err := s.runner.Accept(ctx, x)
+	s.updates.taken.note(err, todo.NameKey, todo.EmailKey)
+	return op, err
 }
 
 // updates change organizations, each by one operation.
 type updates struct {
-	access       *access.Access
-	reservations *master.Reservations
-	passwords    Passwords
-	runner       *operation.Runner
-	workflows    *workflows
+	access    *access.Access
+	taken     *taken
+	passwords Passwords
+	runner    *operation.Runner
+	workflows *workflows
 }
 
 // execution makes the execution of a new update, which is not stored yet.
 func (u *updates) execution(ctx context.Context, p org.Principal, in UpdateInput) (*operation.Execution, error) {
-	todo, hash, err := u.prepare(ctx, p, in)
+	begins, err := attachable(ctx, u.access, p)
+	if err != nil {
+		return nil, fault.Of(err)
+	}
+	todo, hash, err := u.prepare(ctx, begins, p, in)
 	if err != nil {
 		return nil, err
 	}
-	return u.runner.New(master.Update, p.OrgID, todo, u.workflows.update(hash))
+	return u.runner.New(master.Update, p.OrgID, todo, u.workflows.update(hash, begins))
 }
 
 // prepare refuses what can be refused before an operation begins, and hashes
 // the new password, if there is one.
-func (u *updates) prepare(ctx context.Context, p org.Principal, in UpdateInput) (todo master.Plan, hash string, err error) {
-	o, a, err := attachable(ctx, u.access, p)
-	if err != nil {
-		return master.Plan{}, "", fault.Of(err)
-	}
-	if todo, err = planUpdate(o, a, p, in); err != nil {
+func (u *updates) prepare(ctx context.Context, begins account, p org.Principal, in UpdateInput) (todo master.Plan, hash string, err error) {
+	if todo, err = planUpdate(begins.org, begins.admin, p, in); err != nil {
 		return master.Plan{}, "", err
 	}
-	if err := u.reservations.CheckAvailable(ctx, changed(todo.NameKey, o.NameKey), changed(todo.EmailKey, a.EmailKey)); err != nil {
+	if err := u.taken.check(ctx, changed(todo.NameKey, begins.org.NameKey), changed(todo.EmailKey, begins.admin.EmailKey)); err != nil {
 		return master.Plan{}, "", fault.Of(err)
 	}
 	if in.Password != nil {
@@ -81,19 +88,6 @@ func (u *updates) prepare(ctx context.Context, p org.Principal, in UpdateInput) 
 		}
 	}
 	return todo, hash, nil
-}
-
-// attachable returns the principal's organization if a change may begin now. It saves the cost of an
-// operation that attach would refuse; attach decides.
-func attachable(ctx context.Context, all *access.Access, p org.Principal) (*master.Organization, *master.Admin, error) {
-	o, a, err := all.Authenticate(ctx, p)
-	if err != nil {
-		return nil, nil, err
-	}
-	if o.Operation != "" {
-		return nil, nil, o.InProgress()
-	}
-	return o, a, nil
 }
 
 // planUpdate keeps of the input what differs from the present values.
@@ -134,13 +128,15 @@ type updateWorkflow struct {
 	hash string
 	// staged is the admin with the new credentials waiting, as this owner wrote it; nil if it did not.
 	staged *master.Admin
+	// rotated is the admin after that; nil if this owner did not see it.
+	rotated *master.Admin
 	// detached is the organization as the update left it.
 	detached *master.Organization
 }
 
-func (s *workflows) update(hash string) func(*operation.Execution) operation.Workflow {
+func (s *workflows) update(hash string, begins account) func(*operation.Execution) operation.Workflow {
 	return func(x *operation.Execution) operation.Workflow {
-		return &updateWorkflow{workflow: s.workflow(x), hash: hash}
+		return &updateWorkflow{workflow: s.workflow(x, begins), hash: hash}
 	}
 }
 
@@ -148,8 +144,8 @@ func (s *workflows) update(hash string) func(*operation.Execution) operation.Wor
 func (w *updateWorkflow) Steps() []operation.Step {
 	stays := !w.x.Op.Plan.Migrate
 	steps := []operation.Step{
-		{Name: "attach", Do: w.attach, Joins: true},
-		{Name: "reserve", Do: w.reserve, Joins: true},
+		{Name: attachStep, Do: w.attach, Joins: true},
+		{Name: "reserve", Do: w.exchange, Joins: true},
 		// Its checkpoint keeps what the organization was, which the steps after the flip need.
 		{Name: "stage", Do: w.stage, Accepts: true},
 		{Name: move.ClaimStep, Do: w.move.Claim, Skip: stays, Joins: true},
@@ -159,14 +155,14 @@ func (w *updateWorkflow) Steps() []operation.Step {
 		{Name: "catch up", Do: w.move.CatchUp, Skip: stays, Joins: true},
 		{Name: "verify", Do: w.move.Verify, Skip: stays},
 		// After this step the update cannot be undone, and no later step refuses it.
-		{Name: move.FlipStep, Do: w.move.Flip, Joins: true},
+		{Name: move.FlipStep, Do: w.flip, Joins: true},
 		{Name: move.CredentialsStep, Do: w.rotate, Joins: true},
-		// The last before detach has a checkpoint: another update may begin with it, and the flip
-		// is not to be repeated then.
-		{Name: "release", Do: w.releaseOld, Joins: !stays},
+		{Name: "release", Do: w.releaseOld, Joins: true},
 		{Name: "enliven", Do: w.move.MarkLive, Skip: stays, Joins: true},
+		// The last before detach has a checkpoint: another move may begin with it, and what belongs to
+		// this one is not to be looked for again then.
 		{Name: "retire", Do: w.move.RetireSource, Skip: stays},
-		{Name: "detach", Do: w.detach},
+		{Name: "detach", Do: w.detach, Skip: !w.detachesLast()},
 	}
 	for i := range steps {
 		steps[i].Do = w.move.Guard(steps[i].Do)
@@ -174,14 +170,86 @@ func (w *updateWorkflow) Steps() []operation.Step {
 	return steps
 }
 
-// Forget implements operation.Workflow. An update that was refused before it was attached does not
-// belong to the organization's history.
+// Forget implements operation.Workflow. An update that was refused before it was attached, or for a name
+// or an address that is taken, does not belong to the organization's history.
 func (w *updateWorkflow) Forget(out master.Outcome) bool {
-	return out == master.Failed && w.x.Op.Plan.OldNameKey == ""
+	if out != master.Failed || w.x.Op.Refusal == nil {
+		return false
+	}
+	kind := w.x.Op.Refusal.Kind
+	return w.x.Op.Plan.OldNameKey == "" || kind == org.NameTaken || kind == org.EmailTaken
 }
 
 // rotates reports whether the update changes credentials.
 func rotates(p *master.Plan) bool { return p.Email != "" || p.Password }
+
+// detachesLast reports whether something follows the flip that no other update may get in between.
+// Otherwise the flip detaches.
+func (w *updateWorkflow) detachesLast() bool { return w.x.Op.Plan.Migrate || rotates(&w.x.Op.Plan) }
+
+// flip is the moment of the change. Without a move it may be repeated after another update has begun:
+// the organization is not this one's then, and has been changed.
+func (w *updateWorkflow) flip(ctx context.Context) error {
+	if w.x.Op.Plan.Migrate {
+		return w.move.Flip(ctx)
+	}
+	o, err := w.s.master.Organizations.ChangeKnown(ctx, w.x.Op.OrgID, w.move.Known(), func(o *master.Organization) (bool, error) {
+		if o.Operation != w.x.Op.ID {
+			return false, nil
+		}
+		if o.Token != w.x.Op.Lease.Token {
+			return false, master.ErrLeaseLost
+		}
+		if p := w.x.Op.Plan; p.Name != "" {
+			o.Name, o.NameKey = p.Name, p.NameKey
+		}
+		if !w.detachesLast() {
+			o.Operation = ""
+		}
+		o.UpdatedAt = w.s.now()
+		return true, nil
+	})
+	if err == nil {
+		w.move.Learn(o)
+		w.detached = o
+	}
+	return master.UnlessGone(err)
+}
+
+// exchange reserves the new name and address, and records in the plan which reservations to release after
+// the flip, since a later operation may reserve the same keys again.
+func (w *updateWorkflow) exchange(ctx context.Context) error {
+	var name, email string
+	p := w.x.Op.Plan
+	var all errgroup.Group
+	all.Go(func() error { return w.reserve(ctx) })
+	if changed(p.NameKey, p.OldNameKey) != "" {
+		all.Go(func() (err error) {
+			name, err = w.holder(ctx, master.NameReservation(p.OldNameKey))
+			return err
+		})
+	}
+	if changed(p.EmailKey, p.OldEmailKey) != "" {
+		all.Go(func() (err error) {
+			email, err = w.holder(ctx, master.EmailReservation(p.OldEmailKey))
+			return err
+		})
+	}
+	if err := all.Wait(); err != nil {
+		return err
+	}
+	w.x.Op.Plan.OldNameOperation, w.x.Op.Plan.OldEmailOperation = name, email
+	return nil
+}
+
+// holder returns the operation that made a reservation, empty if there is none.
+func (w *updateWorkflow) holder(ctx context.Context, id string) (opID string, err error) {
+	held, err := master.Found(w.s.master.Reservations.Get(ctx, id))
+	if held == nil {
+		return "", err
+	}
+	return held.Operation, nil
+}
 
 // stage stores the new credentials beside the old ones, until the flip.
 func (w *updateWorkflow) stage(ctx context.Context) error {
@@ -189,7 +257,8 @@ func (w *updateWorkflow) stage(ctx context.Context) error {
 	if !rotates(&p) {
 		return nil
 	}
-	a, err := w.s.master.Admins.Change(ctx, p.AdminID, func(a *master.Admin) (bool, error) {
+	known := w.admitted.Clone()
+	a, err := w.s.master.Admins.ChangeKnown(ctx, p.AdminID, known, func(a *master.Admin) (bool, error) {
 		if a.Next != nil && a.Next.Operation == w.x.Op.ID {
 			return false, nil
 		}
@@ -226,7 +295,7 @@ func (w *updateWorkflow) rotate(ctx context.Context) error {
 	if !rotates(&w.x.Op.Plan) {
 		return nil
 	}
-	_, err := w.s.master.Admins.ChangeKnown(ctx, w.x.Op.Plan.AdminID, w.staged, func(a *master.Admin) (bool, error) {
+	a, err := w.s.master.Admins.ChangeKnown(ctx, w.x.Op.Plan.AdminID, w.staged, func(a *master.Admin) (bool, error) {
 		next := a.Next
 		if next == nil || next.Operation != w.x.Op.ID {
 			return false, nil
@@ -242,6 +311,9 @@ func (w *updateWorkflow) rotate(ctx context.Context) error {
 		a.UpdatedAt = w.s.now()
 		return true, nil
 	})
+	if err == nil {
+		w.rotated = a
+	}
 	return master.UnlessGone(err)
 }
 
@@ -264,6 +336,11 @@ func (w *updateWorkflow) detach(ctx context.Context) error {
 			return false, nil
 		}
 		o.Operation = ""
+		if w.rotated != nil {
+			o.Credential = w.rotated.Credential
+		} else if rotates(&w.x.Op.Plan) {
+			o.Credential = 0
+		}
 		return true, nil
 	})
 	w.detached = o

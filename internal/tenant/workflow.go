@@ -30,18 +30,24 @@ type workflow struct {
 	s    *workflows
 	x    *operation.Execution
 	move *move.Move
+	// begins is what the request was admitted with; empty where that is not known.
+	begins account
+	// admitted is the admin as it was read when the operation was attached, or nil.
+	admitted *master.Admin
 }
 
 // byKind returns the workflow of each kind of operation.
 func (s *workflows) byKind() map[master.Kind]func(*operation.Execution) operation.Workflow {
 	return map[master.Kind]func(*operation.Execution) operation.Workflow{
 		master.Create: s.create(""),
-		master.Update: s.update(""),
-		master.Delete: s.delete,
+		master.Update: s.update("", account{}),
+		master.Delete: s.delete(account{}),
 	}
 }
 
-func (s *workflows) workflow(x *operation.Execution) workflow { return workflow{s, x, s.mover.New(x)} }
+func (s *workflows) workflow(x *operation.Execution, begins account) workflow {
+	return workflow{s: s, x: x, move: s.mover.New(x), begins: begins}
+}
 
 // Acquired implements operation.Workflow.
 func (w *workflow) Acquired(ctx context.Context, trusted bool) error {
@@ -93,34 +99,23 @@ func (w *workflow) withdraw(ctx context.Context) error {
 	return nil
 }
 
+// attachStep is the first step of every operation on an organization that exists.
+const attachStep = "attach"
+
 // attach makes this operation the only one that may change the organization, and records in the plan
-// the organization's present values.
+// the organization's present values. It begins with what the request was admitted with: where the
+// organization is still the same, no other operation has changed it in between.
 func (w *workflow) attach(ctx context.Context) error {
-	p := &w.x.Op.Plan
-	var a *master.Admin
-	o, err := w.s.master.Organizations.Change(ctx, w.x.Op.OrgID, func(o *master.Organization) (_ bool, err error) {
-		// After the organization: if that is still the same when it is swapped, no other operation has
-		// changed the admin in between.
-		if a, err = w.s.master.Admins.Get(ctx, p.AdminID); err != nil {
-			return false, err
+	known, a := w.begins.org.Clone(), w.begins.admin
+	o, err := w.s.master.Organizations.ChangeKnown(ctx, w.x.Op.OrgID, known, func(o *master.Organization) (_ bool, err error) {
+		// After the organization, so that it is the admin of that time or a later one; unless the
+		// organization says that the one who was admitted is still the same.
+		if o != known || o.AdminID != a.ID || o.Credential != a.Credential {
+			if a, err = w.s.master.Admins.Get(ctx, w.x.Op.Plan.AdminID); err != nil {
+				return false, err
+			}
 		}
-		if o.Operation == w.x.Op.ID {
-			return false, nil
-		}
-		if master.CredentialOf(o, a) != p.Credential {
-			return false, master.Revoked()
-		}
-		if err := o.CheckUsable(); err != nil {
-			return false, err
-		}
-		if o.Operation != "" {
-			return false, o.InProgress()
-		}
-		o.Operation, o.Token = w.x.Op.ID, w.x.Op.Lease.Token
-		if w.x.Op.Kind == master.Delete {
-			o.State = org.StateDeleting
-		}
-		return true, nil
+		return w.attachTo(o, a)
 	})
 	if errors.Is(err, docdb.ErrNotFound) {
 		return master.Revoked()
@@ -128,35 +123,31 @@ func (w *workflow) attach(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.begins.org, w.admitted = nil, a
 	w.move.Learn(o)
-	p.OldNameKey, p.OldEmailKey = o.NameKey, a.EmailKey
-	p.Source, p.Generation = o.Collection, o.Generation+1
-	return w.noteReservations(ctx)
+	w.x.Op.Plan.Begin(o, a)
+	return nil
 }
 
-// noteReservations records in the plan which reservations to release after the flip, since a later
-// operation may reserve the same keys again.
-func (w *workflow) noteReservations(ctx context.Context) error {
-	p := &w.x.Op.Plan
-	if changed(p.NameKey, p.OldNameKey) != "" {
-		held, err := master.Found(w.s.master.Reservations.Get(ctx, master.NameReservation(p.OldNameKey)))
-		if err != nil {
-			return err
-		}
-		if held != nil {
-			p.OldNameOperation = held.Operation
-		}
+// attachTo returns false if the operation is attached already.
+func (w *workflow) attachTo(o *master.Organization, a *master.Admin) (bool, error) {
+	if o.Operation == w.x.Op.ID {
+		return false, nil
 	}
-	if changed(p.EmailKey, p.OldEmailKey) != "" {
-		held, err := master.Found(w.s.master.Reservations.Get(ctx, master.EmailReservation(p.OldEmailKey)))
-		if err != nil {
-			return err
-		}
-		if held != nil {
-			p.OldEmailOperation = held.Operation
-		}
+	if master.CredentialOf(o, a) != w.x.Op.Plan.Credential {
+		return false, master.Revoked()
 	}
-	return nil
+	if err := o.CheckUsable(); err != nil {
+		return false, err
+	}
+	if o.Operation != "" {
+		return false, o.InProgress()
+	}
+	o.Operation, o.Token = w.x.Op.ID, w.x.Op.Lease.Token
+	if w.x.Op.Kind == master.Delete {
+		o.State = org.StateDeleting
+	}
+	return true, nil
 }
 
 func (w *workflow) removeAdmins(ctx context.Context) error {

@@ -59,15 +59,16 @@ func (g *Guard) admit(ec echo.Context) error {
 	if p == nil {
 		return nil
 	}
-	check := g.Store.Authenticate
-	if s.Endpoint.Watches() {
-		check = g.Store.AuthenticateWatcher
+	var err error
+	if ctx := ec.Request().Context(); s.Endpoint.Watches() {
+		_, err = g.Store.AuthenticateWatcher(ctx, *p)
+	} else {
+		s.Admission, err = g.Store.Admit(ctx, *p)
 	}
-	if _, err := check(ec.Request().Context(), *p); err != nil {
-		return err
+	if err == nil {
+		s.Principal, s.Bearer = p, nil
 	}
-	s.Principal, s.Bearer = p, nil
-	return nil
+	return err
 }
 
 // asUnauthenticated makes sure that a token that was not verified is never taken for a fault of

@@ -48,6 +48,8 @@ type State struct {
 	Token bool
 	// Principal is set once that token is known to be good, or nil.
 	Principal *org.Principal
+	// Admission is what was read to find that out, or nil.
+	Admission *tenant.Admission
 	// Bearer is what a token says that was issued here and has not expired, while the
 	// storage has not been asked whether it is still so; else nil.
 	Bearer *org.Principal
@@ -132,6 +134,16 @@ func Of(ctx context.Context) *State {
 		return s
 	}
 	return &State{}
+}
+
+// Admitted is Principal for a request for an operation, which begins in that context with what was read
+// when the request was authenticated.
+func Admitted(ctx context.Context) (context.Context, org.Principal, error) {
+	p, err := Principal(ctx)
+	if admission := Of(ctx).Admission; admission != nil {
+		ctx = admission.In(ctx)
+	}
+	return ctx, p, err
 }
 
 // Principal returns for whom the request acts. A request that reaches its handler without a

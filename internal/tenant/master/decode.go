@@ -64,6 +64,8 @@ func (o *Organization) setField(name string, v bson.RawValue) (ok bool) {
 		var state string
 		state, ok = v.StringValueOK()
 		o.StateBefore = org.State(state)
+	case "credential":
+		o.Credential, ok = v.Int64OK()
 	case "quota":
 		o.Quota, ok = quotaOf(v)
 	case "created_at":

@@ -22,6 +22,12 @@ func (op *Operation) Public() org.Operation {
 	return out
 }
 
+// Begin records what the organization and the admin are before the operation.
+func (p *Plan) Begin(o *Organization, a *Admin) {
+	p.OldNameKey, p.OldEmailKey = o.NameKey, a.EmailKey
+	p.Source, p.Generation = o.Collection, o.Generation+1
+}
+
 // CopyStep is the step whose progress is counted.
 const CopyStep = "copy"
 

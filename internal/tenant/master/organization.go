@@ -46,6 +46,15 @@ func (o *Organization) Clone() *Organization {
 	return &out
 }
 
+// Clone returns a copy of the admin.
+func (a *Admin) Clone() *Admin {
+	if a == nil {
+		return nil
+	}
+	out := *a
+	return &out
+}
+
 // Due reports whether the time of grace of a deleted organization is over.
 func (o *Organization) Due(now time.Time) bool {
 	return o.State == org.StateDeleting && o.PurgeAfter != nil && !now.Before(*o.PurgeAfter)

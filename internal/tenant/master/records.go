@@ -34,6 +34,9 @@ type Organization struct {
 	// it can be restored, to StateBefore.
 	PurgeAfter  *time.Time `bson:"purge_after,omitempty"`
 	StateBefore org.State  `bson:"state_before,omitempty"`
+	// Credential is the version of the admin's credentials as long as no operation is changing the
+	// organization; 0 if it is not known.
+	Credential int64 `bson:"credential,omitempty"`
 	// Quota is set if the operator has set a quota.
 	Quota *Quota `bson:"quota,omitempty"`
 

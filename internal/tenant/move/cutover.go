@@ -29,15 +29,9 @@ const (
 	longestPause = 5 * time.Second
 )
 
-// Flip is the moment of the change: name, collection and generation in one
-// compare-and-swap; with a move, while writes are blocked.
-func (m *Move) Flip(ctx context.Context) error {
-	if !m.x.Op.Plan.Migrate {
-		_, err := m.record.advance(ctx, m.cutOver.commit)
-		return err
-	}
-	return m.cutOver.run(ctx)
-}
+// Flip is the moment of the move: name, collection and generation in one
+// compare-and-swap, while writes are blocked.
+func (m *Move) Flip(ctx context.Context) error { return m.cutOver.run(ctx) }
 
 // cutOver hands an organization over to the target of its move.
 type cutOver struct {
@@ -95,21 +89,19 @@ func (c *cutOver) flipped(ctx context.Context) (bool, error) {
 // errUnblocked says that writes went on before all documents were brought over.
 var errUnblocked = errors.New("writes were blocked for too long")
 
-// commit applies the plan's new values to the organization.
+// commit applies the plan's new name and collection to the organization.
 func (c *cutOver) commit(o *master.Organization) error {
 	p := c.x.Op.Plan
-	if p.Migrate && (o.Move == nil || o.Move.Target != p.Target) {
+	if o.Move == nil || o.Move.Target != p.Target {
 		return master.ErrLeaseLost
 	}
-	if p.Migrate && !o.WritesBlocked() {
+	if !o.WritesBlocked() {
 		return errUnblocked
 	}
 	if p.Name != "" {
 		o.Name, o.NameKey = p.Name, p.NameKey
 	}
-	if p.Migrate {
-		o.Collection, o.Generation, o.Move = p.Target, p.Generation, nil
-	}
+	o.Collection, o.Generation, o.Move = p.Target, p.Generation, nil
 	o.UpdatedAt = c.now()
 	return nil
 }

@@ -209,7 +209,7 @@ func (inv *inventory) strayReservations() (all []Finding) {
 	for _, res := range inv.reservations {
 		o := inv.organizationOf[res.OrgID]
 		switch {
-		case reservationUsed(res, inv.over(res.Operation), o, inv.adminOf[res.AdminID]):
+		case inv.busyWith[res.OrgID], reservationUsed(res, inv.over(res.Operation), o, inv.adminOf[res.AdminID]):
 		case o == nil:
 			all = append(all, pending(res.ID, "belongs to organization %q, which is not there", res.OrgID))
 		default:

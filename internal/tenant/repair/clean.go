@@ -85,9 +85,19 @@ func (s *Repairer) cleanCollection(ctx context.Context, c *master.Collection) er
 	case useless:
 		return s.Registry.Retire(ctx, c)
 	case proposed:
-		return s.Registry.GiveUp(ctx, c)
+		return s.cleanProposed(ctx, c)
 	}
 	return nil
+}
+
+// cleanProposed gives up a collection that its create has not adopted. If it has, its organization was
+// lost in another way.
+func (s *Repairer) cleanProposed(ctx context.Context, c *master.Collection) error {
+	op, err := master.Found(s.Master.Operations.Get(ctx, c.Operation))
+	if err != nil || op != nil && op.Plan.Target == c.ID {
+		return err
+	}
+	return s.Registry.GiveUp(ctx, c)
 }
 
 // cleanLive is cleanCollection for collections of which nearly all are in use.
