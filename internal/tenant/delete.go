@@ -3,6 +3,8 @@ package tenant
 import (
 	"context"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant/access"
@@ -76,12 +78,13 @@ func (d *deletions) execution(orgID string, p master.Plan, begins account) (*ope
 // deleteWorkflow removes an organization with all traces of it.
 type deleteWorkflow struct {
 	workflow
+	orgID   string   // of the operation, which a checkpoint may be writing
 	dropped []string // collections
 }
 
 func (s *workflows) delete(begins account) func(*operation.Execution) operation.Workflow {
 	return func(x *operation.Execution) operation.Workflow {
-		return &deleteWorkflow{workflow: s.workflow(x, begins)}
+		return &deleteWorkflow{workflow: s.workflow(x, begins), orgID: x.Op.OrgID}
 	}
 }
 
@@ -90,13 +93,23 @@ func (w *deleteWorkflow) Steps() []operation.Step {
 	return []operation.Step{
 		{Name: attachStep, Do: w.attach, Accepts: true},
 		{Name: "drain", Do: w.move.Drain, Joins: true}, // so that no write comes after the drop
-		{Name: "collections", Do: w.dropCollections, Joins: true},
 		// Before the admins: a client whose token is refused as revoked finds the name free.
-		{Name: "reservations", Do: w.removeReservations, Joins: true},
+		{Name: "collections", Do: beside(w.dropCollections, w.removeReservations), Joins: true, Was: []string{"reservations"}},
 		{Name: "admins", Do: w.removeAdmins, Joins: true},
 		{Name: "organization", Do: w.removeOrganization, Joins: true},
-		{Name: "answers", Do: w.forgetKeys, Joins: true},
-		{Name: "operations", Do: w.removeOperations},
+		// After the organization, for which nobody makes new ones then.
+		{Name: "operations", Do: beside(w.forgetKeys, w.removeOperations), Was: []string{"answers"}},
+	}
+}
+
+// beside is a step that has several effects, at the same time.
+func beside(effects ...func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		var all errgroup.Group
+		for _, effect := range effects {
+			all.Go(func() error { return effect(ctx) })
+		}
+		return all.Wait()
 	}
 }
 
@@ -132,7 +145,7 @@ func (w *deleteWorkflow) dropCollections(ctx context.Context) error {
 }
 
 func (w *deleteWorkflow) removeReservations(ctx context.Context) error {
-	return master.RemoveAll(ctx, w.s.master.Reservations.Table, docdb.Eq("org_id", w.x.Op.OrgID))
+	return master.RemoveAll(ctx, w.s.master.Reservations.Table, docdb.Eq("org_id", w.orgID))
 }
 
 // removeOperations removes the organization's history. An operation that has not been attached waits to

@@ -55,10 +55,10 @@ func (s *Keys) Forget(ctx context.Context, orgID string) error {
 	q := docdb.Query{Filter: docdb.Eq("org_id", orgID), Limit: forgetBatch}
 	for {
 		batch, err := s.entries.Query(ctx, q)
-		if err != nil || len(batch) == 0 {
+		if err != nil {
 			return err
 		}
-		if err := sideBySide(ctx, batch, s.forget); err != nil {
+		if err := sideBySide(ctx, batch, s.forget); err != nil || len(batch) < forgetBatch {
 			return err
 		}
 	}

@@ -41,9 +41,7 @@ func (o *Organization) setField(name string, v bson.RawValue) (ok bool) {
 	case "generation":
 		o.Generation, ok = v.Int64OK()
 	case "state":
-		var state string
-		state, ok = v.StringValueOK()
-		o.State = org.State(state)
+		o.State, ok = stateOf(v)
 	case "admin_id":
 		o.AdminID, ok = v.StringValueOK()
 	case "operation":
@@ -61,9 +59,7 @@ func (o *Organization) setField(name string, v bson.RawValue) (ok bool) {
 		at, ok = instant(v)
 		o.PurgeAfter = &at
 	case "state_before":
-		var state string
-		state, ok = v.StringValueOK()
-		o.StateBefore = org.State(state)
+		o.StateBefore, ok = stateOf(v)
 	case "credential":
 		o.Credential, ok = v.Int64OK()
 	case "quota":
@@ -129,6 +125,11 @@ func moveOf(v bson.RawValue) (*Move, bool) {
 		return s
 	}
 	return &Move{Phase: Phase(field("phase")), Target: field("target"), Dirty: field("dirty")}, ok
+}
+
+func stateOf(v bson.RawValue) (org.State, bool) {
+	state, ok := v.StringValueOK()
+	return org.State(state), ok
 }
 
 func instant(v bson.RawValue) (time.Time, bool) {
