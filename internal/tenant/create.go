@@ -5,10 +5,9 @@ import (
 	"errors"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
+	"github.com/orgd/orgd/internal/tenant/beside"
 	"github.com/orgd/orgd/internal/tenant/fault"
 	"github.com/orgd/orgd/internal/tenant/idempotency"
 	"github.com/orgd/orgd/internal/tenant/master"
@@ -171,16 +170,17 @@ func (w *createWorkflow) Steps() []operation.Step {
 // first collection that it may get.
 func (w *createWorkflow) begin(ctx context.Context) error {
 	slug := org.Name{Key: w.x.Op.Plan.NameKey}.Slug()
-	var all errgroup.Group
-	all.Go(func() error { return w.reserve(ctx) })
-	all.Go(func() error { return w.insertOrganization(ctx) })
-	if w.x.Fresh() {
-		all.Go(func() (err error) {
-			w.proposed, err = w.s.registry.Propose(ctx, w.x.Op, slug)
+	err := beside.All(
+		func() error { return w.reserve(ctx) },
+		func() error { return w.insertOrganization(ctx) },
+		func() (err error) {
+			if w.x.Fresh() {
+				w.proposed, err = w.s.registry.Propose(ctx, w.x.Op, slug)
+			}
 			return err
-		})
-	}
-	if err := all.Wait(); err != nil {
+		},
+	)
+	if err != nil {
 		return err
 	}
 	if w.proposed != nil {
@@ -197,16 +197,17 @@ func (w *createWorkflow) build(ctx context.Context) error {
 	}
 	admin, slug := w.admin(), org.Name{Key: w.x.Op.Plan.NameKey}.Slug()
 	var adopted bool
-	var all errgroup.Group
-	all.Go(func() error { return w.insertAdmin(ctx, admin) })
-	if w.proposed != nil {
-		all.Go(func() (err error) {
-			adopted, err = w.s.registry.Adopt(ctx, w.proposed, slug)
+	err := beside.All(
+		func() error { return w.insertAdmin(ctx, admin) },
+		func() (err error) {
+			if w.proposed != nil {
+				adopted, err = w.s.registry.Adopt(ctx, w.proposed, slug)
+			}
 			return err
-		})
-	}
-	all.Go(func() error { return w.x.Checkpoint(ctx, func(*master.Operation) {}) })
-	if err := all.Wait(); err != nil || adopted {
+		},
+		func() error { return w.x.Checkpoint(ctx, func(*master.Operation) {}) },
+	)
+	if err != nil || adopted {
 		return err
 	}
 	return w.buildAnother(ctx)

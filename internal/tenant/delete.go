@@ -3,11 +3,10 @@ package tenant
 import (
 	"context"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant/access"
+	"github.com/orgd/orgd/internal/tenant/beside"
 	"github.com/orgd/orgd/internal/tenant/fault"
 	"github.com/orgd/orgd/internal/tenant/master"
 	"github.com/orgd/orgd/internal/tenant/operation"
@@ -78,13 +77,12 @@ func (d *deletions) execution(orgID string, p master.Plan, begins account) (*ope
 // deleteWorkflow removes an organization with all traces of it.
 type deleteWorkflow struct {
 	workflow
-	orgID   string   // of the operation, which a checkpoint may be writing
 	dropped []string // collections
 }
 
 func (s *workflows) delete(begins account) func(*operation.Execution) operation.Workflow {
 	return func(x *operation.Execution) operation.Workflow {
-		return &deleteWorkflow{workflow: s.workflow(x, begins), orgID: x.Op.OrgID}
+		return &deleteWorkflow{workflow: s.workflow(x, begins)}
 	}
 }
 
@@ -93,23 +91,13 @@ func (w *deleteWorkflow) Steps() []operation.Step {
 	return []operation.Step{
 		{Name: attachStep, Do: w.attach, Accepts: true},
 		{Name: "drain", Do: w.move.Drain, Joins: true}, // so that no write comes after the drop
+		{Name: "collections", Do: w.dropCollections, Joins: true},
 		// Before the admins: a client whose token is refused as revoked finds the name free.
-		{Name: "collections", Do: beside(w.dropCollections, w.removeReservations), Joins: true, Was: []string{"reservations"}},
+		{Name: "reservations", Do: w.removeReservations, Joins: true},
 		{Name: "admins", Do: w.removeAdmins, Joins: true},
 		{Name: "organization", Do: w.removeOrganization, Joins: true},
 		// After the organization, for which nobody makes new ones then.
-		{Name: "operations", Do: beside(w.forgetKeys, w.removeOperations), Was: []string{"answers"}},
-	}
-}
-
-// beside is a step that has several effects, at the same time.
-func beside(effects ...func(context.Context) error) func(context.Context) error {
-	return func(ctx context.Context) error {
-		var all errgroup.Group
-		for _, effect := range effects {
-			all.Go(func() error { return effect(ctx) })
-		}
-		return all.Wait()
+		{Name: "operations", Do: w.forget, Was: []string{"answers"}},
 	}
 }
 
@@ -126,8 +114,12 @@ func (w *deleteWorkflow) attach(ctx context.Context) error {
 	return w.workflow.attach(ctx)
 }
 
-func (w *deleteWorkflow) forgetKeys(ctx context.Context) error {
-	return w.s.keys.Forget(ctx, w.x.Op.OrgID)
+// forget removes idempotency keys and history.
+func (w *deleteWorkflow) forget(ctx context.Context) error {
+	return beside.All(
+		func() error { return w.s.keys.Forget(ctx, w.x.Op.OrgID) },
+		func() error { return w.removeOperations(ctx) },
+	)
 }
 
 func (w *deleteWorkflow) dropCollections(ctx context.Context) error {
@@ -145,7 +137,7 @@ func (w *deleteWorkflow) dropCollections(ctx context.Context) error {
 }
 
 func (w *deleteWorkflow) removeReservations(ctx context.Context) error {
-	return master.RemoveAll(ctx, w.s.master.Reservations.Table, docdb.Eq("org_id", w.orgID))
+	return master.RemoveAll(ctx, w.s.master.Reservations.Table, docdb.Eq("org_id", w.x.Op.OrgID))
 }
 
 // removeOperations removes the organization's history. An operation that has not been attached waits to

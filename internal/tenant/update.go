@@ -3,10 +3,9 @@ package tenant
 import (
 	"context"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant/access"
+	"github.com/orgd/orgd/internal/tenant/beside"
 	"github.com/orgd/orgd/internal/tenant/fault"
 	"github.com/orgd/orgd/internal/tenant/master"
 	"github.com/orgd/orgd/internal/tenant/move"
@@ -221,21 +220,22 @@ func (w *updateWorkflow) flip(ctx context.Context) error {
 func (w *updateWorkflow) exchange(ctx context.Context) error {
 	var name, email string
 	p := w.x.Op.Plan
-	var all errgroup.Group
-	all.Go(func() error { return w.reserve(ctx) })
-	if changed(p.NameKey, p.OldNameKey) != "" {
-		all.Go(func() (err error) {
-			name, err = w.holder(ctx, master.NameReservation(p.OldNameKey))
+	err := beside.All(
+		func() error { return w.reserve(ctx) },
+		func() (err error) {
+			if changed(p.NameKey, p.OldNameKey) != "" {
+				name, err = w.holder(ctx, master.NameReservation(p.OldNameKey))
+			}
 			return err
-		})
-	}
-	if changed(p.EmailKey, p.OldEmailKey) != "" {
-		all.Go(func() (err error) {
-			email, err = w.holder(ctx, master.EmailReservation(p.OldEmailKey))
+		},
+		func() (err error) {
+			if changed(p.EmailKey, p.OldEmailKey) != "" {
+				email, err = w.holder(ctx, master.EmailReservation(p.OldEmailKey))
+			}
 			return err
-		})
-	}
-	if err := all.Wait(); err != nil {
+		},
+	)
+	if err != nil {
 		return err
 	}
 	w.x.Op.Plan.OldNameOperation, w.x.Op.Plan.OldEmailOperation = name, email

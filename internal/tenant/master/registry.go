@@ -5,9 +5,8 @@ import (
 	"errors"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/tenant/beside"
 )
 
 // Registry creates and drops physical collections. Each is claimed in `collections` before it is
@@ -53,19 +52,17 @@ func (r *Registry) Propose(ctx context.Context, op *Operation, slug string) (*Co
 // not, the entry is gone. It is called once: see Claim for a try after that.
 func (r *Registry) Adopt(ctx context.Context, c *Collection, slug string) (bool, error) {
 	var unused, foreign bool
-	var both errgroup.Group
-	both.Go(func() (err error) {
+	err := beside.All(func() (err error) {
 		unused, err = r.Names.First(ctx, slug)
 		return err
-	})
-	both.Go(func() error {
+	}, func() error {
 		err := r.Tenant.Create(ctx, c.ID)
 		if foreign = errors.Is(err, docdb.ErrExists); foreign {
 			return nil
 		}
 		return err
 	})
-	switch err := both.Wait(); {
+	switch {
 	case err != nil:
 		return false, err
 	case foreign: // made without orgd, or by a version that did not count names
