@@ -14,11 +14,9 @@ import (
 	"github.com/orgd/orgd/internal/tenant"
 )
 
-// What the storage is asked, where a process is alone.
-const (
-	authentication = "Get organizations, Get admins"
-	loggingIn      = "Get reservations, Get organizations, Get admins"
-)
+// What the storage is asked to authenticate a request, or a login that is not an address's first, where a
+// process is alone.
+const authentication = "Get organizations, Get admins"
 
 // The first organization's admin.
 const (

@@ -136,7 +136,7 @@ func TestLargeBodies(t *testing.T) {
 			t.Errorf("%d bytes: %d", len(fits)+1, got.status)
 		}
 	})
-	if asked := s.store.asked(); asked != loggingIn {
+	if asked := s.store.asked(); asked != authentication {
 		t.Errorf("a body that was refused reached the store, which asked: %s", asked)
 	}
 }

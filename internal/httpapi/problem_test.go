@@ -75,7 +75,9 @@ func TestProblems(t *testing.T) {
 			case errors.Is(c.err, org.TokenRevoked) || errors.Is(c.err, org.Suspended):
 				collection = "organizations" // which a bearer is let in by
 			case c.request == creating || c.request == updating:
-				call = "Find" // looks for the name and the address at once
+				call, collection = "Insert", "operations"
+			case c.request == logging:
+				collection = "admins"
 			}
 			s.store.answers(call, collection, c.err)
 			got := s.do(c.request.method, c.request.path, c.request.body, "X-Request-Id: r-1", s.bearer())
