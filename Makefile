@@ -102,6 +102,17 @@ bench: ## Measure orgd against what it is built on; writes bench/RESULTS.md (nee
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/docdb/embedded
 	$(GO) run ./bench -o bench/RESULTS.md
 
+PEER = bench/.peer
+
+$(PEER)/bin/uvicorn: bench/peer/fastapi/requirements.txt
+	$(PYTHON) -m venv $(PEER)
+	$(PEER)/bin/pip install --quiet --disable-pip-version-check -r bench/peer/fastapi/requirements.txt
+	@touch $@
+
+.PHONY: bench-peer
+bench-peer: $(PEER)/bin/uvicorn ## Measure orgd on MongoDB against a FastAPI program and the bare driver (a quiet machine; PEERFLAGS: see go run ./bench peer -h)
+	$(GO) run ./bench peer -python $(PEER)/bin/python $(PEERFLAGS)
+
 .PHONY: fuzz
 fuzz: ## Fuzz every fuzz test for FUZZTIME (default 30s) each
 	@for pkg in $$($(GO) list ./internal/...); do \

@@ -12,6 +12,11 @@
 //
 // compares orgd with another build of it: see the package against.
 //
+//	go run ./bench peer [-python PROGRAM] [-rounds N] [-window 2s]
+//
+// compares orgd on MongoDB with a FastAPI program of the mission's endpoints and with the
+// bare driver: see the package peer (`make bench-peer` installs what the program needs).
+//
 // It builds orgd, runs it as a process of its own with the defaults of a user,
 // apart from what a row says, and talks to it over the loopback interface.
 // Figures of a machine say little about another one, and on a busy machine little
@@ -44,6 +49,7 @@ import (
 	"github.com/orgd/orgd/bench/move"
 	"github.com/orgd/orgd/bench/move/phase"
 	"github.com/orgd/orgd/bench/organizations"
+	"github.com/orgd/orgd/bench/peer"
 	"github.com/orgd/orgd/bench/siege"
 	"github.com/orgd/orgd/bench/suite"
 )
@@ -93,6 +99,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	if len(args) > 0 && args[0] == "against" {
 		return against.Command(ctx, args[1:], stdout, stderr)
+	}
+	if len(args) > 0 && args[0] == "peer" {
+		return peer.Command(ctx, args[1:], stdout, stderr)
 	}
 	if len(args) > 0 && helpers[args[0]] != nil {
 		return suite.ExitCode(stderr, helpers[args[0]](ctx, args[1:], stdout))
@@ -157,9 +166,20 @@ func measure(ctx context.Context, selected []part, quick bool, rounds int, out s
 	text := s.Report(time.Now())
 	fmt.Fprint(stdout, text)
 	if err == nil && out != "" {
-		err = os.WriteFile(out, []byte(text), 0o644)
+		err = os.WriteFile(out, []byte(text+kept(out)), 0o644)
 	}
 	return err
+}
+
+// kept is the end of a file of results that another run has measured: what follows the
+// heading of `bench peer`.
+func kept(file string) string {
+	const heading = "\n## Against a FastAPI peer"
+	text, _ := os.ReadFile(file) // there need be none
+	if i := strings.Index(string(text), heading); i >= 0 {
+		return string(text[i:])
+	}
+	return ""
 }
 
 // helpers are the yardsticks, and what is measured without an orgd, that run as

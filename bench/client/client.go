@@ -129,8 +129,8 @@ func (c *leanClient) head() (status, length int, err error) {
 		if len(line) == 0 {
 			break
 		}
-		if value, ok := bytes.CutPrefix(line, contentLength); ok {
-			if length, err = strconv.Atoi(string(value)); err != nil {
+		if len(line) > len(contentLength) && bytes.EqualFold(line[:len(contentLength)], contentLength) {
+			if length, err = strconv.Atoi(string(line[len(contentLength):])); err != nil {
 				return 0, 0, err
 			}
 		}

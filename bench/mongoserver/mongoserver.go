@@ -21,10 +21,15 @@ import (
 	"github.com/orgd/orgd/bench/suite"
 )
 
-// The databases that orgd uses on a MongoDB server, dropped before and after.
+// The databases that orgd uses on a MongoDB server, and those of its yardsticks: a peer and
+// a loop with the bare driver. All are dropped before and after.
 const (
-	MasterDB = "bench_master"
-	TenantDB = "bench_tenant"
+	MasterDB     = "bench_master"
+	TenantDB     = "bench_tenant"
+	PeerMasterDB = "bench_peer_master"
+	PeerTenantDB = "bench_peer_tenant"
+	BareMasterDB = "bench_bare_master"
+	BareTenantDB = "bench_bare_tenant"
 )
 
 // With calls measure with the URI of a server. The databases are empty before, and are
@@ -106,7 +111,7 @@ func dropDatabases(ctx context.Context, uri string) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{MasterDB, TenantDB} {
+	for _, name := range []string{MasterDB, TenantDB, PeerMasterDB, PeerTenantDB, BareMasterDB, BareTenantDB} {
 		err = errors.Join(err, client.Database(name).Drop(ctx))
 	}
 	return errors.Join(err, client.Disconnect(ctx))
