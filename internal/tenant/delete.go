@@ -147,7 +147,7 @@ func (w *deleteWorkflow) removeOperations(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return master.ForAll(ctx, all, func(ctx context.Context, op *master.Operation) error {
+	return master.ForAllBeside(ctx, all, func(ctx context.Context, op *master.Operation) error {
 		if op.ID == w.x.Op.ID || op.Outcome == master.Running && op.Step == attachStep {
 			return nil
 		}

@@ -2,33 +2,14 @@ package idempotency
 
 import (
 	"context"
-	"errors"
 	"slices"
-	"sync"
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/tenant/master"
 )
 
-// Entries are read in batches, and removed several at a time: there may be very many, and the storage
-// takes as long for one as for several at the same time.
-const (
-	forgetBatch   = 256
-	forgetAtATime = 16
-)
-
-// sideBySide is master.ForAll with several calls at the same time.
-func sideBySide[P any](ctx context.Context, all []P, do func(context.Context, P) error) error {
-	var some sync.WaitGroup
-	errs := make([]error, forgetAtATime)
-	size := (len(all) + forgetAtATime - 1) / forgetAtATime
-	for i := range errs {
-		from, to := min(i*size, len(all)), min((i+1)*size, len(all))
-		some.Go(func() { errs[i] = master.ForAll(ctx, all[from:to], do) })
-	}
-	some.Wait()
-	return errors.Join(errs...)
-}
+// forgetBatch is how many entries are read at a time: there may be very many.
+const forgetBatch = 256
 
 // Expire removes the entries that are older than AnswersKept.
 func (s *Keys) Expire(ctx context.Context) error {
@@ -42,7 +23,7 @@ func (s *Keys) Expire(ctx context.Context) error {
 		if over < 0 {
 			over = len(batch)
 		}
-		if err := sideBySide(ctx, batch[:over], s.entries.Remove); err != nil || over < q.Limit {
+		if err := master.ForAllBeside(ctx, batch[:over], s.entries.Remove); err != nil || over < q.Limit {
 			return err
 		}
 	}
@@ -58,7 +39,7 @@ func (s *Keys) Forget(ctx context.Context, orgID string) error {
 		if err != nil {
 			return err
 		}
-		if err := sideBySide(ctx, batch, s.forget); err != nil || len(batch) < forgetBatch {
+		if err := master.ForAllBeside(ctx, batch, s.forget); err != nil || len(batch) < forgetBatch {
 			return err
 		}
 	}

@@ -3,8 +3,10 @@ package master
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/tenant/beside"
 )
 
 // Found returns nil if the document does not exist.
@@ -34,6 +36,20 @@ func ForAll[P any](ctx context.Context, all []P, do func(context.Context, P) err
 		}
 	}
 	return nil
+}
+
+// besideAtATime is how many calls ForAllBeside makes at the same time, since a storage takes as long for
+// one as for several.
+const besideAtATime = 16
+
+// ForAllBeside is ForAll with several calls at the same time.
+func ForAllBeside[P any](ctx context.Context, all []P, do func(context.Context, P) error) error {
+	size := (len(all) + besideAtATime - 1) / besideAtATime
+	var some []func() error
+	for part := range slices.Chunk(all, max(size, 1)) {
+		some = append(some, func() error { return ForAll(ctx, part, do) })
+	}
+	return beside.All(some...)
 }
 
 // pageSize is how many documents a Round reads.
@@ -67,13 +83,7 @@ func RemoveAll[T any, P Record[T]](ctx context.Context, t Table[T, P], f docdb.F
 	if err != nil {
 		return err
 	}
-	for _, v := range all {
-		err := t.RemoveIf(ctx, v.meta().ID, f)
-		if err != nil && !errors.Is(err, docdb.ErrNoMatch) {
-			return err
-		}
-	}
-	return nil
+	return ForAllBeside(ctx, all, func(ctx context.Context, v P) error { return t.RemoveIf(ctx, v.meta().ID, f) })
 }
 
 // ByID returns the documents by their _id.
