@@ -170,7 +170,7 @@ func (w *createWorkflow) Steps() []operation.Step {
 // first collection that it may get.
 func (w *createWorkflow) begin(ctx context.Context) error {
 	slug := org.Name{Key: w.x.Op.Plan.NameKey}.Slug()
-	err := beside.All(
+	return beside.All(
 		func() error { return w.reserve(ctx) },
 		func() error { return w.insertOrganization(ctx) },
 		func() (err error) {
@@ -180,13 +180,6 @@ func (w *createWorkflow) begin(ctx context.Context) error {
 			return err
 		},
 	)
-	if err != nil {
-		return err
-	}
-	if w.proposed != nil {
-		w.x.Op.Plan.Target = w.proposed.ID
-	}
-	return nil
 }
 
 // build makes the admin and the collection. The checkpoint beside them fails an owner that has stalled
@@ -207,6 +200,9 @@ func (w *createWorkflow) build(ctx context.Context) error {
 		},
 		func() error { return w.x.Checkpoint(ctx, func(*master.Operation) {}) },
 	)
+	if w.proposed != nil { // only now, since it is not to be stored before it is adopted
+		w.x.Op.Plan.Target = w.proposed.ID
+	}
 	if err != nil || adopted {
 		return err
 	}
