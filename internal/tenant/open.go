@@ -136,7 +136,7 @@ func (s *Store) assemble(ctx context.Context) {
 		deletions: s.deletions, logger: cfg.Logger, now: cfg.Now,
 	}
 	s.logins = &logins{reservations: &m.Reservations, access: s.access, passwords: cfg.Passwords}
-	s.leftovers = &leftovers{repairer: s.repairer, keys: s.keys, runner: s.runner}
+	s.leftovers = &leftovers{repairer: s.repairer, keys: s.keys, runner: s.runner, now: cfg.Now}
 	s.recovery = &recovery{operations: &m.Operations, runner: s.runner, phase: cfg.Phase, waits: cfg.RecoverFor}
 }
 

@@ -67,7 +67,7 @@ type Config struct {
 	// Exclusive; it finishes the rest in the background. Default 3 s.
 	RecoverFor time.Duration
 	// LeaseTTL is how long the owner of an operation may be silent before another instance
-	// resumes the operation. Default 12 s: since instances look for such operations every five
+	// resumes the operation. Default 12 s: since instances look for such operations every six
 	// seconds, a name that a killed create has reserved is free or in use after twenty seconds.
 	LeaseTTL time.Duration
 	// MaxOrganizations is how many organizations there may be; 0 is no limit.
