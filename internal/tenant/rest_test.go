@@ -5,9 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/docdb/docdbtest/faulty"
 	"github.com/orgd/orgd/internal/docdb/docdbtest/model"
+	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant"
 )
 
@@ -143,6 +146,37 @@ func TestAnInstanceThatWritesDoesNotRest(t *testing.T) {
 		t.Errorf("after it there are %d instances", n)
 	}
 	w.wants("ready", w.Ready(t.Context()), "")
+}
+
+// TestAWriteWithoutAnAnswerIsToldToMoves: its instance does not rest before the organization has moved.
+func TestAWriteWithoutAnAnswerIsToldToMoves(t *testing.T) {
+	e := model.New()
+	f := faulty.New(e)
+	a, b := newWorld(t, f, plain, shared, restful), newWorld(t, e, plain, shared, restful)
+	b.wants("a beat", b.Beat(t.Context()), "")
+	o := a.create("Acme", "acme@x.example")
+	p := a.login("acme@x.example")
+	raw, err := bson.Marshal(bson.D{{Key: "_id", Value: "doc"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.FailOn(faulty.Nth(1, "Insert", o.Collection, faulty.Late))
+	_, err = a.Documents(o.ID).Insert(t.Context(), raw)
+	a.wants("the write", err, org.OutcomeUnknown)
+	f.FailOn(nil)
+	a.wants("a beat", a.Beat(t.Context()), "")
+	if n := a.count("instances"); n != 1 {
+		t.Errorf("%d instances, one of which has something to tell", n)
+	}
+	beating(t, a.Store)
+	if _, err := b.Update(t.Context(), p, tenant.UpdateInput{Migrate: true}); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(30 * time.Second); a.count("instances") > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it never rests again")
+		}
+	}
 }
 
 // TestReadsDoNotEndARest.
