@@ -8,7 +8,6 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
-	"github.com/orgd/orgd/internal/tenant/fault"
 	"github.com/orgd/orgd/internal/tenant/master"
 	"github.com/orgd/orgd/internal/tenant/retry"
 )
@@ -169,7 +168,7 @@ func (s *Shared) insert(ctx context.Context) (*Instance, error) {
 	}
 	i := &Instance{Meta: master.Meta{ID: id}, SeenAt: s.Now(), Asks: []Ask{}}
 	if err := s.Instances.Insert(ctx, i); err != nil {
-		if fault.Indefinite(err) {
+		if !errors.Is(err, docdb.ErrUnavailable) { // it may be there, or arrive
 			s.self.abandon(id)
 		}
 		return nil, err
