@@ -19,15 +19,6 @@ import (
 	"github.com/orgd/orgd/internal/worker"
 )
 
-// resumeEvery is how often a search for unfinished operations of dead instances begins.
-const resumeEvery = 5 * time.Second
-
-// purgeEvery is how often a search for organizations whose time of grace is over begins.
-const purgeEvery = 5 * time.Second
-
-// reconcileEvery is how often a search for the remains of dead instances begins.
-const reconcileEvery = 30 * time.Second
-
 // issuer is the issuer and the audience of tokens.
 const issuer = "orgd"
 
@@ -132,12 +123,7 @@ func (a *App) serve(ctx context.Context, f *front) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		worker.Run(work, a.log,
-			worker.Job{Name: "resume operations", Every: resumeEvery, Do: a.store.Recover},
-			worker.Job{Name: "purge", Every: purgeEvery, Do: a.store.Purge},
-			worker.Job{Name: "reconcile", Every: reconcileEvery, Do: a.store.Reconcile},
-			worker.Job{Name: "heartbeat", Every: tenant.BeatEvery, Do: a.store.Beat},
-		)
+		worker.Run(work, a.log, Jobs(a.store)...)
 	}()
 	defer func() { stop(); <-done }()
 

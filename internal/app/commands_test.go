@@ -123,7 +123,7 @@ func startCounting(t *testing.T) *counting {
 		t.Fatal(err)
 	}
 	c := &counting{}
-	c.world, c.store = assemble(t, tenant.Config{Engine: engine, MasterDB: masterDB, TenantDB: tenantDB},
+	c.world, c.store = assemble(t, tenant.Config{Engine: engine, MasterDB: masterDB, TenantDB: tenantDB, RestAfter: time.Hour},
 		httpapi.Config{OperatorKey: isolationKey}, c.counted)
 	return c
 }

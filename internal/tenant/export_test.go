@@ -11,6 +11,7 @@ import (
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/tenant/access"
+	"github.com/orgd/orgd/internal/tenant/cluster"
 	"github.com/orgd/orgd/internal/tenant/master"
 	"github.com/orgd/orgd/internal/tenant/move"
 )
@@ -30,6 +31,9 @@ var parts = map[string]func(*Store){
 	"new names":       func(s *Store) { s.registry.Names = reusing{s.registry} },
 	"unique versions": (*Store).countVersions,
 	"steady rounds":   func(s *Store) { s.mover.Pace = func() move.Pace { return patient{} } },
+	"write count":     func(s *Store) { s.access.Cluster = hasty{s.access.Cluster} },
+	"join":            func(s *Store) { s.access.Cluster = sleepwalking{s.access.Cluster} },
+	"outdating":       func(s *Store) { s.cluster.(*cluster.Shared).Outdate = func() {} },
 	"fence": func(s *Store) {
 		s.access.Reader, s.mover.Verifier = heedless{s.access.Reader}, trusting{} // the comparison would find it
 	},
@@ -80,6 +84,22 @@ type credulous struct{ access.Reader }
 func (credulous) Again(_ context.Context, was *master.Organization) (*master.Organization, error) {
 	return was, nil
 }
+
+// hasty does not count the writes in progress: their instance rests in the middle of them.
+type hasty struct{ cluster.Coordination }
+
+func (h hasty) BeginWrite(ctx context.Context) (string, error) {
+	defer h.Coordination.EndWrite()
+	return h.Coordination.BeginWrite(ctx)
+}
+
+func (hasty) EndWrite() {}
+
+// sleepwalking lets an instance that rests write without joining.
+type sleepwalking struct{ cluster.Coordination }
+
+func (s sleepwalking) BeginWrite(context.Context) (string, error) { return s.Member(), nil }
+func (sleepwalking) EndWrite()                                    {}
 
 // heedless does not see that writes are blocked.
 type heedless struct{ access.Reader }

@@ -121,11 +121,18 @@ type history struct {
 	began time.Time
 	mu    sync.Mutex
 	ops   []porcupine.Operation
+	// unknown is how many clients were told that the outcome is unknown.
+	unknown int
 }
 
 func (h *history) now() int64 { return int64(time.Since(h.began)) }
 
 func (h *history) add(client int, c call, from int64, r reply) {
+	if r.kind == org.OutcomeUnknown {
+		h.mu.Lock()
+		h.unknown++
+		h.mu.Unlock()
+	}
 	op := porcupine.Operation{ClientId: client, Input: c, Call: from, Output: r, Return: h.now()}
 	switch r.kind {
 	case org.OutcomeUnknown:
@@ -286,9 +293,13 @@ type trial struct {
 	// skip is the part of the protocol that is left out.
 	skip string
 	slow bool
+	few  bool // clients
 	// late: messages may be.
 	late  bool
 	begun atomic.Bool
+	// rests has instances rest whenever they may; nobody dies, and the outcome of every call is known.
+	rests   bool
+	unknown int
 	// ids is how many documents clients write, and pace how long they rest at most:
 	// the checker's work grows fast with the calls on one document.
 	ids  int
@@ -346,7 +357,7 @@ func (tr *trial) clientsDuring(p org.Principal, f func(), access func(n int) *te
 		missed error
 	)
 	n := 8
-	if tr.slow {
+	if tr.slow || tr.few {
 		n = 4
 	}
 	for i := range n {
@@ -362,5 +373,6 @@ func (tr *trial) clientsDuring(p org.Principal, f func(), access func(n int) *te
 	if missed != nil {
 		tr.t.Log(missed)
 	}
+	tr.unknown = h.unknown
 	return h.check(tr.t) && missed == nil
 }

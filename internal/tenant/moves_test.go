@@ -119,10 +119,27 @@ type member struct {
 // patience is how long the instances of a test wait for each other: less than they
 // are used to, and more than an engine call takes.
 func (tr *trial) patience() (lease, deadAfter time.Duration) {
-	if tr.slow {
+	if tr.slow || tr.rests {
 		return 3 * time.Second, 6 * time.Second
 	}
 	return 150 * time.Millisecond, 300 * time.Millisecond
+}
+
+// restAfter is how long after its last write an instance rests: at the first chance, now and then, or
+// never while there are clients.
+func (tr *trial) restAfter() time.Duration {
+	if tr.rests {
+		return time.Nanosecond
+	}
+	return [...]time.Duration{time.Nanosecond, 5 * time.Millisecond, time.Minute}[tr.seed%3]
+}
+
+// beatWithin bounds the pause between the beats of an instance.
+func (tr *trial) beatWithin() time.Duration {
+	if tr.rests {
+		return time.Millisecond
+	}
+	return time.Minute
 }
 
 // start puts a new instance into a slot.
@@ -139,7 +156,13 @@ func (c *cluster) start(slot int) *member {
 	}
 	m.Store = openStore(c.tr.t, m.engine, func(cfg *tenant.Config) {
 		plain(cfg)
-		cfg.Instance, cfg.Exclusive, cfg.LeaseTTL, cfg.DeadAfter = name, false, lease, deadAfter
+		cfg.Instance, cfg.Exclusive, cfg.LeaseTTL, cfg.DeadAfter, cfg.RestAfter = name, false, lease, deadAfter, c.tr.restAfter()
+		if c.tr.rests {
+			cfg.MoveGrace = time.Hour // a write that goes to the source is lost, and not refused
+		}
+		if c.tr.skip != "" && !cfg.Skip(c.tr.skip) {
+			c.tr.t.Fatalf("there is no part %q", c.tr.skip)
+		}
 	})
 	every := func(d time.Duration, f func()) {
 		c.all.Go(func() {
@@ -149,7 +172,7 @@ func (c *cluster) start(slot int) *member {
 			}
 		})
 	}
-	every(deadAfter/30, func() { _ = m.Beat(ctx) })
+	every(min(deadAfter/30, c.tr.beatWithin()), func() { _ = m.Beat(ctx) })
 	every(20*time.Millisecond, func() { _, _ = m.Resume(ctx) })
 	c.mu.Lock()
 	c.slots[slot] = m

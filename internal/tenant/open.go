@@ -62,6 +62,7 @@ func (cfg Config) withDefaults() Config {
 	}
 	cfg.LeaseTTL = cmp.Or(cfg.LeaseTTL, 12*time.Second)
 	cfg.DeadAfter = cmp.Or(cfg.DeadAfter, 30*time.Second)
+	cfg.RestAfter = cmp.Or(cfg.RestAfter, 10*time.Second)
 	cfg.RecoverFor = cmp.Or(cfg.RecoverFor, 3*time.Second)
 	return cfg
 }
@@ -82,9 +83,11 @@ func newStore(ctx context.Context, cfg Config) *Store {
 		s.registry.Isolate = func(context.Context, string) error { return nil } // no message is late
 		s.access = access.New(s.master, tenant, s.cluster)
 	} else {
-		shared := &cluster.Shared{Instances: instances, Now: cfg.Now, DeadAfter: cfg.DeadAfter, Logger: cfg.Logger}
+		shared := &cluster.Shared{
+			Instances: instances, Now: cfg.Now, DeadAfter: cfg.DeadAfter, RestAfter: cfg.RestAfter, Logger: cfg.Logger,
+		}
 		s.cluster, s.access = shared, access.New(s.master, tenant, shared)
-		shared.Settle, shared.Outdate = s.access.Settle, s.access.Outdate
+		shared.Settle, shared.Outdate, shared.Unanswered = s.access.Settle, s.access.Outdate, s.access.Unanswered
 	}
 	s.data = data.NewStore(s.access, cfg.Now)
 	s.mover = &move.Mover{
@@ -135,7 +138,7 @@ func (s *Store) assemble(ctx context.Context) {
 	}
 	s.names = &names{master: m}
 	s.logins = &logins{reservations: &m.Reservations, access: s.access, passwords: cfg.Passwords}
-	s.leftovers = &leftovers{repairer: s.repairer, keys: s.keys, runner: s.runner}
+	s.leftovers = &leftovers{repairer: s.repairer, keys: s.keys, runner: s.runner, now: cfg.Now}
 	s.recovery = &recovery{operations: &m.Operations, runner: s.runner, phase: cfg.Phase, waits: cfg.RecoverFor}
 }
 

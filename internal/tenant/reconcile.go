@@ -12,25 +12,77 @@ import (
 	"github.com/orgd/orgd/internal/tenant/repair"
 )
 
-// Reconcile removes what dead instances have left behind, and what was kept for a time that is
-// over. Every instance calls it now and then. A call looks at a part of the databases, the next call
+// Reconcile removes what dead instances have left behind, and what was kept for a time that is over.
+// Every instance calls it now and then. A call looks at a part of the databases, the next call
 // at the next part.
 func (s *Store) Reconcile(ctx context.Context) error { return s.leftovers.remove(ctx, false) }
+
+// ReconcileInTime is Reconcile for a caller that calls it every ReconcileEvery. It does little as long as
+// this process has run no operation since it has looked everywhere: every quietEvery one part of
+// Reconcile, the next time the next. For what others leave there are always those that resume it.
+func (s *Store) ReconcileInTime(ctx context.Context) error { return s.leftovers.removeInTime(ctx) }
+
+// ReconcileEvery is how often a search for the remains of dead instances begins, and quietEvery how often
+// a part of it, of about a dozen, where there should be none.
+const (
+	ReconcileEvery = 30 * time.Second
+	quietEvery     = 90 * time.Second
+)
 
 // leftovers are what dead instances have left behind, and what was kept for a time that is over.
 type leftovers struct {
 	repairer *repair.Repairer
 	keys     *idempotency.Keys
 	runner   *operation.Runner
+	now      func() time.Time
+
+	// Of removeInTime, which one goroutine calls:
+	events uint64 // of the runner, when it was called last
+	laps   []int  // of the repairer, when an operation began or ended last
+	part   int    // what was done last
+	at     time.Time
 }
 
 // remove looks for them in a part of the databases; if thorough, everywhere.
 func (l *leftovers) remove(ctx context.Context, thorough bool) error {
-	return errors.Join(
-		l.repairer.Reconcile(ctx, thorough),
-		l.keys.Expire(ctx),
-		l.runner.ExpireForestalled(ctx, idempotency.AnswersKept),
-	)
+	var errs []error
+	for _, part := range l.parts(thorough) {
+		errs = append(errs, part(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+func (l *leftovers) parts(thorough bool) []func(context.Context) error {
+	return append(l.repairer.Parts(thorough), l.keys.Expire, func(ctx context.Context) error {
+		return l.runner.ExpireForestalled(ctx, idempotency.AnswersKept)
+	})
+}
+
+func (l *leftovers) removeInTime(ctx context.Context) error {
+	if !l.quiet() {
+		return l.remove(ctx, false)
+	}
+	if l.now().Sub(l.at) < quietEvery {
+		return nil
+	}
+	parts := l.parts(false)
+	l.at, l.part = l.now(), (l.part+1)%len(parts)
+	return parts[l.part](ctx)
+}
+
+// quiet reports whether the whole of each table was looked at since the last operation of this process:
+// the second lap from then on begins after it.
+func (l *leftovers) quiet() bool {
+	laps := l.repairer.Laps()
+	if events := l.runner.Events(); l.laps == nil || events != l.events {
+		l.events, l.laps = events, laps
+	}
+	for i, n := range laps {
+		if n < l.laps[i]+2 {
+			return false
+		}
+	}
+	return true
 }
 
 // A Doctor looks for inconsistencies in the databases of a Store. It needs no open Store, and is not

@@ -60,11 +60,14 @@ type Config struct {
 	// the instance. Default 30 s. The clocks of all instances must agree to within a third of
 	// this time.
 	DeadAfter time.Duration
+	// RestAfter is how long after its last write this process leaves the list of those that a move
+	// waits for, until the next. Default 10 s.
+	RestAfter time.Duration
 	// RecoverFor is how long Open waits for operations that a crash interrupted, with
 	// Exclusive; it finishes the rest in the background. Default 3 s.
 	RecoverFor time.Duration
 	// LeaseTTL is how long the owner of an operation may be silent before another instance
-	// resumes the operation. Default 12 s: since instances look for such operations every five
+	// resumes the operation. Default 12 s: since instances look for such operations every six
 	// seconds, a name that a killed create has reserved is free or in use after twenty seconds.
 	LeaseTTL time.Duration
 	// MaxOrganizations is how many organizations there may be; 0 is no limit.
@@ -134,7 +137,7 @@ func (s *Store) Ready(ctx context.Context) error {
 // Beat records that this process is alive, and answers the moves of other processes. The caller
 // calls it again and again, a thirtieth of DeadAfter after it has returned; during moves it takes a
 // few seconds. Without it the others soon take this process for dead, and its writes are
-// refused. With Exclusive it does nothing.
+// refused. With Exclusive, and while no client writes, it does nothing.
 func (s *Store) Beat(ctx context.Context) error { return s.cluster.Beat(ctx) }
 
 // Recover begins to resume every operation whose lease has expired, and the interrupted operations

@@ -22,10 +22,11 @@ type Access struct {
 	// Reader reads organizations and admins, and Dirty records which documents are written during moves.
 	Reader Reader
 	Dirty  DirtySets
+	// Cluster are the other processes.
+	Cluster cluster.Coordination
 
 	master     *master.Database
 	tenant     docdb.Database
-	cluster    cluster.Coordination
 	tracker    *drain.Tracker
 	cache      *cache
 	unanswered *unanswered
@@ -35,7 +36,7 @@ type Access struct {
 // the tenant database. It does no I/O.
 func New(m *master.Database, tenant docdb.Database, c cluster.Coordination) *Access {
 	a := &Access{
-		Dirty: NewDirtySets(m.Database), master: m, tenant: tenant, cluster: c, tracker: &drain.Tracker{},
+		Dirty: NewDirtySets(m.Database), Cluster: c, master: m, tenant: tenant, tracker: &drain.Tracker{},
 	}
 	if c.Alone() {
 		a.Reader = directReader{m}
@@ -63,7 +64,7 @@ func (a *Access) Outdate() { a.tracker.Outdate() }
 func (a *Access) Drain(ctx context.Context, orgID string) error {
 	var others error
 	var all sync.WaitGroup
-	all.Go(func() { others = a.cluster.DrainOthers(ctx, orgID) })
+	all.Go(func() { others = a.Cluster.DrainOthers(ctx, orgID) })
 	own := a.DrainOwn(ctx, orgID)
 	all.Wait()
 	return errors.Join(own, others)

@@ -56,7 +56,7 @@ func (d Data) As(p org.Principal) Data {
 }
 
 // Alone reports whether no other process can write the data.
-func (d *Data) Alone() bool { return d.access.cluster.Alone() }
+func (d *Data) Alone() bool { return d.access.Cluster.Alone() }
 
 // DrainOwn waits for the writes that this process has begun.
 func (d *Data) DrainOwn(ctx context.Context) error { return d.access.DrainOwn(ctx, d.orgID) }

@@ -2,6 +2,8 @@ package access
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -79,6 +81,31 @@ func (u *unanswered) in(orgID, collection string) []bson.RawValue {
 		ids = append(ids, id)
 	}
 	return ids
+}
+
+func (u *unanswered) organizations() []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Collect(maps.Keys(u.known))
+}
+
+// Unanswered reports whether a move has to hear from this process of a write that got no answer. Those
+// of organizations that have moved since, or are gone, do not matter any more.
+func (a *Access) Unanswered(ctx context.Context) (bool, error) {
+	for _, orgID := range a.unanswered.organizations() {
+		o, err := master.Found(a.master.Organizations.Get(ctx, orgID))
+		if err != nil {
+			return false, err
+		}
+		collection := ""
+		if o != nil {
+			collection = o.Collection
+		}
+		if len(a.unanswered.in(orgID, collection)) > 0 {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // RecordUnanswered makes the move compare, in its next round, the documents whose writes got no answer.

@@ -43,6 +43,7 @@ func (d *Data) enterOnce(ctx context.Context, change func(entry) (result, err er
 	if err != nil {
 		return err
 	}
+	defer d.access.Cluster.EndWrite()
 	result, err := change(e)
 	d.access.tracker.Leave(d.orgID, e.in)
 	if err != nil {
@@ -64,7 +65,7 @@ func (d *Data) writeInside(ctx context.Context, e entry, ids []bson.RawValue, f 
 			return nil, fault.NotDone(err)
 		}
 	}
-	if err := d.access.cluster.CheckTouch(); err != nil {
+	if err := d.access.Cluster.CheckTouch(); err != nil {
 		return nil, err
 	}
 	c, ok := d.limits.Writable(o, d.access.tenant.Collection(o.Collection))
@@ -82,7 +83,7 @@ func (d *Data) alterInside(ctx context.Context, e entry, f func(context.Context,
 	if e.o.Move != nil {
 		return nil, e.o.InProgress()
 	}
-	if err := d.access.cluster.CheckTouch(); err != nil {
+	if err := d.access.Cluster.CheckTouch(); err != nil {
 		return nil, err
 	}
 	return f(ctx, d.limits.Alterable(e.o, d.access.tenant.Collection(e.o.Collection))), nil
@@ -99,9 +100,12 @@ type entry struct {
 // writes are blocked the write waits uncounted, since the move waits for the writes that are counted.
 func (d *Data) enter(ctx context.Context) (entry, error) {
 	for began := time.Now(); ; {
-		// Before the reading: if this process joins again as another instance after it, the entry
-		// names the former instance, for which no move waits.
-		member := d.access.cluster.Member()
+		// Before the reading: an instance that joins has no earlier reading to rely on. If this process
+		// joins again as another one after it, the entry names the former, for which no move waits.
+		member, err := d.access.Cluster.BeginWrite(ctx)
+		if err != nil {
+			return entry{}, fault.NotDone(err)
+		}
 		in, drains := d.access.tracker.Enter(d.orgID)
 		if d.admitted {
 			if known := d.access.cache.of(d.orgID); known.good(drains) && d.limits.Known(known.o) {
@@ -114,6 +118,7 @@ func (d *Data) enter(ctx context.Context) (entry, error) {
 			return entry{member, in, o}, nil
 		}
 		d.access.tracker.Leave(d.orgID, in)
+		d.access.Cluster.EndWrite()
 		if open {
 			err = d.limits.Learn(ctx)
 		}
@@ -150,7 +155,7 @@ func (d *Data) confirm(ctx context.Context, e entry, result error) error {
 	gone := errors.Is(err, docdb.ErrNotFound)
 	if err == nil || gone {
 		var evicted bool
-		if evicted, err = d.access.cluster.Evicted(ctx, e.member); err == nil && !evicted {
+		if evicted, err = d.access.Cluster.Evicted(ctx, e.member); err == nil && !evicted {
 			return result
 		}
 	}

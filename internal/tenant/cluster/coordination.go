@@ -11,12 +11,18 @@ type Coordination interface {
 	// Alone reports whether no other process can use the databases: then unfinished operations
 	// have no owner, no message is late, and nothing changes but by this process.
 	Alone() bool
-	// Join registers this process, and Leave removes it.
+	// Join registers this process, which else its first write does. Leave removes it, and lets no
+	// write begin any more.
 	Join(ctx context.Context) error
 	Leave(ctx context.Context)
 	// Beat records that this process is alive, and answers the moves of the others.
 	Beat(ctx context.Context) error
-	// Member returns the id of the instance that this process is at this moment; it may change.
+	// BeginWrite counts a write that begins, before it reads what it relies on, and returns the id of
+	// the instance that it belongs to; EndWrite is called when its outcome is decided. In between
+	// movers wait for the writes of this process, unless they take it for dead.
+	BeginWrite(ctx context.Context) (member string, err error)
+	EndWrite()
+	// Member returns the id of the instance that this process is at this moment, empty if it is none.
 	Member() string
 	// Evicted reports whether the instance of that id was taken for dead, so that a
 	// move may not have waited for its writes.
@@ -43,6 +49,12 @@ func (Single) Leave(context.Context) {}
 
 // Beat implements Coordination.
 func (Single) Beat(context.Context) error { return nil }
+
+// BeginWrite implements Coordination.
+func (Single) BeginWrite(context.Context) (string, error) { return "", nil }
+
+// EndWrite implements Coordination.
+func (Single) EndWrite() {}
 
 // Member implements Coordination.
 func (Single) Member() string { return "" }

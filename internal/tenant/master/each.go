@@ -55,9 +55,9 @@ func ForAllBeside[P any](ctx context.Context, all []P, do func(context.Context, 
 // pageSize is how many documents a Round reads.
 const pageSize = 200
 
-// Round calls do for the next documents in the order of _id, or for all that follow, and moves place
-// behind them, or back to the beginning after the last.
-func Round[T any, P Record[T]](ctx context.Context, t Table[T, P], place *string, all bool, do func(context.Context, P) error) error {
+// Round calls do with the next documents in the order of _id, or page by page with all that follow, and
+// moves place behind them, or back to the beginning after the last.
+func Round[T any, P Record[T]](ctx context.Context, t Table[T, P], place *string, all bool, do func(context.Context, []P) error) error {
 	for {
 		q := docdb.Query{Limit: pageSize}
 		if *place != "" {
@@ -71,7 +71,7 @@ func Round[T any, P Record[T]](ctx context.Context, t Table[T, P], place *string
 		if len(some) == pageSize {
 			*place = some[pageSize-1].meta().ID
 		}
-		if err := ForAll(ctx, some, do); err != nil || *place == "" || !all {
+		if err := do(ctx, some); err != nil || *place == "" || !all {
 			return err
 		}
 	}

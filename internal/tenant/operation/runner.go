@@ -194,10 +194,18 @@ func (r *Runner) outlive(ctx context.Context) (context.Context, func()) {
 	return out, func() { stop(); cancel() }
 }
 
+// Events returns a number that differs whenever an operation of this process has begun, or ended.
+func (r *Runner) Events() uint64 {
+	r.active.mu.Lock()
+	defer r.active.mu.Unlock()
+	return r.active.events
+}
+
 // active are the operations that this process is running.
 type active struct {
 	mu     sync.Mutex
 	ids    map[string]struct{}
+	events uint64 // how many have begun, and how many have ended
 	closed bool
 	wg     sync.WaitGroup
 }
@@ -213,6 +221,7 @@ func (a *active) enter(id string) bool {
 		a.ids = map[string]struct{}{}
 	}
 	a.ids[id] = struct{}{}
+	a.events++
 	a.wg.Add(1)
 	return true
 }
@@ -221,6 +230,7 @@ func (a *active) leave(id string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.ids, id)
+	a.events++
 	a.wg.Done()
 }
 

@@ -40,7 +40,8 @@ const (
 	byFix      = "run orgd doctor --fix"
 	fromBackup = "restore the master database from a backup, or mend the document by hand"
 	// waitsFor is how long an expired lease may wait for an instance to take it, and stuckFor how long
-	// until the operator has to act.
+	// until the operator has to act. Whether an orgd is running the databases do not tell: those to which
+	// no client writes are not among the instances.
 	waitsFor = time.Minute
 	stuckFor = 10 * time.Minute
 )
@@ -84,7 +85,7 @@ func (inv *inventory) unfinished() (all []Finding) {
 			continue
 		}
 		tell := pending
-		if inv.attended() && waited > stuckFor {
+		if !inv.exclusive && waited > stuckFor {
 			tell = repairable
 		}
 		if !op.Kind.Known() {
@@ -94,11 +95,6 @@ func (inv *inventory) unfinished() (all []Finding) {
 		}
 	}
 	return all
-}
-
-// attended reports whether an orgd is running, which would resume the operations of others.
-func (inv *inventory) attended() bool {
-	return slices.ContainsFunc(inv.instances, func(m *cluster.Instance) bool { return inv.now.Sub(m.SeenAt) < waitsFor })
 }
 
 func (inv *inventory) danglingOperations() (all []Finding) {

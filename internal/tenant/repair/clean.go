@@ -100,18 +100,6 @@ func (s *Repairer) cleanProposed(ctx context.Context, c *master.Collection) erro
 	return s.Registry.GiveUp(ctx, c)
 }
 
-// cleanLive is cleanCollection for collections of which nearly all are in use.
-func (s *Repairer) cleanLive(ctx context.Context, c *master.Collection) error {
-	if c.State != master.Live {
-		return nil
-	}
-	o, err := master.Found(s.Master.Organizations.Get(ctx, c.OrgID))
-	if err != nil || o != nil && o.Collection == c.ID {
-		return err
-	}
-	return s.cleanCollection(ctx, c)
-}
-
 func (s *Repairer) cleanAdmin(ctx context.Context, a *master.Admin) error {
 	over, o, err := s.ownerOf(ctx, a.Operation, a.OrgID)
 	if err != nil || !over {

@@ -45,12 +45,16 @@ const (
 
 // rounds is the progress of this process's reconciler.
 type rounds struct {
-	mu sync.Mutex
-	// The _ids that the last round ended at; empty: at the beginning.
-	organizations, admins, reservations, collections string
+	mu                                               sync.Mutex
+	organizations, reservations, collections, admins round
+	orphansAt                                        time.Time
+	told                                             map[string]bool // orphans that were reported
+}
 
-	orphansAt time.Time
-	told      map[string]bool // orphans that were reported
+// round is the progress in one table.
+type round struct {
+	place string // the _id that the last page ended at; empty: at the beginning
+	laps  int    // how often the end has been reached
 }
 
 // Reconcile removes what dead instances have left behind, and what was kept for a time that is over.
@@ -58,25 +62,68 @@ type rounds struct {
 // repeated. A call looks at a part of the databases, the next call at the next part; or at everything,
 // if thorough.
 func (s *Repairer) Reconcile(ctx context.Context, thorough bool) error {
+	var errs []error
+	for _, part := range s.Parts(thorough) {
+		errs = append(errs, part(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// Parts are what Reconcile does, one after the other. Each can be done by itself.
+func (s *Repairer) Parts(thorough bool) []func(context.Context) error {
+	r := &s.rounds
+	parts := []func(context.Context) error{
+		// In the order of CleanUp: a record that one function makes useless is removed by the next.
+		lap(s.Master.Organizations, &r.organizations, thorough, each(s.cleanOrganization)),
+		lap(s.Master.Reservations.Table, &r.reservations, thorough, s.cleanReservations),
+		func(ctx context.Context) error {
+			return master.ForEach(ctx, s.Master.Collections, docdb.Eq("state", master.Building), s.cleanCollection)
+		},
+		func(ctx context.Context) error {
+			return master.ForEach(ctx, s.Master.Collections, docdb.Eq("state", master.Retired), s.cleanCollection)
+		},
+		lap(s.Master.Collections, &r.collections, thorough, s.cleanLive),
+		lap(s.Master.Admins, &r.admins, thorough, s.cleanAdmins),
+		func(ctx context.Context) error { return s.sweepOrphans(ctx, thorough) },
+		s.dropDirtySets,
+		s.Quarantine.Expire, // after the orphans, which are known by it
+		s.forgetInstances,
+	}
+	for i, part := range parts {
+		parts[i] = func(ctx context.Context) error {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return part(ctx)
+		}
+	}
+	return parts
+}
+
+// lap returns the part of Reconcile that goes through a table.
+func lap[T any, P master.Record[T]](t master.Table[T, P], r *round, thorough bool, clean func(context.Context, []P) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if thorough {
+			r.place = ""
+		}
+		err := master.Round(ctx, t, &r.place, thorough, clean)
+		if err == nil && r.place == "" {
+			r.laps++
+		}
+		return err
+	}
+}
+
+// each has every record of a page looked at.
+func each[P any](clean func(context.Context, P) error) func(context.Context, []P) error {
+	return func(ctx context.Context, page []P) error { return master.ForAll(ctx, page, clean) }
+}
+
+// Laps is how often Reconcile has reached the end of each table that it goes through.
+func (s *Repairer) Laps() []int {
 	r := &s.rounds
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if thorough {
-		r.organizations, r.admins, r.reservations, r.collections, r.orphansAt = "", "", "", "", time.Time{}
-	}
-	return errors.Join(
-		// In the order of CleanUp: a record that one function makes useless is removed by the next.
-		master.Round(ctx, s.Master.Organizations, &r.organizations, thorough, s.cleanOrganization),
-		master.Round(ctx, s.Master.Reservations.Table, &r.reservations, thorough, s.cleanReservation),
-		master.ForEach(ctx, s.Master.Collections, docdb.Eq("state", master.Building), s.cleanCollection),
-		master.ForEach(ctx, s.Master.Collections, docdb.Eq("state", master.Retired), s.cleanCollection),
-		master.Round(ctx, s.Master.Collections, &r.collections, thorough, s.cleanLive),
-		master.Round(ctx, s.Master.Admins, &r.admins, thorough, s.cleanAdmin),
-		s.sweepOrphans(ctx),
-		s.dropDirtySets(ctx),
-		s.Quarantine.Expire(ctx), // after the orphans, which are known by it
-		s.forgetInstances(ctx),
-	)
+	return []int{r.organizations.laps, r.reservations.laps, r.collections.laps, r.admins.laps}
 }
 
 // dropDirtySets drops the dirty sets of moves that are over. It lists the sets before it reads the
@@ -101,9 +148,9 @@ func (s *Repairer) dropDirtySets(ctx context.Context) error {
 // sweepOrphans drops physical collections without an entry that a late message has created after they
 // were dropped. Other orphans do not belong to orgd, or need a decision of the operator: it logs them,
 // once.
-func (s *Repairer) sweepOrphans(ctx context.Context) error {
+func (s *Repairer) sweepOrphans(ctx context.Context, thorough bool) error {
 	r := &s.rounds
-	if now := s.Now(); now.Sub(r.orphansAt) < orphansEvery {
+	if now := s.Now(); !thorough && now.Sub(r.orphansAt) < orphansEvery {
 		return nil
 	}
 	orphans, err := s.orphans(ctx)
