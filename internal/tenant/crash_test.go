@@ -62,6 +62,13 @@ func lifecycles() []lifecycle {
 			_, err := s.Create(ctx, tenant.CreateInput{Name: "Newco", Email: "new@x.example", Password: password})
 			return err
 		}, done: [2]string{"new@x.example", password}},
+		{name: "refused create", call: func(ctx context.Context, s *tenant.Store, _ org.Principal) error {
+			_, err := s.Create(ctx, tenant.CreateInput{Name: "Newco", Email: "acme@x.example", Password: password})
+			if errors.Is(err, org.EmailTaken) {
+				err = nil
+			}
+			return err
+		}, undone: acme, done: acme},
 		{name: "update everything", call: updating(tenant.UpdateInput{
 			Name: ptr("Globex"), Email: ptr("globex@x.example"), Password: ptr(rotated), Migrate: true,
 		}), undone: acme, done: [2]string{"globex@x.example", rotated}},

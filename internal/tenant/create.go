@@ -189,18 +189,18 @@ func (w *createWorkflow) build(ctx context.Context) error {
 		return w.rebuild(ctx)
 	}
 	admin, slug := w.admin(), org.Name{Key: w.x.Op.Plan.NameKey}.Slug()
-	var adopted bool
+	var made, adopted bool
 	err := beside.All(
 		func() error { return w.insertAdmin(ctx, admin) },
 		func() (err error) {
 			if w.proposed != nil {
-				adopted, err = w.s.registry.Adopt(ctx, w.proposed, slug)
+				made, adopted, err = w.s.registry.Adopt(ctx, w.proposed, slug)
 			}
 			return err
 		},
 		func() error { return w.x.Checkpoint(ctx, func(*master.Operation) {}) },
 	)
-	if w.proposed != nil { // only now, since it is not to be stored before it is adopted
+	if made { // and may have to be dropped; only now, since it is not to be stored before it is adopted
 		w.x.Op.Plan.Target = w.proposed.ID
 	}
 	if err != nil || adopted {

@@ -97,7 +97,7 @@ func (w *deleteWorkflow) Steps() []operation.Step {
 		{Name: "admins", Do: w.removeAdmins, Joins: true},
 		{Name: "organization", Do: w.removeOrganization, Joins: true},
 		// After the organization, for which nobody makes new ones then.
-		{Name: "operations", Do: w.forget, Was: []string{"answers"}},
+		{Name: "answers", Do: w.forget, Was: []string{"operations"}},
 	}
 }
 
@@ -114,12 +114,21 @@ func (w *deleteWorkflow) attach(ctx context.Context) error {
 	return w.workflow.attach(ctx)
 }
 
-// forget removes idempotency keys and history.
+// forget removes idempotency keys and history; the keys first: the retry of a create whose key is there,
+// and its operation is not, would create the organization again.
 func (w *deleteWorkflow) forget(ctx context.Context) error {
-	return beside.All(
+	var history []*master.Operation
+	err := beside.All(
 		func() error { return w.s.keys.Forget(ctx, w.x.Op.OrgID) },
-		func() error { return w.removeOperations(ctx) },
+		func() (err error) {
+			history, err = w.s.master.Operations.Find(ctx, docdb.Eq("org_id", w.x.Op.OrgID))
+			return err
+		},
 	)
+	if err != nil {
+		return err
+	}
+	return w.removeOperations(ctx, history)
 }
 
 func (w *deleteWorkflow) dropCollections(ctx context.Context) error {
@@ -128,7 +137,11 @@ func (w *deleteWorkflow) dropCollections(ctx context.Context) error {
 		return err
 	}
 	for _, c := range all {
-		if err := w.x.WithHeartbeat(ctx, func(ctx context.Context) error { return w.s.registry.Retire(ctx, c) }); err != nil {
+		drop := w.s.registry.GiveUp // what an operation has left behind
+		if source := w.x.Op.Plan.Source; c.ID == source || source == "" {
+			drop = w.s.registry.Retire
+		}
+		if err := w.x.WithHeartbeat(ctx, func(ctx context.Context) error { return drop(ctx, c) }); err != nil {
 			return err
 		}
 		w.dropped = append(w.dropped, c.ID)
@@ -142,12 +155,8 @@ func (w *deleteWorkflow) removeReservations(ctx context.Context) error {
 
 // removeOperations removes the organization's history. An operation that has not been attached waits to
 // be refused, and is removed at its end; one that has, and still runs, is about to end.
-func (w *deleteWorkflow) removeOperations(ctx context.Context) error {
-	all, err := w.s.master.Operations.Find(ctx, docdb.Eq("org_id", w.x.Op.OrgID))
-	if err != nil {
-		return err
-	}
-	return master.ForAllBeside(ctx, all, func(ctx context.Context, op *master.Operation) error {
+func (w *deleteWorkflow) removeOperations(ctx context.Context, history []*master.Operation) error {
+	return master.ForAllBeside(ctx, history, func(ctx context.Context, op *master.Operation) error {
 		if op.ID == w.x.Op.ID || op.Outcome == master.Running && op.Step == attachStep {
 			return nil
 		}

@@ -159,6 +159,8 @@ func (r reusing) Next(ctx context.Context, slug string) (string, error) {
 
 func (reusing) First(context.Context, string) (bool, error) { return true, nil }
 
+func (reusing) Used(context.Context, string) (bool, error) { return true, nil }
+
 // countVersions has versions that come again when a document does.
 func (s *Store) countVersions() {
 	next := func(was master.Version) master.Version {

@@ -138,7 +138,7 @@ func (g *grace) purge(ctx context.Context, o *master.Organization) error {
 // attachPurge is attach for the end of the time of grace. No admin asks for it, so there is no
 // credential to check.
 func (w *deleteWorkflow) attachPurge(ctx context.Context) error {
-	_, err := w.s.master.Organizations.Change(ctx, w.x.Op.OrgID, func(o *master.Organization) (bool, error) {
+	o, err := w.s.master.Organizations.Change(ctx, w.x.Op.OrgID, func(o *master.Organization) (bool, error) {
 		switch {
 		case o.Operation == w.x.Op.ID:
 			return false, nil
@@ -152,6 +152,9 @@ func (w *deleteWorkflow) attachPurge(ctx context.Context) error {
 	})
 	if errors.Is(err, docdb.ErrNotFound) {
 		return notDue()
+	}
+	if err == nil {
+		w.x.Op.Plan.Source = o.Collection
 	}
 	return err
 }

@@ -34,7 +34,11 @@ func (s *Store) Update(ctx context.Context, p org.Principal, in UpdateInput) (or
 	if err != nil {
 		return org.Organization{}, err
 	}
-	return x.Workflow().(*updateWorkflow).detached.Public(), nil
+	o := x.Workflow().(*updateWorkflow).detached
+	if o == nil { // it was deleted just after
+		return org.Organization{}, master.Revoked()
+	}
+	return o.Public(), nil
 }
 
 // UpdateAsync is Update for a caller that does not wait. It returns when the update is accepted,
@@ -343,7 +347,9 @@ func (w *updateWorkflow) detach(ctx context.Context) error {
 		}
 		return true, nil
 	})
-	w.detached = o
+	if err == nil {
+		w.detached = o
+	}
 	return master.UnlessGone(err)
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/org"
@@ -39,6 +40,18 @@ func PhysicalName(slug string, n int64) string {
 	return org.CollectionPrefix + slug + "." + strconv.FormatInt(n, 10)
 }
 
+// firstName returns the slug that a physical name is the first of, if it is the first.
+func firstName(name string) (slug string, first bool) {
+	slug = strings.TrimPrefix(name, org.CollectionPrefix)
+	return slug, !strings.Contains(slug, ".")
+}
+
+// NameOf reports whether a physical name is one of the slug's.
+func NameOf(name, slug string) bool {
+	first := PhysicalName(slug, 1)
+	return name == first || strings.HasPrefix(name, first+".")
+}
+
 // nameTries bounds how many names of a slug Next skips because collections of those names exist: made
 // without orgd, or by a version that did not count.
 const nameTries = 1000
@@ -54,7 +67,8 @@ func NewNames(m *Database, tenant docdb.Database) *Names {
 	return &Names{NewTable[NameCount](m.Database, "names"), tenant}
 }
 
-// Next implements Namer. It skips names of collections that exist already, which belong to others.
+// Next implements Namer. It skips names of collections that exist already, which belong to others, and
+// the first, which only First gives.
 func (s *Names) Next(ctx context.Context, slug string) (string, error) {
 	there, err := s.tenant.List(ctx, org.CollectionPrefix+slug)
 	if err != nil {
@@ -66,7 +80,7 @@ func (s *Names) Next(ctx context.Context, slug string) (string, error) {
 			return "", err
 		}
 		name := PhysicalName(slug, n)
-		if !slices.Contains(there, name) {
+		if n > 1 && !slices.Contains(there, name) {
 			return name, nil
 		}
 	}
@@ -80,6 +94,12 @@ func (s *Names) First(ctx context.Context, slug string) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// Used implements Namer.
+func (s *Names) Used(ctx context.Context, slug string) (bool, error) {
+	count, err := Found(s.counts.Get(ctx, nameCountID(slug)))
+	return count != nil, err
 }
 
 // firstOf is the count after the first name.

@@ -3,6 +3,7 @@ package master
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/orgd/orgd/internal/docdb"
@@ -22,12 +23,16 @@ type Registry struct {
 	Now     func() time.Time
 }
 
-// A Namer makes physical names.
+// A Namer makes physical names. It gives a name once, to one caller.
 type Namer interface {
-	// Next returns a physical name for a slug that was never used and is given to no other caller.
-	Next(ctx context.Context, slug string) (string, error)
-	// First takes the slug's first name, and reports whether it was never used.
+	// First takes the slug's first name, and reports whether it was never used. The name is entered
+	// in the registry before: who gives the entry up takes the name too, so that nobody gets it while
+	// the drop of its collection is under way.
 	First(ctx context.Context, slug string) (bool, error)
+	// Used reports whether the slug's first name was used.
+	Used(ctx context.Context, slug string) (bool, error)
+	// Next returns another physical name of the slug, which was never used.
+	Next(ctx context.Context, slug string) (string, error)
 }
 
 // Propose enters the first name of a slug, for a collection that is built at the same time as Adopt
@@ -48,29 +53,31 @@ func (r *Registry) Propose(ctx context.Context, op *Operation, slug string) (*Co
 	return c, err
 }
 
-// Adopt creates the proposed collection, if nobody has ever had its name, and reports whether it did. If
-// not, the entry is gone. It is called once: see Claim for a try after that.
-func (r *Registry) Adopt(ctx context.Context, c *Collection, slug string) (bool, error) {
+// Adopt creates the proposed collection, if nobody has ever had its name, and reports whether it is
+// adopted. If not, the entry is gone. made says that there was no collection before, also if there is
+// an error. It is called once: see Claim for a try after that.
+func (r *Registry) Adopt(ctx context.Context, c *Collection, slug string) (made, adopted bool, err error) {
 	var unused, foreign bool
-	err := beside.All(func() (err error) {
+	err = beside.All(func() (err error) {
 		unused, err = r.Names.First(ctx, slug)
 		return err
 	}, func() error {
 		err := r.Tenant.Create(ctx, c.ID)
-		if foreign = errors.Is(err, docdb.ErrExists); foreign {
+		made, foreign = err == nil, errors.Is(err, docdb.ErrExists)
+		if foreign {
 			return nil
 		}
 		return err
 	})
 	switch {
 	case err != nil:
-		return false, err
+		return made, false, err
 	case foreign: // made without orgd, or by a version that did not count names
-		return false, r.Entries.Remove(ctx, c)
+		return false, false, r.Entries.Remove(ctx, c)
 	case !unused:
-		return false, r.Retire(ctx, c)
+		return true, false, r.Retire(ctx, c)
 	}
-	return true, nil
+	return true, true, nil
 }
 
 // Claim finds a name that was never used for the operation's collection, and enters it in the registry
@@ -82,28 +89,72 @@ func (r *Registry) Claim(ctx context.Context, op *Operation, slug string, fresh 
 			return c, err
 		}
 	}
+	if NameOf(op.Plan.Source, slug) { // so that the first is used
+		return r.claimNext(ctx, op, slug)
+	}
+	c, err := r.claimFirst(ctx, op, slug)
+	if c == nil && err == nil {
+		return r.claimNext(ctx, op, slug)
+	}
+	return c, err
+}
+
+// claimFirst claims the slug's first name. It returns nil if that was used before.
+func (r *Registry) claimFirst(ctx context.Context, op *Operation, slug string) (*Collection, error) {
+	name := PhysicalName(slug, 1)
+	var there []string
+	var used bool
+	err := beside.All(func() (err error) {
+		used, err = r.Names.Used(ctx, slug)
+		return err
+	}, func() (err error) { // made without orgd, or by a version that did not count names
+		there, err = r.Tenant.List(ctx, name)
+		return err
+	})
+	if err != nil || used || slices.Contains(there, name) {
+		return nil, err
+	}
+	c, err := r.enter(ctx, op, name)
+	if c == nil || err != nil {
+		return nil, err
+	}
+	unused, err := r.Names.First(ctx, slug)
+	if err != nil || unused {
+		return c, err
+	}
+	return nil, r.Retire(ctx, c)
+}
+
+// claimNext claims another name of the slug than the first.
+func (r *Registry) claimNext(ctx context.Context, op *Operation, slug string) (*Collection, error) {
 	for range SwapAttempts {
 		name, err := r.Names.Next(ctx, slug)
 		if err != nil {
 			return nil, err
 		}
-		c := &Collection{
-			Meta: Meta{ID: name}, OrgID: op.OrgID, Operation: op.ID, Token: op.Lease.Token,
-			Generation: op.Plan.Generation, State: Building, CreatedAt: r.Now(),
-		}
-		err = r.Entries.Insert(ctx, c)
-		if err == nil {
-			return c, nil
-		}
-		if !errors.Is(err, docdb.ErrDuplicate) { // else the name is of an orgd that did not count them
-			return nil, err
+		c, err := r.enter(ctx, op, name)
+		if c != nil || err != nil { // else the name is of an orgd that did not count them
+			return c, err
 		}
 	}
 	return nil, docdb.ErrUnavailable
 }
 
+// enter registers a collection that the operation builds. It returns nil if the name is registered.
+func (r *Registry) enter(ctx context.Context, op *Operation, name string) (*Collection, error) {
+	c := &Collection{
+		Meta: Meta{ID: name}, OrgID: op.OrgID, Operation: op.ID, Token: op.Lease.Token,
+		Generation: op.Plan.Generation, State: Building, CreatedAt: r.Now(),
+	}
+	err := r.Entries.Insert(ctx, c)
+	if errors.Is(err, docdb.ErrDuplicate) {
+		return nil, nil
+	}
+	return c, err
+}
+
 // claimed returns the collection that an earlier try of the same owner claimed, whose checkpoint was
-// lost; nil if there is none.
+// lost; nil if there is none. Of a first name it is not known whether that try could take it.
 func (r *Registry) claimed(ctx context.Context, op *Operation) (*Collection, error) {
 	all, err := r.Entries.Find(ctx, docdb.Eq("op_id", op.ID))
 	if err != nil {
@@ -113,7 +164,7 @@ func (r *Registry) claimed(ctx context.Context, op *Operation) (*Collection, err
 		if c.Token > op.Lease.Token {
 			return nil, ErrLeaseLost
 		}
-		if c.Token == op.Lease.Token {
+		if _, first := firstName(c.ID); c.Token == op.Lease.Token && !first {
 			return c, nil
 		}
 		if err := r.GiveUp(ctx, c); err != nil {
@@ -161,8 +212,8 @@ func UnlessGone(err error) error {
 	return err
 }
 
-// Retire drops a collection for good, the data before the entry, so that there
-// is never data without an entry. An entry that is kept for a while is changed
+// Retire drops a collection for good whose name the Namer has given, the data before the entry, so that
+// there is never data without an entry. An entry that is kept for a while is changed
 // first: an operation that finds it as it was may still bring it back into use.
 func (r *Registry) Retire(ctx context.Context, c *Collection) error {
 	if c.State != Retired || c.DropAfter != nil {
@@ -203,6 +254,11 @@ func (r *Registry) GiveUp(ctx context.Context, c *Collection) error {
 			return err
 		case !empty:
 			return r.Entries.Remove(ctx, c)
+		}
+	}
+	if slug, first := firstName(c.ID); first { // whoever entered it may not have come to take it
+		if _, err := r.Names.First(ctx, slug); err != nil {
+			return err
 		}
 	}
 	return r.Retire(ctx, c)

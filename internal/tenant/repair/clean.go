@@ -83,7 +83,7 @@ func (s *Repairer) cleanCollection(ctx context.Context, c *master.Collection) er
 	}
 	switch judgeEntry(c, over, o, s.Now()) {
 	case useless:
-		return s.Registry.Retire(ctx, c)
+		return s.Registry.GiveUp(ctx, c)
 	case proposed:
 		return s.cleanProposed(ctx, c)
 	}
