@@ -223,7 +223,28 @@ var updateCommands = flag.Bool("commands", false, "write "+commandsFile+" anew")
 // many of them wait for another's answer, against a table. It is a count, not a timing: more is
 // a regression, less is to be entered in the table (-commands does).
 func TestCommandsOfEveryOperation(t *testing.T) {
-	c := startCounting(t)
+	want := committedCounts(t)
+	var table string
+	least := map[string]tally{}
+	// A busy machine can keep two commands from going side by side, and cannot make them.
+	for try := 1; try == 1 || try <= 3 && len(tooMany(least, want)) > 0 && !*updateCommands; try++ {
+		table = startCounting(t).all(least)
+	}
+	checkAllMeasured(t, least)
+	if *updateCommands {
+		if err := os.WriteFile(commandsFile, []byte(table), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if names := tooMany(least, want); len(names) > 0 {
+		t.Errorf("more than in %s: %q:\n%s", commandsFile, names, table)
+	}
+}
+
+// checkAllMeasured checks that every operation of the contract is measured.
+func checkAllMeasured(t *testing.T, got map[string]tally) {
+	t.Helper()
 	contract, err := contracttest.Load()
 	if err != nil {
 		t.Fatal(err)
@@ -232,26 +253,40 @@ func TestCommandsOfEveryOperation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := c.inOrder()
+	measured := slices.Clone(unmeasured)
+	for name := range got {
+		operation, _, _ := strings.Cut(name, ", ")
+		measured = append(measured, operation)
+	}
 	for _, o := range operations {
-		if !slices.Contains(unmeasured, o.ID) && !slices.ContainsFunc(all, func(m measured) bool { return m.operation == o.ID }) {
+		if !slices.Contains(measured, o.ID) {
 			t.Errorf("%s is not measured", o.ID)
 		}
 	}
-	want := committedCounts(t)
-	var table strings.Builder
-	for _, m := range all {
-		name, got, sent := c.count(m)
-		fmt.Fprintf(&table, "%s: %d commands in %d rounds: %s\n", name, got.commands, got.rounds, sent)
-		if w, ok := want[name]; !*updateCommands && (!ok || got.commands > w.commands+got.seconds || got.rounds > w.rounds+got.seconds) {
-			t.Errorf("%s: %d commands in %d rounds, %s has %d in %d:\n%s", name, got.commands, got.rounds, commandsFile, w.commands, w.rounds, sent)
+}
+
+// all measures every operation, and keeps the fewest of all tries. It returns the table of this try.
+func (c *counting) all(least map[string]tally) (table string) {
+	for _, m := range c.inOrder() {
+		name, n, sent := c.count(m)
+		table += fmt.Sprintf("%s: %d commands in %d rounds: %s\n", name, n.commands, n.rounds, sent)
+		n.commands, n.rounds = n.commands-n.seconds, n.rounds-n.seconds
+		if was, ok := least[name]; ok {
+			n.commands, n.rounds = min(n.commands, was.commands), min(n.rounds, was.rounds)
+		}
+		least[name] = n
+	}
+	return table
+}
+
+// tooMany returns the operations of which the table has fewer commands or rounds.
+func tooMany(got, want map[string]tally) (names []string) {
+	for name, n := range got {
+		if w, ok := want[name]; !ok || n.commands > w.commands || n.rounds > w.rounds {
+			names = append(names, name)
 		}
 	}
-	if *updateCommands {
-		if err := os.WriteFile(commandsFile, []byte(table.String()), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	return names
 }
 
 // A tally is how many commands there were, and how many waited for another; and how many seconds it

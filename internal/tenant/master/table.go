@@ -51,6 +51,9 @@ func (t Table[T, P]) Get(ctx context.Context, id string) (P, error) {
 	return t.Decode(raw)
 }
 
+// ErrDamaged is the error of a document that has not the form that orgd writes.
+var ErrDamaged = errors.New("damaged master document")
+
 func (t Table[T, P]) Decode(raw bson.Raw) (P, error) {
 	v := P(new(T))
 	var err error
@@ -60,7 +63,7 @@ func (t Table[T, P]) Decode(raw bson.Raw) (P, error) {
 		err = bson.Unmarshal(raw, v)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("decode master document: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return v, nil
 }

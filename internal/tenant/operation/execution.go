@@ -33,6 +33,8 @@ type Execution struct {
 	again bool
 	// markedAt and loggedAt are the times of the last checkpoint and the last log line.
 	markedAt, loggedAt time.Time
+	// cause is the error with which this execution refused the operation; nil if it did not.
+	cause error
 	// accepted, if not nil, is called once, after the step that accepts.
 	accepted func()
 }
@@ -81,7 +83,7 @@ func (x *Execution) refused() error {
 	if f == nil {
 		return nil
 	}
-	e := &org.Error{Kind: f.Kind, Message: f.Message, Operation: f.Operation}
+	e := &org.Error{Kind: f.Kind, Message: f.Message, Operation: f.Operation, Err: x.cause}
 	if f.Field != "" {
 		e.Fields = []org.FieldError{{Field: f.Field, Detail: "is taken"}}
 	}
@@ -199,6 +201,7 @@ func (x *Execution) Refuse(ctx context.Context, err error) error {
 		return err
 	}
 	f := refusalOf(no)
+	x.cause = no.Err
 	return x.Checkpoint(ctx, func(op *master.Operation) { op.Step, op.Refusal = undoing, f })
 }
 
