@@ -147,8 +147,10 @@ type createWorkflow struct {
 	hash string
 	// inserted is the organization as this owner inserted it; nil if it did not.
 	inserted *master.Organization
-	// proposed is the entry of the collection as this owner proposed it; nil if it did not.
+	// proposed is the entry of the collection as this owner proposed it; nil if it did not. builds says
+	// that it may have made the collection.
 	proposed *master.Collection
+	builds   bool
 }
 
 func (s *workflows) create(hash string) func(*operation.Execution) operation.Workflow {
@@ -185,6 +187,7 @@ func (w *createWorkflow) begin(ctx context.Context) error {
 // build makes the admin and the collection. The checkpoint beside them fails an owner that has stalled
 // while another has undone the create: what that owner has inserted since is not to be made active.
 func (w *createWorkflow) build(ctx context.Context) error {
+	w.builds = true
 	if !w.x.Fresh() {
 		return w.rebuild(ctx)
 	}
@@ -322,11 +325,20 @@ func (w *createWorkflow) Undo(ctx context.Context) error {
 	if err := w.removeOrganization(ctx); err != nil {
 		return err
 	}
-	if err := w.s.registry.Discard(ctx, w.x.Op.ID); err != nil {
+	if err := w.discard(ctx); err != nil {
 		return err
 	}
 	if err := w.removeAdmins(ctx); err != nil {
 		return err
 	}
 	return w.withdraw(ctx)
+}
+
+// discard gives up what was registered for the operation. A name that was only proposed stays free for
+// the next who asks for it, such as the same person with another address.
+func (w *createWorkflow) discard(ctx context.Context) error {
+	if w.proposed != nil && !w.builds {
+		return w.s.registry.Withdraw(ctx, w.proposed)
+	}
+	return w.s.registry.Discard(ctx, w.x.Op.ID)
 }

@@ -136,9 +136,19 @@ func (w *deleteWorkflow) dropCollections(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	source := w.x.Op.Plan.Source
+	if source == "" { // begun by an earlier version, which did not store it
+		o, err := master.Found(w.s.master.Organizations.Get(ctx, w.x.Op.OrgID))
+		if err != nil {
+			return err
+		}
+		if o != nil {
+			source = o.Collection
+		}
+	}
 	for _, c := range all {
 		drop := w.s.registry.GiveUp // what an operation has left behind
-		if source := w.x.Op.Plan.Source; c.ID == source || source == "" {
+		if c.ID == source {
 			drop = w.s.registry.Retire
 		}
 		if err := w.x.WithHeartbeat(ctx, func(ctx context.Context) error { return drop(ctx, c) }); err != nil {

@@ -347,6 +347,39 @@ func TestAKeyGoesWithItsOrganization(t *testing.T) {
 	}
 }
 
+// The request that has created an organization ends between the deletion's reading of its key and the removal: sent
+// again, it creates no other.
+func TestAKeyEndsWhileItsOrganizationIsDeleted(t *testing.T) {
+	f := faulty.New(model.New())
+	w := newWorld(t, f, plain)
+	create := keyedRequests[0]
+	a, _, err := w.Claim(t.Context(), create.once(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := create.do(t.Context(), w.Store, a, ""); err != nil {
+		t.Fatal(err)
+	}
+	p := w.login("new@x.example")
+	ended := false
+	f.On(func(c faulty.Call) error {
+		if ended || c.Op != "Replace" || c.Collection != "idempotency" {
+			return nil
+		}
+		ended = true
+		return a.Release(t.Context())
+	})
+	if _, err := w.Delete(t.Context(), p); err != nil || !ended {
+		t.Fatal(err, ended)
+	}
+	if _, err := create.send(t.Context(), w.Store, ""); !errors.Is(err, org.IdempotencyKeyReused) {
+		t.Errorf("sent again: %v", err)
+	}
+	if n := count(t, w.engine.Database(masterDB).Collection("organizations"), docdb.Filter{}); n != 0 {
+		t.Errorf("there are %d organizations", n)
+	}
+}
+
 // TestAnOperationThatIsLateDoesNotBegin: an attempt's operation is sent and held up; the next
 // attempt makes the organization, which is deleted; then the operation arrives, and its
 // owner goes on.

@@ -3,6 +3,7 @@ package tenant_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -16,81 +17,137 @@ import (
 // A drop that is late must find no later collection under its name: whoever gives a name up has
 // counted it before the drop is sent.
 
-// refusedWithALateDrop has the storage hold the first drop of a collection, and an organization refused for its
-// address or name. It reports whether there was a drop.
-func refusedWithALateDrop(t *testing.T, f *faulty.Engine, s *tenant.Store, name, email string, kind org.Kind) bool {
+// A proposal is a create that dies when it has entered the first name of its organization's collection.
+func (c *crashed) proposal(t *testing.T, name string) {
 	t.Helper()
-	f.FailOn(faulty.Nth(1, "Drop", "org_", faulty.Late))
-	_, err := s.Create(t.Context(), tenant.CreateInput{Name: name, Email: email, Password: password})
-	if !errors.Is(err, kind) {
-		t.Errorf("it is told %v", err)
+	f, s := c.instance(t, "dies", 0)
+	f.On(func(call faulty.Call) error {
+		if call.Op != "InsertMany" || call.Collection != "reservations" {
+			return nil
+		}
+		for len(entries(t, c.engine)) == 0 { // it is entered at the same time
+			time.Sleep(time.Millisecond)
+		}
+		f.Kill()
+		return faulty.ErrDied
+	})
+	_, err := s.Create(t.Context(), tenant.CreateInput{Name: name, Email: "dead@x.example", Password: password})
+	if err == nil {
+		t.Fatal("it has not died")
 	}
-	return len(f.Held()) > 0
 }
 
-func TestTheDropOfARefusedCreateIsLate(t *testing.T) {
-	f := faulty.New(model.New())
-	w := newWorld(t, f, plain, shared)
-	w.create("Acme", "acme@x.example")
-	if !refusedWithALateDrop(t, f, w.Store, "Newco", "acme@x.example", org.EmailTaken) {
-		t.Fatal("nothing is held")
-	}
-	w.put(w.create("Newco", "new@x.example").Collection, bson.D{{Key: "_id", Value: 1}})
-	f.Deliver()
-	w.keeps("new@x.example", 1)
-	w.sound()
-}
-
-// A rename with a move claims the new name's first collection while a create of that name is refused. The claim is
-// held up at each of its calls until that is over.
-func TestTheDropOfARefusedCreateIsLaterThanAMove(t *testing.T) {
-	dropped := 0
-	for _, op := range []string{"List", "Insert", "Get", "Replace"} {
-		for n := 1; n <= 8; n++ {
-			e := model.New()
-			f, g := faulty.New(e), faulty.New(e)
-			w, other := newWorld(t, f, plain, shared), newWorld(t, g, plain, shared)
-			beating(t, w.Store)
-			beating(t, other.Store)
-			w.put(w.create("Acme", "acme@x.example").Collection, bson.D{{Key: "_id", Value: 1}})
-			p := w.login("acme@x.example")
-			seen, met := 0, false
-			f.On(func(c faulty.Call) error {
-				claims := c.Collection == "collections" || c.Collection == "names" || c.Op == "List"
-				if c.Op != op || !claims || met {
-					return nil
-				}
-				if seen++; seen == n {
-					met = true
-					if refusedWithALateDrop(t, g, other.Store, "Globex", "new@x.example", org.NameTaken) {
-						dropped++
-					}
-				}
-				return nil
-			})
-			if _, err := w.Update(t.Context(), p, tenant.UpdateInput{Name: ptr("Globex"), Migrate: true}); err != nil {
-				t.Fatal(err)
-			}
-			f.On(nil)
-			if !met {
-				break
-			}
-			g.Deliver()
-			w.keeps("acme@x.example", 1)
-			w.sound()
+// entries are the names in the registry that were only proposed.
+func entries(t *testing.T, e docdb.Engine) (names []string) {
+	t.Helper()
+	for doc, err := range e.Database(masterDB).Collection("collections").Find(t.Context(), docdb.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if token, _ := doc.Lookup("fence").AsInt64OK(); token == 0 {
+			names = append(names, doc.Lookup("_id").StringValue())
 		}
 	}
-	if dropped == 0 {
-		t.Error("no create has dropped a collection")
+	return names
+}
+
+// undoneWithALateDrop has another instance undo the proposal, while the storage holds the first drop of a collection.
+func undoneWithALateDrop(t *testing.T, f *faulty.Engine, s *tenant.Store) {
+	t.Helper()
+	f.FailOn(faulty.Nth(1, "Drop", "org_", faulty.Late))
+	if n, err := s.Resume(t.Context()); n != 1 || err != nil {
+		t.Errorf("%d operations were ended: %v", n, err)
 	}
+	if len(f.Held()) != 1 {
+		t.Errorf("held: %v", f.Held())
+	}
+}
+
+func TestTheDropOfAnUndoneCreateIsLate(t *testing.T) {
+	c := &crashed{engine: model.New()}
+	c.proposal(t, "Newco")
+	f, s := c.instance(t, "b", 1)
+	beating(t, s)
+	undoneWithALateDrop(t, f, s)
+	o, err := s.Create(t.Context(), tenant.CreateInput{Name: "Newco", Email: "new@x.example", Password: password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	putDocument(t, c.engine, o.Collection, bson.D{{Key: "_id", Value: 1}})
+	f.Deliver()
+	keeps(t, s, "new@x.example", 1)
+	c.sound(t)
+}
+
+// A rename with a move claims the new name's first collection while a create of that name is undone. The claim is
+// held up at each of its calls until that is over.
+func TestTheDropOfAnUndoneCreateIsLaterThanAMove(t *testing.T) {
+	for n, met := 1, true; met; n++ {
+		met = false
+		c := &crashed{engine: model.New()}
+		c.proposal(t, "Globex")
+		f, s := c.instance(t, "a", 1)
+		g, other := c.instance(t, "b", 1)
+		beating(t, s)
+		beating(t, other)
+		o, err := s.Create(t.Context(), tenant.CreateInput{Name: "Acme", Email: "acme@x.example", Password: password})
+		if err != nil {
+			t.Fatal(err)
+		}
+		putDocument(t, c.engine, o.Collection, bson.D{{Key: "_id", Value: 1}})
+		p, err := s.Login(t.Context(), "acme@x.example", password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := 0
+		f.On(func(call faulty.Call) error {
+			if call.Collection != "collections" && call.Collection != "names" && call.Op != "List" || met {
+				return nil
+			}
+			if seen++; seen == n {
+				met = true
+				undoneWithALateDrop(t, g, other)
+			}
+			return nil
+		})
+		if _, err := s.Update(t.Context(), p, tenant.UpdateInput{Name: ptr("Globex"), Migrate: true}); err != nil {
+			t.Fatal(err)
+		}
+		f.On(nil)
+		g.Deliver()
+		keeps(t, s, "acme@x.example", 1)
+		c.cleanUp(t, 2)
+		c.sound(t)
+	}
+}
+
+// A create that is refused leaves the name of its collection to the next.
+func TestARefusedCreateTakesNoName(t *testing.T) {
+	eachShared(t, func(t *testing.T, w *world) {
+		w.create("Acme", "acme@x.example")
+		for range 2 {
+			_, err := w.Create(t.Context(), tenant.CreateInput{Name: "Newco", Email: "acme@x.example", Password: password})
+			if !errors.Is(err, org.EmailTaken) {
+				t.Error(err)
+			}
+		}
+		if o := w.create("Newco", "new@x.example"); o.Collection != "org_newco" {
+			t.Errorf("the collection is %s", o.Collection)
+		}
+		w.sound()
+	})
 }
 
 // keeps checks how many documents an admin's organization has.
-func (w *world) keeps(email string, want int64) {
-	w.t.Helper()
-	page, err := w.Documents(w.login(email).OrgID).Page(w.t.Context(), tenant.PageQuery{Limit: 10, Total: true})
+func keeps(t *testing.T, s *tenant.Store, email string, want int64) {
+	t.Helper()
+	p, err := s.Login(t.Context(), email, password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := s.Documents(p.OrgID).Page(t.Context(), tenant.PageQuery{Limit: 10, Total: true})
 	if err != nil || page.Total != want {
-		w.t.Errorf("%+v are left, want %d: %v", page, want, err)
+		t.Errorf("%+v are left, want %d: %v", page, want, err)
 	}
 }
 
@@ -123,4 +180,20 @@ func TestAStaleCreateDropsNoForeignCollection(t *testing.T) {
 	if n, err := db.Collection("org_newco").Count(t.Context(), docdb.Filter{}); n != 1 || err != nil {
 		t.Errorf("%d documents are left of the foreign collection: %v", n, err)
 	}
+}
+
+// A reservation that cannot be read refuses the update, and leaves the organization free for others.
+func TestADamagedReservationRefusesAnUpdate(t *testing.T) {
+	w := newWorld(t, model.New(), plain)
+	o := w.create("Acme", "acme@x.example")
+	p := w.login("acme@x.example")
+	w.change("reservations", "name:acme", "org_id", int32(5))
+	if _, err := w.Update(t.Context(), p, tenant.UpdateInput{Name: ptr("Globex")}); !errors.Is(err, org.Internal) {
+		t.Errorf("it is told %v", err)
+	}
+	w.change("reservations", "name:acme", "org_id", o.ID)
+	if _, err := w.Update(t.Context(), p, tenant.UpdateInput{Name: ptr("Globex")}); err != nil {
+		t.Error(err)
+	}
+	w.sound()
 }

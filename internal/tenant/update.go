@@ -250,7 +250,7 @@ func (w *updateWorkflow) exchange(ctx context.Context) error {
 func (w *updateWorkflow) holder(ctx context.Context, id string) (opID string, err error) {
 	held, err := master.Found(w.s.master.Reservations.Get(ctx, id))
 	if held == nil {
-		return "", err
+		return "", master.RefuseDamaged(err)
 	}
 	return held.Operation, nil
 }

@@ -2,7 +2,9 @@ package idempotency
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"sync/atomic"
 
 	"github.com/orgd/orgd/internal/docdb"
 	"github.com/orgd/orgd/internal/tenant/master"
@@ -39,7 +41,15 @@ func (s *Keys) Forget(ctx context.Context, orgID string) error {
 		if err != nil {
 			return err
 		}
-		if err := master.ForAllBeside(ctx, batch, s.forget); err != nil || len(batch) < forgetBatch {
+		var changed atomic.Bool // meanwhile, by the request that has the key
+		err = master.ForAllBeside(ctx, batch, func(ctx context.Context, e *Entry) error {
+			err := s.forget(ctx, e)
+			if errors.Is(err, docdb.ErrNoMatch) {
+				changed.Store(true)
+			}
+			return err
+		})
+		if err != nil || len(batch) < forgetBatch && !changed.Load() {
 			return err
 		}
 	}

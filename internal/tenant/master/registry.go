@@ -53,6 +53,16 @@ func (r *Registry) Propose(ctx context.Context, op *Operation, slug string) (*Co
 	return c, err
 }
 
+// Withdraw removes the entry of a collection that was only proposed: nobody has sent a message to create
+// it. An entry that is not as it was proposed is another's.
+func (r *Registry) Withdraw(ctx context.Context, c *Collection) error {
+	err := r.Entries.Remove(ctx, c)
+	if errors.Is(err, docdb.ErrNoMatch) {
+		return nil
+	}
+	return err
+}
+
 // Adopt creates the proposed collection, if nobody has ever had its name, and reports whether it is
 // adopted. If not, the entry is gone. made says that there was no collection before, also if there is
 // an error. It is called once: see Claim for a try after that.

@@ -47,11 +47,8 @@ func (t Reservations) reserve(ctx context.Context, want Reservation) error {
 		if errors.Is(err, docdb.ErrNotFound) {
 			continue // just released
 		}
-		if errors.Is(err, ErrDamaged) { // somebody has it, and no repetition tells who
-			return &org.Error{Kind: org.Internal, Err: err}
-		}
 		if err != nil {
-			return err
+			return RefuseDamaged(err) // somebody has it
 		}
 		if holder.OrgID != want.OrgID {
 			return want.taken()

@@ -8,6 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/orgd/orgd/internal/docdb"
+	"github.com/orgd/orgd/internal/org"
 )
 
 // Meta begins every master document.
@@ -53,6 +54,15 @@ func (t Table[T, P]) Get(ctx context.Context, id string) (P, error) {
 
 // ErrDamaged is the error of a document that has not the form that orgd writes.
 var ErrDamaged = errors.New("damaged master document")
+
+// RefuseDamaged turns ErrDamaged into the refusal of an operation that cannot go on without the
+// document: no repetition tells what it was.
+func RefuseDamaged(err error) error {
+	if errors.Is(err, ErrDamaged) {
+		return &org.Error{Kind: org.Internal, Err: err}
+	}
+	return err
+}
 
 func (t Table[T, P]) Decode(raw bson.Raw) (P, error) {
 	v := P(new(T))

@@ -85,16 +85,16 @@ func (s *Repairer) cleanCollection(ctx context.Context, c *master.Collection) er
 	case useless:
 		return s.Registry.GiveUp(ctx, c)
 	case proposed:
-		return s.cleanProposed(ctx, c)
+		return s.cleanProposed(ctx, c, o)
 	}
 	return nil
 }
 
-// cleanProposed gives up a collection that its create has not adopted. If it has, its organization was
-// lost in another way.
-func (s *Repairer) cleanProposed(ctx context.Context, c *master.Collection) error {
+// cleanProposed gives up a collection that its create has not adopted, or that the organization o has
+// left. If the create has adopted it and there is no organization, that was lost in another way.
+func (s *Repairer) cleanProposed(ctx context.Context, c *master.Collection, o *master.Organization) error {
 	op, err := master.Found(s.Master.Operations.Get(ctx, c.Operation))
-	if err != nil || op != nil && op.Plan.Target == c.ID {
+	if err != nil || o == nil && op != nil && op.Plan.Target == c.ID {
 		return err
 	}
 	return s.Registry.GiveUp(ctx, c)
@@ -118,7 +118,8 @@ func (s *Repairer) cleanAdmin(ctx context.Context, a *master.Admin) error {
 	return s.Master.Admins.Swap(ctx, a)
 }
 
-// cleanTarget drops the target if it was created after its entry had gone.
+// cleanTarget drops the target if it was created after it had been dropped. One that was not is
+// another's.
 func (s *Repairer) cleanTarget(ctx context.Context, op *master.Operation) error {
 	name := op.Plan.Target
 	if name == "" {
@@ -126,6 +127,9 @@ func (s *Repairer) cleanTarget(ctx context.Context, op *master.Operation) error 
 	}
 	there, err := s.Tenant.List(ctx, name)
 	if err != nil || !slices.Contains(there, name) {
+		return err
+	}
+	if left, err := s.Quarantine.LeftBehind(ctx, name); err != nil || !left {
 		return err
 	}
 	_, err = s.Registry.DropOrphan(ctx, &master.Collection{Meta: master.Meta{ID: name}, OrgID: op.OrgID, Operation: op.ID})
