@@ -236,9 +236,6 @@ func (w *createWorkflow) buildAnother(ctx context.Context) error {
 	if err := w.move.Claim(ctx); err != nil {
 		return err
 	}
-	if err := w.s.registry.Create(ctx, w.x.Op.Plan.Target); err != nil {
-		return err
-	}
 	if err := w.x.Checkpoint(ctx, func(*master.Operation) {}); err != nil {
 		return err
 	}

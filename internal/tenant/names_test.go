@@ -182,6 +182,43 @@ func TestAStaleCreateDropsNoForeignCollection(t *testing.T) {
 	}
 }
 
+// Somebody makes a collection without orgd just when an operation has claimed its name: it is neither taken nor dropped.
+func TestAForeignCollectionIsMadeMeanwhile(t *testing.T) {
+	for _, name := range []string{"org_globex", "org_acme.2"} {
+		t.Run(name, func(t *testing.T) {
+			f := faulty.New(model.New())
+			w := newWorld(t, f, plain)
+			w.put(w.create("Acme", "acme@x.example").Collection, bson.D{{Key: "_id", Value: 1}})
+			made := false
+			f.On(func(c faulty.Call) error {
+				if made || c.Op != "Create" || c.Collection != name {
+					return nil
+				}
+				made = true
+				w.make(tenantDB, name)
+				w.put(name, bson.D{{Key: "_id", Value: "mine"}})
+				return nil
+			})
+			in := tenant.UpdateInput{Migrate: true}
+			if name == "org_globex" {
+				in.Name = ptr("Globex")
+			}
+			o, err := w.Update(t.Context(), w.login("acme@x.example"), in)
+			if err != nil || !made || o.Collection == name {
+				t.Errorf("the data is in %s, made: %t, %v", o.Collection, made, err)
+			}
+			keeps(t, w.Store, "acme@x.example", 1)
+			if _, err := w.Delete(t.Context(), w.login("acme@x.example")); err != nil {
+				t.Error(err)
+			}
+			w.reconcile()
+			if n := count(t, w.engine.Database(tenantDB).Collection(name), docdb.Filter{}); n != 1 {
+				t.Errorf("%d documents are left of the foreign collection", n)
+			}
+		})
+	}
+}
+
 // A reservation that cannot be read refuses the update, and leaves the organization free for others.
 func TestADamagedReservationRefusesAnUpdate(t *testing.T) {
 	w := newWorld(t, model.New(), plain)

@@ -74,7 +74,7 @@ func newStore(ctx context.Context, cfg Config) *Store {
 	s := &Store{cfg: cfg, master: master.NewDatabase(cfg.Engine.Database(cfg.MasterDB), cfg.Now)}
 	quarantine := cluster.NewQuarantine(s.master)
 	s.registry = &master.Registry{
-		Entries: s.master.Collections, Tenant: tenant, Names: master.NewNames(s.master, tenant),
+		Entries: s.master.Collections, Tenant: tenant, Names: master.NewNames(s.master),
 		Isolate: quarantine.Isolate, Now: cfg.Now,
 	}
 	instances := cluster.NewInstances(s.master.Database)

@@ -5,8 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -52,39 +50,35 @@ func NameOf(name, slug string) bool {
 	return name == first || strings.HasPrefix(name, first+".")
 }
 
-// nameTries bounds how many names of a slug Next skips because collections of those names exist: made
-// without orgd, or by a version that did not count.
-const nameTries = 1000
-
 // Names makes physical names of slugs, and counts how many it has made of each.
 type Names struct {
 	counts Table[NameCount, *NameCount]
-	tenant docdb.Database
 }
 
-// NewNames returns the names of the collections of a tenant database.
-func NewNames(m *Database, tenant docdb.Database) *Names {
-	return &Names{NewTable[NameCount](m.Database, "names"), tenant}
-}
+// NewNames returns the names of the collections of organizations.
+func NewNames(m *Database) *Names { return &Names{NewTable[NameCount](m.Database, "names")} }
 
-// Next implements Namer. It skips names of collections that exist already, which belong to others, and
-// the first, which only First gives.
+// Next implements Namer. A number whose write got no answer is not used.
 func (s *Names) Next(ctx context.Context, slug string) (string, error) {
-	there, err := s.tenant.List(ctx, org.CollectionPrefix+slug)
-	if err != nil {
-		return "", err
-	}
-	for range nameTries {
-		n, err := s.count(ctx, slug)
+	id := nameCountID(slug)
+	for range SwapAttempts {
+		count, err := s.counts.Get(ctx, id)
+		if errors.Is(err, docdb.ErrNotFound) {
+			_, err = s.First(ctx, slug) // which is for First alone to give
+			if err == nil {
+				continue
+			}
+		}
 		if err != nil {
 			return "", err
 		}
-		name := PhysicalName(slug, n)
-		if n > 1 && !slices.Contains(there, name) {
-			return name, nil
+		name := PhysicalName(slug, count.Next)
+		count.Next++
+		if err := s.counts.Swap(ctx, count); !errors.Is(err, docdb.ErrNoMatch) {
+			return name, err
 		}
 	}
-	return "", fmt.Errorf("find a name for a collection of %q: %w", slug, docdb.ErrExists)
+	return "", docdb.ErrUnavailable
 }
 
 // First implements Namer.
@@ -104,24 +98,3 @@ func (s *Names) Used(ctx context.Context, slug string) (bool, error) {
 
 // firstOf is the count after the first name.
 func firstOf(id string) *NameCount { return &NameCount{Meta: Meta{ID: id}, Next: 2} }
-
-// count takes the next number of a slug. A number whose write got no answer is not used.
-func (s *Names) count(ctx context.Context, slug string) (int64, error) {
-	id := nameCountID(slug)
-	for range SwapAttempts {
-		err := s.counts.Insert(ctx, firstOf(id))
-		if !errors.Is(err, docdb.ErrDuplicate) {
-			return 1, err
-		}
-		count, err := s.counts.Get(ctx, id)
-		if err != nil {
-			return 0, err
-		}
-		n := count.Next
-		count.Next++
-		if err := s.counts.Swap(ctx, count); !errors.Is(err, docdb.ErrNoMatch) {
-			return n, err
-		}
-	}
-	return 0, docdb.ErrUnavailable
-}

@@ -3,7 +3,7 @@ package master
 import (
 	"context"
 	"errors"
-	"slices"
+	"fmt"
 	"time"
 
 	"github.com/orgd/orgd/internal/docdb"
@@ -90,8 +90,8 @@ func (r *Registry) Adopt(ctx context.Context, c *Collection, slug string) (made,
 	return true, true, nil
 }
 
-// Claim finds a name that was never used for the operation's collection, and enters it in the registry
-// as building. It retires the collections that former owners claimed, which may still write to them.
+// Claim finds a name that was never used for the operation's collection, enters it in the registry
+// as building, and makes the collection. It retires the collections that former owners claimed, which may still write to them.
 // fresh says that nothing can have been claimed for the operation yet.
 func (r *Registry) Claim(ctx context.Context, op *Operation, slug string, fresh bool) (*Collection, error) {
 	if !fresh {
@@ -109,45 +109,45 @@ func (r *Registry) Claim(ctx context.Context, op *Operation, slug string, fresh 
 	return c, err
 }
 
-// claimFirst claims the slug's first name. It returns nil if that was used before.
+// claimFirst claims the slug's first name, and makes the collection. It returns nil if the name was used
+// before.
 func (r *Registry) claimFirst(ctx context.Context, op *Operation, slug string) (*Collection, error) {
-	name := PhysicalName(slug, 1)
-	var there []string
-	var used bool
-	err := beside.All(func() (err error) {
-		used, err = r.Names.Used(ctx, slug)
-		return err
-	}, func() (err error) { // made without orgd, or by a version that did not count names
-		there, err = r.Tenant.List(ctx, name)
-		return err
-	})
-	if err != nil || used || slices.Contains(there, name) {
+	used, err := r.Names.Used(ctx, slug)
+	if err != nil || used {
 		return nil, err
 	}
-	c, err := r.enter(ctx, op, name)
+	c, err := r.enter(ctx, op, PhysicalName(slug, 1))
 	if c == nil || err != nil {
 		return nil, err
 	}
-	unused, err := r.Names.First(ctx, slug)
-	if err != nil || unused {
-		return c, err
+	switch unused, err := r.Names.First(ctx, slug); {
+	case err != nil:
+		return nil, err
+	case !unused:
+		return nil, r.Retire(ctx, c)
 	}
-	return nil, r.Retire(ctx, c)
+	return r.make(ctx, c)
 }
 
-// claimNext claims another name of the slug than the first.
+// foreignNames bounds how many names of a slug are skipped because others have collections of them.
+const foreignNames = 1000
+
+// claimNext claims another name of the slug than the first, and makes the collection.
 func (r *Registry) claimNext(ctx context.Context, op *Operation, slug string) (*Collection, error) {
-	for range SwapAttempts {
+	for range foreignNames {
 		name, err := r.Names.Next(ctx, slug)
 		if err != nil {
 			return nil, err
 		}
 		c, err := r.enter(ctx, op, name)
-		if c != nil || err != nil { // else the name is of an orgd that did not count them
+		if err == nil && c != nil { // else the name is of an orgd that did not count them
+			c, err = r.make(ctx, c)
+		}
+		if c != nil || err != nil {
 			return c, err
 		}
 	}
-	return nil, docdb.ErrUnavailable
+	return nil, fmt.Errorf("find a name for a collection of %q: %w", slug, docdb.ErrExists)
 }
 
 // enter registers a collection that the operation builds. It returns nil if the name is registered.
@@ -159,6 +159,16 @@ func (r *Registry) enter(ctx context.Context, op *Operation, name string) (*Coll
 	err := r.Entries.Insert(ctx, c)
 	if errors.Is(err, docdb.ErrDuplicate) {
 		return nil, nil
+	}
+	return c, err
+}
+
+// make creates a collection that was entered just now. If there is one, or a view, it is foreign: made
+// without orgd, or by a version that did not count names. Its name is left to it, and make returns nil.
+func (r *Registry) make(ctx context.Context, c *Collection) (*Collection, error) {
+	err := r.Tenant.Create(ctx, c.ID)
+	if errors.Is(err, docdb.ErrExists) {
+		return nil, r.Entries.Remove(ctx, c)
 	}
 	return c, err
 }
@@ -175,7 +185,7 @@ func (r *Registry) claimed(ctx context.Context, op *Operation) (*Collection, err
 			return nil, ErrLeaseLost
 		}
 		if _, first := firstName(c.ID); c.Token == op.Lease.Token && !first {
-			return c, nil
+			return c, r.Create(ctx, c.ID)
 		}
 		if err := r.GiveUp(ctx, c); err != nil {
 			return nil, err
@@ -184,8 +194,7 @@ func (r *Registry) claimed(ctx context.Context, op *Operation) (*Collection, err
 	return nil, nil
 }
 
-// Create creates the claimed collection. If it exists, an earlier try of the same step has created it,
-// since it did not exist when its name was claimed.
+// Create creates a collection that an earlier try has claimed, unless that has made it.
 func (r *Registry) Create(ctx context.Context, name string) error {
 	err := r.Tenant.Create(ctx, name)
 	if errors.Is(err, docdb.ErrExists) {

@@ -73,7 +73,7 @@ func (m *Mover) New(x *operation.Execution) *Move {
 	}
 }
 
-// Claim claims the collection that the data moves to.
+// Claim claims the collection that the data moves to, and makes it.
 func (m *Move) Claim(ctx context.Context) (err error) {
 	p := &m.x.Op.Plan
 	key := p.NameKey
@@ -132,10 +132,13 @@ func (m *Move) Discard(ctx context.Context) error {
 	return m.mover.Dirty.Drop(ctx, m.x.Op.ID)
 }
 
-// Build creates the target with the source's indexes and options.
+// Build gives the target the source's indexes and options. An owner that has not claimed the target
+// itself makes sure that it is there.
 func (m *Move) Build(ctx context.Context) error {
-	if err := m.mover.Registry.Create(ctx, m.x.Op.Plan.Target); err != nil {
-		return err
+	if m.entry == nil {
+		if err := m.mover.Registry.Create(ctx, m.x.Op.Plan.Target); err != nil {
+			return err
+		}
 	}
 	return m.x.WithHeartbeat(ctx, m.collections.carryIndexes)
 }
