@@ -3,7 +3,6 @@ package master
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/orgd/orgd/internal/docdb"
@@ -88,119 +87,6 @@ func (r *Registry) Adopt(ctx context.Context, c *Collection, slug string) (made,
 		return true, false, r.Retire(ctx, c)
 	}
 	return true, true, nil
-}
-
-// Claim finds a name that was never used for the operation's collection, enters it in the registry
-// as building, and makes the collection. It retires the collections that former owners claimed, which may still write to them.
-// fresh says that nothing can have been claimed for the operation yet.
-func (r *Registry) Claim(ctx context.Context, op *Operation, slug string, fresh bool) (*Collection, error) {
-	if !fresh {
-		if c, err := r.claimed(ctx, op); c != nil || err != nil {
-			return c, err
-		}
-	}
-	if NameOf(op.Plan.Source, slug) { // so that the first is used
-		return r.claimNext(ctx, op, slug)
-	}
-	c, err := r.claimFirst(ctx, op, slug)
-	if c == nil && err == nil {
-		return r.claimNext(ctx, op, slug)
-	}
-	return c, err
-}
-
-// claimFirst claims the slug's first name, and makes the collection. It returns nil if the name was used
-// before.
-func (r *Registry) claimFirst(ctx context.Context, op *Operation, slug string) (*Collection, error) {
-	used, err := r.Names.Used(ctx, slug)
-	if err != nil || used {
-		return nil, err
-	}
-	c, err := r.enter(ctx, op, PhysicalName(slug, 1))
-	if c == nil || err != nil {
-		return nil, err
-	}
-	switch unused, err := r.Names.First(ctx, slug); {
-	case err != nil:
-		return nil, err
-	case !unused:
-		return nil, r.Retire(ctx, c)
-	}
-	return r.make(ctx, c)
-}
-
-// foreignNames bounds how many names of a slug are skipped because others have collections of them.
-const foreignNames = 1000
-
-// claimNext claims another name of the slug than the first, and makes the collection.
-func (r *Registry) claimNext(ctx context.Context, op *Operation, slug string) (*Collection, error) {
-	for range foreignNames {
-		name, err := r.Names.Next(ctx, slug)
-		if err != nil {
-			return nil, err
-		}
-		c, err := r.enter(ctx, op, name)
-		if err == nil && c != nil { // else the name is of an orgd that did not count them
-			c, err = r.make(ctx, c)
-		}
-		if c != nil || err != nil {
-			return c, err
-		}
-	}
-	return nil, fmt.Errorf("find a name for a collection of %q: %w", slug, docdb.ErrExists)
-}
-
-// enter registers a collection that the operation builds. It returns nil if the name is registered.
-func (r *Registry) enter(ctx context.Context, op *Operation, name string) (*Collection, error) {
-	c := &Collection{
-		Meta: Meta{ID: name}, OrgID: op.OrgID, Operation: op.ID, Token: op.Lease.Token,
-		Generation: op.Plan.Generation, State: Building, CreatedAt: r.Now(),
-	}
-	err := r.Entries.Insert(ctx, c)
-	if errors.Is(err, docdb.ErrDuplicate) {
-		return nil, nil
-	}
-	return c, err
-}
-
-// make creates a collection that was entered just now. If there is one, or a view, it is foreign: made
-// without orgd, or by a version that did not count names. Its name is left to it, and make returns nil.
-func (r *Registry) make(ctx context.Context, c *Collection) (*Collection, error) {
-	err := r.Tenant.Create(ctx, c.ID)
-	if errors.Is(err, docdb.ErrExists) {
-		return nil, r.Entries.Remove(ctx, c)
-	}
-	return c, err
-}
-
-// claimed returns the collection that an earlier try of the same owner claimed, whose checkpoint was
-// lost; nil if there is none. Of a first name it is not known whether that try could take it.
-func (r *Registry) claimed(ctx context.Context, op *Operation) (*Collection, error) {
-	all, err := r.Entries.Find(ctx, docdb.Eq("op_id", op.ID))
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range all {
-		if c.Token > op.Lease.Token {
-			return nil, ErrLeaseLost
-		}
-		if _, first := firstName(c.ID); c.Token == op.Lease.Token && !first {
-			return c, r.Create(ctx, c.ID)
-		}
-		if err := r.GiveUp(ctx, c); err != nil {
-			return nil, err
-		}
-	}
-	return nil, nil
-}
-
-// Create creates a collection that an earlier try has claimed, unless that has made it.
-func (r *Registry) Create(ctx context.Context, name string) error {
-	err := r.Tenant.Create(ctx, name)
-	if errors.Is(err, docdb.ErrExists) {
-		return nil
-	}
-	return err
 }
 
 // MarkLive marks the operation's target as the organization's data. It carries the source's validator
