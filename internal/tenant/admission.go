@@ -6,20 +6,14 @@ import (
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant/access"
 	"github.com/orgd/orgd/internal/tenant/fault"
-	"github.com/orgd/orgd/internal/tenant/master"
+	"github.com/orgd/orgd/internal/tenant/workflow"
 )
 
 // An Admission is what was read of the organization and the admin when a request was authenticated. The
 // operation that the request asks for begins with it, where nothing has changed since.
 type Admission struct {
 	principal org.Principal
-	account
-}
-
-// An account is an organization and one of its admins as they were read together.
-type account struct {
-	org   *master.Organization
-	admin *master.Admin
+	account   workflow.Account
 }
 
 // Admit is Authenticate for a request that may ask for an operation.
@@ -28,7 +22,7 @@ func (s *Store) Admit(ctx context.Context, p org.Principal) (*Admission, error) 
 	if err != nil {
 		return nil, fault.Of(err)
 	}
-	return &Admission{p, account{o, a}}, nil
+	return &Admission{p, workflow.Account{Org: o, Admin: a}}, nil
 }
 
 type admissionKey struct{}
@@ -40,14 +34,14 @@ func (a *Admission) In(ctx context.Context) context.Context {
 
 // attachable returns the principal's organization and admin if a change may begin now. It saves the cost
 // of an operation that attach would refuse; attach decides.
-func attachable(ctx context.Context, all *access.Access, p org.Principal) (found account, err error) {
+func attachable(ctx context.Context, all *access.Access, p org.Principal) (found workflow.Account, err error) {
 	if admitted, ok := ctx.Value(admissionKey{}).(*Admission); ok && admitted.principal == p {
 		found = admitted.account
-	} else if found.org, found.admin, err = all.Authenticate(ctx, p); err != nil {
-		return account{}, err
+	} else if found.Org, found.Admin, err = all.Authenticate(ctx, p); err != nil {
+		return workflow.Account{}, err
 	}
-	if found.org.Operation != "" {
-		return account{}, found.org.InProgress()
+	if found.Org.Operation != "" {
+		return workflow.Account{}, found.Org.InProgress()
 	}
 	return found, nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/orgd/orgd/internal/tenant/move"
 	"github.com/orgd/orgd/internal/tenant/operation"
 	"github.com/orgd/orgd/internal/tenant/repair"
+	"github.com/orgd/orgd/internal/tenant/workflow"
 )
 
 // Open prepares the master database and returns a Store. With cfg.Exclusive it
@@ -115,12 +116,12 @@ func (s *Store) assemble(ctx context.Context) {
 	s.capacity = &capacity{
 		organizations: m.Organizations.Collection, most: cfg.MaxOrganizations, alone: s.cluster.Alone, now: cfg.Now,
 	}
-	flows := &workflows{
-		master: m, registry: s.registry, mover: s.mover, repairer: s.repairer, keys: s.keys, capacity: s.capacity, now: cfg.Now,
+	flows := &workflow.Workflows{
+		Master: m, Registry: s.registry, Mover: s.mover, Repairer: s.repairer, Keys: s.keys, Left: s.capacity.left, Now: cfg.Now,
 	}
 	s.runner = operation.NewRunner(ctx, operation.Config{
 		Operations: m.Operations, Logger: cfg.Logger, Now: cfg.Now, Instance: cfg.Instance, Alone: cfg.Exclusive,
-		LeaseTTL: cfg.LeaseTTL, Workflows: flows.byKind(), Turn: moveTurn(move.NewPlaces(cfg.MaxMoves)),
+		LeaseTTL: cfg.LeaseTTL, Workflows: flows.ByKind(), Turn: moveTurn(move.NewPlaces(cfg.MaxMoves)),
 	})
 	refused := &taken{reservations: &m.Reservations}
 	s.creations = &creations{taken: refused,

@@ -12,6 +12,7 @@ import (
 	"github.com/orgd/orgd/internal/tenant/access"
 	"github.com/orgd/orgd/internal/tenant/fault"
 	"github.com/orgd/orgd/internal/tenant/master"
+	"github.com/orgd/orgd/internal/tenant/workflow"
 )
 
 // grace is the time for which a deleted organization can be restored.
@@ -128,37 +129,9 @@ func (g *grace) purgeAll(ctx context.Context) error {
 }
 
 func (g *grace) purge(ctx context.Context, o *master.Organization) error {
-	x, err := g.deletions.execution(o.ID, master.Plan{AdminID: o.AdminID, Purge: true}, account{})
+	x, err := g.deletions.execution(o.ID, master.Plan{AdminID: o.AdminID, Purge: true}, workflow.Account{})
 	if err != nil {
 		return err
 	}
 	return g.deletions.runner.Run(ctx, x)
-}
-
-// attachPurge is attach for the end of the time of grace. No admin asks for it, so there is no
-// credential to check.
-func (w *deleteWorkflow) attachPurge(ctx context.Context) error {
-	o, err := w.s.master.Organizations.Change(ctx, w.x.Op.OrgID, func(o *master.Organization) (bool, error) {
-		switch {
-		case o.Operation == w.x.Op.ID:
-			return false, nil
-		case o.Operation != "":
-			return false, o.InProgress()
-		case !o.Due(w.s.now()):
-			return false, notDue()
-		}
-		o.Operation, o.Token = w.x.Op.ID, w.x.Op.Lease.Token
-		return true, nil
-	})
-	if errors.Is(err, docdb.ErrNotFound) {
-		return notDue()
-	}
-	if err == nil {
-		w.x.Op.Plan.Source = o.Collection
-	}
-	return err
-}
-
-func notDue() *org.Error {
-	return org.Errorf(org.NotFound, "There is nothing to purge: the organization was restored, or purged already.")
 }

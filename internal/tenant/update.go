@@ -5,11 +5,10 @@ import (
 
 	"github.com/orgd/orgd/internal/org"
 	"github.com/orgd/orgd/internal/tenant/access"
-	"github.com/orgd/orgd/internal/tenant/beside"
 	"github.com/orgd/orgd/internal/tenant/fault"
 	"github.com/orgd/orgd/internal/tenant/master"
-	"github.com/orgd/orgd/internal/tenant/move"
 	"github.com/orgd/orgd/internal/tenant/operation"
+	"github.com/orgd/orgd/internal/tenant/workflow"
 )
 
 // UpdateInput says what to change; a nil field leaves its value as it is.
@@ -34,7 +33,7 @@ func (s *Store) Update(ctx context.Context, p org.Principal, in UpdateInput) (or
 	if err != nil {
 		return org.Organization{}, err
 	}
-	o := x.Workflow().(*updateWorkflow).detached
+	o := x.Workflow().(*workflow.Update).Detached()
 	if o == nil { // it was deleted just after
 		return org.Organization{}, master.Revoked()
 	}
@@ -60,7 +59,7 @@ type updates struct {
 	taken     *taken
 	passwords Passwords
 	runner    *operation.Runner
-	workflows *workflows
+	workflows *workflow.Workflows
 }
 
 // execution makes the execution of a new update, which is not stored yet.
@@ -73,16 +72,16 @@ func (u *updates) execution(ctx context.Context, p org.Principal, in UpdateInput
 	if err != nil {
 		return nil, err
 	}
-	return u.runner.New(master.Update, p.OrgID, todo, u.workflows.update(hash, begins))
+	return u.runner.New(master.Update, p.OrgID, todo, u.workflows.Update(hash, begins))
 }
 
 // prepare refuses what can be refused before an operation begins, and hashes
 // the new password, if there is one.
-func (u *updates) prepare(ctx context.Context, begins account, p org.Principal, in UpdateInput) (todo master.Plan, hash string, err error) {
-	if todo, err = planUpdate(begins.org, begins.admin, p, in); err != nil {
+func (u *updates) prepare(ctx context.Context, begins workflow.Account, p org.Principal, in UpdateInput) (todo master.Plan, hash string, err error) {
+	if todo, err = planUpdate(begins.Org, begins.Admin, p, in); err != nil {
 		return master.Plan{}, "", err
 	}
-	if err := u.taken.check(ctx, changed(todo.NameKey, begins.org.NameKey), changed(todo.EmailKey, begins.admin.EmailKey)); err != nil {
+	if err := u.taken.check(ctx, workflow.Changed(todo.NameKey, begins.Org.NameKey), workflow.Changed(todo.EmailKey, begins.Admin.EmailKey)); err != nil {
 		return master.Plan{}, "", fault.Of(err)
 	}
 	if in.Password != nil {
@@ -113,271 +112,4 @@ func planUpdate(o *master.Organization, a *master.Admin, p org.Principal, in Upd
 		passwordErr = org.CheckPassword(*in.Password)
 	}
 	return todo, invalid(atField("organization_name", nameErr), atField("email", emailErr), atField("password", passwordErr))
-}
-
-// changed returns the new key if it is not empty and differs from the old key.
-func changed(key, old string) string {
-	if key == old {
-		return ""
-	}
-	return key
-}
-
-// updateWorkflow changes an organization's name and an admin's credentials, and moves the data.
-type updateWorkflow struct {
-	workflow
-	// hash is the hash of the new password. Only the instance that has the request
-	// knows it until it is stored in admins.
-	hash string
-	// staged is the admin with the new credentials waiting, as this owner wrote it; nil if it did not.
-	staged *master.Admin
-	// rotated is the admin after that; nil if this owner did not see it.
-	rotated *master.Admin
-	// detached is the organization as the update left it.
-	detached *master.Organization
-}
-
-func (s *workflows) update(hash string, begins account) func(*operation.Execution) operation.Workflow {
-	return func(x *operation.Execution) operation.Workflow {
-		return &updateWorkflow{workflow: s.workflow(x, begins), hash: hash}
-	}
-}
-
-// Steps implements operation.Workflow.
-func (w *updateWorkflow) Steps() []operation.Step {
-	stays := !w.x.Op.Plan.Migrate
-	steps := []operation.Step{
-		{Name: attachStep, Do: w.attach, Joins: true},
-		{Name: "reserve", Do: w.exchange, Joins: true},
-		// Its checkpoint keeps what the organization was, which the steps after the flip need.
-		{Name: "stage", Do: w.stage, Accepts: true},
-		{Name: move.ClaimStep, Do: w.move.Claim, Skip: stays, Joins: true},
-		{Name: "announce", Do: w.move.Announce, Skip: stays, Joins: true},
-		{Name: "build", Do: w.move.Build, Skip: stays, Joins: true},
-		{Name: master.CopyStep, Do: w.move.Copy, Skip: stays, Joins: true},
-		{Name: "catch up", Do: w.move.CatchUp, Skip: stays, Joins: true},
-		{Name: "verify", Do: w.move.Verify, Skip: stays},
-		// After this step the update cannot be undone, and no later step refuses it.
-		{Name: move.FlipStep, Do: w.flip, Joins: true},
-		{Name: move.CredentialsStep, Do: w.rotate, Joins: true},
-		{Name: "release", Do: w.releaseOld, Joins: true},
-		{Name: "enliven", Do: w.move.MarkLive, Skip: stays, Joins: true},
-		// The last before detach has a checkpoint: another move may begin with it, and what belongs to
-		// this one is not to be looked for again then.
-		{Name: "retire", Do: w.move.RetireSource, Skip: stays},
-		{Name: "detach", Do: w.detach, Skip: !w.detachesLast()},
-	}
-	for i := range steps {
-		steps[i].Do = w.move.Guard(steps[i].Do)
-	}
-	return steps
-}
-
-// Forget implements operation.Workflow. An update that was refused before it was attached, or for a name
-// or an address that is taken, does not belong to the organization's history.
-func (w *updateWorkflow) Forget(out master.Outcome) bool {
-	if out != master.Failed || w.x.Op.Refusal == nil {
-		return false
-	}
-	kind := w.x.Op.Refusal.Kind
-	return w.x.Op.Plan.OldNameKey == "" || kind == org.NameTaken || kind == org.EmailTaken
-}
-
-// rotates reports whether the update changes credentials.
-func rotates(p *master.Plan) bool { return p.Email != "" || p.Password }
-
-// detachesLast reports whether something follows the flip that no other update may get in between.
-// Otherwise the flip detaches.
-func (w *updateWorkflow) detachesLast() bool { return w.x.Op.Plan.Migrate || rotates(&w.x.Op.Plan) }
-
-// flip is the moment of the change. Without a move it may be repeated after another update has begun:
-// the organization is not this one's then, and has been changed.
-func (w *updateWorkflow) flip(ctx context.Context) error {
-	if w.x.Op.Plan.Migrate {
-		return w.move.Flip(ctx)
-	}
-	o, err := w.s.master.Organizations.ChangeKnown(ctx, w.x.Op.OrgID, w.move.Known(), func(o *master.Organization) (bool, error) {
-		if o.Operation != w.x.Op.ID {
-			return false, nil
-		}
-		if o.Token != w.x.Op.Lease.Token {
-			return false, master.ErrLeaseLost
-		}
-		if p := w.x.Op.Plan; p.Name != "" {
-			o.Name, o.NameKey = p.Name, p.NameKey
-		}
-		if !w.detachesLast() {
-			o.Operation = ""
-		}
-		o.UpdatedAt = w.s.now()
-		return true, nil
-	})
-	if err == nil {
-		w.move.Learn(o)
-		w.detached = o
-	}
-	return master.UnlessGone(err)
-}
-
-// exchange reserves the new name and address, and records in the plan which reservations to release after
-// the flip, since a later operation may reserve the same keys again.
-func (w *updateWorkflow) exchange(ctx context.Context) error {
-	var name, email string
-	p := w.x.Op.Plan
-	err := beside.All(
-		func() error { return w.reserve(ctx) },
-		func() (err error) {
-			if changed(p.NameKey, p.OldNameKey) != "" {
-				name, err = w.holder(ctx, master.NameReservation(p.OldNameKey))
-			}
-			return err
-		},
-		func() (err error) {
-			if changed(p.EmailKey, p.OldEmailKey) != "" {
-				email, err = w.holder(ctx, master.EmailReservation(p.OldEmailKey))
-			}
-			return err
-		},
-	)
-	if err != nil {
-		return err
-	}
-	w.x.Op.Plan.OldNameOperation, w.x.Op.Plan.OldEmailOperation = name, email
-	return nil
-}
-
-// holder returns the operation that made a reservation, empty if there is none.
-func (w *updateWorkflow) holder(ctx context.Context, id string) (opID string, err error) {
-	held, err := master.Found(w.s.master.Reservations.Get(ctx, id))
-	if held == nil {
-		return "", master.RefuseDamaged(err)
-	}
-	return held.Operation, nil
-}
-
-// stage stores the new credentials beside the old ones, until the flip.
-func (w *updateWorkflow) stage(ctx context.Context) error {
-	p := w.x.Op.Plan
-	if !rotates(&p) {
-		return nil
-	}
-	known := w.admitted.Clone()
-	a, err := w.s.master.Admins.ChangeKnown(ctx, p.AdminID, known, func(a *master.Admin) (bool, error) {
-		if a.Next != nil && a.Next.Operation == w.x.Op.ID {
-			return false, nil
-		}
-		if p.Password && w.hash == "" {
-			return false, interrupted()
-		}
-		if err := w.mayStage(ctx, a); err != nil {
-			return false, err
-		}
-		a.Next = &master.Credentials{Operation: w.x.Op.ID, Email: p.Email, EmailKey: p.EmailKey, PasswordHash: w.hash}
-		return true, nil
-	})
-	if err == nil {
-		w.staged = a
-	}
-	return err
-}
-
-// mayStage lets only the organization's one operation take the place of credentials that wait for
-// another: an owner that has lost its lease would take those of the operation after it.
-func (w *updateWorkflow) mayStage(ctx context.Context, a *master.Admin) error {
-	if a.Next == nil {
-		return nil
-	}
-	o, err := w.s.master.Organizations.Get(ctx, w.x.Op.OrgID)
-	if err == nil && o.Operation != w.x.Op.ID {
-		err = master.ErrLeaseLost
-	}
-	return err
-}
-
-// rotate puts the staged credentials in force. If there are none, it was done before.
-func (w *updateWorkflow) rotate(ctx context.Context) error {
-	if !rotates(&w.x.Op.Plan) {
-		return nil
-	}
-	a, err := w.s.master.Admins.ChangeKnown(ctx, w.x.Op.Plan.AdminID, w.staged, func(a *master.Admin) (bool, error) {
-		next := a.Next
-		if next == nil || next.Operation != w.x.Op.ID {
-			return false, nil
-		}
-		if next.Email != "" {
-			a.Email, a.EmailKey = next.Email, next.EmailKey
-		}
-		if next.PasswordHash != "" {
-			a.PasswordHash = next.PasswordHash
-		}
-		a.Next = nil
-		a.Credential++
-		a.UpdatedAt = w.s.now()
-		return true, nil
-	})
-	if err == nil {
-		w.rotated = a
-	}
-	return master.UnlessGone(err)
-}
-
-func (w *updateWorkflow) releaseOld(ctx context.Context) error {
-	p := w.x.Op.Plan
-	if p.OldNameOperation != "" {
-		if err := w.s.master.Reservations.Release(ctx, master.NameReservation(p.OldNameKey), w.x.Op.OrgID, p.OldNameOperation); err != nil {
-			return err
-		}
-	}
-	if p.OldEmailOperation != "" {
-		return w.s.master.Reservations.Release(ctx, master.EmailReservation(p.OldEmailKey), w.x.Op.OrgID, p.OldEmailOperation)
-	}
-	return nil
-}
-
-func (w *updateWorkflow) detach(ctx context.Context) error {
-	o, err := w.s.master.Organizations.ChangeKnown(ctx, w.x.Op.OrgID, w.move.Known(), func(o *master.Organization) (bool, error) {
-		if o.Operation != w.x.Op.ID {
-			return false, nil
-		}
-		o.Operation = ""
-		if w.rotated != nil {
-			o.Credential = w.rotated.Credential
-		} else if rotates(&w.x.Op.Plan) {
-			o.Credential = 0
-		}
-		return true, nil
-	})
-	if err == nil {
-		w.detached = o
-	}
-	return master.UnlessGone(err)
-}
-
-// Undo implements operation.Workflow. It takes back everything that was done before the flip. It
-// detaches last, so that no other operation begins before that.
-func (w *updateWorkflow) Undo(ctx context.Context) error {
-	if err := w.move.Abort(ctx); err != nil {
-		return err
-	}
-	if err := w.move.Discard(ctx); err != nil {
-		return err
-	}
-	if err := w.unstage(ctx); err != nil {
-		return err
-	}
-	if err := w.withdraw(ctx); err != nil {
-		return err
-	}
-	return w.detach(ctx)
-}
-
-func (w *updateWorkflow) unstage(ctx context.Context) error {
-	_, err := w.s.master.Admins.Change(ctx, w.x.Op.Plan.AdminID, func(a *master.Admin) (bool, error) {
-		if a.Next == nil || a.Next.Operation != w.x.Op.ID {
-			return false, nil
-		}
-		a.Next = nil
-		return true, nil
-	})
-	return master.UnlessGone(err)
 }

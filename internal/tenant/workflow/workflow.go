@@ -1,4 +1,6 @@
-package tenant
+// Package workflow has the steps of the operations on an organization: how it is created, changed and
+// removed, one effect after the other, each of which can be repeated.
+package workflow
 
 import (
 	"context"
@@ -14,80 +16,88 @@ import (
 	"github.com/orgd/orgd/internal/tenant/repair"
 )
 
-// workflows makes the workflow of each operation. Its fields are what the steps work with.
-type workflows struct {
-	master   *master.Database
-	registry *master.Registry
-	mover    *move.Mover
-	repairer *repair.Repairer
-	keys     *idempotency.Keys
-	capacity *capacity
-	now      func() time.Time
+// Workflows makes the workflow of each operation. Its fields are what the steps work with, and all are
+// required.
+type Workflows struct {
+	Master   *master.Database
+	Registry *master.Registry
+	Mover    *move.Mover
+	Repairer *repair.Repairer
+	Keys     *idempotency.Keys
+	// Left is called when an organization is gone.
+	Left func()
+	Now  func() time.Time
 }
 
-// workflow is what all workflows have in common.
-type workflow struct {
-	s    *workflows
+// An Account is an organization and one of its admins as they were read together.
+type Account struct {
+	Org   *master.Organization
+	Admin *master.Admin
+}
+
+// base is what all workflows have in common.
+type base struct {
+	s    *Workflows
 	x    *operation.Execution
 	move *move.Move
 	// begins is what the request was admitted with; empty where that is not known.
-	begins account
+	begins Account
 	// admitted is the admin as it was read when the operation was attached, or nil.
 	admitted *master.Admin
 }
 
-// byKind returns the workflow of each kind of operation.
-func (s *workflows) byKind() map[master.Kind]func(*operation.Execution) operation.Workflow {
+// ByKind returns the workflow of each kind of operation.
+func (s *Workflows) ByKind() map[master.Kind]func(*operation.Execution) operation.Workflow {
 	return map[master.Kind]func(*operation.Execution) operation.Workflow{
-		master.Create: s.create(""),
-		master.Update: s.update("", account{}),
-		master.Delete: s.delete(account{}),
+		master.Create: s.Create(""),
+		master.Update: s.Update("", Account{}),
+		master.Delete: s.Delete(Account{}),
 	}
 }
 
-func (s *workflows) workflow(x *operation.Execution, begins account) workflow {
-	return workflow{s: s, x: x, move: s.mover.New(x), begins: begins}
+func (s *Workflows) base(x *operation.Execution, begins Account) base {
+	return base{s: s, x: x, move: s.Mover.New(x), begins: begins}
 }
 
 // Acquired implements operation.Workflow.
-func (w *workflow) Acquired(ctx context.Context, trusted bool) error {
+func (w *base) Acquired(ctx context.Context, trusted bool) error {
 	return w.move.Acquired(ctx, trusted)
 }
 
 // Begun implements operation.Workflow.
-func (w *workflow) Begun(ctx context.Context) (bool, error) {
-	o, err := master.Found(w.s.master.Organizations.Get(ctx, w.x.Op.OrgID))
+func (w *base) Begun(ctx context.Context) (bool, error) {
+	o, err := master.Found(w.s.Master.Organizations.Get(ctx, w.x.Op.OrgID))
 	return o != nil && o.Operation == w.x.Op.ID, err
 }
 
 // LeaseLost implements operation.Workflow.
-func (w *workflow) LeaseLost(ctx context.Context) error { return w.s.repairer.CleanUp(ctx, w.x.Op) }
+func (w *base) LeaseLost(ctx context.Context) error { return w.s.Repairer.CleanUp(ctx, w.x.Op) }
 
 // Settled implements operation.Workflow.
-func (w *workflow) Settled() bool { return !w.move.Doubtful() }
+func (w *base) Settled() bool { return !w.move.Doubtful() }
 
 // reserve reserves the plan's new name and new e-mail address.
-func (w *workflow) reserve(ctx context.Context) error {
+func (w *base) reserve(ctx context.Context) error {
 	op, p := w.x.Op, &w.x.Op.Plan
 	var want []*master.Reservation
-	if key := changed(p.NameKey, p.OldNameKey); key != "" {
+	if key := Changed(p.NameKey, p.OldNameKey); key != "" {
 		want = append(want, &master.Reservation{Meta: master.Meta{ID: master.NameReservation(key)}})
 	}
-	if key := changed(p.EmailKey, p.OldEmailKey); key != "" {
+	if key := Changed(p.EmailKey, p.OldEmailKey); key != "" {
 		want = append(want, &master.Reservation{Meta: master.Meta{ID: master.EmailReservation(key)}, AdminID: p.AdminID})
 	}
 	if len(want) == 0 {
 		return nil
 	}
 	for _, r := range want {
-		r.OrgID, r.Operation, r.CreatedAt = op.OrgID, op.ID, w.s.now()
+		r.OrgID, r.Operation, r.CreatedAt = op.OrgID, op.ID, w.s.Now()
 	}
-	return w.s.master.Reservations.ReserveAll(ctx, want...)
+	return w.s.Master.Reservations.ReserveAll(ctx, want...)
 }
 
 // withdraw releases what the operation has reserved.
-func (w *workflow) withdraw(ctx context.Context) error {
-	op, held := w.x.Op, w.s.master.Reservations
+func (w *base) withdraw(ctx context.Context) error {
+	op, held := w.x.Op, w.s.Master.Reservations
 	if key := op.Plan.NameKey; key != "" {
 		if err := held.Release(ctx, master.NameReservation(key), op.OrgID, op.ID); err != nil {
 			return err
@@ -105,13 +115,13 @@ const attachStep = "attach"
 // attach makes this operation the only one that may change the organization, and records in the plan
 // the organization's present values. It begins with what the request was admitted with: where the
 // organization is still the same, no other operation has changed it in between.
-func (w *workflow) attach(ctx context.Context) error {
-	known, a := w.begins.org.Clone(), w.begins.admin
-	o, err := w.s.master.Organizations.ChangeKnown(ctx, w.x.Op.OrgID, known, func(o *master.Organization) (_ bool, err error) {
+func (w *base) attach(ctx context.Context) error {
+	known, a := w.begins.Org.Clone(), w.begins.Admin
+	o, err := w.s.Master.Organizations.ChangeKnown(ctx, w.x.Op.OrgID, known, func(o *master.Organization) (_ bool, err error) {
 		// After the organization, so that it is the admin of that time or a later one; unless the
 		// organization says that the one who was admitted is still the same.
 		if o != known || o.AdminID != a.ID || o.Credential != a.Credential {
-			if a, err = w.s.master.Admins.Get(ctx, w.x.Op.Plan.AdminID); err != nil {
+			if a, err = w.s.Master.Admins.Get(ctx, w.x.Op.Plan.AdminID); err != nil {
 				return false, err
 			}
 		}
@@ -123,14 +133,14 @@ func (w *workflow) attach(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.begins.org, w.admitted = nil, a
+	w.begins.Org, w.admitted = nil, a
 	w.move.Learn(o)
 	w.x.Op.Plan.Begin(o, a)
 	return nil
 }
 
 // attachTo returns false if the operation is attached already.
-func (w *workflow) attachTo(o *master.Organization, a *master.Admin) (bool, error) {
+func (w *base) attachTo(o *master.Organization, a *master.Admin) (bool, error) {
 	if o.Operation == w.x.Op.ID {
 		return false, nil
 	}
@@ -150,16 +160,24 @@ func (w *workflow) attachTo(o *master.Organization, a *master.Admin) (bool, erro
 	return true, nil
 }
 
-func (w *workflow) removeAdmins(ctx context.Context) error {
-	return master.RemoveAll(ctx, w.s.master.Admins, docdb.Eq("org_id", w.x.Op.OrgID))
+func (w *base) removeAdmins(ctx context.Context) error {
+	return master.RemoveAll(ctx, w.s.Master.Admins, docdb.Eq("org_id", w.x.Op.OrgID))
 }
 
 // removeOrganization removes the organization if this operation is attached to it.
-func (w *workflow) removeOrganization(ctx context.Context) error {
-	err := w.s.master.Organizations.RemoveIf(ctx, w.x.Op.OrgID, docdb.Eq("operation", w.x.Op.ID))
+func (w *base) removeOrganization(ctx context.Context) error {
+	err := w.s.Master.Organizations.RemoveIf(ctx, w.x.Op.OrgID, docdb.Eq("operation", w.x.Op.ID))
 	if errors.Is(err, docdb.ErrNoMatch) {
 		return nil
 	}
-	w.s.capacity.left()
+	w.s.Left()
 	return err
+}
+
+// Changed returns the new key if it is not empty and differs from the old key.
+func Changed(key, old string) string {
+	if key == old {
+		return ""
+	}
+	return key
 }
