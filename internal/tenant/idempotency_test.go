@@ -363,7 +363,7 @@ func TestAKeyEndsWhileItsOrganizationIsDeleted(t *testing.T) {
 	p := w.login("new@x.example")
 	ended := false
 	f.On(func(c faulty.Call) error {
-		if ended || c.Op != "Replace" || c.Collection != "idempotency" {
+		if c.Op != "Replace" || c.Collection != "idempotency" || ended {
 			return nil
 		}
 		ended = true

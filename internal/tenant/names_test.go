@@ -2,6 +2,7 @@ package tenant_test
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -100,7 +101,10 @@ func TestTheDropOfAnUndoneCreateIsLaterThanAMove(t *testing.T) {
 			t.Fatal(err)
 		}
 		seen := 0
+		var mu sync.Mutex // two of its calls go side by side
 		f.On(func(call faulty.Call) error {
+			mu.Lock()
+			defer mu.Unlock()
 			if call.Collection != "collections" && call.Collection != "names" && call.Op != "List" || met {
 				return nil
 			}
@@ -165,7 +169,7 @@ func TestAStaleCreateDropsNoForeignCollection(t *testing.T) {
 	beating(t, other)
 	over := false
 	stale.On(func(call faulty.Call) error {
-		if over || call.Op != "Replace" || call.Collection != "operations" {
+		if call.Op != "Replace" || call.Collection != "operations" || over {
 			return nil
 		}
 		over = true
@@ -191,7 +195,7 @@ func TestAForeignCollectionIsMadeMeanwhile(t *testing.T) {
 			w.put(w.create("Acme", "acme@x.example").Collection, bson.D{{Key: "_id", Value: 1}})
 			made := false
 			f.On(func(c faulty.Call) error {
-				if made || c.Op != "Create" || c.Collection != name {
+				if c.Op != "Create" || c.Collection != name || made {
 					return nil
 				}
 				made = true

@@ -52,7 +52,7 @@ func TestAnOrphanDoesNotWaitForLargeMoves(t *testing.T) {
 	release := make(chan struct{})
 	var stuck atomic.Int64
 	slow.On(func(call faulty.Call) error {
-		if call.Op == "InsertMany" {
+		if call.Op == "InsertMany" && call.Database == tenantDB {
 			stuck.Add(1)
 			<-release
 		}
