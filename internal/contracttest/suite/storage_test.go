@@ -150,7 +150,7 @@ func busy(t testing.TB, s setup) {
 	reached, release := make(chan struct{}), make(chan struct{})
 	var once sync.Once // should there be another change after all, it must not wait
 	w.faulty.On(func(c faulty.Call) error {
-		if c.Op == "Create" && c.Database == tenantDB {
+		if c.Op == "CarryIndexes" && c.Database == tenantDB {
 			once.Do(func() { close(reached); <-release })
 		}
 		return nil
